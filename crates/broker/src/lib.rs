@@ -1,0 +1,1 @@
+//! The MQTT broker: codec, sessions, router, store, listeners.

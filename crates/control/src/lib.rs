@@ -1,0 +1,1 @@
+//! Decisions: filters, command guard, interlocks, timers and fail-safes. Sans-IO.

@@ -1,0 +1,1 @@
+//! The dashboard: HTTP API, event stream, accounts and the embedded web app.

@@ -1,0 +1,1 @@
+//! History in SQLite: recorder and queries.
