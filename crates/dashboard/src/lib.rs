@@ -1,1 +1,32 @@
-//! The dashboard: HTTP API, event stream, accounts and the embedded web app.
+//! The dashboard: what people see of the gateway, and the door that they come in by.
+//!
+//! Purpose: serve the web app, its HTTP API and its stream of live values to people who are logged in, and keep the
+//! accounts that page and MQTT share.
+//!
+//! Architecture invariant: the dashboard knows the model and no other room. It hears the house as a stream of messages
+//! ([`LiveHouse::follow`]) and asks for what it cannot know through [`Commander`] and [`HistoryReader`].
+//!
+//! Architecture invariant: the dashboard switches nothing. It sends a command and shows what comes back.
+//!
+//! Architecture invariant: types that go over the wire live in [`wire`], and nothing inside decides with them.
+//!
+//! Architecture invariant: nothing but `/health`, the state of the session, log-in, set-up and the files of the web app
+//! (which hold no secret) answers without a session.
+
+pub mod accounts;
+mod api;
+mod attempts;
+mod headers;
+pub mod live;
+mod ports;
+mod serve;
+mod sessions;
+mod web;
+pub mod wire;
+
+pub use accounts::{Accounts, Role, User};
+pub use live::LiveHouse;
+pub use ports::{
+    CommandRefused, Commander, HistoryReader, HistoryUnavailable, Ports, SeriesPoint, SeriesQuery, SeriesView,
+};
+pub use serve::{DashboardError, serve};

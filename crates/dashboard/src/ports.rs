@@ -1,0 +1,118 @@
+//! What the dashboard needs from the rest of the house.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gatehouse_model::{Clock, DeviceId, PropertyId, Quality, Randomness, Timestamp};
+
+use crate::{Accounts, LiveHouse};
+
+/// Everything that [`crate::serve`] works with.
+pub struct Ports {
+    /// Who may come in.
+    pub accounts: Accounts,
+    /// The latest of everything.
+    pub live: LiveHouse,
+    /// Where commands go.
+    pub commander: Arc<dyn Commander>,
+    /// Where charts come from.
+    pub history: Arc<dyn HistoryReader>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where command ids and session tokens come from.
+    pub randomness: Arc<dyn Randomness>,
+    /// Whether this is the demonstration house.
+    pub demo: bool,
+    /// The port where MQTT is really served, for the page to show.
+    pub mqtt_port: u16,
+}
+
+/// Sends commands into the house.
+#[async_trait]
+pub trait Commander: Send + Sync {
+    /// Publishes `payload` (JSON with `value`, `id` and perhaps `for`) on the set topic of a property, in the name of
+    /// the person `user` at the page. Done when the broker has taken it: the outcome comes later as a result message.
+    ///
+    /// # Errors
+    /// When the command was refused at the door, with the reason.
+    async fn send(
+        &self,
+        user: &str,
+        device: &DeviceId,
+        property: &PropertyId,
+        payload: Bytes,
+    ) -> Result<(), CommandRefused>;
+}
+
+/// A command that was not even taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct CommandRefused {
+    /// Why, in a sentence for people.
+    pub reason: String,
+}
+
+/// Reads what was recorded.
+#[async_trait]
+pub trait HistoryReader: Send + Sync {
+    /// The recorded values of a property, in at most `query.points` steps.
+    ///
+    /// # Errors
+    /// When the history cannot be read now.
+    async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryUnavailable>;
+}
+
+/// What a chart asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesQuery {
+    /// Whose values.
+    pub device: DeviceId,
+    /// Which of its values.
+    pub property: PropertyId,
+    /// Start, inclusive.
+    pub from: Timestamp,
+    /// End, exclusive; later than `from`.
+    pub to: Timestamp,
+    /// Most points of the answer, at least one.
+    pub points: u32,
+}
+
+/// The recorded values of one property.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesView {
+    /// The time that one point stands for.
+    pub bucket: Duration,
+    /// When the recording of this property began; nothing when it has not yet.
+    pub recording_since: Option<Timestamp>,
+    /// In the order of time. Times without values have no point: gaps are gaps.
+    pub points: Vec<SeriesPoint>,
+}
+
+/// What was recorded in one stretch of time; on is 1 and off is 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeriesPoint {
+    /// Start of the stretch.
+    pub at: Timestamp,
+    /// Least value, in the property's unit.
+    pub min: f64,
+    /// Mean value, in the property's unit.
+    pub mean: f64,
+    /// Greatest value, in the property's unit.
+    pub max: f64,
+    /// Last value, in the property's unit.
+    pub last: f64,
+    /// Number of values.
+    pub count: u32,
+    /// The worst quality among them.
+    pub quality: Quality,
+}
+
+/// The history cannot be read now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the history cannot be read: {reason}")]
+pub struct HistoryUnavailable {
+    /// What stands in the way. It is logged, and not shown to people.
+    pub reason: String,
+}

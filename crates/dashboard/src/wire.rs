@@ -1,0 +1,379 @@
+//! The words of the HTTP API: what goes over the wire, and nothing else.
+//!
+//! The OpenAPI description and the TypeScript types of the web app are made from these types (see the test in
+//! `tests/generated.rs`), so their documentation speaks to people who write clients.
+
+mod convert;
+mod generated;
+
+use gatehouse_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use utoipa::ToSchema;
+
+pub use generated::generated_files;
+
+/// A scalar: a number, or a text. Of a switch it is `ON` or `OFF`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema, TS)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// A number, in the unit of its property.
+    Number(f64),
+    /// `ON`, `OFF`, or a word.
+    Text(String),
+}
+
+/// How far a value can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(rename = "Quality")]
+#[schema(as = Quality)]
+pub enum QualityWord {
+    /// Read at the first try and believable.
+    Ok,
+    /// Made up by the simulated board.
+    Simulated,
+    /// Read after at least one failed try.
+    Retried,
+    /// Outside the sensor's range and set to its limit.
+    Clamped,
+    /// Read, but hard to believe.
+    Suspect,
+    /// Older than it should be.
+    Stale,
+}
+
+/// What a person may do: viewers look, operators switch as well, administrators do everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(rename = "Role")]
+#[schema(as = Role)]
+pub enum RoleWord {
+    /// Everything.
+    Admin,
+    /// Look and switch.
+    Operator,
+    /// Look.
+    Viewer,
+}
+
+/// Whether a device answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(rename = "Availability")]
+#[schema(as = Availability)]
+pub enum AvailabilityWord {
+    /// It answers.
+    Online,
+    /// It does not.
+    Offline,
+    /// Nothing was heard of it yet.
+    Unknown,
+}
+
+/// The kind of value of a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(rename = "PropertyKind")]
+#[schema(as = PropertyKind)]
+pub enum KindWord {
+    /// A number with a unit.
+    Number,
+    /// On or off.
+    Switch,
+    /// A word.
+    Text,
+}
+
+/// What kind of asker stands behind a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum CauseKind {
+    /// A client that speaks MQTT.
+    Client,
+    /// A person at the dashboard.
+    Page,
+    /// A part of the gateway itself.
+    Part,
+    /// A limit or a safe state that holds below MQTT.
+    FailSafe,
+}
+
+/// Why something switched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct CauseView {
+    /// Who or what asked, with what stood behind it, as one sentence for people.
+    pub sentence: String,
+    /// The kind of asker.
+    pub by: CauseKind,
+    /// What made the asker ask, nearest first; empty when it asked by itself.
+    pub chain: Vec<String>,
+}
+
+/// The latest value of a property.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct Reading {
+    /// The value, in the property's unit; `ON` or `OFF` of a switch.
+    pub value: Scalar,
+    /// How far it can be trusted.
+    pub quality: QualityWord,
+    /// When it was true (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Who or what made it so; null of sensors.
+    pub cause: Option<CauseView>,
+}
+
+/// One value of a device.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct Property {
+    /// Its id, the last level of its topic.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// What kind of value it has.
+    pub kind: KindWord,
+    /// Its unit as people write it; empty when it has none.
+    pub unit: String,
+    /// Digits behind the point that the sensor deserves.
+    pub decimals: u8,
+    /// Whether it takes commands.
+    pub settable: bool,
+    /// What it is, in Home Assistant's words (`temperature`, `door`, `heat`, …); null when unknown.
+    pub class: Option<String>,
+    /// The latest value; null before the first one.
+    pub reading: Option<Reading>,
+}
+
+/// One device: a sensor, a contact, an output, or the machine itself.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct Device {
+    /// Its id, a level of its topics.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The room it stands in; null when it stands in none.
+    pub room: Option<String>,
+    /// The driver that serves it.
+    pub driver: String,
+    /// Where it is connected, for people.
+    pub connection: String,
+    /// Whether its values are made up.
+    pub simulated: bool,
+    /// How often it is read, in milliseconds; null of devices that report changes.
+    #[ts(type = "number | null")]
+    pub period_ms: Option<u64>,
+    /// Whether it answers.
+    pub availability: AvailabilityWord,
+    /// What is wrong with it, in a sentence; null when nothing is.
+    pub fault: Option<String>,
+    /// Its values.
+    pub properties: Vec<Property>,
+}
+
+/// The gateway itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct Gateway {
+    /// Its name for people.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The board it runs on.
+    pub board: String,
+    /// Its base topic.
+    pub base: String,
+    /// Whether it is the demonstration house.
+    pub demo: bool,
+    /// The port where MQTT is served.
+    pub mqtt_port: u16,
+}
+
+/// The whole house, now. Also the data of the `house` event.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct House {
+    /// The gateway's clock (RFC 3339, UTC): ages are counted from this, not from the clock of the phone.
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
+    /// The gateway itself.
+    pub gateway: Gateway,
+    /// Whether the bridge to the hardware runs.
+    pub online: bool,
+    /// All devices, in the order of the configuration.
+    pub devices: Vec<Device>,
+}
+
+/// The data of the `reading` event: one property has a new value.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct ReadingEvent {
+    /// Whose value.
+    pub device: String,
+    /// Which of its values.
+    pub property: String,
+    /// The value with its time and quality.
+    #[serde(flatten)]
+    pub reading: Reading,
+}
+
+/// The data of the `availability` event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct AvailabilityEvent {
+    /// Which device.
+    pub device: String,
+    /// Whether it answers.
+    pub availability: AvailabilityWord,
+    /// What is wrong with it, in a sentence; null when nothing is.
+    pub fault: Option<String>,
+}
+
+/// The data of the `result` event: the answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ResultEvent {
+    /// Whose property was to be set.
+    pub device: String,
+    /// Which one.
+    pub property: String,
+    /// The id of the command; null when its asker gave none.
+    pub id: Option<String>,
+    /// Whether it was done.
+    pub ok: bool,
+    /// When it was not: why, in a sentence; null when it was.
+    pub reason: Option<String>,
+}
+
+/// The data of the `online` event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct OnlineEvent {
+    /// Whether the bridge to the hardware runs.
+    pub online: bool,
+}
+
+/// Who is at the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct SessionUser {
+    /// The name.
+    pub name: String,
+    /// What this person may do.
+    pub role: RoleWord,
+}
+
+/// The state of this browser's session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct Session {
+    /// Whether there is no administrator yet, so that the page shows the set-up.
+    pub setup_needed: bool,
+    /// The gateway's name for people.
+    pub gateway_name: String,
+    /// Who is logged in; null when nobody is.
+    pub user: Option<SessionUser>,
+}
+
+/// The first visit: the set-up code, and the administrator to be.
+#[derive(Clone, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct SetupRequest {
+    /// The one-time code that the gateway printed.
+    pub code: String,
+    /// The administrator's name.
+    pub name: String,
+    /// The administrator's password.
+    pub password: String,
+}
+
+/// A log-in.
+#[derive(Clone, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+/// A command to a property.
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct SetRequest {
+    /// `ON`, `OFF` or `TOGGLE` to a switch, a number to a number.
+    pub value: Scalar,
+    /// For how long (`5s`, `10m`, `2h`); afterwards the output goes back to its safe level.
+    #[serde(rename = "for", default)]
+    #[ts(optional)]
+    pub duration: Option<String>,
+}
+
+/// The command was taken; the outcome comes as a `result` event with this id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct SetAccepted {
+    /// The id of the command.
+    pub id: String,
+}
+
+/// The recorded values of a property.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct HistorySeries {
+    /// Start, inclusive (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// End, exclusive (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub to: Timestamp,
+    /// The time that one point stands for, in milliseconds.
+    #[ts(type = "number")]
+    pub bucket_ms: u64,
+    /// The unit of the values; empty when they have none.
+    pub unit: String,
+    /// When the recording of this property began; null when it has not yet.
+    #[ts(type = "string | null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub recording_since: Option<Timestamp>,
+    /// In the order of time; times without values have no point.
+    pub points: Vec<HistoryPoint>,
+}
+
+/// What was recorded in one stretch of time; on is 1 and off is 0.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct HistoryPoint {
+    /// Start of the stretch (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Least value.
+    pub min: f64,
+    /// Mean value.
+    pub mean: f64,
+    /// Greatest value.
+    pub max: f64,
+    /// Last value.
+    pub last: f64,
+    /// Number of values.
+    pub count: u32,
+    /// The worst quality among them.
+    pub quality: QualityWord,
+}
+
+/// Every error of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ApiErrorBody {
+    /// What happened.
+    pub error: ApiErrorDetail,
+}
+
+/// What happened, for programs and for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ApiErrorDetail {
+    /// A word that programs can tell apart, such as `wrong_code`.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// The answer of `/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+}

@@ -1,0 +1,163 @@
+//! From the words of the house to the words of the wire.
+
+use gatehouse_model::{Cause, DeviceInfo, Origin, PropertyInfo, PropertyKind, Quality, Value};
+
+use super::{
+    AvailabilityWord, CauseKind, CauseView, Device, HistoryPoint, KindWord, Property, QualityWord, Reading,
+    RoleWord, Scalar, SessionUser,
+};
+use crate::{Role, SeriesPoint, User};
+
+impl From<&Value> for Scalar {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Number(number) => Self::Number(*number),
+            other => Self::Text(other.to_string()),
+        }
+    }
+}
+
+impl From<Quality> for QualityWord {
+    fn from(quality: Quality) -> Self {
+        match quality {
+            Quality::Ok => Self::Ok,
+            Quality::Simulated => Self::Simulated,
+            Quality::Retried => Self::Retried,
+            Quality::Clamped => Self::Clamped,
+            Quality::Suspect => Self::Suspect,
+            Quality::Stale => Self::Stale,
+        }
+    }
+}
+
+impl From<Role> for RoleWord {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Admin => Self::Admin,
+            Role::Operator => Self::Operator,
+            Role::Viewer => Self::Viewer,
+        }
+    }
+}
+
+impl From<&User> for SessionUser {
+    fn from(user: &User) -> Self {
+        Self { name: user.name.to_string(), role: user.role.into() }
+    }
+}
+
+/// Names an origin for people, so that it fits into a sentence.
+fn name(origin: &Origin) -> String {
+    match origin {
+        Origin::Client { client_id, user } => format!("{user} over MQTT (client {client_id})"),
+        Origin::Page { user } => format!("{user} at the dashboard"),
+        Origin::Part { name } => format!("the gateway itself ({name})"),
+        Origin::FailSafe { reason } => format!("a fail-safe: {reason}"),
+    }
+}
+
+fn capitalized(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    match letters.next() {
+        // People's names stay as they write them; the fixed phrases start a sentence.
+        Some(first) if sentence.starts_with("the gateway") || sentence.starts_with("a fail-safe") => {
+            first.to_uppercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
+impl From<&Cause> for CauseView {
+    fn from(cause: &Cause) -> Self {
+        let chain: Vec<String> = cause.chain.iter().map(name).collect();
+        let mut sentence = capitalized(&name(&cause.origin));
+        for earlier in &chain {
+            sentence.push_str(", after ");
+            sentence.push_str(earlier);
+        }
+        let by = match cause.origin {
+            Origin::Client { .. } => CauseKind::Client,
+            Origin::Page { .. } => CauseKind::Page,
+            Origin::Part { .. } => CauseKind::Part,
+            Origin::FailSafe { .. } => CauseKind::FailSafe,
+        };
+        Self { sentence, by, chain }
+    }
+}
+
+impl From<&gatehouse_model::Reading> for Reading {
+    fn from(reading: &gatehouse_model::Reading) -> Self {
+        Self {
+            value: (&reading.value).into(),
+            quality: reading.quality.into(),
+            at: reading.at,
+            cause: reading.cause.as_ref().map(CauseView::from),
+        }
+    }
+}
+
+impl Property {
+    /// A property with its latest reading.
+    pub(crate) fn new(info: &PropertyInfo, reading: Option<&gatehouse_model::Reading>) -> Self {
+        let (kind, unit, decimals) = match &info.kind {
+            PropertyKind::Number { unit, decimals } => (KindWord::Number, unit.clone(), *decimals),
+            PropertyKind::Switch => (KindWord::Switch, String::new(), 0),
+            PropertyKind::Text => (KindWord::Text, String::new(), 0),
+        };
+        Self {
+            id: info.id.to_string(),
+            name: info.name.clone(),
+            kind,
+            unit,
+            decimals,
+            settable: info.settable,
+            class: info.class.clone(),
+            reading: reading.map(Reading::from),
+        }
+    }
+}
+
+impl Device {
+    /// A device with its state.
+    pub(crate) fn new(
+        info: &DeviceInfo,
+        availability: AvailabilityWord,
+        fault: Option<&str>,
+        properties: Vec<Property>,
+    ) -> Self {
+        Self {
+            id: info.id.to_string(),
+            name: info.name.clone(),
+            room: info.room.clone(),
+            driver: info.driver.clone(),
+            connection: info.connection.clone(),
+            simulated: info.simulated,
+            period_ms: info.period_ms,
+            availability,
+            fault: fault.map(str::to_owned),
+            properties,
+        }
+    }
+}
+
+impl From<&SeriesPoint> for HistoryPoint {
+    fn from(point: &SeriesPoint) -> Self {
+        let SeriesPoint { at, min, mean, max, last, count, quality } = *point;
+        Self { at, min, mean, max, last, count, quality: quality.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_a_sentence() {
+        let page = Cause::direct(Origin::Page { user: "ana".into() });
+        assert_eq!(CauseView::from(&page).sentence, "ana at the dashboard");
+        let safe = Cause::because(Origin::fail_safe("longest on-time of 2h reached"), &page);
+        let view = CauseView::from(&safe);
+        assert_eq!(view.sentence, "A fail-safe: longest on-time of 2h reached, after ana at the dashboard");
+        assert_eq!((view.by, view.chain), (CauseKind::FailSafe, vec!["ana at the dashboard".to_owned()]));
+    }
+}

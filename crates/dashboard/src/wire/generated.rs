@@ -1,0 +1,61 @@
+//! The files that are made from the wire types: TypeScript for the web app, and the OpenAPI description.
+
+use ts_rs::{Config, TS};
+
+use super::{
+    ApiErrorBody, ApiErrorDetail, AvailabilityEvent, AvailabilityWord, CauseKind, CauseView, Device, Gateway,
+    Health, HistoryPoint, HistorySeries, House, KindWord, LoginRequest, OnlineEvent, Property, QualityWord,
+    Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, Session, SessionUser, SetAccepted, SetRequest,
+    SetupRequest,
+};
+
+/// Name and content of every generated file, in the order of their names.
+///
+/// # Errors
+/// When a type cannot be written as TypeScript, or the description not as JSON.
+pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
+    // Every whole number of the API stays below 2^53, so that JavaScript's number holds it.
+    let config = Config::new().with_large_int("number");
+    let mut files = Vec::new();
+    let mut index = "// Made from crates/dashboard/src/wire.rs. Do not edit.\n".to_owned();
+    macro_rules! write_types {
+        ($($name:ident),* $(,)?) => {$(
+            let name = <$name as TS>::ident(&config);
+            index.push_str(&format!("export type {{ {name} }} from \"./{name}\";\n"));
+            files.push((format!("{name}.ts"), <$name as TS>::export_to_string(&config)?));
+        )*};
+    }
+    write_types!(
+        ApiErrorBody,
+        ApiErrorDetail,
+        AvailabilityEvent,
+        AvailabilityWord,
+        CauseKind,
+        CauseView,
+        Device,
+        Gateway,
+        Health,
+        HistoryPoint,
+        HistorySeries,
+        House,
+        KindWord,
+        LoginRequest,
+        OnlineEvent,
+        Property,
+        QualityWord,
+        Reading,
+        ReadingEvent,
+        ResultEvent,
+        RoleWord,
+        Scalar,
+        Session,
+        SessionUser,
+        SetAccepted,
+        SetRequest,
+        SetupRequest,
+    );
+    files.push(("index.ts".to_owned(), index));
+    files.push(("openapi.json".to_owned(), crate::api::openapi_json()?));
+    files.sort();
+    Ok(files)
+}
