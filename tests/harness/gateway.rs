@@ -1,0 +1,354 @@
+//! A running gateway with its data directory.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::binary;
+use crate::http::Browser;
+use crate::phone::Phone;
+use crate::process::{Finished, Process};
+use crate::wait::LIMIT;
+
+/// The promise of the product: a stop takes at most this long (design: "a second signal, or 15 s, ends it at once").
+pub const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// The administrator that [`Gateway::administrator`] makes.
+pub const ADMINISTRATOR: &str = "ana";
+
+/// The administrator's password.
+pub const PASSWORD: &str = "a lamp in the window";
+
+/// A name and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// How a gateway is to be started.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    demo: bool,
+    data: Arc<TempDir>,
+    arguments: Vec<String>,
+    mqtt: String,
+}
+
+impl Setup {
+    /// The demonstration: the simulated house and this machine's own sensors.
+    ///
+    /// # Panics
+    /// When no temporary directory can be made.
+    pub fn demo() -> Self {
+        Self {
+            demo: true,
+            data: Arc::new(TempDir::with_prefix("gatehouse-").expect("a temporary directory can be made")),
+            arguments: Vec::new(),
+            mqtt: "127.0.0.1:0".to_owned(),
+        }
+    }
+
+    /// A gateway with this configuration.
+    ///
+    /// # Panics
+    /// When the configuration cannot be written.
+    pub fn configured(toml: &str) -> Self {
+        let setup = Self { demo: false, ..Self::demo() };
+        std::fs::write(setup.configuration(), toml).expect("the configuration can be written");
+        setup
+    }
+
+    /// Its data directory.
+    pub fn data_directory(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
+    /// Where its configuration is.
+    pub fn configuration(&self) -> PathBuf {
+        self.data.path().join("gatehouse.toml")
+    }
+
+    /// Listens for MQTT on this address instead of one that is free.
+    #[must_use]
+    pub fn mqtt(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.mqtt);
+        self
+    }
+
+    /// Adds a user before the start, as a script would.
+    ///
+    /// # Panics
+    /// When the command line refuses.
+    #[must_use]
+    pub fn with_user(self, name: &str, role: &str, password: &str) -> Self {
+        let directory = self.data_directory();
+        let directory = directory.to_string_lossy();
+        let arguments =
+            ["user", "add", name, "--role", role, "--password-stdin", "--data-dir", directory.as_ref()];
+        let added = command_line(&arguments, &format!("{password}\n"));
+        assert_eq!(added.code, Some(0), "{added:?}");
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary::path());
+        command.arg("run").arg("--data-dir").arg(self.data_directory());
+        command.args(["--http", "127.0.0.1:0", "--mqtt", &self.mqtt]);
+        if self.demo {
+            command.arg("--demo");
+        } else {
+            command.arg("--config").arg(self.configuration());
+        }
+        command.args(&self.arguments);
+        clean_environment(&mut command);
+        command
+    }
+
+    /// Starts the gateway and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub fn start(self) -> Gateway {
+        let process = Process::start(&mut self.command(), "");
+        let is_ready = |line: &String| (line.trim() == "Ready.").then_some(());
+        if let Err(complaint) = process.stdout().try_wait_after(0, LIMIT, is_ready) {
+            panic!("waited for `Ready.`, but {complaint}\n{}", process.words());
+        }
+        let lines = process.stdout().all();
+        let dashboard = value_of(&lines, "Dashboard:").and_then(|address| {
+            address.strip_prefix("http://")?.trim_end_matches('/').parse::<SocketAddr>().ok()
+        });
+        let mqtt = value_of(&lines, "MQTT:").and_then(|address| address.parse::<SocketAddr>().ok());
+        let demo_user = value_of(&lines, "MQTT user:").and_then(|rest| {
+            let (user, password) = rest.split_once("password:")?;
+            Some(Login { user: user.trim().to_owned(), password: password.trim().to_owned() })
+        });
+        Gateway {
+            setup_code: value_of(&lines, "Set-up code:"),
+            dashboard: dashboard.unwrap_or_else(|| panic!("no `Dashboard:` line in {lines:#?}")),
+            mqtt: mqtt.unwrap_or_else(|| panic!("no `MQTT:` line in {lines:#?}")),
+            demo_user,
+            process,
+            setup: self,
+            tolerated: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Starts the gateway, which must end by itself.
+    ///
+    /// # Panics
+    /// When it goes on running.
+    pub fn start_in_vain(&self) -> Finished {
+        Process::run(&mut self.command(), "", LIMIT)
+    }
+}
+
+fn value_of(lines: &[String], label: &str) -> Option<String> {
+    lines.iter().find_map(|line| line.trim().strip_prefix(label)).map(|rest| rest.trim().to_owned())
+}
+
+/// Calls `gatehouse` with these arguments and this standard input.
+///
+/// # Panics
+/// When it does not end.
+pub fn command_line(arguments: &[&str], input: &str) -> Finished {
+    let mut command = Command::new(binary::path());
+    command.args(arguments);
+    clean_environment(&mut command);
+    Process::run(&mut command, input, LIMIT)
+}
+
+/// A gateway under test is not a service of this machine, and is not told how to log.
+fn clean_environment(command: &mut Command) {
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "STATE_DIRECTORY", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+}
+
+/// A running gateway. When it is dropped it is stopped, and must have been a good one: it ends by itself with 0 within
+/// [`STOP_LIMIT`], and it has logged no error that was not declared with [`Gateway::tolerate`].
+#[derive(Debug)]
+pub struct Gateway {
+    process: Process,
+    setup: Setup,
+    dashboard: SocketAddr,
+    mqtt: SocketAddr,
+    setup_code: Option<String>,
+    demo_user: Option<Login>,
+    tolerated: Vec<String>,
+    ended: bool,
+}
+
+/// How a gateway ended.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// How to start it again on the same data.
+    pub setup: Setup,
+}
+
+impl Gateway {
+    /// Where the dashboard listens.
+    pub fn dashboard_address(&self) -> SocketAddr {
+        self.dashboard
+    }
+
+    /// Where the broker listens.
+    pub fn mqtt_address(&self) -> SocketAddr {
+        self.mqtt
+    }
+
+    /// The set-up code that it printed; nothing when there is an administrator.
+    pub fn setup_code(&self) -> Option<&str> {
+        self.setup_code.as_deref()
+    }
+
+    /// The ready-made MQTT user of the demonstration.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn demo_user(&self) -> Login {
+        self.demo_user.clone().unwrap_or_else(|| panic!("no `MQTT user:` line\n{}", self.process.words()))
+    }
+
+    /// Its data directory.
+    pub fn data_directory(&self) -> PathBuf {
+        self.setup.data_directory()
+    }
+
+    /// Everything it has said so far.
+    pub fn words(&self) -> String {
+        self.process.words()
+    }
+
+    /// Declares that lines of the log that contain `text` may be errors.
+    pub fn tolerate(&mut self, text: &str) {
+        self.tolerated.push(text.to_owned());
+    }
+
+    /// A browser that has never been here.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.dashboard)
+    }
+
+    /// A browser in which an administrator is logged in; the first call makes that administrator with the set-up code.
+    ///
+    /// # Panics
+    /// When the gateway does not let us in.
+    pub fn administrator(&self) -> Browser {
+        let browser = self.browser();
+        let session = browser.get("/api/v1/session").expect(200).json();
+        if session["setup_needed"] == true {
+            let body = serde_json::json!({
+                "code": self.setup_code.as_deref().unwrap_or_default(),
+                "name": ADMINISTRATOR,
+                "password": PASSWORD,
+            });
+            browser.post("/api/v1/setup", &body).expect(201);
+        } else {
+            browser.log_in(ADMINISTRATOR, PASSWORD);
+        }
+        browser
+    }
+
+    /// An MQTT 5 client that is logged in as the user of the demonstration.
+    ///
+    /// # Panics
+    /// When it cannot connect.
+    pub fn phone(&self, client_id: &str) -> Phone {
+        Phone::connect(self.mqtt, client_id, &self.demo_user())
+    }
+
+    /// Sends SIGTERM, as systemd does, and goes on at once.
+    pub fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits for the end of a gateway that was asked to stop.
+    ///
+    /// # Panics
+    /// When it does not end within [`STOP_LIMIT`] with exit code 0, or has logged an error.
+    pub fn wait_stopped(mut self) -> Stopped {
+        let status = self.process.wait(STOP_LIMIT);
+        self.ended = true;
+        self.check_clean();
+        assert_eq!(status.code(), Some(0), "{}", self.process.words());
+        Stopped { status, setup: self.setup.clone() }
+    }
+
+    /// Stops it.
+    ///
+    /// # Panics
+    /// As [`Gateway::wait_stopped`].
+    pub fn stop(self) -> Stopped {
+        self.terminate();
+        self.wait_stopped()
+    }
+
+    /// Stops it and starts it again on the same data.
+    ///
+    /// # Panics
+    /// When one of the two fails.
+    #[must_use]
+    pub fn restart(self) -> Self {
+        self.stop().setup.start()
+    }
+
+    /// Kills it as a power cut would, and gives how to start it again on the same data.
+    ///
+    /// # Panics
+    /// When it has logged an error before.
+    pub fn kill(mut self) -> Setup {
+        self.process.kill();
+        self.process.wait(LIMIT);
+        self.ended = true;
+        self.check_clean();
+        self.setup.clone()
+    }
+
+    fn check_clean(&self) {
+        let (stdout, stderr) = (self.process.stdout().all(), self.process.stderr().all());
+        let is_bad = |line: &&String| line.contains("ERROR") || line.contains("panicked at");
+        let is_declared = |line: &&String| self.tolerated.iter().any(|text| line.contains(text.as_str()));
+        let bad: Vec<&String> =
+            stdout.iter().chain(&stderr).filter(is_bad).filter(|l| !is_declared(l)).collect();
+        assert!(bad.is_empty(), "errors in the log: {bad:#?}\n{}", self.process.words());
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if std::thread::panicking() {
+            // The test has failed already; the output of the gateway may say why. The process is killed when its
+            // handle is dropped.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), self.process.words().as_bytes());
+            return;
+        }
+        self.process.terminate();
+        let status = self.process.wait(STOP_LIMIT);
+        self.check_clean();
+        assert_eq!(status.code(), Some(0), "{}", self.process.words());
+    }
+}
+
+/// The file of a data directory in which history is kept.
+pub fn history_file(data_directory: &Path) -> PathBuf {
+    data_directory.join("history.db")
+}
+
+/// The file of a data directory in which accounts are kept.
+pub fn accounts_file(data_directory: &Path) -> PathBuf {
+    data_directory.join("gatehouse.db")
+}
