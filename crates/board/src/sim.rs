@@ -1,28 +1,22 @@
 //! A simulated board: a small believable house, repeatable by its seed.
 
-use std::sync::Arc;
+mod board;
+mod house;
+mod life;
+mod lines;
+mod plan;
+
 use std::time::Duration;
 
-use gatehouse_model::{Clock, DeviceId};
+use gatehouse_model::DeviceId;
 
 use crate::config::{
     ActiveLevel, DeviceConfig, DriverConfig, HostConfig, InputConfig, LineNumber, OutputConfig,
     SimulatedClimateConfig,
 };
 
-/// A board in memory, with a house around it.
-#[derive(Debug)]
-pub struct SimulatedBoard {
-    clock: Arc<dyn Clock>,
-}
-
-impl SimulatedBoard {
-    /// A house with the rooms, heaters, doors and motion sensors that `devices` speak of.
-    pub fn new(devices: &[DeviceConfig], seed: u64, clock: Arc<dyn Clock>) -> Self {
-        let _ = (devices, seed);
-        Self { clock }
-    }
-}
+pub use board::SimulatedBoard;
+pub use house::{Climate, House};
 
 /// How often the sensors of the demonstration house are read: often enough to watch.
 const DEMO_PERIOD: Duration = Duration::from_secs(5);

@@ -1,0 +1,367 @@
+//! The simulated board: lines and sensors joined with the house around them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatehouse_model::{Clock, DeviceId, Moment, PropertyId, PropertyInfo, PropertyKind, Quality, Value};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::house::{Climate, House};
+use super::life::{Happening, Life};
+use super::lines::{Lines, Unavailable, is_high};
+use super::plan::{Plan, Role, room_of};
+use crate::config::{DeviceConfig, DriverConfig};
+use crate::traits::{
+    Board, Edge, InputLine, InputRequest, Level, LineError, LineInfo, LineNumber, OutputLine, OutputRequest,
+    ReadError, Sample, SensorError, SensorProperty, SensorSource,
+};
+
+/// Longest nap of the board's own loop, so that a wall clock that was set is noticed in the weather.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// Offsets in microseconds of the edges of a contact that bounces, after the first one: even many, so that it ends
+/// where it was going. Mechanical contacts settle within about 5 ms.
+const BOUNCE_MICROSECONDS: [std::ops::Range<u64>; 4] = [200..600, 700..1_400, 1_500..2_800, 3_000..5_000];
+
+/// Most changes that can be scheduled at once; a script that schedules more is wrong.
+const MAX_AGENDA: usize = 4_096;
+
+#[derive(Debug)]
+struct World {
+    house: House,
+    lines: Lines,
+    plan: Plan,
+    life: Life,
+    /// Sensors that fail, with what they say.
+    failing: BTreeMap<DeviceId, String>,
+    /// Voltage changes to come, in their order: the number keeps equal moments apart.
+    agenda: BTreeMap<(Moment, u64), (LineNumber, bool)>,
+    agenda_count: u64,
+    random: StdRng,
+}
+
+#[derive(Debug)]
+struct Shared {
+    world: Mutex<World>,
+    clock: Arc<dyn Clock>,
+    /// Wakes the board's loop when the agenda changes.
+    agenda_changed: Notify,
+}
+
+/// A board in memory, with a house around it.
+#[derive(Clone, Debug)]
+pub struct SimulatedBoard {
+    shared: Arc<Shared>,
+}
+
+impl SimulatedBoard {
+    /// A house with the rooms, heaters, doors and motion sensors that `devices` speak of, in which people live: doors
+    /// open and motion is seen from time to time.
+    pub fn new(devices: &[DeviceConfig], seed: u64, clock: Arc<dyn Clock>) -> Self {
+        let plan = Plan::of(devices);
+        let life = Life::lively(&plan, seed, clock.moment());
+        Self::with_life(plan, life, seed, clock)
+    }
+
+    /// The same house with nobody in it: nothing changes at a contact unless it is told to.
+    pub fn still(devices: &[DeviceConfig], seed: u64, clock: Arc<dyn Clock>) -> Self {
+        Self::with_life(Plan::of(devices), Life::still(), seed, clock)
+    }
+
+    fn with_life(plan: Plan, life: Life, seed: u64, clock: Arc<dyn Clock>) -> Self {
+        let mut lines = Lines::new();
+        for (line, active) in plan.inputs() {
+            lines.wire(line, is_high(Level::Inactive, active));
+        }
+        let house = House::new(plan.rooms(), seed, clock.moment(), clock.now());
+        let world = World {
+            house,
+            lines,
+            plan,
+            life,
+            failing: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            agenda_count: 0,
+            random: StdRng::seed_from_u64(seed),
+        };
+        Self { shared: Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() }) }
+    }
+
+    /// Opens or closes a contact, or lets a motion sensor see or lose somebody. Contacts bounce. A device that is no
+    /// input is left alone.
+    pub fn set_input(&self, device: &DeviceId, on: bool) {
+        self.shared.world().set_input(device, on, self.shared.clock.moment());
+        self.shared.agenda_changed.notify_one();
+    }
+
+    /// Lets a sensor fail with this sentence, or work again.
+    pub fn set_failure(&self, device: &DeviceId, problem: Option<&str>) {
+        let mut world = self.shared.world();
+        match problem {
+            Some(problem) => world.failing.insert(device.clone(), problem.to_owned()),
+            None => world.failing.remove(device),
+        };
+    }
+
+    /// Makes the pin of a device ignore what it is told, or obey again.
+    pub fn set_stuck(&self, device: &DeviceId, is_stuck: bool) {
+        let mut world = self.shared.world();
+        if let Some(line) = world.plan.line_of(device) {
+            world.lines.set_stuck(line, is_stuck);
+        }
+    }
+
+    /// The level that a line really has; nothing when there is no such line.
+    pub fn level(&self, line: LineNumber) -> Option<Level> {
+        self.shared.world().lines.level(line)
+    }
+
+    /// The outdoor temperature in °C.
+    pub fn outdoor_temperature(&self) -> f64 {
+        self.shared.caught_up().house.outdoor_temperature()
+    }
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The world as it is now.
+    fn caught_up(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world();
+        let now = self.clock.moment();
+        world.house.advance(now, self.clock.now());
+        world.let_happen(now);
+        world
+    }
+}
+
+impl World {
+    fn set_input(&mut self, device: &DeviceId, on: bool, now: Moment) {
+        let Some((line, active, role)) = self.plan.input(device) else { return };
+        let target = is_high(Level::from_on(on), active);
+        self.schedule(now, line, target);
+        match role {
+            Role::Door { room } => {
+                self.house.set_aired(&room, on);
+                for (bounce, offsets) in BOUNCE_MICROSECONDS.iter().enumerate() {
+                    let offset = Duration::from_micros(self.random.random_range(offsets.clone()));
+                    self.schedule(now + offset, line, if bounce % 2 == 0 { !target } else { target });
+                }
+            }
+            Role::Heater { .. } | Role::Other => {}
+        }
+    }
+
+    fn schedule(&mut self, at: Moment, line: LineNumber, is_high: bool) {
+        if self.agenda.len() >= MAX_AGENDA {
+            tracing::warn!(%line, "too many changes are scheduled on the simulated board; one was left out");
+            return;
+        }
+        self.agenda_count += 1;
+        self.agenda.insert((at, self.agenda_count), (line, is_high));
+    }
+
+    /// Does everything that is due.
+    fn let_happen(&mut self, now: Moment) {
+        for Happening { device, on } in self.life.due(now) {
+            self.set_input(&device, on, now);
+        }
+        while let Some(entry) = self.agenda.first_entry() {
+            let at = entry.key().0;
+            if at > now {
+                return;
+            }
+            let (line, is_high) = entry.remove();
+            self.lines.change(line, is_high, at);
+        }
+    }
+
+    fn next_happening(&self) -> Option<Moment> {
+        let scheduled = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        [scheduled, self.life.next()].into_iter().flatten().min()
+    }
+
+    fn drive(&mut self, line: LineNumber, level: Level) {
+        self.lines.drive(line, level);
+        let really_on = self.lines.level(line).is_some_and(Level::is_on);
+        if let Some(room) = self.plan.heated_by(line) {
+            self.house.set_heated(&room, really_on);
+        }
+    }
+}
+
+fn line_error(line: LineNumber, unavailable: Unavailable) -> LineError {
+    match unavailable {
+        Unavailable::Missing => LineError::NoSuchLine(line),
+        Unavailable::Held(owner) => LineError::Busy { line, owner },
+    }
+}
+
+#[async_trait]
+impl Board for SimulatedBoard {
+    fn name(&self) -> String {
+        "Simulated board".to_owned()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+        Ok(self.shared.world().lines.inventory())
+    }
+
+    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+        let edges = self
+            .shared
+            .caught_up()
+            .lines
+            .hold_input(request.line, request.active, request.pull, &request.consumer)
+            .map_err(|unavailable| line_error(request.line, unavailable))?;
+        Ok(Box::new(SimulatedInput { hold: Hold { line: request.line, shared: self.shared.clone() }, edges }))
+    }
+
+    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+        let mut world = self.shared.caught_up();
+        world
+            .lines
+            .hold_output(request.line, request.active, request.initial, &request.consumer)
+            .map_err(|unavailable| line_error(request.line, unavailable))?;
+        world.drive(request.line, request.initial);
+        Ok(Box::new(SimulatedOutput { hold: Hold { line: request.line, shared: self.shared.clone() } }))
+    }
+
+    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+        match &device.driver {
+            DriverConfig::SimulatedClimate(_) => Ok(Box::new(SimulatedClimate {
+                device: device.id.clone(),
+                room: room_of(device),
+                properties: climate_properties(),
+                shared: self.shared.clone(),
+            })),
+            other => {
+                Err(SensorError::NotOnThisBoard { driver: other.word(), needs: "another kind of board" })
+            }
+        }
+    }
+
+    async fn run(&self, shutdown: CancellationToken) {
+        loop {
+            let next = self.shared.caught_up().next_happening();
+            let now = self.shared.clock.moment();
+            let nap = next.map_or(LONGEST_NAP, |at| at.saturating_since(now)).min(LONGEST_NAP);
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.shared.agenda_changed.notified() => {}
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+    }
+}
+
+/// A held line; it is given back when this is dropped.
+#[derive(Debug)]
+struct Hold {
+    line: LineNumber,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.world().lines.release(self.line);
+    }
+}
+
+impl Hold {
+    fn level(&self) -> Result<Level, LineError> {
+        self.shared.caught_up().lines.level(self.line).ok_or(LineError::Gone(self.line))
+    }
+}
+
+struct SimulatedInput {
+    hold: Hold,
+    edges: mpsc::Receiver<Edge>,
+}
+
+#[async_trait]
+impl InputLine for SimulatedInput {
+    async fn level(&mut self) -> Result<Level, LineError> {
+        self.hold.level()
+    }
+
+    async fn next_edge(&mut self) -> Result<Edge, LineError> {
+        self.edges.recv().await.ok_or(LineError::Gone(self.hold.line))
+    }
+}
+
+struct SimulatedOutput {
+    hold: Hold,
+}
+
+#[async_trait]
+impl OutputLine for SimulatedOutput {
+    async fn set(&mut self, level: Level) -> Result<(), LineError> {
+        self.hold.shared.caught_up().drive(self.hold.line, level);
+        Ok(())
+    }
+
+    async fn read_back(&mut self) -> Result<Level, LineError> {
+        self.hold.level()
+    }
+}
+
+struct SimulatedClimate {
+    device: DeviceId,
+    room: String,
+    properties: [SensorProperty; 2],
+    shared: Arc<Shared>,
+}
+
+#[expect(clippy::expect_used, reason = "the ids are fixed words, and every test of the board makes them")]
+fn climate_properties() -> [SensorProperty; 2] {
+    let number = |word: &str, name: &str, unit: &str| PropertyInfo {
+        id: PropertyId::new(word).expect("a fixed word"),
+        name: name.to_owned(),
+        kind: PropertyKind::Number { unit: unit.to_owned(), decimals: 1 },
+        settable: false,
+        class: Some(word.to_owned()),
+    };
+    [
+        SensorProperty { info: number("temperature", "Temperature", "°C"), range: Some((-40.0, 85.0)) },
+        SensorProperty { info: number("humidity", "Humidity", "%"), range: Some((0.0, 100.0)) },
+    ]
+}
+
+#[async_trait]
+impl SensorSource for SimulatedClimate {
+    fn properties(&self) -> Vec<SensorProperty> {
+        self.properties.to_vec()
+    }
+
+    async fn read(&mut self) -> Result<Vec<Sample>, ReadError> {
+        let mut world = self.shared.caught_up();
+        if let Some(problem) = world.failing.get(&self.device) {
+            return Err(ReadError::Silent(problem.clone()));
+        }
+        let Some(Climate { temperature, humidity }) = world.house.climate(&self.room) else {
+            return Err(ReadError::Silent(format!("the simulated house has no room `{}`", self.room)));
+        };
+        // Real sensors have noise in their last digit.
+        let measured = [
+            temperature + world.random.random_range(-0.02..0.02),
+            (humidity + world.random.random_range(-0.1..0.1)).clamp(0.0, 100.0),
+        ];
+        let samples = self.properties.iter().zip(measured).filter_map(|(property, number)| {
+            let value = Value::number((number * 100.0).round() / 100.0)?;
+            Some(Sample { property: property.info.id.clone(), value, quality: Quality::Simulated })
+        });
+        Ok(samples.collect())
+    }
+}

@@ -1,0 +1,166 @@
+//! The simulated lines: what is wired to them, who holds them, and what is about to happen on them.
+
+use std::collections::BTreeMap;
+
+use gatehouse_model::Moment;
+use tokio::sync::mpsc;
+
+use crate::traits::{ActiveLevel, Direction, Edge, Level, LineInfo, LineNumber, Pull};
+
+/// Lines of the simulated header, as on every Raspberry Pi since the B+.
+pub(super) const LINE_COUNT: u32 = 28;
+
+/// Edges that wait for their reader; the kernel keeps 16 for each line of a request by default, and this is enough for
+/// the worst bounce.
+pub(super) const EDGE_QUEUE: usize = 64;
+
+/// Who holds a line.
+#[derive(Debug)]
+enum Holder {
+    Nobody,
+    Input { consumer: String, active: ActiveLevel, edges: mpsc::Sender<Edge>, missed: u32 },
+    Output { consumer: String, active: ActiveLevel },
+}
+
+#[derive(Debug)]
+struct Line {
+    holder: Holder,
+    is_high: bool,
+    /// Whether something outside drives it; otherwise it follows the pull resistor.
+    is_wired: bool,
+    /// Whether it ignores what it is told, like a pin with a short circuit.
+    is_stuck: bool,
+}
+
+/// All lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    lines: BTreeMap<LineNumber, Line>,
+}
+
+/// The voltage of a level.
+pub(super) const fn is_high(level: Level, active: ActiveLevel) -> bool {
+    level.is_on() == matches!(active, ActiveLevel::High)
+}
+
+const fn level_of(is_high: bool, active: ActiveLevel) -> Level {
+    Level::from_on(is_high == matches!(active, ActiveLevel::High))
+}
+
+/// What kept a line from being had.
+pub(super) enum Unavailable {
+    Missing,
+    Held(String),
+}
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        let free = |_| Line { holder: Holder::Nobody, is_high: false, is_wired: false, is_stuck: false };
+        Self { lines: (0..LINE_COUNT).map(|number| (LineNumber::new(number), free(number))).collect() }
+    }
+
+    /// Wires something to a line that drives it from outside.
+    pub(super) fn wire(&mut self, line: LineNumber, is_high: bool) {
+        if let Some(line) = self.lines.get_mut(&line) {
+            line.is_wired = true;
+            line.is_high = is_high;
+        }
+    }
+
+    pub(super) fn set_stuck(&mut self, line: LineNumber, is_stuck: bool) {
+        if let Some(line) = self.lines.get_mut(&line) {
+            line.is_stuck = is_stuck;
+        }
+    }
+
+    fn free(&mut self, line: LineNumber) -> Result<&mut Line, Unavailable> {
+        let line = self.lines.get_mut(&line).ok_or(Unavailable::Missing)?;
+        match &line.holder {
+            Holder::Nobody => Ok(line),
+            Holder::Input { consumer, .. } | Holder::Output { consumer, .. } => {
+                Err(Unavailable::Held(consumer.clone()))
+            }
+        }
+    }
+
+    pub(super) fn hold_input(
+        &mut self,
+        number: LineNumber,
+        active: ActiveLevel,
+        pull: Pull,
+        consumer: &str,
+    ) -> Result<mpsc::Receiver<Edge>, Unavailable> {
+        let line = self.free(number)?;
+        if !line.is_wired {
+            line.is_high = matches!(pull, Pull::Up);
+        }
+        let (edges, receiver) = mpsc::channel(EDGE_QUEUE);
+        line.holder = Holder::Input { consumer: consumer.to_owned(), active, edges, missed: 0 };
+        Ok(receiver)
+    }
+
+    pub(super) fn hold_output(
+        &mut self,
+        number: LineNumber,
+        active: ActiveLevel,
+        initial: Level,
+        consumer: &str,
+    ) -> Result<(), Unavailable> {
+        let line = self.free(number)?;
+        line.holder = Holder::Output { consumer: consumer.to_owned(), active };
+        self.drive(number, initial);
+        Ok(())
+    }
+
+    /// The level as its holder sees it; of a free line, as if high were active.
+    pub(super) fn level(&self, number: LineNumber) -> Option<Level> {
+        let line = self.lines.get(&number)?;
+        let active = match &line.holder {
+            Holder::Input { active, .. } | Holder::Output { active, .. } => *active,
+            Holder::Nobody => ActiveLevel::High,
+        };
+        Some(level_of(line.is_high, active))
+    }
+
+    /// Drives an output; a stuck line stays as it is.
+    pub(super) fn drive(&mut self, number: LineNumber, level: Level) {
+        if let Some(line) = self.lines.get_mut(&number)
+            && let Holder::Output { active, .. } = line.holder
+            && !line.is_stuck
+        {
+            line.is_high = is_high(level, active);
+        }
+    }
+
+    /// Something outside changes the voltage of a line; its holder, if it is an input, gets an edge.
+    pub(super) fn change(&mut self, number: LineNumber, now_high: bool, at: Moment) {
+        let Some(line) = self.lines.get_mut(&number) else { return };
+        if line.is_high == now_high || line.is_stuck {
+            return;
+        }
+        line.is_high = now_high;
+        if let Holder::Input { active, edges, missed, .. } = &mut line.holder {
+            let edge = Edge { level: level_of(now_high, *active), at, missed: *missed };
+            *missed = if edges.try_send(edge).is_ok() { 0 } else { missed.saturating_add(1) };
+        }
+    }
+
+    /// Gives a line back. It keeps its level, as on kernels of Raspberry Pi OS.
+    pub(super) fn release(&mut self, number: LineNumber) {
+        if let Some(line) = self.lines.get_mut(&number) {
+            line.holder = Holder::Nobody;
+        }
+    }
+
+    pub(super) fn inventory(&self) -> Vec<LineInfo> {
+        let info = |(number, line): (&LineNumber, &Line)| {
+            let (consumer, direction) = match &line.holder {
+                Holder::Nobody => (None, Direction::Input),
+                Holder::Input { consumer, .. } => (Some(consumer.clone()), Direction::Input),
+                Holder::Output { consumer, .. } => (Some(consumer.clone()), Direction::Output),
+            };
+            LineInfo { line: *number, name: format!("GPIO{}", number.number()), consumer, direction }
+        };
+        self.lines.iter().map(info).collect()
+    }
+}

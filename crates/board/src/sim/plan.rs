@@ -1,0 +1,110 @@
+//! What the configured devices are in the simulated house: which line heats which room, which contact is a door.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gatehouse_model::DeviceId;
+
+use crate::config::{ActiveLevel, DeviceConfig, DriverConfig, LineNumber};
+
+/// What a device does in the house.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Warms its room while its line is on.
+    Heater { room: String },
+    /// A contact that bounces, between its room and the outdoors.
+    Door { room: String },
+    /// Anything else.
+    Other,
+}
+
+#[derive(Debug)]
+struct Wiring {
+    line: LineNumber,
+    active: ActiveLevel,
+    role: Role,
+    class: Option<String>,
+    is_input: bool,
+}
+
+/// The devices with lines, and the rooms.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    rooms: BTreeSet<String>,
+    wiring: BTreeMap<DeviceId, Wiring>,
+}
+
+/// The simulated room of a device: its room's name, or the device's own id when it stands in none.
+pub(super) fn room_of(device: &DeviceConfig) -> String {
+    device.room.clone().unwrap_or_else(|| device.id.to_string())
+}
+
+impl Plan {
+    pub(super) fn of(devices: &[DeviceConfig]) -> Self {
+        let mut plan = Self::default();
+        for device in devices {
+            let room = room_of(device);
+            let wiring = match &device.driver {
+                DriverConfig::Host(_) => continue,
+                DriverConfig::SimulatedClimate(_) => {
+                    plan.rooms.insert(room);
+                    continue;
+                }
+                DriverConfig::Input(input) => Wiring {
+                    line: input.pin,
+                    active: input.active,
+                    role: match input.class.as_deref() {
+                        Some("door" | "window" | "garage_door" | "opening") => Role::Door { room },
+                        _ => Role::Other,
+                    },
+                    class: input.class.clone(),
+                    is_input: true,
+                },
+                DriverConfig::Output(output) => Wiring {
+                    line: output.pin,
+                    active: output.active,
+                    role: match output.class.as_deref() {
+                        Some("heat") => Role::Heater { room },
+                        _ => Role::Other,
+                    },
+                    class: output.class.clone(),
+                    is_input: false,
+                },
+            };
+            plan.wiring.insert(device.id.clone(), wiring);
+        }
+        plan
+    }
+
+    pub(super) fn rooms(&self) -> Vec<String> {
+        self.rooms.iter().cloned().collect()
+    }
+
+    pub(super) fn line_of(&self, device: &DeviceId) -> Option<LineNumber> {
+        self.wiring.get(device).map(|wiring| wiring.line)
+    }
+
+    /// The lines that something outside drives.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = (LineNumber, ActiveLevel)> {
+        self.wiring.values().filter(|wiring| wiring.is_input).map(|wiring| (wiring.line, wiring.active))
+    }
+
+    /// Inputs of one class, by device.
+    pub(super) fn inputs_of_class(&self, class: &str) -> impl Iterator<Item = &DeviceId> {
+        self.wiring
+            .iter()
+            .filter(move |(_, wiring)| wiring.is_input && wiring.class.as_deref() == Some(class))
+            .map(|(device, _)| device)
+    }
+
+    pub(super) fn input(&self, device: &DeviceId) -> Option<(LineNumber, ActiveLevel, Role)> {
+        let wiring = self.wiring.get(device).filter(|wiring| wiring.is_input)?;
+        Some((wiring.line, wiring.active, wiring.role.clone()))
+    }
+
+    pub(super) fn heated_by(&self, line: LineNumber) -> Option<String> {
+        self.wiring.values().find(|wiring| wiring.line == line).and_then(|wiring| match &wiring.role {
+            Role::Heater { room } => Some(room.clone()),
+            Role::Door { .. } | Role::Other => None,
+        })
+    }
+}
