@@ -1,1 +1,107 @@
-//! History in SQLite: recorder and queries.
+//! History in SQLite: records every reading that passes through the broker, and answers what a chart asks.
+//!
+//! Architecture invariant: this room knows only `model`. It takes a stream of messages and never asks who sends it.
+//!
+//! Architecture invariant: one connection writes, others only read. Under write-ahead logging a reader never waits
+//! for the writer nor the writer for a reader, so a query cannot hold up the recording, and a time limit ends a query
+//! that runs away.
+//!
+//! Architecture invariant: what is lost in a power cut is at most what arrived within [`Options::commit_every`] and
+//! the time that one commit takes; `kill -9` loses no more than that. See `database` for why.
+//!
+//! Architecture invariant: nothing is lost silently. What is not recorded is counted by its reason in [`Status`].
+
+mod database;
+mod error;
+mod intake;
+mod options;
+mod quality;
+mod range;
+mod recorder;
+mod status;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::Stream;
+use gatehouse_model::{Clock, Message, Scheme};
+use sqlx::SqlitePool;
+use tokio_util::sync::CancellationToken;
+
+pub use error::{HistoryError, InvalidRange};
+pub use options::Options;
+pub use range::{MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
+pub use status::{NotRecorded, Status};
+
+use status::Counters;
+
+/// The history of a house, in one file. Cheap to clone: all clones are the same history.
+#[derive(Clone, Debug)]
+pub struct History {
+    path: Arc<PathBuf>,
+    options: Options,
+    clock: Arc<dyn Clock>,
+    writer: SqlitePool,
+    readers: SqlitePool,
+    counters: Arc<Counters>,
+}
+
+impl History {
+    /// Opens the file at `path`, making it when there is none and bringing an older one up to date.
+    ///
+    /// After an unclean stop the file is checked, for as long as that is quick.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or made, is damaged, or was written by a newer release.
+    pub async fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, HistoryError> {
+        let opened = database::open(path, &options, &clock).await?;
+        Ok(Self {
+            path: Arc::new(path.to_owned()),
+            options,
+            clock,
+            writer: opened.writer,
+            readers: opened.readers,
+            counters: Arc::new(Counters::new(opened.rows)),
+        })
+    }
+
+    /// Records the readings among `messages` until they end or `shutdown` is cancelled; then records what is already
+    /// waiting in the stream, commits and returns.
+    ///
+    /// While the disk refuses, readings wait in a bounded buffer; the oldest are dropped, and counted, when it is full.
+    ///
+    /// # Errors
+    /// When the last commit fails: the readings still in the buffer are lost.
+    pub async fn record(
+        &self,
+        scheme: Scheme,
+        messages: impl Stream<Item = Message> + Send + Unpin,
+        shutdown: CancellationToken,
+    ) -> Result<(), HistoryError> {
+        recorder::Recorder::new(self, scheme).run(messages, shutdown).await
+    }
+
+    /// The readings of one property in a range of time, gathered into buckets. A property that was never recorded
+    /// has no points.
+    ///
+    /// # Errors
+    /// When the query is not valid, too many queries run, or it takes longer than [`Options::query_time_limit`].
+    pub async fn range(&self, query: RangeQuery) -> Result<Series, HistoryError> {
+        range::read(self, &query).await
+    }
+
+    /// Size, counts and troubles.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn status(&self) -> Result<Status, HistoryError> {
+        status::read(self).await
+    }
+
+    /// Moves everything from the log into the database file and closes it. Recording must have ended; other clones
+    /// are of no use afterwards.
+    pub async fn close(self) {
+        database::close(&self.writer, &self.readers).await;
+    }
+}

@@ -1,0 +1,223 @@
+//! The file: how it is opened, checked and closed.
+//!
+//! Write-ahead logging with `synchronous = FULL`: each commit is flushed to the disk before it counts as done, so a
+//! power cut loses what arrived since the last commit and nothing else, which is what [`Options::commit_every`]
+//! promises. `NORMAL` would flush only at checkpoints, about once an hour at a house's pace: the file would stay
+//! consistent, but how much is lost would be up to the kernel's write-back (30 seconds by default) and the card.
+//! One flush in ten seconds is what the promise costs, since commits are grouped.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_model::{Clock, Moment};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqlitePool};
+
+use crate::{HistoryError, Options};
+
+/// Bytes of a page. Memory cards and their file systems write 4 KiB at least, so smaller pages would save nothing.
+pub(crate) const PAGE_BYTES: u32 = 4_096;
+
+/// KiB of pages that the writer keeps in memory. It appends, so the last pages of two trees are all it needs.
+const WRITER_CACHE_KIB: u32 = 1_024;
+
+/// KiB of pages that each reader keeps in memory: a day of raw readings of a small house.
+const READER_CACHE_KIB: u32 = 2_048;
+
+/// Connections that read: two charts at once. Each has a thread and a cache, and a small Pi has neither to spare.
+const READERS: u32 = 2;
+
+/// Bytes to which the log is cut back after something made it grow (a long query, an import).
+const LOG_BYTES: u32 = 8 * 1_024 * 1_024;
+
+/// Prepared statements that a connection keeps: more than this room has.
+const STATEMENTS: usize = 16;
+
+/// How long a connection waits for a lock of another process, such as the `sqlite3` tool.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Longest time that opening spends on the check after an unclean stop: the gateway is to be ready within a second.
+const CHECK_TIME_LIMIT: Duration = Duration::from_millis(400);
+
+/// Longest time that opening spends on counting rows.
+const COUNT_TIME_LIMIT: Duration = Duration::from_millis(100);
+
+/// Virtual machine steps of SQLite between two looks at the clock: some tens of microseconds.
+const STEPS_BETWEEN_LOOKS: i32 = 1_000;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// An open file.
+pub(crate) struct Opened {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
+    /// How many samples it holds; nothing when counting would take long.
+    pub(crate) rows: Option<u64>,
+}
+
+pub(crate) async fn open(
+    path: &Path,
+    options: &Options,
+    clock: &Arc<dyn Clock>,
+) -> Result<Opened, HistoryError> {
+    let unclean = log_is_left(path);
+    let explain = |source| explain_open(path, source);
+    let base = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        .statement_cache_capacity(STATEMENTS)
+        .thread_name(|_| "history".to_owned())
+        // Sorting happens in memory; no query of this room sorts more than the points of a chart.
+        .pragma("temp_store", "MEMORY")
+        // A read error of the card arrives as an error and not as a signal that kills the process.
+        .pragma("mmap_size", "0")
+        .disable_statement_logging();
+    let max_pages = (options.max_file_bytes / u64::from(PAGE_BYTES)).max(1);
+    let writer_options = base
+        .clone()
+        .create_if_missing(true)
+        .page_size(PAGE_BYTES)
+        // Deleted readings can give their space back later; this can be chosen for an empty file only.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+        .pragma("journal_size_limit", LOG_BYTES.to_string())
+        // The writer makes the checkpoints itself, after a commit, and counts their pages.
+        .pragma("wal_autocheckpoint", "0")
+        .pragma("max_page_count", max_pages.to_string());
+    // One connection that stays: a second writer would only wait for the first.
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(writer_options)
+        .await
+        .map_err(explain)?;
+    let mut connection = writer.acquire().await.map_err(explain)?;
+    MIGRATIONS.run(&mut *connection).await.map_err(|error| explain_migration(path, error))?;
+    if unclean {
+        check(path, &mut connection, clock).await?;
+    }
+    let rows = count_rows(&mut connection, clock).await.map_err(explain)?;
+    drop(connection);
+    let reader_options =
+        base.read_only(true).pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"));
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(options.query_time_limit.max(Duration::from_millis(1)))
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(reader_options);
+    Ok(Opened { writer, readers, rows })
+}
+
+/// Whether somebody left a log behind: SQLite deletes it when the last connection is closed in order.
+fn log_is_left(path: &Path) -> bool {
+    std::fs::metadata(log_path(path)).is_ok_and(|log| log.len() > 0)
+}
+
+/// The log beside the database file.
+pub(crate) fn log_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+async fn check(
+    path: &Path,
+    connection: &mut SqliteConnection,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), HistoryError> {
+    limit_time(connection, clock, CHECK_TIME_LIMIT).await.map_err(|source| explain_open(path, source))?;
+    let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_one(&mut *connection).await;
+    lift_time_limit(connection).await.map_err(|source| explain_open(path, source))?;
+    match found {
+        Ok(verdict) if verdict == "ok" => {
+            tracing::info!("history was not closed in order; its check found no damage");
+            Ok(())
+        }
+        Ok(detail) => Err(HistoryError::Damaged { path: path.to_owned(), detail }),
+        Err(error) if was_interrupted(&error) => {
+            tracing::info!("history was not closed in order; it is too large to be checked at start");
+            Ok(())
+        }
+        Err(error) => Err(explain_open(path, error)),
+    }
+}
+
+async fn count_rows(
+    connection: &mut SqliteConnection,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<u64>, sqlx::Error> {
+    limit_time(connection, clock, COUNT_TIME_LIMIT).await?;
+    let rows = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM sample").fetch_one(&mut *connection).await;
+    lift_time_limit(connection).await?;
+    match rows {
+        Ok(rows) => Ok(u64::try_from(rows).ok()),
+        Err(error) if was_interrupted(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets what this connection runs from now on last `limit` at most; then it fails, and [`was_interrupted`] tells.
+pub(crate) async fn limit_time(
+    connection: &mut SqliteConnection,
+    clock: &Arc<dyn Clock>,
+    limit: Duration,
+) -> Result<(), sqlx::Error> {
+    let clock = Arc::clone(clock);
+    let deadline: Moment = clock.moment() + limit;
+    let mut handle = connection.lock_handle().await?;
+    handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || clock.moment() < deadline);
+    Ok(())
+}
+
+pub(crate) async fn lift_time_limit(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    connection.lock_handle().await?.remove_progress_handler();
+    Ok(())
+}
+
+/// Whether a time limit of [`limit_time`] ended it (SQLITE_INTERRUPT).
+pub(crate) fn was_interrupted(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(9)
+}
+
+/// The primary result code, <https://www.sqlite.org/rescode.html>.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+fn explain_open(path: &Path, source: sqlx::Error) -> HistoryError {
+    // SQLITE_CORRUPT and SQLITE_NOTADB.
+    match primary_code(&source) {
+        Some(11 | 26) => HistoryError::Damaged { path: path.to_owned(), detail: source.to_string() },
+        _ => HistoryError::Open { path: path.to_owned(), source },
+    }
+}
+
+fn explain_migration(path: &Path, error: MigrateError) -> HistoryError {
+    match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+            explain_open(path, source)
+        }
+        other => HistoryError::OtherRelease { path: path.to_owned(), detail: other.to_string() },
+    }
+}
+
+pub(crate) async fn close(writer: &SqlitePool, readers: &SqlitePool) {
+    readers.close().await;
+    // Closing the last connection would do the same, but could not say that it failed.
+    if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await {
+        tracing::warn!(%error, "history's log was not moved into the file; the next start does it");
+    }
+    writer.close().await;
+}

@@ -1,0 +1,81 @@
+//! What can go wrong, in sentences that say what to do next.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{MAX_POINTS, MAX_RANGE};
+
+/// Why history could not be opened, recorded or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// The file is not there and cannot be made, or may not be written.
+    #[error(
+        "the history database {} cannot be opened: {source}. Check that its directory exists, has space left, and that the gateway may write there", path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// The file is not a database, or its check found errors.
+    #[error(
+        "the history database {} is damaged: {detail}. Move it aside, together with the files beside it that end in -wal and -shm, and start again: a new one is made", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the check found.
+        detail: String,
+    },
+    /// The file has a schema that this release does not know.
+    #[error(
+        "the history database {} was written by another release of Gatehouse ({detail}). Install the newest release, or move the file aside", path.display()
+    )]
+    OtherRelease {
+        /// The file.
+        path: PathBuf,
+        /// Which part of the schema does not fit.
+        detail: String,
+    },
+    /// A query that makes no sense; nothing was read.
+    #[error(transparent)]
+    InvalidRange(#[from] InvalidRange),
+    /// The query was cut off.
+    #[error("the query took longer than {limit:?} and was cut off: ask for a shorter range")]
+    TimeLimit {
+        /// The limit.
+        limit: Duration,
+    },
+    /// All readers are taken.
+    #[error("history is busy with other queries: ask again in a moment")]
+    Busy,
+    /// SQLite could not read.
+    #[error("history cannot be read: {0}. If this stays, run `gatehouse doctor` and check the disk")]
+    Read(#[source] sqlx::Error),
+    /// The last commit failed.
+    #[error(
+        "{readings} readings could not be saved before the end: {source}. Check the disk's space and health"
+    )]
+    Unsaved {
+        /// How many.
+        readings: usize,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+}
+
+/// Why a range query is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRange {
+    /// The end is not later than the start.
+    #[error("`from` must be earlier than `to`")]
+    Empty,
+    /// Longer than [`MAX_RANGE`].
+    #[error("the range is longer than {} days", MAX_RANGE.as_secs() / 86_400)]
+    TooLong,
+    /// None, or more than [`MAX_POINTS`].
+    #[error("`points` must be between 1 and {MAX_POINTS}")]
+    Points,
+}

@@ -1,0 +1,302 @@
+//! What is recorded and what is not, and the buffer between the stream and the disk. It decides, and does nothing else.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use gatehouse_model::message::PROPERTY_TIME;
+use gatehouse_model::{DeviceId, Message, PropertyId, Scheme, Timestamp};
+
+use crate::quality;
+
+/// Most series that are recorded: any client with the right to publish below the base topic can make a new one.
+pub(crate) const MAX_SERIES: usize = 10_000;
+
+/// Most readings of one transaction, so that the log and a failed try stay small.
+pub(crate) const MAX_BATCH: usize = 5_000;
+
+/// Nothing was read before 2020-01-01T00:00:00Z: a clock that says so is not set yet.
+pub(crate) const EARLIEST: Timestamp = Timestamp::from_millis(1_577_836_800_000);
+
+/// How far ahead of the gateway's clock a reading may be: a device with a wrong time zone, not one with a wrong year.
+pub(crate) const MAX_AHEAD: Duration = Duration::from_secs(86_400);
+
+/// A series, by its place in the order in which this recorder met them.
+pub(crate) type SeriesIndex = usize;
+
+/// The name of a series.
+pub(crate) type SeriesName = (DeviceId, PropertyId);
+
+/// A series that the writer does not know yet.
+#[derive(Clone, Debug)]
+pub(crate) struct NewSeries {
+    pub(crate) name: SeriesName,
+    /// The time of its first sample.
+    pub(crate) since: i64,
+}
+
+/// A sample that waits for its commit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sample {
+    pub(crate) at: i64,
+    pub(crate) series: SeriesIndex,
+    pub(crate) value: f64,
+    pub(crate) quality: i64,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It waits for its commit.
+    Taken {
+        /// It is a state change with a cause, which should be committed soon.
+        state: bool,
+        /// The oldest sample had to go for it.
+        dropped_oldest: bool,
+    },
+    /// It is no reading.
+    Other,
+    /// A text: there is no chart of it.
+    Text,
+    /// A retained message that does not say when it was read.
+    UnknownTime,
+    /// Before [`EARLIEST`], or later than [`MAX_AHEAD`] allows.
+    WrongTime,
+    /// One series more than [`MAX_SERIES`].
+    TooManySeries,
+}
+
+/// What one transaction writes.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) samples: Vec<Sample>,
+    /// The series from the first one that the writer does not know yet, in their order.
+    pub(crate) new_series: Vec<NewSeries>,
+}
+
+/// The buffer and the names of the series.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    scheme: Scheme,
+    limit: usize,
+    index: HashMap<SeriesName, SeriesIndex>,
+    series: Vec<NewSeries>,
+    waiting: VecDeque<Sample>,
+    /// How many samples are with the writer; they count towards the limit, since they may come back.
+    in_flight: usize,
+}
+
+impl Intake {
+    pub(crate) fn new(scheme: Scheme, limit: usize) -> Self {
+        Self {
+            scheme,
+            limit: limit.max(1),
+            index: HashMap::new(),
+            series: Vec::new(),
+            waiting: VecDeque::new(),
+            in_flight: 0,
+        }
+    }
+
+    /// Takes the reading in a message that was received at `now`, if there is one to record.
+    pub(crate) fn take(&mut self, message: &Message, now: Timestamp) -> Verdict {
+        let Some(reading) = message.to_reading(&self.scheme, now) else { return Verdict::Other };
+        let Some(value) = reading.value.as_number() else { return Verdict::Text };
+        // A retained message is delivered again at each start. With its time it is the same sample as before and is
+        // stored once; without, it would look as if it had been read just now.
+        if message.retain && message.properties.user_property(PROPERTY_TIME).is_none() {
+            return Verdict::UnknownTime;
+        }
+        if reading.at < EARLIEST || reading.at.saturating_since(now) > MAX_AHEAD {
+            return Verdict::WrongTime;
+        }
+        let Some(series) = self.index_of((reading.device, reading.property), reading.at) else {
+            return Verdict::TooManySeries;
+        };
+        let dropped_oldest = self.make_room();
+        let quality = quality::to_stored(reading.quality);
+        self.waiting.push_back(Sample { at: reading.at.as_millis(), series, value, quality });
+        Verdict::Taken { state: reading.cause.is_some() && !message.retain, dropped_oldest }
+    }
+
+    fn index_of(&mut self, name: SeriesName, at: Timestamp) -> Option<SeriesIndex> {
+        if let Some(known) = self.index.get(&name) {
+            return Some(*known);
+        }
+        let next = self.series.len();
+        if next >= MAX_SERIES {
+            return None;
+        }
+        self.series.push(NewSeries { name: name.clone(), since: at.as_millis() });
+        self.index.insert(name, next);
+        Some(next)
+    }
+
+    /// Drops the oldest sample when the buffer is full. The newest are worth more: an unchanged state holds on.
+    fn make_room(&mut self) -> bool {
+        self.waiting.len() + self.in_flight >= self.limit && self.waiting.pop_front().is_some()
+    }
+
+    /// Hands over what one transaction writes, to a writer that knows the first `known` series. [`Intake::written`] or
+    /// [`Intake::give_back`] must follow.
+    pub(crate) fn batch(&mut self, known: usize) -> Batch {
+        let count = self.waiting.len().min(MAX_BATCH);
+        let samples: Vec<Sample> = self.waiting.drain(..count).collect();
+        self.in_flight = samples.len();
+        Batch { samples, new_series: self.series.iter().skip(known).cloned().collect() }
+    }
+
+    /// The batch is on the disk.
+    pub(crate) fn written(&mut self) {
+        self.in_flight = 0;
+    }
+
+    /// The batch could not be written: it waits again, in front.
+    pub(crate) fn give_back(&mut self, batch: &Batch) {
+        self.in_flight = 0;
+        for sample in batch.samples.iter().rev() {
+            self.waiting.push_front(*sample);
+        }
+    }
+
+    /// How many samples wait or are with the writer.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len() + self.in_flight
+    }
+
+    /// Whether samples wait for a writer.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatehouse_model::{Cause, Origin, Qos, Quality, Reading, TopicName, Value};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_000);
+
+    fn intake(limit: usize) -> Intake {
+        Intake::new(Scheme::new("casa").unwrap(), limit)
+    }
+
+    fn reading(value: Value, at: Timestamp) -> Reading {
+        Reading {
+            device: DeviceId::new("kitchen").unwrap(),
+            property: PropertyId::new("temperature").unwrap(),
+            value,
+            quality: Quality::Ok,
+            at,
+            cause: None,
+        }
+    }
+
+    fn live(reading: &Reading) -> Message {
+        let mut message = Message::of_reading(&Scheme::new("casa").unwrap(), reading, Origin::part("bridge"));
+        message.retain = false;
+        message
+    }
+
+    fn number(at: i64) -> Message {
+        live(&reading(Value::Number(21.5), Timestamp::from_millis(NOW.as_millis() + at)))
+    }
+
+    const TAKEN: Verdict = Verdict::Taken { state: false, dropped_oldest: false };
+
+    #[test]
+    fn numbers_and_switches_are_taken_and_texts_are_not() {
+        let mut intake = intake(10);
+        assert_eq!(intake.take(&number(0), NOW), TAKEN);
+        assert_eq!(intake.take(&live(&reading(Value::Switch(true), NOW)), NOW), TAKEN);
+        assert_eq!(intake.take(&live(&reading(Value::Text("open".into()), NOW)), NOW), Verdict::Text);
+        let status = Message::new(
+            TopicName::new("casa/status").unwrap(),
+            "online",
+            Qos::AtLeastOnce,
+            false,
+            Origin::part("x"),
+        );
+        assert_eq!(intake.take(&status, NOW), Verdict::Other);
+        assert_eq!(
+            intake.batch(0).samples.iter().map(|sample| sample.value).collect::<Vec<_>>(),
+            [21.5, 1.0]
+        );
+    }
+
+    #[test]
+    fn a_state_change_is_urgent_but_its_replay_is_not() {
+        let mut state = reading(Value::Switch(true), NOW);
+        state.cause = Some(Cause::direct(Origin::Page { user: "ana".into() }));
+        let mut message = live(&state);
+        let mut intake = intake(10);
+        assert_eq!(intake.take(&message, NOW), Verdict::Taken { state: true, dropped_oldest: false });
+        message.retain = true;
+        assert_eq!(intake.take(&message, NOW), TAKEN);
+    }
+
+    #[test]
+    fn a_clock_that_is_not_set_writes_nothing() {
+        let mut intake = intake(10);
+        let day = 86_400_000;
+        let epoch = live(&reading(Value::Number(1.0), Timestamp::from_millis(0)));
+        assert_eq!(intake.take(&epoch, NOW), Verdict::WrongTime);
+        assert_eq!(intake.take(&number(day + 1), NOW), Verdict::WrongTime);
+        assert_eq!(intake.take(&number(day), NOW), TAKEN);
+        let extreme = live(&reading(Value::Number(1.0), Timestamp::from_millis(253_402_207_200_999)));
+        assert_eq!(intake.take(&extreme, Timestamp::from_millis(i64::MIN)), Verdict::WrongTime);
+    }
+
+    #[test]
+    fn a_replay_without_a_time_is_not_taken_as_read_now() {
+        let mut message = number(0);
+        message.retain = true;
+        let mut intake = intake(10);
+        assert_eq!(intake.take(&message, NOW), TAKEN);
+        message.properties.user.clear();
+        assert_eq!(intake.take(&message, NOW), Verdict::UnknownTime);
+        message.retain = false;
+        assert_eq!(intake.take(&message, NOW), TAKEN);
+    }
+
+    #[test]
+    fn a_full_buffer_keeps_the_newest_also_when_a_batch_comes_back() {
+        let mut intake = intake(3);
+        for at in 0..3 {
+            assert_eq!(intake.take(&number(at), NOW), TAKEN);
+        }
+        let full = Verdict::Taken { state: false, dropped_oldest: true };
+        assert_eq!(intake.take(&number(3), NOW), full);
+        let batch = intake.batch(0);
+        assert_eq!(intake.len(), 3);
+        // Everything is with the writer: nothing can be dropped, and the one that arrives is kept all the same.
+        assert_eq!(intake.take(&number(4), NOW), TAKEN);
+        intake.give_back(&batch);
+        assert_eq!(intake.take(&number(5), NOW), full);
+        let times: Vec<i64> =
+            intake.batch(1).samples.iter().map(|sample| sample.at - NOW.as_millis()).collect();
+        assert_eq!(times, [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn names_of_series_are_handed_over_once() {
+        let mut intake = intake(10);
+        intake.take(&number(0), NOW);
+        intake.take(&number(1), NOW);
+        assert_eq!(intake.batch(0).new_series.len(), 1);
+        intake.written();
+        intake.take(&number(2), NOW);
+        assert!(intake.batch(1).new_series.is_empty());
+    }
+
+    #[test]
+    fn the_number_of_series_is_bounded() {
+        let mut intake = intake(1);
+        let mut reading = reading(Value::Number(1.0), NOW);
+        for n in 0..MAX_SERIES {
+            reading.device = DeviceId::new(&format!("d{n}")).unwrap();
+            assert_ne!(intake.take(&live(&reading), NOW), Verdict::TooManySeries);
+        }
+        reading.device = DeviceId::new("one-more").unwrap();
+        assert_eq!(intake.take(&live(&reading), NOW), Verdict::TooManySeries);
+    }
+}

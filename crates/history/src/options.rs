@@ -1,0 +1,33 @@
+//! What can be set.
+
+use std::time::Duration;
+
+/// How history is kept. Every limit is here, with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The longest time that a reading waits for its commit, and so the stated loss window: what arrived within it
+    /// is lost in a power cut. Longer is kinder to a memory card: each commit costs it at least one page and one flush.
+    pub commit_every: Duration,
+    /// The longest time that a state change with a cause waits. It is short since switching is rare and matters more,
+    /// and not zero so that an output that flutters does not wear the card out.
+    pub commit_states_within: Duration,
+    /// Most readings that wait while the disk refuses: at 8 readings a second that is more than an hour, in about 2 MB.
+    pub buffer_limit: usize,
+    /// Most bytes of the database file: what is left of a small card belongs to the system. At this limit recording
+    /// stops with an error that is shown, and what is not recorded is counted.
+    pub max_file_bytes: u64,
+    /// Longest time that one query may take; then it is cut off.
+    pub query_time_limit: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            commit_every: Duration::from_secs(10),
+            commit_states_within: Duration::from_secs(1),
+            buffer_limit: 50_000,
+            max_file_bytes: 4 * 1024 * 1024 * 1024,
+            query_time_limit: Duration::from_secs(5),
+        }
+    }
+}

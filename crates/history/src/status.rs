@@ -1,0 +1,163 @@
+//! What the recorder did, counted, and how large the file is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_model::Timestamp;
+use tokio::sync::watch;
+
+use crate::intake::Verdict;
+use crate::range::explain_read;
+use crate::writer::Committed;
+use crate::{History, HistoryError, database};
+
+/// Size, counts and troubles of a history. Counts are since it was opened unless they say otherwise.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Readings in the file, about; nothing when it held too many at the start to be counted quickly.
+    pub rows: Option<u64>,
+    /// Properties that were ever recorded.
+    pub series: u64,
+    /// Bytes of the database file and its log.
+    pub file_bytes: u64,
+    /// Bytes written to the disk, about: pages of the log and of the file, without what the file system and the card add.
+    pub bytes_written: u64,
+    /// Time of the first reading in the file.
+    pub recording_since: Option<Timestamp>,
+    /// Readings that were stored.
+    pub recorded: u64,
+    /// Replays of retained messages that were stored already.
+    pub replayed: u64,
+    /// Readings that wait for their commit.
+    pub waiting: u64,
+    /// Readings that were not recorded, by reason.
+    pub not_recorded: NotRecorded,
+    /// The stated loss window.
+    pub commit_every: Duration,
+    /// The last commit.
+    pub last_commit: Option<Timestamp>,
+    /// The last trouble with the disk, and when; it may be over.
+    pub last_error: Option<(Timestamp, String)>,
+}
+
+/// Readings that were not recorded, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotRecorded {
+    /// Dropped from the full buffer while the disk refused.
+    pub buffer_full: u64,
+    /// Dated before 2020 or more than a day ahead of the gateway's clock.
+    pub wrong_time: u64,
+    /// Retained messages without a time, of which nobody knows when they were read.
+    pub unknown_time: u64,
+    /// Of one series more than the limit.
+    pub too_many_series: u64,
+    /// Texts, of which there is no chart.
+    pub texts: u64,
+}
+
+/// The counters that the recorder turns and [`Status`] shows.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    rows_at_open: Option<u64>,
+    recorded: AtomicU64,
+    replayed: AtomicU64,
+    waiting: AtomicU64,
+    bytes_written: AtomicU64,
+    buffer_full: AtomicU64,
+    wrong_time: AtomicU64,
+    unknown_time: AtomicU64,
+    too_many_series: AtomicU64,
+    texts: AtomicU64,
+    /// Time of the last commit; whoever wants to see one happen watches it.
+    last_commit: watch::Sender<Option<Timestamp>>,
+    last_error: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl Counters {
+    pub(crate) fn new(rows_at_open: Option<u64>) -> Self {
+        Self {
+            rows_at_open,
+            recorded: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+            buffer_full: AtomicU64::new(0),
+            wrong_time: AtomicU64::new(0),
+            unknown_time: AtomicU64::new(0),
+            too_many_series: AtomicU64::new(0),
+            texts: AtomicU64::new(0),
+            last_commit: watch::Sender::new(None),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn count(&self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::Taken { dropped_oldest: true, .. } => &self.buffer_full,
+            Verdict::Text => &self.texts,
+            Verdict::UnknownTime => &self.unknown_time,
+            Verdict::WrongTime => &self.wrong_time,
+            Verdict::TooManySeries => &self.too_many_series,
+            Verdict::Taken { dropped_oldest: false, .. } | Verdict::Other => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_waiting(&self, waiting: usize) {
+        self.waiting.store(waiting as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn committed(&self, committed: Committed, now: Timestamp) {
+        self.recorded.fetch_add(committed.stored, Ordering::Relaxed);
+        self.replayed.fetch_add(committed.known, Ordering::Relaxed);
+        self.bytes_written.fetch_add(committed.bytes, Ordering::Relaxed);
+        self.last_commit.send_replace(Some(now));
+    }
+
+    pub(crate) fn failed(&self, error: &sqlx::Error, now: Timestamp) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, error.to_string()));
+    }
+
+    /// Changes with each commit.
+    #[cfg(test)]
+    pub(crate) fn commits(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.last_commit.subscribe()
+    }
+}
+
+pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
+    let limit = history.options.query_time_limit;
+    let (series, since): (i64, Option<i64>) = sqlx::query_as("SELECT count(*), min(since) FROM series")
+        .fetch_one(&history.readers)
+        .await
+        .map_err(|error| explain_read(error, limit))?;
+    let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let counters = &history.counters;
+    let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let recorded = value(&counters.recorded);
+    let last_error = counters.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let last_commit = *counters.last_commit.borrow();
+    Ok(Status {
+        rows: counters.rows_at_open.map(|rows| rows + recorded),
+        series: u64::try_from(series).unwrap_or(0),
+        file_bytes: size(&history.path) + size(&database::log_path(&history.path)),
+        bytes_written: value(&counters.bytes_written),
+        recording_since: since.map(Timestamp::from_millis),
+        recorded,
+        replayed: value(&counters.replayed),
+        waiting: value(&counters.waiting),
+        not_recorded: NotRecorded {
+            buffer_full: value(&counters.buffer_full),
+            wrong_time: value(&counters.wrong_time),
+            unknown_time: value(&counters.unknown_time),
+            too_many_series: value(&counters.too_many_series),
+            texts: value(&counters.texts),
+        },
+        commit_every: history.options.commit_every,
+        last_commit,
+        last_error,
+    })
+}

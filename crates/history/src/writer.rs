@@ -1,0 +1,173 @@
+//! One transaction: a batch of samples onto the disk, and the checkpoint that follows now and then.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, SqlitePool};
+
+use crate::database::PAGE_BYTES;
+use crate::intake::{Batch, NewSeries};
+
+/// Pages in the log at which they are moved into the database file. Many commits rewrite the same last page, and all
+/// but its newest version are skipped then; the log stays at about 4 MB.
+const CHECKPOINT_PAGES: u64 = 1_000;
+
+/// Bytes before each page in the log (<https://www.sqlite.org/fileformat2.html#walformat>).
+const LOG_FRAME_HEADER_BYTES: u64 = 24;
+
+/// Pages that a checkpoint writes besides the new ones: the last page and the path above it, the first page of the
+/// file and the page map.
+const REWRITTEN_PAGES: u64 = 6;
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// Samples that were new or replaced another value of the same time.
+    pub(crate) stored: u64,
+    /// Samples that were there already.
+    pub(crate) known: u64,
+    /// Bytes written, about.
+    pub(crate) bytes: u64,
+}
+
+/// The writer's memory between transactions.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pool: SqlitePool,
+    /// The key of each series, by its index.
+    ids: Vec<i64>,
+    /// Pages in the log after the last commit and in the file at the last checkpoint, once they were looked up.
+    pages: Option<Pages>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pages {
+    log: u64,
+    file: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(pool: SqlitePool) -> Self {
+        Self { pool, ids: Vec::new(), pages: None }
+    }
+
+    /// How many series it knows.
+    pub(crate) fn known(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Writes a batch, or nothing of it.
+    pub(crate) async fn commit(&mut self, batch: &Batch) -> Result<Committed, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        if self.pages.is_none() {
+            self.pages = Some(Pages { log: log_pages(&mut connection, LOOK).await?, file: 0 });
+        }
+        let written = match write(&mut connection, &self.ids, batch).await {
+            Ok(written) => written,
+            Err(error) => {
+                // SQLite may have rolled back on its own (a full disk), which leaves the connection's count of open
+                // transactions wrong: the next try gets a new connection.
+                let _ = connection.close().await;
+                return Err(error);
+            }
+        };
+        self.ids.extend(written.new_ids);
+        // The samples are safe; when the rest fails, the next commit tries again and says so.
+        let bytes = match self.account(&mut connection).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::debug!(%error, "the log could not be measured or moved");
+                0
+            }
+        };
+        Ok(Committed { stored: written.stored, known: written.known, bytes })
+    }
+
+    /// Counts the pages that were written and makes the checkpoint when it is due.
+    async fn account(&mut self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let before = self.pages.unwrap_or(Pages { log: 0, file: 0 });
+        let log = log_pages(connection, LOOK).await?;
+        // After a checkpoint the log starts again from its beginning.
+        let appended = log.checked_sub(before.log).unwrap_or(log);
+        let mut bytes = appended * (u64::from(PAGE_BYTES) + LOG_FRAME_HEADER_BYTES);
+        let mut file = before.file;
+        if log >= CHECKPOINT_PAGES {
+            log_pages(connection, MOVE).await?;
+            let now: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *connection).await?;
+            file = u64::try_from(now).unwrap_or(0);
+            // Before the first checkpoint of this run the new pages are not known; they are at most those of the log.
+            let grown = if before.file == 0 { 0 } else { file.saturating_sub(before.file) };
+            bytes += (grown + REWRITTEN_PAGES) * u64::from(PAGE_BYTES);
+        }
+        self.pages = Some(Pages { log, file });
+        Ok(bytes)
+    }
+}
+
+/// Looks at the log and moves nothing.
+const LOOK: &str = "PRAGMA wal_checkpoint(NOOP)";
+/// Moves pages into the file and waits for nobody: what a reader still needs stays for the next time.
+const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+async fn log_pages(connection: &mut SqliteConnection, pragma: &'static str) -> Result<u64, sqlx::Error> {
+    let (_busy, pages, _moved): (i64, i64, i64) = sqlx::query_as(pragma).fetch_one(connection).await?;
+    Ok(u64::try_from(pages).unwrap_or(0))
+}
+
+struct Written {
+    new_ids: Vec<i64>,
+    stored: u64,
+    known: u64,
+}
+
+async fn write(
+    connection: &mut SqliteConnection,
+    ids: &[i64],
+    batch: &Batch,
+) -> Result<Written, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut new_ids = Vec::with_capacity(batch.new_series.len());
+    for series in &batch.new_series {
+        new_ids.push(series_id(&mut transaction, series).await?);
+    }
+    let (mut stored, mut known) = (0, 0);
+    for sample in &batch.samples {
+        // Its series is either known to the writer or new in this batch: the intake hands both over together.
+        let Some(id) = ids.get(sample.series).or_else(|| new_ids.get(sample.series - ids.len())) else {
+            continue;
+        };
+        // Of two values of one moment the later one counts. A replay changes nothing, and then no page is written.
+        let changed = sqlx::query(
+            "INSERT INTO sample (ts, series, value, quality) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (ts, series) DO UPDATE SET value = excluded.value, quality = excluded.quality \
+             WHERE value <> excluded.value OR quality <> excluded.quality",
+        )
+        .bind(sample.at)
+        .bind(id)
+        .bind(sample.value)
+        .bind(sample.quality)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        stored += changed;
+        known += u64::from(changed == 0);
+    }
+    transaction.commit().await?;
+    Ok(Written { new_ids, stored, known })
+}
+
+/// The key of a series, which is made when it is new.
+async fn series_id(transaction: &mut SqliteConnection, series: &NewSeries) -> Result<i64, sqlx::Error> {
+    let (device, property) = &series.name;
+    sqlx::query(
+        "INSERT INTO series (device, property, since) VALUES (?1, ?2, ?3) ON CONFLICT (device, property) DO NOTHING",
+    )
+    .bind(device.as_str())
+    .bind(property.as_str())
+    .bind(series.since)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query_scalar("SELECT id FROM series WHERE device = ?1 AND property = ?2")
+        .bind(device.as_str())
+        .bind(property.as_str())
+        .fetch_one(transaction)
+        .await
+}
