@@ -20,7 +20,6 @@ mod headers;
 pub mod live;
 mod ports;
 mod serve;
-mod sessions;
 mod web;
 pub mod wire;
 

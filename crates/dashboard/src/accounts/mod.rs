@@ -1,12 +1,36 @@
-//! Who may come in: names, roles and passwords, shared by page and MQTT.
+//! Who may come in: names, roles, passwords and sessions, shared by page and MQTT.
+//!
+//! They are kept in a file that the daemon and the command line may have open at the same time; each change is one
+//! transaction.
 
-use std::path::Path;
-use std::sync::Arc;
+mod password;
+mod rules;
+mod sessions;
+mod setup;
+mod store;
 
-use gatehouse_model::{Clock, Randomness};
+#[cfg(test)]
+mod tests;
 
-/// What a person may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use gatehouse_model::{Clock, Randomness, Timestamp};
+use serde::{Deserialize, Serialize};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use tokio::sync::watch;
+
+pub use rules::{MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH};
+pub use setup::{MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
+
+pub(crate) use sessions::{SESSION_LONGEST, SessionToken};
+
+/// Most users. A household and its devices stay far below; it bounds what the file and the list can become.
+pub const MAX_USERS: i64 = 256;
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Everything.
     Admin,
@@ -14,6 +38,43 @@ pub enum Role {
     Operator,
     /// Look.
     Viewer,
+}
+
+impl Role {
+    /// `admin`, `operator` or `viewer`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    /// Whether this role may switch outputs.
+    pub const fn may_switch(self) -> bool {
+        matches!(self, Self::Admin | Self::Operator)
+    }
+
+    fn from_word(word: &str) -> Result<Self, AccountsError> {
+        word.parse().map_err(AccountsError::Damaged)
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        [Self::Admin, Self::Operator, Self::Viewer]
+            .into_iter()
+            .find(|role| role.as_str() == word)
+            .ok_or_else(|| format!("`{word}` is not a role: choose admin, operator or viewer"))
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A person, or a program that speaks MQTT.
@@ -28,77 +89,231 @@ pub struct User {
 /// Why something about accounts was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
-    /// Placeholder.
-    #[error("not yet")]
-    NotYet,
+    /// The name breaks a rule.
+    #[error("{0}")]
+    InvalidName(String),
+    /// The password breaks a rule.
+    #[error("{0}")]
+    WeakPassword(String),
+    /// There is a user of this name, whatever its small and large letters.
+    #[error("There is a user named `{0}` already. Choose another name.")]
+    NameTaken(String),
+    /// There is no user of this name.
+    #[error("There is no user named `{0}`. `gatehouse user list` shows all.")]
+    UnknownUser(String),
+    /// Without an administrator nobody could make one.
+    #[error("`{0}` is the last administrator. Add another one first.")]
+    LastAdministrator(String),
+    /// As many users as there may be.
+    #[error("There are {MAX_USERS} users already. Remove one that is not needed.")]
+    TooManyUsers,
+    /// More passwords are being checked than may wait.
+    #[error("The gateway is busy checking passwords. Try again in a few seconds.")]
+    Busy,
+    /// The file cannot be made or opened.
+    #[error("cannot open the accounts in {}: {source}. Check that its folder exists and belongs to the user of the gateway.", path.display())]
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file was written by a newer program.
+    #[error(
+        "the accounts have form {found}, and this program knows forms up to {known}: install the newer version again"
+    )]
+    TooNew {
+        /// The form of the file.
+        found: i64,
+        /// The newest known form.
+        known: usize,
+    },
+    /// The file does not hold what it should.
+    #[error("the accounts are damaged: {0}")]
+    Damaged(String),
+    /// A hash could not be made or read.
+    #[error("the password could not be hashed or checked: {0}")]
+    Hash(String),
+    /// The database failed.
+    #[error("the accounts cannot be read or written: {0}")]
+    Database(#[from] sqlx::Error),
 }
 
 /// The accounts of the gateway. Cheap to clone.
 #[derive(Clone)]
-pub struct Accounts {}
+pub struct Accounts {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: SqlitePool,
+    hasher: password::Hasher,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    own_code: Mutex<Option<setup::OwnCode>>,
+    sessions_changed: watch::Sender<u64>,
+}
 
 impl Accounts {
-    /// Opens the accounts kept in the file at `path`, and makes it when it is not there.
+    /// Opens the accounts kept in the file at `path`, and makes it (mode 0600) when it is not there; its folder must
+    /// be. Another process may have it open too.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// When the file cannot be made, opened or brought up to date.
     pub async fn open(
-        _path: &Path,
-        _clock: Arc<dyn Clock>,
-        _randomness: Arc<dyn Randomness>,
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
     ) -> Result<Self, AccountsError> {
-        Err(AccountsError::NotYet)
+        let pool = store::open(path).await?;
+        let hasher = password::Hasher::new(Arc::clone(&randomness));
+        let sessions_changed = watch::Sender::new(0);
+        let own_code = Mutex::new(None);
+        Ok(Self { inner: Arc::new(Inner { pool, hasher, clock, randomness, own_code, sessions_changed }) })
     }
+
     /// Adds a user.
     ///
     /// # Errors
-    /// When name or password break a rule, or the name is taken.
-    pub async fn add(&self, _name: &str, _role: Role, _password: &str) -> Result<User, AccountsError> {
-        Err(AccountsError::NotYet)
+    /// When name or password break a rule, the name is taken, or there are too many users.
+    pub async fn add(&self, name: &str, role: Role, password: &str) -> Result<User, AccountsError> {
+        rules::check_name(name)?;
+        rules::check_password(password)?;
+        let hash = self.inner.hasher.hash(password).await?;
+        let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let user = insert(&mut transaction, name, role, &hash, self.inner.clock.now()).await?;
+        if role == Role::Admin {
+            // The set-up is done, so its code is gone.
+            sqlx::query("DELETE FROM setup_code").execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(user)
     }
-    /// The user of this name, when the password is right.
+
+    /// The user of this name, when the password is right. It takes as long when there is no such user, so the time of
+    /// the answer does not tell who has an account.
     ///
     /// # Errors
-    /// When the accounts cannot be read.
-    pub async fn verify(&self, _name: &str, _password: &[u8]) -> Result<Option<User>, AccountsError> {
-        Err(AccountsError::NotYet)
+    /// When the accounts cannot be read, or too many log-ins wait already ([`AccountsError::Busy`]).
+    pub async fn verify(&self, name: &str, password: &[u8]) -> Result<Option<User>, AccountsError> {
+        if password.len() > MAX_PASSWORD_BYTES {
+            return Ok(None);
+        }
+        let row: Option<(String, String, String)> =
+            sqlx::query_as("SELECT name, role, password FROM user WHERE key = ?")
+                .bind(rules::key_of(name))
+                .fetch_optional(&self.inner.pool)
+                .await?;
+        let hash = row.as_ref().map(|(_, _, hash)| hash.as_str());
+        let right = self.inner.hasher.matches(password, hash).await?;
+        match row {
+            Some((name, role, _)) if right => {
+                Ok(Some(User { name: name.into(), role: Role::from_word(&role)? }))
+            }
+            _ => Ok(None),
+        }
     }
+
     /// All users, in the order of their names.
     ///
     /// # Errors
     /// When the accounts cannot be read.
     pub async fn list(&self) -> Result<Vec<User>, AccountsError> {
-        Err(AccountsError::NotYet)
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, role FROM user ORDER BY key").fetch_all(&self.inner.pool).await?;
+        rows.into_iter()
+            .map(|(name, role)| Ok(User { name: name.into(), role: Role::from_word(&role)? }))
+            .collect()
     }
-    /// Removes a user and ends its sessions.
+
+    /// Removes a user and ends the user's sessions.
     ///
     /// # Errors
     /// When there is no such user, or it is the last administrator.
-    pub async fn remove(&self, _name: &str) -> Result<(), AccountsError> {
-        Err(AccountsError::NotYet)
+    pub async fn remove(&self, name: &str) -> Result<(), AccountsError> {
+        let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let role: Option<String> = sqlx::query_scalar("DELETE FROM user WHERE key = ? RETURNING role")
+            .bind(rules::key_of(name))
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(role) = role else { return Err(AccountsError::UnknownUser(name.to_owned())) };
+        let was_administrator = Role::from_word(&role)? == Role::Admin;
+        if was_administrator && count_administrators(&mut transaction).await? == 0 {
+            return Err(AccountsError::LastAdministrator(name.to_owned()));
+        }
+        transaction.commit().await?;
+        self.inner.sessions_changed.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
     }
-    /// Gives a user another password and ends its sessions.
+
+    /// Gives a user another password and ends the user's sessions.
     ///
     /// # Errors
     /// When there is no such user, or the password breaks a rule.
-    pub async fn set_password(&self, _name: &str, _password: &str) -> Result<(), AccountsError> {
-        Err(AccountsError::NotYet)
+    pub async fn set_password(&self, name: &str, password: &str) -> Result<(), AccountsError> {
+        rules::check_password(password)?;
+        let hash = self.inner.hasher.hash(password).await?;
+        let key = rules::key_of(name);
+        let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let changed = sqlx::query("UPDATE user SET password = ? WHERE key = ?")
+            .bind(&hash)
+            .bind(&key)
+            .execute(&mut *transaction)
+            .await?;
+        if changed.rows_affected() == 0 {
+            return Err(AccountsError::UnknownUser(name.to_owned()));
+        }
+        sqlx::query("DELETE FROM session WHERE user_key = ?").bind(&key).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        self.inner.sessions_changed.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
     }
+
     /// Whether anybody can administrate; until then the set-up is open.
     ///
     /// # Errors
     /// When the accounts cannot be read.
     pub async fn has_administrator(&self) -> Result<bool, AccountsError> {
-        Err(AccountsError::NotYet)
+        let found: i64 = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM user WHERE role = 'admin')")
+            .fetch_one(&self.inner.pool)
+            .await?;
+        Ok(found != 0)
     }
-    /// The set-up code for people (`ABCD-EFGH`), made when there is none that works; nothing once there is an
-    /// administrator.
-    ///
-    /// # Errors
-    /// When the accounts cannot be read or written.
-    pub async fn setup_code(&self) -> Result<Option<String>, AccountsError> {
-        Err(AccountsError::NotYet)
+
+    /// Closes the file; later calls fail.
+    pub async fn close(&self) {
+        self.inner.pool.close().await;
     }
-    /// Closes the file.
-    pub async fn close(&self) {}
+}
+
+async fn count_administrators(transaction: &mut Transaction<'static, Sqlite>) -> Result<i64, AccountsError> {
+    let count = sqlx::query_scalar("SELECT count(*) FROM user WHERE role = 'admin'");
+    Ok(count.fetch_one(&mut **transaction).await?)
+}
+
+async fn insert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    name: &str,
+    role: Role,
+    hash: &str,
+    now: Timestamp,
+) -> Result<User, AccountsError> {
+    let users: i64 = sqlx::query_scalar("SELECT count(*) FROM user").fetch_one(&mut **transaction).await?;
+    if users >= MAX_USERS {
+        return Err(AccountsError::TooManyUsers);
+    }
+    let added = sqlx::query(
+        "INSERT INTO user (key, name, role, password, created_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(rules::key_of(name))
+    .bind(name)
+    .bind(role.as_str())
+    .bind(hash)
+    .bind(now.as_millis())
+    .execute(&mut **transaction)
+    .await?;
+    if added.rows_affected() == 0 {
+        return Err(AccountsError::NameTaken(name.to_owned()));
+    }
+    Ok(User { name: name.into(), role })
 }

@@ -1,0 +1,92 @@
+//! The file that keeps the accounts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::AccountsError;
+
+/// How long a statement waits for the other process (daemon or command line) to finish its own.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections to the file. Each is a thread; one may write while another reads.
+const MAX_CONNECTIONS: u32 = 2;
+
+/// The steps from an empty file to the newest form. `PRAGMA user_version` counts those that were made.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE user (
+        key TEXT PRIMARY KEY,           -- the name in small letters: no two names differ only by that
+        name TEXT NOT NULL,
+        role TEXT NOT NULL CHECK (role IN ('admin', 'operator', 'viewer')),
+        password TEXT NOT NULL,         -- argon2id, PHC string format
+        created_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE session (
+        token_hash BLOB PRIMARY KEY,    -- SHA-256 of the token in the cookie
+        user_key TEXT NOT NULL REFERENCES user (key) ON DELETE CASCADE,
+        created_ms INTEGER NOT NULL,
+        seen_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX session_by_user ON session (user_key, seen_ms);
+    CREATE TABLE setup_code (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        code TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        tries INTEGER NOT NULL
+    ) STRICT;
+"];
+
+/// Opens the file, makes it when it is not there (readable by its owner only), and brings it to the newest form.
+pub(super) async fn open(path: &Path) -> Result<SqlitePool, AccountsError> {
+    protect(path).map_err(|source| AccountsError::File { path: path.to_owned(), source })?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An account that was made is there after a power cut; accounts are written rarely.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).connect_with(options).await?;
+    match bring_up_to_date(&pool).await {
+        Ok(()) => Ok(pool),
+        Err(error) => {
+            pool.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Makes the file before SQLite does, since SQLite would let everybody read it; its journal files take the same mode.
+fn protect(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+/// Makes the missing steps in one transaction that locks out other processes, so that two that start together do not
+/// make them twice.
+async fn bring_up_to_date(pool: &SqlitePool) -> Result<(), AccountsError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let made: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+    let missing = usize::try_from(made).ok().and_then(|made| STEPS.get(made..));
+    let Some(missing) = missing else {
+        return Err(AccountsError::TooNew { found: made, known: STEPS.len() });
+    };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for step in missing {
+        sqlx::raw_sql(*step).execute(&mut *transaction).await?;
+    }
+    // A pragma takes no parameters; the text is made of a number only.
+    let record = format!("PRAGMA user_version = {}", STEPS.len());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(record)).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}

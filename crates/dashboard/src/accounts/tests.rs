@@ -1,0 +1,270 @@
+//! Accounts in a throw-away folder, on a clock that stands still.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_model::{ManualClock, SeededRandomness, Timestamp};
+
+use super::sessions::{MAX_SESSIONS_PER_USER, SESSION_IDLE, SESSION_LONGEST};
+use super::*;
+
+const PASSWORD: &str = "lamp in the window";
+
+struct World {
+    folder: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+        Self { folder: tempfile::tempdir().unwrap(), clock }
+    }
+
+    /// Another process that opens the same file.
+    async fn open(&self, seed: u64) -> Accounts {
+        let path = self.folder.path().join("gatehouse.db");
+        Accounts::open(&path, self.clock.clone(), Arc::new(SeededRandomness::new(seed))).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn users_come_and_go() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    assert!(!accounts.has_administrator().await.unwrap());
+    let ana = accounts.add("Ana", Role::Admin, PASSWORD).await.unwrap();
+    let bar = accounts.add("bar", Role::Viewer, "another password").await.unwrap();
+    assert!(accounts.has_administrator().await.unwrap());
+    assert!(matches!(accounts.add("ANA", Role::Viewer, PASSWORD).await, Err(AccountsError::NameTaken(_))));
+    assert!(matches!(accounts.add("a b", Role::Viewer, PASSWORD).await, Err(AccountsError::InvalidName(_))));
+    assert!(matches!(accounts.add("c", Role::Viewer, "short").await, Err(AccountsError::WeakPassword(_))));
+    assert_eq!(accounts.list().await.unwrap(), [ana.clone(), bar]);
+
+    assert_eq!(accounts.verify("ana", PASSWORD.as_bytes()).await.unwrap(), Some(ana));
+    assert_eq!(accounts.verify("ana", b"lamp in the windoW").await.unwrap(), None);
+    assert_eq!(accounts.verify("nobody", PASSWORD.as_bytes()).await.unwrap(), None);
+    assert_eq!(accounts.verify("ana", &[b'x'; MAX_PASSWORD_BYTES + 1]).await.unwrap(), None);
+
+    assert!(matches!(accounts.remove("ana").await, Err(AccountsError::LastAdministrator(_))));
+    assert!(matches!(accounts.remove("nobody").await, Err(AccountsError::UnknownUser(_))));
+    accounts.remove("BAR").await.unwrap();
+    assert_eq!(accounts.list().await.unwrap().len(), 1, "the last administrator is still there");
+
+    accounts.set_password("ana", "a new password").await.unwrap();
+    assert_eq!(accounts.verify("ana", PASSWORD.as_bytes()).await.unwrap(), None);
+    assert!(accounts.verify("ana", b"a new password").await.unwrap().is_some());
+    assert!(matches!(accounts.set_password("nobody", PASSWORD).await, Err(AccountsError::UnknownUser(_))));
+}
+
+#[tokio::test]
+async fn only_the_owner_reads_the_file() {
+    let world = World::new();
+    let path = world.folder.path().join("gatehouse.db");
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let accounts = world.open(1).await;
+    accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    for entry in std::fs::read_dir(world.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(!bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
+}
+
+#[tokio::test]
+async fn two_processes_share_one_file() {
+    let world = World::new();
+    // Both open a file that is not there yet, at the same time.
+    let (daemon, command_line) = tokio::join!(world.open(1), world.open(2));
+    let ana = command_line.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    assert_eq!(daemon.verify("ana", PASSWORD.as_bytes()).await.unwrap(), Some(ana.clone()));
+
+    let (one, other) = tokio::join!(
+        async {
+            for number in 0..5 {
+                daemon.add(&format!("d{number}"), Role::Viewer, PASSWORD).await.unwrap();
+            }
+        },
+        async {
+            for number in 0..5 {
+                command_line.add(&format!("c{number}"), Role::Viewer, PASSWORD).await.unwrap();
+            }
+        }
+    );
+    ((), ()) = (one, other);
+    assert_eq!(daemon.list().await.unwrap().len(), 11);
+
+    // A user who is removed on the command line is out of the daemon's page at once.
+    let token = daemon.start_session(&ana).await.unwrap();
+    command_line.add("eva", Role::Admin, PASSWORD).await.unwrap();
+    assert_eq!(daemon.find_session(&token).await.unwrap(), Some(ana));
+    command_line.remove("ana").await.unwrap();
+    assert_eq!(daemon.find_session(&token).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_named() {
+    let world = World::new();
+    let path = world.folder.path().join("missing/gatehouse.db");
+    let opened = Accounts::open(&path, world.clock.clone(), Arc::new(SeededRandomness::new(1))).await;
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains("missing/gatehouse.db"), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_file_is_left_alone() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&accounts.inner.pool).await.unwrap();
+    accounts.close().await;
+    let path = world.folder.path().join("gatehouse.db");
+    let opened = Accounts::open(&path, world.clock.clone(), Arc::new(SeededRandomness::new(1))).await;
+    assert!(matches!(opened.err().unwrap(), AccountsError::TooNew { found: 99, .. }));
+}
+
+#[tokio::test]
+async fn the_set_up_code_works_once() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let code = accounts.setup_code().await.unwrap().unwrap();
+    assert_eq!(accounts.setup_code().await.unwrap(), Some(code.clone()), "it stays until it is used");
+    let other_process = world.open(2).await;
+    assert_eq!(other_process.setup_code().await.unwrap(), Some(code.clone()));
+
+    let wrong = accounts.complete_setup("AAAA-AAAA", "ana", PASSWORD).await;
+    assert!(matches!(wrong, Err(SetupError::WrongCode)));
+    let weak = accounts.complete_setup(&code, "ana", "short").await;
+    assert!(matches!(weak, Err(SetupError::Accounts(AccountsError::WeakPassword(_)))));
+    let unnamed = accounts.complete_setup(&code, "", PASSWORD).await;
+    assert!(matches!(unnamed, Err(SetupError::Accounts(AccountsError::InvalidName(_)))));
+
+    let typed = code.to_lowercase().replace('-', " ");
+    let ana = accounts.complete_setup(&typed, "ana", PASSWORD).await.unwrap();
+    assert_eq!(ana.role, Role::Admin);
+    assert_eq!(accounts.setup_code().await.unwrap(), None);
+    let again = accounts.complete_setup(&code, "eva", PASSWORD).await;
+    assert!(matches!(again, Err(SetupError::AlreadySetUp)));
+}
+
+#[tokio::test]
+async fn of_two_set_ups_at_once_one_wins() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let code = accounts.setup_code().await.unwrap().unwrap();
+    let (ana, eva) = tokio::join!(
+        accounts.complete_setup(&code, "ana", PASSWORD),
+        accounts.complete_setup(&code, "eva", PASSWORD)
+    );
+    assert!(ana.is_ok() != eva.is_ok());
+    assert_eq!(accounts.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_set_up_code_dies_of_guesses() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let code = accounts.setup_code().await.unwrap().unwrap();
+    for _ in 0..MAX_SETUP_TRIES {
+        let wrong = accounts.complete_setup("AAAA-AAAA", "ana", PASSWORD).await;
+        assert!(matches!(wrong, Err(SetupError::WrongCode)));
+    }
+    let late = accounts.complete_setup(&code, "ana", PASSWORD).await;
+    assert!(matches!(late, Err(SetupError::TooManyTries)));
+    let fresh = accounts.setup_code().await.unwrap().unwrap();
+    assert_ne!(fresh, code);
+    accounts.complete_setup(&fresh, "ana", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_set_up_code_expires() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let code = accounts.setup_code().await.unwrap().unwrap();
+    world.clock.advance(SETUP_CODE_LIFE);
+    let late = accounts.complete_setup(&code, "ana", PASSWORD).await;
+    assert!(matches!(late, Err(SetupError::WrongCode)));
+    assert_ne!(accounts.setup_code().await.unwrap(), Some(code));
+}
+
+/// A Pi starts with the time of its last shutdown, or 1970, and jumps when it hears the time. The code in the
+/// journal has to survive that.
+#[tokio::test]
+async fn the_set_up_code_survives_the_clock_being_set() {
+    let world = World::new();
+    world.clock.set_wall(Timestamp::from_millis(0));
+    let accounts = world.open(1).await;
+    let code = accounts.setup_code().await.unwrap().unwrap();
+    world.clock.set_wall(Timestamp::from_millis(1_795_252_440_000));
+    accounts.complete_setup(&code, "ana", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_administrator_of_the_command_line_ends_the_set_up() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let code = accounts.setup_code().await.unwrap().unwrap();
+    accounts.add("bar", Role::Admin, PASSWORD).await.unwrap();
+    assert_eq!(accounts.setup_code().await.unwrap(), None);
+    let late = accounts.complete_setup(&code, "ana", PASSWORD).await;
+    assert!(matches!(late, Err(SetupError::AlreadySetUp)));
+}
+
+#[tokio::test]
+async fn sessions_end_by_rest_and_by_age() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let ana = accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let rested = accounts.start_session(&ana).await.unwrap();
+    world.clock.advance(SESSION_IDLE - Duration::from_secs(1));
+    assert!(accounts.find_session(&rested).await.unwrap().is_some());
+    world.clock.advance(SESSION_IDLE - Duration::from_secs(1));
+    assert!(accounts.find_session(&rested).await.unwrap().is_some(), "its use kept it awake");
+    world.clock.advance(SESSION_IDLE);
+    assert!(accounts.find_session(&rested).await.unwrap().is_none());
+
+    let old = accounts.start_session(&ana).await.unwrap();
+    let mut age = Duration::ZERO;
+    while age < SESSION_LONGEST {
+        assert!(accounts.find_session(&old).await.unwrap().is_some());
+        world.clock.advance(SESSION_IDLE / 2);
+        age += SESSION_IDLE / 2;
+    }
+    assert!(accounts.find_session(&old).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn sessions_are_limited_and_end() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let ana = accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let mut tokens = Vec::new();
+    for _ in 0..=MAX_SESSIONS_PER_USER {
+        tokens.push(accounts.start_session(&ana).await.unwrap());
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert!(accounts.find_session(&tokens[0]).await.unwrap().is_none(), "the oldest made room");
+    for token in &tokens[1..] {
+        assert!(accounts.find_session(token).await.unwrap().is_some());
+    }
+    accounts.end_session(&tokens[1]).await.unwrap();
+    assert!(accounts.find_session(&tokens[1]).await.unwrap().is_none());
+    accounts.set_password("ana", "a new password").await.unwrap();
+    assert!(accounts.find_session(&tokens[2]).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_file_holds_no_token() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let ana = accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let token = accounts.start_session(&ana).await.unwrap();
+    let kept: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT token_hash FROM session").fetch_all(&accounts.inner.pool).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_ne!(kept[0], token.as_str().as_bytes());
+    assert_eq!(kept[0].len(), 32);
+}
