@@ -1,1 +1,32 @@
-//! The MQTT broker: codec, sessions, router, store, listeners.
+//! The MQTT broker of the house: sessions, routing and delivery for network clients and for the gateway's own parts.
+//!
+//! Purpose: take every message that anybody publishes, decide who may send and who receives it, and deliver it with
+//! the quality of service that was promised.
+//!
+//! A packet's walk: `edge::connection` reads bytes and `codec` makes packets of them → the hub hands them to
+//! `core`, which decides → what must be kept goes to the [`Store`] → `core` stages bytes for each connection →
+//! `edge::connection` writes them.
+//!
+//! Architecture invariant: `core` decides and does no input or output; time comes in as an argument, and it gives
+//! back staged bytes, local deliveries and its next deadline. It does not name tokio.
+//! Architecture invariant: one task owns the core. Connections talk to it through one bounded channel, in batches,
+//! and it answers through bounded outboxes; it never waits for a client.
+//! Architecture invariant: an acknowledgement that stands for something kept is held until the store reports the
+//! commit that covers it.
+//! Architecture invariant: bytes from a client can close that client's connection and nothing else.
+
+mod access;
+mod broker;
+mod local;
+mod settings;
+mod statistics;
+mod store;
+
+pub use access::{
+    Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode, Rights,
+};
+pub use broker::{Broker, BrokerError, BrokerHandle, Parts};
+pub use local::{LocalClient, PublishError, SubscribeError, Subscription};
+pub use settings::Settings;
+pub use statistics::Statistics;
+pub use store::{Change, MemoryStore, Snapshot, Store, StoreError, Ticket};

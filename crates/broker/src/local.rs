@@ -1,0 +1,135 @@
+//! The door for the gateway's own parts: publish and subscribe without a socket.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use gatehouse_model::{Message, Qos, TopicFilter};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Refusal;
+
+/// Requests of in-process clients that wait for the hub. A full channel makes the caller wait, so nothing is lost.
+pub(crate) const LOCAL_REQUESTS: usize = 1_024;
+
+/// Why a message was not published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The guard or a limit refused it.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The broker is not running any more.
+    #[error("the broker has stopped")]
+    Closed,
+}
+
+/// Why a subscription was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The broker is not running any more.
+    #[error("the broker has stopped")]
+    Closed,
+}
+
+/// What an in-process client asks of the hub.
+#[derive(Debug)]
+pub(crate) enum LocalRequest {
+    Publish {
+        message: Box<Message>,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    Subscribe {
+        filters: Vec<(TopicFilter, Qos)>,
+        dropped: Arc<AtomicU64>,
+        reply: oneshot::Sender<Subscription>,
+    },
+}
+
+/// A part of the gateway as a client of the broker. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LocalClient {
+    part: Arc<str>,
+    requests: mpsc::Sender<LocalRequest>,
+}
+
+impl LocalClient {
+    pub(crate) fn new(part: &str, requests: mpsc::Sender<LocalRequest>) -> Self {
+        Self { part: part.into(), requests }
+    }
+
+    /// The name of the part.
+    pub fn part(&self) -> &str {
+        &self.part
+    }
+
+    /// Publishes a message. It resolves when the broker has taken it: it is routed, and what of it has to be kept is
+    /// in the store. The message's origin is the caller's to fill in, since a part may speak for somebody (the page
+    /// for its user).
+    ///
+    /// # Errors
+    /// When the guard refuses it, or the broker has stopped.
+    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let (reply, answer) = oneshot::channel();
+        let request = LocalRequest::Publish { message: Box::new(message), reply };
+        self.requests.send(request).await.map_err(|_| PublishError::Closed)?;
+        answer.await.map_err(|_| PublishError::Closed)?.map_err(PublishError::Refused)
+    }
+
+    /// Subscribes. Retained messages that match come first, with `retain` set; each message comes once, however many
+    /// of the filters match it, with the greatest QoS among them.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn subscribe(&self, filters: &[(TopicFilter, Qos)]) -> Result<Subscription, SubscribeError> {
+        let (reply, answer) = oneshot::channel();
+        let dropped = Arc::new(AtomicU64::new(0));
+        let request = LocalRequest::Subscribe { filters: filters.to_vec(), dropped, reply };
+        self.requests.send(request).await.map_err(|_| SubscribeError::Closed)?;
+        answer.await.map_err(|_| SubscribeError::Closed)
+    }
+}
+
+/// The messages of one in-process subscription. It ends when the broker stops; dropping it unsubscribes.
+#[derive(Debug)]
+pub struct Subscription {
+    retained: VecDeque<Message>,
+    live: mpsc::Receiver<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        retained: VecDeque<Message>,
+        live: mpsc::Receiver<Message>,
+        dropped: Arc<AtomicU64>,
+    ) -> Self {
+        Self { retained, live, dropped }
+    }
+
+    /// The next message, or nothing when the broker has stopped. It is safe to drop the future before it is done.
+    pub async fn recv(&mut self) -> Option<Message> {
+        match self.retained.pop_front() {
+            Some(message) => Some(message),
+            None => self.live.recv().await,
+        }
+    }
+
+    /// How many messages were dropped because nobody took them out in time.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        match self.retained.pop_front() {
+            Some(message) => Poll::Ready(Some(message)),
+            None => self.live.poll_recv(context),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Every limit of the broker, by name, with its default and the reason for it.
+
+use std::time::Duration;
+
+/// What the broker allows. All sizes are in bytes unless the name says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Network connections at once, those that are still logging in included. A house has tens of clients; the limit
+    /// keeps a runaway script from using up file descriptors that the rest of the gateway needs.
+    pub max_connections: usize,
+    /// How long a client may take from connecting to a whole CONNECT packet, and again to be authenticated.
+    pub handshake_time: Duration,
+    /// Logins checked at once. Each may cost tens of megabytes and a processor for some tenths of a second (argon2id).
+    pub concurrent_logins: usize,
+    /// Largest packet that is taken, and announced to MQTT 5 clients. Checked from the fixed header, before anything
+    /// is buffered.
+    pub max_packet_bytes: u32,
+    /// Longest client identifier. The standard asks for 23 characters at least; many clients send longer ones.
+    pub max_client_id_bytes: usize,
+    /// Longest keep-alive granted to an MQTT 5 client, in seconds; 0 grants whatever is asked. A client that asks for
+    /// more, or for none, gets this one by Server Keep Alive.
+    pub max_keep_alive_seconds: u16,
+    /// QoS 2 messages that a client may have begun and not released (Receive Maximum of MQTT 5).
+    pub receive_maximum: u16,
+    /// Topic aliases that an MQTT 5 client may set.
+    pub topic_alias_maximum: u16,
+    /// QoS 1 and 2 messages on their way to one client that it has not acknowledged. MQTT 5 clients may ask for less.
+    pub in_flight_messages: u16,
+    /// QoS 1 and 2 messages that wait for one session.
+    pub queued_messages: usize,
+    /// Bytes of topics, payloads and properties that wait for one session.
+    pub queued_bytes: usize,
+    /// Bytes that wait to be written to one connection. Beyond it QoS 0 is dropped and counted and QoS 1 and 2 wait in
+    /// the queue; a client whose answers alone pass twice this limit does not read at all, and is disconnected.
+    pub outbound_bytes: usize,
+    /// Sessions that are kept, connected or not.
+    pub max_sessions: usize,
+    /// Longest that a session is kept after its client has gone. Sessions of MQTT 3.1.1 clients that ask not to be
+    /// cleaned have no end of their own and get this one.
+    pub max_session_expiry: Duration,
+    /// Topic filters of one session.
+    pub subscriptions_per_session: usize,
+    /// Retained messages, `$SYS` not counted.
+    pub retained_messages: usize,
+    /// Bytes of retained messages.
+    pub retained_bytes: usize,
+    /// Messages that wait for one in-process subscription; beyond it they are dropped and counted.
+    pub local_queue_messages: usize,
+    /// How often the figures below `$SYS/broker` are published. Zero publishes none.
+    pub sys_interval: Duration,
+    /// The version that `$SYS/broker/version` tells.
+    pub version: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_connections: 1_024,
+            handshake_time: Duration::from_secs(10),
+            concurrent_logins: 2,
+            max_packet_bytes: 1_024 * 1_024,
+            max_client_id_bytes: 256,
+            max_keep_alive_seconds: 0,
+            receive_maximum: 256,
+            topic_alias_maximum: 32,
+            in_flight_messages: 256,
+            queued_messages: 16_384,
+            queued_bytes: 8 * 1_024 * 1_024,
+            outbound_bytes: 4 * 1_024 * 1_024,
+            max_sessions: 4_096,
+            max_session_expiry: Duration::from_secs(60 * 60 * 24 * 30),
+            subscriptions_per_session: 1_024,
+            retained_messages: 65_536,
+            retained_bytes: 64 * 1_024 * 1_024,
+            local_queue_messages: 4_096,
+            sys_interval: Duration::from_secs(10),
+            version: concat!("gatehouse version ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
