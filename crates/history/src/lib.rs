@@ -19,6 +19,8 @@ mod quality;
 mod range;
 mod recorder;
 mod status;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};

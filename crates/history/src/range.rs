@@ -60,8 +60,9 @@ pub struct Point {
 }
 
 /// Reads the range bucket by bucket. `step` comes first (CROSS JOIN keeps that order), so the groups arrive in order
-/// and SQLite neither sorts nor keeps more than one of them; the value of the last reading is fetched by its key.
-const RANGE: &str = "
+/// and SQLite neither sorts nor keeps more than one of them; the plus sign keeps it from building an index of the whole
+/// table for the one query. The value of the last reading is fetched by its key.
+pub(crate) const RANGE: &str = "
     SELECT bucket.n, bucket.lowest, bucket.mean, bucket.highest, final.value AS last, bucket.count, bucket.worst
     FROM (
         SELECT step.n AS n, min(sample.value) AS lowest, avg(sample.value) AS mean, max(sample.value) AS highest,
@@ -69,7 +70,7 @@ const RANGE: &str = "
         FROM step CROSS JOIN sample
         WHERE step.n < ?4
           AND sample.ts >= ?2 + step.n * ?5 AND sample.ts < min(?2 + (step.n + 1) * ?5, ?3)
-          AND sample.series = ?1
+          AND +sample.series = ?1
         GROUP BY step.n
     ) AS bucket
     CROSS JOIN sample AS final ON final.ts = bucket.last_ts AND final.series = ?1";

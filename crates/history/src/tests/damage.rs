@@ -1,0 +1,59 @@
+//! Files that are not as they should be.
+
+use super::*;
+use crate::HistoryError;
+
+async fn open_error(house: &House) -> HistoryError {
+    History::open(&house.file(), Options::default(), house.clock.clone()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_called_damaged() {
+    let house = House::new();
+    std::fs::write(house.file(), "this is not a database ".repeat(1_000)).unwrap();
+    let error = open_error(&house).await;
+    assert!(matches!(error, HistoryError::Damaged { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("history.db") && text.contains("Move it aside"), "{text}");
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_found_after_an_unclean_stop() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let readings: Vec<Reading> = (0..5_000).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
+    record_all(&history, &readings).await;
+    history.close().await;
+    let mut bytes = std::fs::read(house.file()).unwrap();
+    let page = bytes.len() / 4_096 / 2 * 4_096;
+    bytes[page..page + 4_096].fill(0x5a);
+    std::fs::write(house.file(), &bytes).unwrap();
+    // A log left behind is the sign of an unclean stop; SQLite discards one without a valid header.
+    std::fs::write(crate::database::log_path(&house.file()), [0; 32]).unwrap();
+    let error = open_error(&house).await;
+    assert!(matches!(error, HistoryError::Damaged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_named() {
+    let house = House::new();
+    let path = house.directory.path().join("missing/history.db");
+    let error = History::open(&path, Options::default(), house.clock.clone()).await.unwrap_err();
+    assert!(matches!(error, HistoryError::Open { .. }), "{error}");
+    assert!(error.to_string().contains("missing/history.db"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_release_is_left_alone() {
+    let house = House::new();
+    house.open(Options::default()).await.close().await;
+    with_sqlite3(
+        &house.file(),
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', 1, x'00', 0)",
+    )
+    .await;
+    let before = std::fs::read(house.file()).unwrap();
+    let error = open_error(&house).await;
+    assert!(matches!(error, HistoryError::OtherRelease { .. }), "{error}");
+    assert_eq!(before.len(), std::fs::read(house.file()).unwrap().len());
+}

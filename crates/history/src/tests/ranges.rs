@@ -1,0 +1,154 @@
+//! Ranges and buckets, beside a computation that is too simple to be wrong.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{HistoryError, InvalidRange, MAX_POINTS, Point};
+use proptest::prelude::*;
+
+/// What the buckets should be, computed one reading at a time.
+fn naive(readings: &[(i64, f64, Quality)], query: &RangeQuery, bucket: Duration) -> Vec<Point> {
+    let (from, to) = (query.from.as_millis(), query.to.as_millis());
+    let length = i64::try_from(bucket.as_millis()).unwrap();
+    let mut points = Vec::new();
+    let mut start = from;
+    while start < to {
+        let end = (start + length).min(to);
+        let inside: Vec<_> = readings.iter().filter(|(at, ..)| (start..end).contains(at)).collect();
+        if let Some(last) = inside.iter().max_by_key(|(at, ..)| *at) {
+            let values = || inside.iter().map(|(_, value, _)| *value);
+            points.push(Point {
+                at: Timestamp::from_millis(start),
+                min: values().fold(f64::INFINITY, f64::min),
+                mean: values().sum::<f64>() / inside.len() as f64,
+                max: values().fold(f64::NEG_INFINITY, f64::max),
+                last: last.1,
+                count: u32::try_from(inside.len()).unwrap(),
+                quality: inside.iter().map(|(.., quality)| *quality).max().unwrap(),
+            });
+        }
+        start += length;
+    }
+    points
+}
+
+fn qualities() -> impl Strategy<Value = Quality> {
+    prop_oneof![Just(Quality::Ok), Just(Quality::Simulated), Just(Quality::Clamped), Just(Quality::Stale)]
+}
+
+/// One history for all cases, with a device of its own for each: the others' readings lie between its own.
+#[test]
+fn buckets_are_those_of_the_naive_computation() {
+    let samples = prop::collection::btree_map(0i64..2_000, (-1e6f64..1e6, qualities()), 0..120);
+    let cases = (samples, -200i64..2_000, 1i64..2_500, 1u32..300);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let house = House::new();
+    let history = runtime.block_on(house.open(lazy()));
+    let number = std::cell::Cell::new(0);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
+    let check = |(samples, from, length, points): (BTreeMap<i64, (f64, Quality)>, i64, i64, u32)| {
+        let device = format!("device-{}", number.replace(number.get() + 1));
+        let samples: Vec<_> =
+            samples.into_iter().map(|(at, (value, quality))| (NOW + at, value, quality)).collect();
+        let readings: Vec<Reading> = samples
+            .iter()
+            .map(|(at, value, quality)| Reading { quality: *quality, ..reading(&device, *value, *at) })
+            .collect();
+        let query = query(&device, NOW + from, NOW + from + length, points);
+        let series = runtime.block_on(async {
+            record_all(&history, &readings).await;
+            history.range(query.clone()).await.unwrap()
+        });
+        prop_assert!(series.points.len() <= points as usize);
+        let expected = naive(&samples, &query, series.bucket);
+        prop_assert_eq!(series.points.len(), expected.len());
+        for (found, expected) in series.points.iter().zip(&expected) {
+            prop_assert!((found.mean - expected.mean).abs() < 1e-6, "{:?} {:?}", found, expected);
+            prop_assert_eq!(Point { mean: 0.0, ..*found }, Point { mean: 0.0, ..*expected });
+        }
+        Ok(())
+    };
+    runner.run(&cases, check).unwrap();
+}
+
+#[tokio::test]
+async fn gaps_are_gaps_and_the_ends_are_exact() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let at = [0, 999, 1_000, 5_000, 9_999, 10_000].map(|at| NOW + at);
+    record_all(&history, &at.map(|at| reading("kitchen", 1.0, at))).await;
+    let series = history.range(query("kitchen", NOW, NOW + 10_000, 10)).await.unwrap();
+    assert_eq!(series.bucket, Duration::from_secs(1));
+    let found: Vec<_> = series.points.iter().map(|point| (point.at.as_millis() - NOW, point.count)).collect();
+    assert_eq!(found, [(0, 2), (1_000, 1), (5_000, 1), (9_000, 1)]);
+    assert_eq!(series.recording_since, Some(Timestamp::from_millis(NOW)));
+    let nothing = history.range(query("kitchen", NOW + 1, NOW + 999, 10)).await.unwrap();
+    assert!(nothing.points.is_empty() && nothing.recording_since.is_some());
+    let unknown = history.range(query("cellar", NOW, NOW + 1, 1)).await.unwrap();
+    assert!(unknown.points.is_empty() && unknown.recording_since.is_none());
+}
+
+#[tokio::test]
+async fn a_mean_of_huge_values_is_a_number_between_them() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    record_all(&history, &[0, 1, 2].map(|at| reading("kitchen", f64::MAX, NOW + at))).await;
+    let point = day_of(&history, "kitchen").await.points[0];
+    assert_eq!(point.mean, f64::MAX);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let cases = [
+        (query("kitchen", NOW, NOW, 10), InvalidRange::Empty),
+        (query("kitchen", NOW, NOW - 1, 10), InvalidRange::Empty),
+        (query("kitchen", NOW, NOW + 1, 0), InvalidRange::Points),
+        (query("kitchen", NOW, NOW + 1, MAX_POINTS + 1), InvalidRange::Points),
+        (query("kitchen", -NOW, 2 * NOW, 10), InvalidRange::TooLong),
+        (query("kitchen", i64::MIN, i64::MAX, 10), InvalidRange::TooLong),
+        (query("kitchen", i64::MAX - 1, i64::MAX, 10), InvalidRange::TooLong),
+    ];
+    for (query, reason) in cases {
+        match history.range(query.clone()).await {
+            Err(HistoryError::InvalidRange(found)) => assert_eq!(found, reason, "{query:?}"),
+            other => panic!("{query:?} gave {other:?}"),
+        }
+    }
+    assert!(history.range(query("kitchen", i64::MIN, i64::MIN + 1, 1)).await.is_ok());
+    assert!(history.range(query("kitchen", NOW, NOW + 1, MAX_POINTS)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_cut_off_and_the_next_one_works() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let readings: Vec<Reading> = (0..20_000).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
+    record_all(&history, &readings).await;
+    history.close().await;
+    let hasty = house.open(Options { query_time_limit: Duration::ZERO, ..lazy() }).await;
+    match hasty.range(query("kitchen", NOW, NOW + 20_000, 1_000)).await {
+        Err(HistoryError::TimeLimit { limit: Duration::ZERO }) => {}
+        other => panic!("{other:?}"),
+    }
+    // The limit is of the one query: the connection is as good as before.
+    assert_eq!(hasty.status().await.unwrap().series, 1);
+}
+
+/// Sorting would take memory that grows with the range, which a small Pi does not have.
+#[tokio::test]
+async fn a_range_is_read_in_the_order_of_its_keys_without_sorting() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let plan: Vec<String> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", crate::range::RANGE)))
+            .fetch_all(&history.readers)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|(_, _, _, step): (i64, i64, i64, String)| step)
+            .collect();
+    assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+    assert!(plan.iter().any(|step| step.contains("sample USING PRIMARY KEY (ts>? AND ts<?)")), "{plan:?}");
+}
