@@ -26,7 +26,7 @@ run() {
 
 # steps_summary: prints the table. Meant for `trap steps_summary EXIT`, so that it appears after a failure too.
 steps_summary() {
-    local status=$? i
+    local i
     ((${#step_names[@]})) || [[ -n $step_current ]] || return 0
     printf '\n%sstep            time%s\n' "$bold" "$plain" >&2
     for i in "${!step_names[@]}"; do
@@ -35,8 +35,6 @@ steps_summary() {
     if [[ -n $step_current ]]; then
         printf '%s✗ %-12s failed%s\n' "$red" "$step_current" "$plain" >&2
         [[ -z $step_command ]] || printf '  in: %s\n' "$step_command" >&2
-        printf '  again, this step only: %s %s\n' "$0" "$step_current" >&2
     fi
     printf '  %-12s %4d s\n' total "$SECONDS" >&2
-    return "$status"
 }
