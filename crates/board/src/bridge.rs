@@ -3,6 +3,11 @@
 //! One task for each sensor and each input, one loop for all outputs (they share interlocks), and one task that hands
 //! messages over. They end together: when one dies, outputs are driven safe and [`Bridge::run`] returns an error.
 
+mod check;
+mod devices;
+mod outlet;
+mod publication;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +15,8 @@ use futures_util::Stream;
 use gatehouse_model::{Clock, DeviceInfo, Message, Scheme};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use devices::Device;
 
 use crate::config::DeviceConfig;
 use crate::host::HostPlaces;
@@ -51,12 +58,19 @@ pub enum BridgeError {
 
 /// Joins a board with the broker.
 pub struct Bridge {
-    parts: BridgeParts,
+    scheme: Scheme,
+    board: Arc<dyn Board>,
+    clock: Arc<dyn Clock>,
+    devices: Vec<Device>,
 }
 
 impl fmt::Debug for Bridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bridge").field("parts", &self.parts).finish_non_exhaustive()
+        let devices: Vec<_> = self.devices.iter().map(|device| device.info.id.as_str()).collect();
+        f.debug_struct("Bridge")
+            .field("board", &self.board)
+            .field("devices", &devices)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,12 +80,26 @@ impl Bridge {
     /// # Errors
     /// [`BridgeError::Configuration`] with every problem.
     pub fn new(parts: BridgeParts) -> Result<Self, BridgeError> {
-        Ok(Self { parts })
+        let mut problems = check::problems(&parts.devices);
+        let mut devices = Vec::with_capacity(parts.devices.len());
+        for config in &parts.devices {
+            match Device::prepare(config.clone(), &parts) {
+                Ok(device) => {
+                    problems.extend(check::unknown_properties(config, &device.info));
+                    devices.push(device);
+                }
+                Err(error) => problems.push(format!("`{}`: {error}", config.id)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(BridgeError::Configuration(problems));
+        }
+        Ok(Self { scheme: parts.scheme, board: parts.board, clock: parts.clock, devices })
     }
 
     /// The devices and their properties, in the order of the configuration.
     pub fn inventory(&self) -> Vec<DeviceInfo> {
-        Vec::new()
+        self.devices.iter().map(|device| device.info.clone()).collect()
     }
 
     /// Runs until `shutdown`, then refuses commands, drives all outputs safe, publishes their states and that every
@@ -86,7 +114,7 @@ impl Bridge {
         commands: impl Stream<Item = Message> + Send + Unpin,
         shutdown: CancellationToken,
     ) -> Result<(), BridgeError> {
-        let _ = (&self.parts, outbox, commands);
+        let _ = (&self.scheme, &self.clock, outbox, commands);
         shutdown.cancelled().await;
         Ok(())
     }

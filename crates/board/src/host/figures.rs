@@ -177,9 +177,8 @@ fn network(places: &HostPlaces) -> Option<Counters> {
     let mut sum: Option<Counters> = None;
     for interface in entries(&places.sys.join("class/net")) {
         let Some(name) = interface.file_name().and_then(|name| name.to_str()) else { continue };
-        // The parser keeps the colon that ends a name.
-        let counters = status.0.get(name).or_else(|| status.0.get(&format!("{name}:")));
-        let Some(counters) = counters.filter(|_| interface.join("device").exists()) else { continue };
+        let counters = status.0.get(name).filter(|_| interface.join("device").exists());
+        let Some(counters) = counters else { continue };
         let sum = sum.get_or_insert(Counters { first: 0, second: 0 });
         sum.first = sum.first.saturating_add(counters.recv_bytes);
         sum.second = sum.second.saturating_add(counters.sent_bytes);

@@ -1,0 +1,162 @@
+//! Whether the configured devices go together, checked whole before anything is touched.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gatehouse_model::{DeviceId, DeviceInfo, PropertyKind};
+
+use crate::config::{DeviceConfig, DriverConfig, LineNumber, MAX_DEVICES, MIN_PERIOD, OutputConfig};
+
+/// Every problem, as sentences.
+pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
+    let mut problems = Vec::new();
+    if devices.len() > MAX_DEVICES {
+        problems
+            .push(format!("there are {} devices, but at most {MAX_DEVICES} can be served", devices.len()));
+    }
+    ids_and_lines(devices, &mut problems);
+    for device in devices {
+        one_device(device, &mut problems);
+    }
+    interlocks(devices, &mut problems);
+    problems
+}
+
+fn ids_and_lines(devices: &[DeviceConfig], problems: &mut Vec<String>) {
+    let mut ids: BTreeMap<&DeviceId, ()> = BTreeMap::new();
+    let mut lines: BTreeMap<LineNumber, &DeviceId> = BTreeMap::new();
+    for device in devices {
+        if ids.insert(&device.id, ()).is_some() {
+            problems.push(format!("two devices have the id `{}`: give one of them another", device.id));
+        }
+        let Some(line) = device.driver.line() else { continue };
+        if let Some(other) = lines.insert(line, &device.id) {
+            problems.push(format!("`{other}` and `{}` both use {line}: move one to another pin", device.id));
+        }
+    }
+}
+
+fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
+    match &device.driver {
+        DriverConfig::Host(host) => period(device, host.every, problems),
+        DriverConfig::SimulatedClimate(climate) => period(device, climate.every, problems),
+        DriverConfig::Input(_) => {}
+        DriverConfig::Output(output) => {
+            if output.max_on == Some(Duration::ZERO) {
+                problems.push(format!("`{}`: max_on is zero, so it could never be used", device.id));
+            }
+            if output.max_on.is_some_and(|max_on| max_on < output.min_on) {
+                problems.push(format!("`{}`: min_on is longer than max_on", device.id));
+            }
+        }
+    }
+    for (property, calibrate) in &device.calibrate {
+        if !calibrate.scale.is_finite() || !calibrate.offset.is_finite() || calibrate.scale == 0.0 {
+            problems.push(format!(
+                "`{}`: calibrate.{property} needs a scale that is not zero, and finite numbers",
+                device.id
+            ));
+        }
+    }
+    for (property, report) in &device.report {
+        if !report.delta.is_finite() || report.delta < 0.0 {
+            problems.push(format!("`{}`: report.{property}.delta is less than zero", device.id));
+        }
+    }
+}
+
+fn period(device: &DeviceConfig, every: Duration, problems: &mut Vec<String>) {
+    if every < MIN_PERIOD {
+        problems.push(format!(
+            "`{}`: every is shorter than {} ms, the shortest period",
+            device.id,
+            MIN_PERIOD.as_millis()
+        ));
+    }
+}
+
+fn interlocks(devices: &[DeviceConfig], problems: &mut Vec<String>) {
+    let mut groups: BTreeMap<&str, Vec<(&DeviceId, &OutputConfig)>> = BTreeMap::new();
+    for device in devices {
+        if let DriverConfig::Output(output) = &device.driver
+            && let Some(group) = &output.interlock
+        {
+            groups.entry(group).or_default().push((&device.id, output));
+        }
+    }
+    for (group, members) in groups {
+        if let [(only, _)] = members.as_slice() {
+            problems.push(format!(
+                "`{only}` is alone in the interlock `{group}`: name it at another output too, or remove it"
+            ));
+        }
+        if let Some((id, _)) = members.iter().find(|(_, output)| output.safe_on) {
+            problems.push(format!(
+                "`{id}` is in the interlock `{group}` but its safe state is on: interlocked outputs are safe when off"
+            ));
+        }
+    }
+}
+
+/// Whether what is calibrated and reported exists and is a number. Needs to know what the sensors offer.
+pub(super) fn unknown_properties(device: &DeviceConfig, info: &DeviceInfo) -> Vec<String> {
+    let named = device.calibrate.keys().map(|id| ("calibrate", id));
+    let named = named.chain(device.report.keys().map(|id| ("report", id)));
+    let is_number = |kind: &PropertyKind| matches!(kind, PropertyKind::Number { .. });
+    named
+        .filter_map(|(table, id)| match info.properties.iter().find(|property| property.id == *id) {
+            Some(property) if is_number(&property.kind) => None,
+            Some(_) => Some(format!("`{}`: {table}.{id} is for numbers, and `{id}` is not one", device.id)),
+            // A machine without this sensor ignores what is said about it, so that one file serves several machines.
+            None if matches!(device.driver, DriverConfig::Host(_)) => None,
+            None => Some(format!("`{}` has no property `{id}`, which {table} names", device.id)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{HostConfig, InputConfig};
+
+    fn output(id: &str, line: u32, change: impl FnOnce(&mut OutputConfig)) -> DeviceConfig {
+        let mut output = OutputConfig::at(LineNumber::new(line));
+        change(&mut output);
+        DeviceConfig::new(DeviceId::new(id).unwrap(), id, DriverConfig::Output(output))
+    }
+
+    #[test]
+    fn the_demonstration_house_has_no_problem() {
+        assert_eq!(problems(&crate::sim::demo_house()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_problem_is_found_at_once() {
+        let input = DriverConfig::Input(InputConfig::at(LineNumber::new(5)));
+        let host = DriverConfig::Host(HostConfig { every: Duration::ZERO });
+        let devices = [
+            output("a", 5, |output| output.max_on = Some(Duration::ZERO)),
+            DeviceConfig::new(DeviceId::new("a").unwrap(), "A", input),
+            output("b", 6, |output| output.interlock = Some("lonely".to_owned())),
+            output("c", 7, |output| {
+                output.interlock = Some("pair".to_owned());
+                output.safe_on = true;
+            }),
+            output("d", 8, |output| output.interlock = Some("pair".to_owned())),
+            output("e", 9, |output| output.min_on = Duration::from_secs(86_400)),
+            DeviceConfig::new(DeviceId::new("host").unwrap(), "Host", host),
+        ];
+        let found = problems(&devices).join("\n");
+        for words in [
+            "two devices have the id `a`",
+            "both use GPIO 5, header pin 29",
+            "max_on is zero",
+            "alone in the interlock `lonely`",
+            "`c` is in the interlock `pair` but",
+            "min_on is longer",
+            "every is shorter",
+        ] {
+            assert!(found.contains(words), "{words} is missing in:\n{found}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What each configured device is to the world: its inventory entry, and the part that serves it.
+
+use gatehouse_model::{DeviceInfo, PropertyId, PropertyInfo, PropertyKind};
+
+use super::BridgeParts;
+use crate::config::{DeviceConfig, DriverConfig, InputConfig, OutputConfig};
+use crate::host::HostSource;
+use crate::traits::{SensorError, SensorProperty, SensorSource};
+
+/// What serves a device.
+pub(super) enum Part {
+    /// Read from time to time.
+    Sensor { source: Box<dyn SensorSource>, properties: Vec<SensorProperty> },
+    /// Reports its changes.
+    Input(InputConfig),
+    /// Takes commands.
+    Output(OutputConfig),
+}
+
+/// A device with its part.
+pub(super) struct Device {
+    pub(super) config: DeviceConfig,
+    pub(super) info: DeviceInfo,
+    pub(super) part: Part,
+}
+
+/// The property of every output.
+const OUTPUT_PROPERTY: &str = "power";
+
+impl Device {
+    pub(super) fn prepare(config: DeviceConfig, parts: &BridgeParts) -> Result<Self, SensorError> {
+        let board_is_simulated = parts.board.is_simulated();
+        let (part, properties, connection, simulated, period) = match &config.driver {
+            DriverConfig::Host(host) => {
+                let source = HostSource::probe(parts.host.clone(), parts.clock.clone());
+                let (part, properties) = sensor(Box::new(source));
+                (part, properties, "this machine".to_owned(), false, Some(host.every))
+            }
+            DriverConfig::SimulatedClimate(climate) => {
+                let (part, properties) = sensor(parts.board.open_sensor(&config)?);
+                (part, properties, "simulated room".to_owned(), true, Some(climate.every))
+            }
+            DriverConfig::Input(input) => {
+                let property = switch(input.property_word(), input.class.clone(), false);
+                (Part::Input(input.clone()), vec![property], input.pin.to_string(), board_is_simulated, None)
+            }
+            DriverConfig::Output(output) => {
+                let property = switch(OUTPUT_PROPERTY, output.class.clone(), true);
+                (
+                    Part::Output(output.clone()),
+                    vec![property],
+                    output.pin.to_string(),
+                    board_is_simulated,
+                    None,
+                )
+            }
+        };
+        let info = DeviceInfo {
+            id: config.id.clone(),
+            name: config.name.clone(),
+            room: config.room.clone(),
+            driver: config.driver.word().to_owned(),
+            connection,
+            simulated,
+            period_ms: period.and_then(|period| u64::try_from(period.as_millis()).ok()),
+            properties,
+        };
+        Ok(Self { config, info, part })
+    }
+
+    /// The one property of an input or an output.
+    pub(super) fn only_property(&self) -> Option<&PropertyId> {
+        self.info.properties.first().map(|property| &property.id)
+    }
+}
+
+fn sensor(source: Box<dyn SensorSource>) -> (Part, Vec<PropertyInfo>) {
+    let properties = source.properties();
+    let infos = properties.iter().map(|property| property.info.clone()).collect();
+    (Part::Sensor { source, properties }, infos)
+}
+
+#[expect(clippy::expect_used, reason = "the words come from a fixed list, and a test makes all of them")]
+fn switch(word: &str, class: Option<String>, settable: bool) -> PropertyInfo {
+    let mut name = word.to_owned();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let id = PropertyId::new(word).expect("a fixed word");
+    PropertyInfo { id, name, kind: PropertyKind::Switch, settable, class }
+}

@@ -1,0 +1,121 @@
+//! What one device says: its values, all of them together as JSON, and whether it can be relied on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gatehouse_model::{
+    Cause, DeviceId, DeviceReport, Message, Origin, PropertyId, Qos, Quality, Reading, Scheme, Timestamp,
+    Value,
+};
+
+use super::outlet::Outlet;
+
+/// The bridge's name as the origin of messages.
+pub(super) const PART: &str = "bridge";
+
+/// Payloads of `…/availability`.
+const ONLINE: &str = "online";
+const OFFLINE: &str = "offline";
+
+/// Publishes for one device.
+#[derive(Debug)]
+pub(super) struct Publication {
+    scheme: Scheme,
+    device: DeviceId,
+    outlet: Arc<Outlet>,
+    latest: BTreeMap<PropertyId, (Value, Quality, Timestamp)>,
+    fault: Option<String>,
+    /// Nothing before the first word about it.
+    is_online: Option<bool>,
+}
+
+impl Publication {
+    pub(super) fn new(scheme: Scheme, device: DeviceId, outlet: Arc<Outlet>) -> Self {
+        Self { scheme, device, outlet, latest: BTreeMap::new(), fault: None, is_online: None }
+    }
+
+    pub(super) fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// Publishes a value. [`Publication::report`] follows when all values of one reading are out.
+    pub(super) fn value(
+        &mut self,
+        property: &PropertyId,
+        value: Value,
+        quality: Quality,
+        at: Timestamp,
+        cause: Option<Cause>,
+    ) {
+        let (device, property) = (self.device.clone(), property.clone());
+        self.latest.insert(property.clone(), (value.clone(), quality, at));
+        let reading = Reading { device, property, value, quality, at, cause };
+        let message = Message::of_reading(&self.scheme, &reading, Origin::part(PART));
+        if message.qos == Qos::AtMostOnce {
+            self.outlet.measurement(message);
+        } else {
+            self.outlet.state(message);
+        }
+    }
+
+    /// Publishes all values together.
+    pub(super) fn report(&self) {
+        let report = DeviceReport {
+            values: self.latest.iter().map(|(id, (value, _, _))| (id.clone(), value.clone())).collect(),
+            ts: self.latest.values().map(|(_, _, at)| *at).max(),
+            quality: self.latest.values().map(|(_, quality, _)| *quality).max(),
+            fault: self.fault.clone(),
+        };
+        let has_state = report.values.values().any(|value| matches!(value, Value::Switch(_)));
+        let qos = if has_state || report.fault.is_some() { Qos::AtLeastOnce } else { Qos::AtMostOnce };
+        // A report is made of texts, finite numbers and a map with text keys, which always have a JSON form.
+        let Ok(json) = serde_json::to_string(&report) else { return };
+        let topic = self.scheme.json(&self.device);
+        let mut message = Message::new(topic, json, qos, true, Origin::part(PART));
+        message.properties.payload_is_utf8 = true;
+        message.properties.content_type = Some("application/json".into());
+        self.outlet.measurement(message);
+    }
+
+    /// The device works. Says so when that is news.
+    pub(super) fn works(&mut self) {
+        let had_fault = self.fault.take().is_some();
+        if self.is_online != Some(true) {
+            if had_fault {
+                tracing::info!(device = %self.device, "the device works again");
+            }
+            self.report();
+            self.availability(true);
+        }
+    }
+
+    /// The device does not work, and why, in a sentence for people. Says so when that is news.
+    pub(super) fn fails(&mut self, fault: &str) {
+        if self.is_online == Some(false) && self.fault.as_deref() == Some(fault) {
+            return;
+        }
+        if self.is_online != Some(false) {
+            tracing::warn!(device = %self.device, "{fault}");
+        }
+        self.fault = Some(fault.to_owned());
+        self.report();
+        self.availability(false);
+    }
+
+    /// The gateway stops: nobody vouches for the device's values any more.
+    pub(super) fn ends(&mut self) {
+        self.availability(false);
+    }
+
+    fn availability(&mut self, is_online: bool) {
+        if self.is_online == Some(is_online) {
+            return;
+        }
+        self.is_online = Some(is_online);
+        let payload = if is_online { ONLINE } else { OFFLINE };
+        let topic = self.scheme.availability(&self.device);
+        let mut message = Message::new(topic, payload, Qos::AtLeastOnce, true, Origin::part(PART));
+        message.properties.payload_is_utf8 = true;
+        self.outlet.state(message);
+    }
+}
