@@ -37,7 +37,6 @@ pub struct Login {
 pub struct Setup {
     demo: bool,
     data: Arc<TempDir>,
-    arguments: Vec<String>,
     mqtt: String,
 }
 
@@ -50,7 +49,6 @@ impl Setup {
         Self {
             demo: true,
             data: Arc::new(TempDir::with_prefix("gatehouse-").expect("a temporary directory can be made")),
-            arguments: Vec::new(),
             mqtt: "127.0.0.1:0".to_owned(),
         }
     }
@@ -106,7 +104,6 @@ impl Setup {
         } else {
             command.arg("--config").arg(self.configuration());
         }
-        command.args(&self.arguments);
         clean_environment(&mut command);
         command
     }
@@ -147,7 +144,15 @@ impl Setup {
     /// # Panics
     /// When it goes on running.
     pub fn start_in_vain(&self) -> Finished {
-        Process::run(&mut self.command(), "", LIMIT)
+        self.start_in_vain_with(&[])
+    }
+
+    /// Starts the gateway with further arguments, with which it must end by itself.
+    ///
+    /// # Panics
+    /// When it goes on running.
+    pub fn start_in_vain_with(&self, arguments: &[&str]) -> Finished {
+        Process::run(self.command().args(arguments), "", LIMIT)
     }
 }
 

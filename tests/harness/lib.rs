@@ -6,8 +6,6 @@
 //!   tests themselves.
 //! - `GATEHOUSE_TEST_LOG`: set to anything, the output of every gateway is shown while the tests run
 //!   (`cargo test … -- --nocapture`). It is shown anyway when a test fails.
-//! - `GATEHOUSE_TEST_PYTHON`: the Python that makes the virtual environment for paho-mqtt (feature `clients`); unset:
-//!   `python3`.
 //!
 //! Every wait is for a condition and has a limit; nothing sleeps for a guessed time, and nothing asserts how long
 //! something took, except where the product promises a limit (the 15 s of a stop).

@@ -50,6 +50,12 @@ impl Wire {
         bytes
     }
 
+    /// Reads so many bytes; nothing when the broker has closed the connection.
+    pub fn try_read_exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).ok().map(|()| bytes)
+    }
+
     /// Says that nothing more will be sent, with the connection left half open.
     pub fn finish(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);

@@ -1,2 +1,24 @@
-//! it
-fn main() {}
+//! Whole-system tests against the real binary: one program, so that the binary is built and linked once.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its helper functions too")]
+
+/// Bytes that no well-behaved client sends.
+mod bad_input;
+/// The code base keeps its own rules: the floors of the house, the size of files, what each room says of itself.
+mod code_base;
+/// A command travels from MQTT or the page to an output, and its answer back.
+mod command;
+/// A broken configuration gets every error with its line, column and a hint.
+mod configuration;
+/// A power cut: what was promised is still there.
+mod crash;
+/// First visit: set-up code, administrator, login, logout, roles.
+mod first_visit;
+/// A reading travels from this machine to the page, to MQTT and to history.
+mod reading;
+/// What stands in the way of a start is said clearly.
+mod start;
+/// Stopping under load: in order, in time, with outputs safe.
+mod stop;
+/// Users that are made on the command line, before the first start and later.
+mod users;
