@@ -4,6 +4,9 @@
 
 /// Bytes that no well-behaved client sends.
 mod bad_input;
+/// MQTT clients of other people: mosquitto_sub, paho-mqtt, MQTT.js.
+#[cfg(feature = "clients")]
+mod clients;
 /// The code base keeps its own rules: the floors of the house, the size of files, what each room says of itself.
 mod code_base;
 /// A command travels from MQTT or the page to an output, and its answer back.
