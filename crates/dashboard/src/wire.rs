@@ -295,8 +295,10 @@ pub struct LoginRequest {
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema, TS)]
 #[serde(deny_unknown_fields)]
 pub struct SetRequest {
-    /// `ON`, `OFF` or `TOGGLE` to a switch, a number to a number.
-    pub value: Scalar,
+    /// `ON`, `OFF` or `TOGGLE` to a switch, a number to a number. What else comes is explained to the sender.
+    #[ts(as = "Scalar")]
+    #[schema(value_type = Scalar)]
+    pub value: serde_json::Value,
     /// For how long (`5s`, `10m`, `2h`); afterwards the output goes back to its safe level.
     #[serde(rename = "for", default)]
     #[ts(optional)]

@@ -1,5 +1,172 @@
-//! The HTTP API.
+//! The HTTP API: routes, limits, and what they share.
 
-pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
-    Ok("{}\n".to_owned())
+mod error;
+mod events;
+mod extract;
+mod history;
+mod house;
+mod session;
+mod set;
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{CACHE_CONTROL, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use gatehouse_model::{Clock, Randomness};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use utoipa::OpenApi;
+
+pub(crate) use error::ApiError;
+pub(crate) use extract::Peer;
+
+use crate::attempts::Attempts;
+use crate::wire::{AvailabilityEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
+use crate::{Accounts, Commander, HistoryReader, LiveHouse, Ports, headers, web};
+
+/// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
+const MAX_BODY_BYTES: usize = 16 * 1_024;
+
+/// Longest time to answer a request. Charts over years on a slow card take seconds; twice that is a failure.
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(20);
+
+/// What the handlers share.
+pub(crate) struct App {
+    accounts: Accounts,
+    live: LiveHouse,
+    commander: Arc<dyn Commander>,
+    history: Arc<dyn HistoryReader>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    demo: bool,
+    mqtt_port: u16,
+    attempts: Mutex<Attempts>,
+    event_streams: Arc<Semaphore>,
+    /// Ends the event streams.
+    shutdown: CancellationToken,
 }
+
+impl App {
+    pub(crate) fn new(ports: Ports, shutdown: CancellationToken) -> Self {
+        let Ports { accounts, live, commander, history, clock, randomness, demo, mqtt_port } = ports;
+        let attempts = Mutex::new(Attempts::default());
+        let event_streams = Arc::new(Semaphore::new(events::MAX_EVENT_STREAMS));
+        Self {
+            accounts,
+            live,
+            commander,
+            history,
+            clock,
+            randomness,
+            demo,
+            mqtt_port,
+            attempts,
+            event_streams,
+            shutdown,
+        }
+    }
+}
+
+/// Page and API.
+pub(crate) fn router(app: App) -> Router {
+    let api = Router::new()
+        .route("/health", get(health))
+        .route("/api/v1/session", get(session::session))
+        .route("/api/v1/setup", post(session::set_up))
+        .route("/api/v1/login", post(session::log_in))
+        .route("/api/v1/logout", post(session::log_out))
+        .route("/api/v1/house", get(house::house))
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/devices/{device}/properties/{property}/set", post(set::set))
+        .route("/api/v1/history/{device}/{property}", get(history::history))
+        .route("/api/v1/openapi.json", get(openapi))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(middleware::from_fn(never_store))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CompressionLayer::new());
+    api.fallback(web::answer)
+        .layer(middleware::from_fn(headers::refuse_cross_site))
+        .layer(middleware::from_fn(limit_time))
+        .layer(CatchPanicLayer::custom(explain_panic))
+        .layer(middleware::from_fn(headers::add))
+        .with_state(Arc::new(app))
+}
+
+/// Answers of the API are about now, and some are secret.
+async fn never_store(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(MAX_REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!(limit = ?MAX_REQUEST_TIME, "a request took too long");
+            let message = "The gateway took too long to answer. Try again in a minute.";
+            ApiError::busy("too_slow", message, Duration::from_secs(60)).into_response()
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands over what the panic carried")]
+fn explain_panic(carried: Box<dyn Any + Send>) -> Response {
+    let text = carried.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| carried.downcast_ref::<String>().cloned());
+    ApiError::internal(&format!("panic: {}", text.as_deref().unwrap_or("unknown"))).into_response()
+}
+
+/// Tells that the gateway answers.
+#[utoipa::path(get, path = "/health", tag = "gateway", responses((status = 200, body = Health)))]
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok".to_owned() })
+}
+
+/// This description.
+#[utoipa::path(
+    get, path = "/api/v1/openapi.json", tag = "gateway",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
+)]
+async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(Description::openapi())
+}
+
+/// The description as it is checked in for the web app.
+pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
+    Ok(Description::openapi().to_pretty_json()? + "\n")
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Gatehouse",
+        description = "The gateway's own API. Log in with POST /api/v1/login and send the cookie with each request. \
+            Every error is an ApiErrorBody. Times are RFC 3339 in UTC."
+    ),
+    paths(
+        health,
+        openapi,
+        session::session,
+        session::set_up,
+        session::log_in,
+        session::log_out,
+        house::house,
+        events::events,
+        set::set,
+        history::history,
+    ),
+    components(schemas(House, ReadingEvent, AvailabilityEvent, ResultEvent, OnlineEvent))
+)]
+struct Description;

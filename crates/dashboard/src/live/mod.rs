@@ -15,8 +15,8 @@ use futures_util::{Stream, StreamExt};
 use gatehouse_model::{Clock, DeviceId, GatewayInfo, Message, PropertyId, PropertyInfo, Scheme};
 use tokio::sync::broadcast;
 
-pub(crate) use event::Event;
-use state::State;
+pub(crate) use event::{Event, frame};
+pub(crate) use state::State;
 
 /// Changes that a page may lag behind before it gets the whole house anew. At 500 values a second it is about two
 /// seconds; a change is a few hundred bytes and is kept once for all pages.

@@ -6,7 +6,7 @@ import type { Scalar } from "./Scalar";
  */
 export type SetRequest = { 
 /**
- * `ON`, `OFF` or `TOGGLE` to a switch, a number to a number.
+ * `ON`, `OFF` or `TOGGLE` to a switch, a number to a number. What else comes is explained to the sender.
  */
 value: Scalar, 
 /**

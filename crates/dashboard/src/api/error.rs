@@ -1,0 +1,116 @@
+//! Errors as the API tells them: a word for programs, a sentence for people, and nothing of the inside.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+
+use crate::accounts::{AccountsError, SetupError};
+use crate::wire::{ApiErrorBody, ApiErrorDetail};
+
+/// An error of the API.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// Something failed inside: the log gets what, people get that.
+    pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something failed inside the gateway. Its log says what.",
+        )
+    }
+
+    pub(crate) fn unknown_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing at this address.")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This address does not know this method. `/api/v1/openapi.json` lists the ones that it knows.",
+        )
+    }
+
+    pub(super) fn not_logged_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_logged_in", "You are not logged in, or no longer. Log in.")
+    }
+
+    pub(super) fn too_many_tries(wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        let message = format!("There were too many wrong tries. Wait {seconds} s and try again.");
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message);
+        Self { retry_after: Some(wait), ..error }
+    }
+
+    pub(super) fn busy(code: &'static str, message: impl Into<String>, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let error = ApiErrorDetail { code: self.code.to_owned(), message: self.message };
+        let mut response = (self.status, Json(ApiErrorBody { error })).into_response();
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        response
+    }
+}
+
+impl From<AccountsError> for ApiError {
+    fn from(error: AccountsError) -> Self {
+        let text = error.to_string();
+        match error {
+            AccountsError::InvalidName(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_name", text)
+            }
+            AccountsError::WeakPassword(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "weak_password", text)
+            }
+            AccountsError::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name_taken", text),
+            AccountsError::LastAdministrator(_) => {
+                Self::new(StatusCode::CONFLICT, "last_administrator", text)
+            }
+            AccountsError::TooManyUsers => Self::new(StatusCode::CONFLICT, "too_many_users", text),
+            AccountsError::UnknownUser(_) => Self::new(StatusCode::NOT_FOUND, "unknown_user", text),
+            AccountsError::Busy => Self::busy("busy", text, Duration::from_secs(5)),
+            AccountsError::File { .. }
+            | AccountsError::TooNew { .. }
+            | AccountsError::Damaged(_)
+            | AccountsError::Hash(_)
+            | AccountsError::Database(_) => Self::internal(&text),
+        }
+    }
+}
+
+impl From<SetupError> for ApiError {
+    fn from(error: SetupError) -> Self {
+        let text = error.to_string();
+        match error {
+            SetupError::WrongCode => Self::new(StatusCode::FORBIDDEN, "wrong_code", text),
+            SetupError::TooManyTries => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", text),
+            SetupError::AlreadySetUp => Self::new(StatusCode::CONFLICT, "already_set_up", text),
+            SetupError::Accounts(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What handlers ask of a request: who sent it, what it names, what it carries.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
+use axum::http::header::COOKIE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use gatehouse_model::{DeviceId, PropertyId, PropertyInfo};
+use serde::de::DeserializeOwned;
+
+use super::{ApiError, App};
+use crate::accounts::SessionToken;
+use crate::live::Lookup;
+use crate::{Role, User};
+
+/// Name of the cookie that holds the session token.
+pub(super) const SESSION_COOKIE: &str = "gatehouse_session";
+
+/// The address that a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// The peer's address, or the unspecified one when the transport names none.
+pub(super) struct PeerAddress(pub(super) IpAddr);
+
+impl<S: Sync> FromRequestParts<S> for PeerAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.0.ip())))
+    }
+}
+
+/// Somebody who is logged in.
+pub(super) struct LoggedIn {
+    pub(super) user: User,
+    pub(super) token: SessionToken,
+}
+
+impl FromRequestParts<Arc<App>> for LoggedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let token = session_token(&parts.headers).ok_or_else(ApiError::not_logged_in)?;
+        let user = app.accounts.find_session(&token).await?.ok_or_else(ApiError::not_logged_in)?;
+        Ok(Self { user, token })
+    }
+}
+
+/// Somebody who is logged in and may switch outputs.
+pub(super) struct MaySwitch(pub(super) User);
+
+impl FromRequestParts<Arc<App>> for MaySwitch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let LoggedIn { user, .. } = LoggedIn::from_request_parts(parts, app).await?;
+        if user.role.may_switch() {
+            return Ok(Self(user));
+        }
+        let roles = [Role::Operator, Role::Admin].map(Role::as_str).join(" or ");
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            format!("You may look, but not switch. Ask an administrator for the role {roles}."),
+        ))
+    }
+}
+
+/// The session token in the request's cookies. More than one cookie of the name may come (from a page on another port
+/// of the same host); the first that has the form of a token counts.
+pub(super) fn session_token(headers: &HeaderMap) -> Option<SessionToken> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|value| value.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .filter(|(name, _)| *name == SESSION_COOKIE)
+        .find_map(|(_, value)| SessionToken::parse(value))
+}
+
+/// The property that a path `…/{device}/…/{property}` names.
+pub(super) struct Target {
+    pub(super) device: DeviceId,
+    pub(super) property: PropertyId,
+    pub(super) info: PropertyInfo,
+}
+
+impl FromRequestParts<Arc<App>> for Target {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let unknown_device = || {
+            ApiError::new(StatusCode::NOT_FOUND, "unknown_device", "This gateway has no device of this name.")
+        };
+        let unknown_property = || {
+            ApiError::new(
+                StatusCode::NOT_FOUND,
+                "unknown_property",
+                "This device has no property of this name.",
+            )
+        };
+        let path = Path::<(String, String)>::from_request_parts(parts, app).await;
+        let Path((device, property)) = path.map_err(|_| unknown_device())?;
+        let device = DeviceId::new(&device).map_err(|_| unknown_device())?;
+        // A text that is no id names no property; the device may still be the thing that is unknown.
+        let property = PropertyId::new(&property).map_err(|_| unknown_property())?;
+        match app.live.look_up(&device, &property) {
+            Lookup::Found(info) => Ok(Self { device, property, info }),
+            Lookup::UnknownProperty => Err(unknown_property()),
+            Lookup::UnknownDevice => Err(unknown_device()),
+        }
+    }
+}
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(explain(&rejection)),
+        }
+    }
+}
+
+fn explain(rejection: &JsonRejection) -> ApiError {
+    match rejection {
+        JsonRejection::MissingJsonContentType(_) => ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "wrong_content_type",
+            "Send JSON, with the header `Content-Type: application/json`.",
+        ),
+        JsonRejection::BytesRejection(_) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!("The request is longer than {} bytes.", super::MAX_BODY_BYTES),
+            )
+        }
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "bad_json", rejection.body_text()),
+    }
+}
