@@ -13,7 +13,7 @@ export default defineConfig({
     // data: addresses either.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 120,
+    chunkSizeWarningLimit: 300,
   },
   server: {
     proxy: { '/api': gateway, '/health': gateway },

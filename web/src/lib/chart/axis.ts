@@ -1,0 +1,40 @@
+/** The words of the axes. Pure. */
+
+import type { Format } from '../format/format';
+
+const DAY_S = 86_400;
+
+/** Labels of the time axis in local time: the clock, with the date under it where the day changes. */
+export function timeLabels(seconds: readonly number[], stepS: number, format: Format): string[] {
+  let day = '';
+  return seconds.map((second, index) => {
+    const at = second * 1_000;
+    if (stepS >= DAY_S) return format.dayMonth(at);
+    const clock = stepS < 60 ? format.clockSeconds(at) : format.clock(at);
+    const today = new Date(at).toDateString();
+    const changed = index > 0 && today !== day;
+    day = today;
+    return changed ? `${clock}\n${format.dayMonth(at)}` : clock;
+  });
+}
+
+/** Digits that tell the labels of a value axis apart, but no more than the sensor's own and one. */
+export function labelDecimals(step: number, decimals: number): number {
+  if (!(step > 0)) return decimals;
+  const needed = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  return Math.min(needed, decimals + 1);
+}
+
+/** The smallest height of the value axis, so that the last digit's noise is not blown up into mountains. */
+const SMALLEST_SPAN_DIGITS = 10;
+
+/** The range of the value axis: what is to be seen with a little air, never flatter than the sensor can tell. */
+export function valueRange(min: number | null, max: number | null, decimals: number): [number, number] {
+  if (min === null || max === null) return [0, 1];
+  const smallest = SMALLEST_SPAN_DIGITS * 10 ** -decimals;
+  const span = Math.max(max - min, smallest);
+  const middle = (min + max) / 2;
+  const low = middle - span * 0.56;
+  // What is never negative is not drawn as if it could be.
+  return [min >= 0 && low < 0 ? 0 : low, middle + span * 0.56];
+}

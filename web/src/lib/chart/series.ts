@@ -1,0 +1,132 @@
+/** What a chart draws: buckets of history, with readings appended as they arrive. Pure. */
+
+import type { HistoryPoint } from '../api/types';
+
+/** A bucket with its time as a number, milliseconds since 1970. */
+export interface Bucket {
+  at: number;
+  min: number;
+  mean: number;
+  max: number;
+  last: number;
+  count: number;
+  stale: boolean;
+}
+
+export function bucketsOf(points: readonly HistoryPoint[]): Bucket[] {
+  return points.map(({ at, min, mean, max, last, count, quality }) => ({
+    at: Date.parse(at),
+    min,
+    mean,
+    max,
+    last,
+    count,
+    stale: quality === 'stale',
+  }));
+}
+
+/** Adds one reading: to the last bucket while that lasts, else as a new one. One older than the last is left out. */
+export function append(
+  buckets: readonly Bucket[],
+  bucketMs: number,
+  at: number,
+  value: number,
+  stale: boolean,
+): Bucket[] {
+  const fresh = { at, min: value, mean: value, max: value, last: value, count: 1, stale };
+  const last = buckets.at(-1);
+  if (!last) return [fresh];
+  if (at < last.at) return [...buckets];
+  if (at - last.at >= bucketMs) return [...buckets, fresh];
+  const count = last.count + 1;
+  const merged: Bucket = {
+    at: last.at,
+    min: Math.min(last.min, value),
+    mean: last.mean + (value - last.mean) / count,
+    max: Math.max(last.max, value),
+    last: value,
+    count,
+    stale,
+  };
+  return [...buckets.slice(0, -1), merged];
+}
+
+/** Leaves out what is older than the range, but keeps one before it so that the line enters from the edge. */
+export function trim(buckets: readonly Bucket[], from: number): Bucket[] {
+  const first = buckets.findIndex((bucket) => bucket.at >= from);
+  if (first === -1) return buckets.slice(-1).filter((bucket) => bucket.at >= from);
+  return buckets.slice(Math.max(first - 1, 0));
+}
+
+/** A sensor is silent when it missed this many of its readings. */
+const MISSED_READINGS = 3;
+
+/** A sensor whose value does not change reports at least this often; a shorter silence is no gap. */
+export const LONGEST_REPORT_MS = 5.5 * 60_000;
+
+/** How long a silence between two buckets must be to be drawn as a gap. What reports only changes has none. */
+export function gapMs(bucketMs: number, periodMs: number | null): number {
+  if (periodMs === null) return Number.POSITIVE_INFINITY;
+  return Math.max(1.5 * bucketMs, MISSED_READINGS * periodMs, LONGEST_REPORT_MS);
+}
+
+/** The columns of the chart: seconds since 1970, mean (or state), min, max. Nothing where there is a gap. */
+export type Columns = [at: number[], line: (number | null)[], min: (number | null)[], max: (number | null)[]];
+
+export function columnsOf(buckets: readonly Bucket[], gap: number, steps: boolean, now: number): Columns {
+  const columns: Columns = [[], [], [], []];
+  const [at, line, min, max] = columns;
+  const push = (seconds: number, values: [number, number, number] | null) => {
+    at.push(seconds);
+    line.push(values?.[0] ?? null);
+    min.push(values?.[1] ?? null);
+    max.push(values?.[2] ?? null);
+  };
+  let previous: Bucket | undefined;
+  for (const bucket of buckets) {
+    if (previous && (previous.stale || bucket.at - previous.at > gap)) {
+      push((previous.at + bucket.at) / 2_000, null);
+    }
+    push(bucket.at / 1_000, [steps ? bucket.last : bucket.mean, bucket.min, bucket.max]);
+    previous = bucket;
+  }
+  // A state holds until it changes, so its step reaches the present.
+  if (steps && previous && !previous.stale && now > previous.at && now - previous.at <= gap) {
+    push(now / 1_000, [previous.last, previous.last, previous.last]);
+  }
+  return columns;
+}
+
+/** The range in figures: the text alternative of the chart. */
+export interface Summary {
+  min: number;
+  mean: number;
+  max: number;
+  last: number;
+  count: number;
+}
+
+export function summaryOf(buckets: readonly Bucket[]): Summary | null {
+  const last = buckets.at(-1);
+  if (!last) return null;
+  let [min, max, sum, count] = [last.min, last.max, 0, 0];
+  for (const bucket of buckets) {
+    min = Math.min(min, bucket.min);
+    max = Math.max(max, bucket.max);
+    sum += bucket.mean * bucket.count;
+    count += bucket.count;
+  }
+  return { min, mean: count === 0 ? last.mean : sum / count, max, last: last.last, count };
+}
+
+/** How much of the time a switch was on, from its first bucket to now: each state holds until the next. */
+export function onShareOf(buckets: readonly Bucket[], now: number): number | null {
+  const first = buckets[0];
+  if (!first || now <= first.at) return null;
+  let on = 0;
+  buckets.forEach((bucket, index) => {
+    const until = buckets[index + 1]?.at ?? now;
+    on += bucket.last * (until - bucket.at);
+  });
+  return on / (now - first.at);
+}

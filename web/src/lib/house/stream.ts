@@ -1,0 +1,130 @@
+/** The event stream of the gateway: opened, watched, and opened again when it is lost. */
+
+import { backOffMs } from './back-off';
+
+export const EVENT_NAMES = ['house', 'reading', 'availability', 'result', 'online'] as const;
+export type EventName = (typeof EVENT_NAMES)[number];
+
+/**
+ * A stream that says nothing for so long may hang on a dead connection: the gateway is asked whether it lives.
+ * Its comment lines every 15 s are not shown to the page, so silence alone is no proof.
+ */
+export const SILENCE_MS = 20_000;
+
+/** A hidden tab lets go of its stream after a while: a browser opens six connections to a host and no more. */
+export const HIDDEN_MS = 60_000;
+
+/** What the stream needs of the world. */
+export interface StreamParts {
+  open: () => EventSource;
+  /** Resolves with whether the gateway answers, and whether the user is still logged in. */
+  probe: () => Promise<'logged-in' | 'logged-out' | 'no-answer'>;
+  random: () => number;
+  onEvent: (name: EventName, data: string) => void;
+  onState: (state: 'connecting' | 'live' | 'lost') => void;
+  onLoggedOut: () => void;
+}
+
+export class EventStream {
+  #source: EventSource | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  #hidden: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+  #running = false;
+
+  constructor(private readonly parts: StreamParts) {}
+
+  start() {
+    if (this.#running) return;
+    this.#running = true;
+    this.#failures = 0;
+    this.parts.onState('connecting');
+    this.#open();
+  }
+
+  stop() {
+    this.#running = false;
+    this.#close();
+    clearTimeout(this.#retry);
+    clearTimeout(this.#hidden);
+  }
+
+  /** Something speaks for trying at once: the network came back, or the user looks at the page again. */
+  hurry() {
+    if (!this.#running || this.#source !== null) return;
+    clearTimeout(this.#retry);
+    this.#open();
+  }
+
+  /** The tab was hidden, or is looked at again. */
+  setHidden(hidden: boolean) {
+    clearTimeout(this.#hidden);
+    if (!hidden) {
+      this.hurry();
+      return;
+    }
+    this.#hidden = setTimeout(() => {
+      if (!this.#running) return;
+      this.#close();
+      clearTimeout(this.#retry);
+      this.parts.onState('connecting');
+    }, HIDDEN_MS);
+  }
+
+  #open() {
+    const source = this.parts.open();
+    this.#source = source;
+    for (const name of EVENT_NAMES) {
+      source.addEventListener(name, (event: MessageEvent<string>) => {
+        if (this.#source !== source) return;
+        this.#heard();
+        this.parts.onEvent(name, event.data);
+      });
+    }
+    source.onerror = () => {
+      if (this.#source === source) void this.#lost();
+    };
+    this.#watch();
+  }
+
+  #heard() {
+    if (this.#failures > 0) this.#failures = 0;
+    this.parts.onState('live');
+    this.#watch();
+  }
+
+  #watch() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => void this.#ask(), SILENCE_MS);
+  }
+
+  async #ask() {
+    const source = this.#source;
+    const answer = await this.parts.probe();
+    if (this.#source !== source || source === null) return;
+    if (answer === 'logged-in') this.#watch();
+    else await this.#lost(answer);
+  }
+
+  async #lost(known?: 'logged-out' | 'no-answer') {
+    this.#close();
+    this.#failures += 1;
+    this.parts.onState('lost');
+    const answer = known ?? (await this.parts.probe());
+    if (!this.#running || this.#source !== null) return;
+    if (answer === 'logged-out') {
+      this.stop();
+      this.parts.onLoggedOut();
+      return;
+    }
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#open(), backOffMs(this.#failures, this.parts.random()));
+  }
+
+  #close() {
+    clearTimeout(this.#silence);
+    this.#source?.close();
+    this.#source = null;
+  }
+}

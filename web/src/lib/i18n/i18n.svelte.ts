@@ -1,0 +1,29 @@
+import { Format } from '../format/format';
+import { readChoice, writeChoice } from '../preferences';
+import { en, type Messages } from './en';
+import { es } from './es';
+import { isLanguage, LANGUAGE_TAGS, languageOfBrowser, localeFor, type Language } from './language';
+import { zh } from './zh';
+
+const CATALOGUES: Record<Language, Messages> = { en, es, zh };
+const CHOICE_KEY = 'gatehouse.language';
+
+/** The language of the page: the browser's, unless the user has chosen one. */
+class I18n {
+  readonly #tags = navigator.languages.length > 0 ? navigator.languages : [navigator.language];
+  readonly browserLanguage = languageOfBrowser(this.#tags);
+  /** The user's choice; nothing: as the browser. */
+  choice = $state<Language | null>(readChoice(CHOICE_KEY, isLanguage));
+  readonly language = $derived(this.choice ?? this.browserLanguage);
+  /** The sentences. */
+  readonly t = $derived(CATALOGUES[this.language]);
+  readonly format = $derived(new Format(localeFor(this.language, this.#tags), this.t.units));
+  readonly tag = $derived(LANGUAGE_TAGS[this.language]);
+
+  choose(language: Language | null) {
+    this.choice = language;
+    writeChoice(CHOICE_KEY, language);
+  }
+}
+
+export const i18n = new I18n();
