@@ -1,0 +1,63 @@
+import type { Page } from '@playwright/test';
+import { expectAccessible } from '../support/accessibility.ts';
+import { expect, expectHouse, test, tile } from '../support/test.ts';
+
+/** The smallest phone that is still about, a common one, a tablet on a wall, and a desktop. */
+const SIZES = [
+  { width: 320, height: 568 },
+  { width: 390, height: 844 },
+  { width: 1024, height: 768 },
+  { width: 1920, height: 1080 },
+];
+
+const PAGES = ['/', '/devices/living-room', '/devices/heater', '/devices/this-machine', '/settings'];
+
+async function expectFits(page: Page, where: string): Promise<void> {
+  const overflow = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  expect(overflow, `${where} scrolls sideways by so many pixels`).toBeLessThanOrEqual(0);
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`every page fits every size and can be read, ${colorScheme}`, async ({ home, gateway }) => {
+    await home.emulateMedia({ colorScheme });
+    for (const path of PAGES) {
+      await home.goto(gateway.origin + path);
+      await expect(home.getByRole('heading', { level: 1 })).toBeAttached();
+      for (const size of SIZES) {
+        await home.setViewportSize(size);
+        const where = `${path} at ${size.width} × ${size.height}, ${colorScheme}`;
+        await expectFits(home, where);
+        await expectAccessible(home, where);
+      }
+    }
+    await expect(home.locator('html')).toHaveAttribute('data-theme', colorScheme);
+  });
+}
+
+test('what a finger must hit is large enough', async ({ home }) => {
+  await home.setViewportSize(SIZES[1]!);
+  for (const role of ['switch', 'button', 'link'] as const) {
+    for (const control of await home.getByRole('main').getByRole(role).all()) {
+      // The link of a tile fills the tile, although its own box is a line of text.
+      const box = await control.evaluate((element) => {
+        const target = element.closest('article') && element.tagName === 'A' ? element.closest('article')! : element;
+        const { width, height } = target.getBoundingClientRect();
+        return { width, height };
+      });
+      expect(Math.min(box.width, box.height), await control.innerText()).toBeGreaterThanOrEqual(44);
+    }
+  }
+});
+
+test('the picture of the README', async ({ home, gateway }, info) => {
+  const light = tile(home, 'Light').getByRole('switch');
+  if ((await light.getAttribute('aria-checked')) === 'false') await light.click();
+  await expect(light).toHaveAttribute('aria-checked', 'true');
+  await home.setViewportSize({ width: 1280, height: 800 });
+  await home.goto(gateway.origin);
+  await expectHouse(home);
+  await expect(tile(home, 'This machine')).toContainText('%');
+  await home.screenshot({ path: process.env['GATEHOUSE_SCREENSHOT'] ?? info.outputPath('screenshot.png') });
+});
