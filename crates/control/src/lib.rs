@@ -1,1 +1,25 @@
-//! Decisions: filters, command guard, interlocks, timers and fail-safes. Sans-IO.
+//! Decisions: what a raw value means, and whether a command may be done.
+//!
+//! Purpose: hold every rule about readings and outputs in one place that can be tested by stepping a clock.
+//!
+//! Architecture invariant: sans-IO. Nothing here starts a task, opens a file, touches a pin or reads a clock. The
+//! grammar is the same everywhere: `handle_…` takes an event and the time and gives what to do, `next_deadline` says
+//! when to call `handle_timeout`.
+//!
+//! Architecture invariant: this crate knows the model and no room.
+
+pub mod debounce;
+pub mod fault;
+pub mod guard;
+pub mod interlock;
+pub mod output;
+pub mod outputs;
+pub mod signal;
+
+pub use debounce::Debounce;
+pub use fault::{FaultChange, FaultWatch};
+pub use guard::{CommandGuard, GuardRefusal, RefusalKind};
+pub use interlock::Interlocks;
+pub use output::OutputRules;
+pub use outputs::{OutputAction, OutputId, Outputs};
+pub use signal::{Judged, Signal, SignalRules};

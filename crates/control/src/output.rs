@@ -1,0 +1,129 @@
+//! One output: its rules, and the state that they are applied to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_model::span::format_duration;
+use gatehouse_model::{Action, Cause, Command, Moment, Value};
+
+/// How long after a failed drive to the safe level it is tried again.
+pub const SAFE_RETRY: Duration = Duration::from_secs(5);
+
+/// What holds for an output, below MQTT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputRules {
+    /// Its name for people.
+    pub name: String,
+    /// Whether its safe level is on.
+    pub safe_on: bool,
+    /// Longest time away from its safe level in one go; nothing is the owner's explicit "unlimited".
+    pub max_on: Option<Duration>,
+    /// Shortest time that it stays on.
+    pub min_on: Duration,
+    /// Shortest time that it stays off.
+    pub min_off: Duration,
+    /// The group of outputs of which at most one is on.
+    pub interlock: Option<String>,
+}
+
+impl OutputRules {
+    /// An output that is safe when off, with a longest on-time and nothing else.
+    pub fn new(name: &str, max_on: Option<Duration>) -> Self {
+        Self {
+            name: name.to_owned(),
+            safe_on: false,
+            max_on,
+            min_on: Duration::ZERO,
+            min_off: Duration::ZERO,
+            interlock: None,
+        }
+    }
+}
+
+/// A drive that waits for its read-back.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    /// Why it was driven.
+    pub(crate) cause: Cause,
+    /// The command to answer, when there was one: its id.
+    pub(crate) answer: Option<Option<Arc<str>>>,
+}
+
+/// The state of one output.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    pub(crate) rules: OutputRules,
+    /// The level that it was last driven to.
+    pub(crate) driven_on: bool,
+    /// When it last changed its level; nothing before the first change, so that `min_off` does not hold after a start.
+    pub(crate) changed_at: Option<Moment>,
+    /// When it left its safe level.
+    pub(crate) left_safe_at: Option<Moment>,
+    /// When a command's duration ends.
+    pub(crate) duration_ends: Option<Moment>,
+    /// Why it is as it is.
+    pub(crate) cause: Cause,
+    /// What is wrong with it; it stays safe until a command to its safe level finds it working.
+    pub(crate) fault: Option<String>,
+    /// When a drive to the safe level that failed is tried again.
+    pub(crate) retry_at: Option<Moment>,
+    pub(crate) pending: Option<Pending>,
+}
+
+impl Output {
+    pub(crate) fn new(rules: OutputRules, cause: Cause) -> Self {
+        Self {
+            driven_on: rules.safe_on,
+            rules,
+            changed_at: None,
+            left_safe_at: None,
+            duration_ends: None,
+            cause,
+            fault: None,
+            retry_at: None,
+            pending: None,
+        }
+    }
+
+    pub(crate) fn is_safe(&self) -> bool {
+        self.driven_on == self.rules.safe_on
+    }
+
+    /// The level that a command asks for.
+    pub(crate) fn wanted(&self, command: &Command) -> Result<bool, String> {
+        match &command.action {
+            Action::Toggle => Ok(!self.driven_on),
+            Action::Set(Value::Switch(on)) => Ok(*on),
+            Action::Set(Value::Number(number)) if *number == 1.0 => Ok(true),
+            Action::Set(Value::Number(number)) if *number == 0.0 => Ok(false),
+            Action::Set(other) => Err(format!("{} can be ON or OFF, not {other}", self.rules.name)),
+        }
+    }
+
+    /// Whether minimum times stand in the way of a change.
+    pub(crate) fn check_minimum_times(&self, on: bool, now: Moment) -> Result<(), String> {
+        let Some(changed_at) = self.changed_at else { return Ok(()) };
+        let (minimum, was, stays) =
+            if on { (self.rules.min_off, "off", "off") } else { (self.rules.min_on, "on", "on") };
+        let since = now.saturating_since(changed_at);
+        if since >= minimum {
+            return Ok(());
+        }
+        // Rounded up, so that who waits as long as the sentence says is not refused again.
+        let wait =
+            Duration::from_secs((minimum - since).as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));
+        Err(format!(
+            "{} was switched {was} {} ago and stays {stays} for at least {}: try again in {}",
+            self.rules.name,
+            format_duration(Duration::from_secs(since.as_secs())),
+            format_duration(minimum),
+            format_duration(wait),
+        ))
+    }
+
+    /// When something about this output is due.
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        let longest = self.left_safe_at.and_then(|left| Some(left + self.rules.max_on?));
+        [longest, self.duration_ends, self.retry_at].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,158 @@
+//! From what a sensor says to what is published: calibration, range, belief, and when it is worth a message.
+
+use std::time::Duration;
+
+use gatehouse_model::{Moment, Quality, Timestamp, Value};
+
+/// Periods without a reading after which the last value counts as stale.
+pub const PERIODS_BEFORE_STALE: u32 = 3;
+
+/// Most digits behind the point: an `f64` has no more that mean something.
+pub const MAX_DECIMALS: u8 = 9;
+
+/// What is done with the values of one property. Numbers go through all of it, other values through the report policy
+/// and the watch for silence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignalRules {
+    /// Factor of the calibration: the published number is `measured * scale + offset`.
+    pub scale: f64,
+    /// What is added, in the property's unit.
+    pub offset: f64,
+    /// Digits behind the point, at most [`MAX_DECIMALS`].
+    pub decimals: u8,
+    /// What the sensor can measure, in the property's unit. A value outside is set to the limit and marked as clamped.
+    pub range: Option<(f64, f64)>,
+    /// A number that the sensor gives before its first measurement (85.0 °C for a DS18B20: its datasheet, "Power-on
+    /// reset value"). It is marked as suspect.
+    pub power_on_value: Option<f64>,
+    /// Smallest change worth a message, in the property's unit; 0 publishes every reading.
+    pub delta: f64,
+    /// Longest time without a message while the sensor answers.
+    pub at_least_every: Option<Duration>,
+    /// How often the sensor is read; nothing for one that reports changes, which cannot go stale by silence.
+    pub period: Option<Duration>,
+}
+
+impl Default for SignalRules {
+    fn default() -> Self {
+        Self {
+            scale: 1.0,
+            offset: 0.0,
+            decimals: 2,
+            range: None,
+            power_on_value: None,
+            delta: 0.0,
+            at_least_every: None,
+            period: None,
+        }
+    }
+}
+
+/// A value as it is to be published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The value, calibrated and rounded.
+    pub value: Value,
+    /// How far it can be trusted.
+    pub quality: Quality,
+    /// When it was true.
+    pub at: Timestamp,
+}
+
+/// One property on its way from the driver to the broker.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    rules: SignalRules,
+    latest: Option<(Judged, Moment)>,
+    published: Option<(Judged, Moment)>,
+    is_stale: bool,
+}
+
+impl Signal {
+    /// A property of which nothing was heard yet.
+    pub fn new(rules: SignalRules) -> Self {
+        Self { rules, latest: None, published: None, is_stale: false }
+    }
+
+    /// Takes a value from the driver. Gives what is to be published, if anything.
+    pub fn handle_sample(
+        &mut self,
+        value: &Value,
+        quality: Quality,
+        at: Timestamp,
+        now: Moment,
+    ) -> Option<Judged> {
+        let judged = self.judge(value, quality, at)?;
+        let was_stale = std::mem::replace(&mut self.is_stale, false);
+        self.latest = Some((judged.clone(), now));
+        if !was_stale && !self.is_worth_a_message(&judged, now) {
+            return None;
+        }
+        self.published = Some((judged.clone(), now));
+        Some(judged)
+    }
+
+    fn judge(&self, value: &Value, quality: Quality, at: Timestamp) -> Option<Judged> {
+        let Value::Number(raw) = value else {
+            return Some(Judged { value: value.clone(), quality, at });
+        };
+        let mut worst = quality;
+        if self.rules.power_on_value.is_some_and(|power_on| (raw - power_on).abs() < f64::EPSILON) {
+            worst = worst.max(Quality::Suspect);
+        }
+        let mut number = *raw;
+        if let Some((low, high)) = self.rules.range.filter(|(low, high)| low <= high)
+            && !(low..=high).contains(&number)
+        {
+            number = number.clamp(low, high);
+            worst = worst.max(Quality::Clamped);
+        }
+        // A calibration that leaves the numbers that exist gives no reading.
+        let value = Value::number(round(number * self.rules.scale + self.rules.offset, self.rules.decimals))?;
+        Some(Judged { value, quality: worst, at })
+    }
+
+    fn is_worth_a_message(&self, judged: &Judged, now: Moment) -> bool {
+        let Some((published, at)) = &self.published else { return true };
+        if judged.quality != published.quality {
+            return true;
+        }
+        if self.rules.at_least_every.is_some_and(|longest| now.saturating_since(*at) >= longest) {
+            return true;
+        }
+        match (&judged.value, &published.value) {
+            (Value::Number(new), Value::Number(old)) => {
+                // Rounding noise must not hide a change of exactly the delta.
+                self.rules.delta <= 0.0 || (new - old).abs() >= self.rules.delta * (1.0 - 1e-9)
+            }
+            (new, old) => self.rules.delta <= 0.0 || new != old,
+        }
+    }
+
+    /// When the last value becomes stale.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        if self.is_stale {
+            return None;
+        }
+        let (_, at) = self.latest.as_ref()?;
+        Some(*at + self.rules.period?.saturating_mul(PERIODS_BEFORE_STALE))
+    }
+
+    /// Gives the last value again, marked as stale and with the time when it was true, once the sensor has been silent
+    /// for too long.
+    pub fn handle_timeout(&mut self, now: Moment) -> Option<Judged> {
+        if self.next_deadline().is_none_or(|deadline| deadline > now) {
+            return None;
+        }
+        self.is_stale = true;
+        let (latest, _) = self.latest.as_ref()?;
+        Some(Judged { quality: Quality::Stale, ..latest.clone() })
+    }
+}
+
+fn round(number: f64, decimals: u8) -> f64 {
+    let factor = 10f64.powi(i32::from(decimals.min(MAX_DECIMALS)));
+    let rounded = (number * factor).round() / factor;
+    // Numbers too large to be multiplied have no digits behind the point anyway.
+    if rounded.is_finite() { rounded } else { number }
+}
