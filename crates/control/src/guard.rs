@@ -85,13 +85,13 @@ impl CommandGuard {
         device: &DeviceId,
         property: &PropertyId,
         now: Moment,
-    ) -> Result<(), GuardRefusal> {
+    ) -> Result<(), Box<GuardRefusal>> {
         let command = Command::parse(&message.payload);
         let id = command.as_ref().ok().and_then(|command| command.id.clone());
         self.decide(message, command, device, property, now).map_err(|(kind, reason)| {
             let cause = Cause::direct(message.origin.clone());
             let result = CommandResult { id, ok: false, reason: Some(reason.as_str().into()), cause };
-            GuardRefusal { kind, reason, result }
+            Box::new(GuardRefusal { kind, reason, result })
         })
     }
 
@@ -203,7 +203,7 @@ mod tests {
             payload: &str,
             retain: bool,
             millis: u64,
-        ) -> Result<(), GuardRefusal> {
+        ) -> Result<(), Box<GuardRefusal>> {
             let (device, property) = (DeviceId::new(device).unwrap(), PropertyId::new(property).unwrap());
             let origin = Origin::Client { client_id: "phone".into(), user: "ana".into() };
             let topic = self.scheme.set(&device, &property);
