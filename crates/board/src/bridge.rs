@@ -3,10 +3,18 @@
 //! One task for each sensor and each input, one loop for all outputs (they share interlocks), and one task that hands
 //! messages over. They end together: when one dies, outputs are driven safe and [`Bridge::run`] returns an error.
 
+mod answers;
 mod check;
 mod devices;
+mod input;
 mod outlet;
+mod outputs;
+mod pin;
 mod publication;
+mod sensor;
+mod supervisor;
+mod tasks;
+mod time;
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +54,15 @@ pub enum BridgeError {
     /// The receiver of messages went away.
     #[error("the bridge has nobody to publish to any more; its outputs were driven safe")]
     OutboxClosed,
+    /// The stream of commands ended before the shutdown.
+    #[error("the bridge gets no commands any more; its outputs were driven safe")]
+    CommandsEnded,
+    /// The last messages were not taken in time.
+    #[error("the bridge stopped with {waiting} messages that nobody took; its outputs were driven safe")]
+    LastWordsNotTaken {
+        /// How many.
+        waiting: usize,
+    },
     /// A part of the bridge died.
     #[error("the bridge's {part} died: {problem}; its outputs were driven safe")]
     PartDied {
@@ -114,8 +131,6 @@ impl Bridge {
         commands: impl Stream<Item = Message> + Send + Unpin,
         shutdown: CancellationToken,
     ) -> Result<(), BridgeError> {
-        let _ = (&self.scheme, &self.clock, outbox, commands);
-        shutdown.cancelled().await;
-        Ok(())
+        supervisor::run(self, outbox, commands, shutdown).await
     }
 }

@@ -1,5 +1,7 @@
 //! What each configured device is to the world: its inventory entry, and the part that serves it.
 
+use std::time::Duration;
+
 use gatehouse_model::{DeviceInfo, PropertyId, PropertyInfo, PropertyKind};
 
 use super::BridgeParts;
@@ -10,11 +12,11 @@ use crate::traits::{SensorError, SensorProperty, SensorSource};
 /// What serves a device.
 pub(super) enum Part {
     /// Read from time to time.
-    Sensor { source: Box<dyn SensorSource>, properties: Vec<SensorProperty> },
-    /// Reports its changes.
-    Input(InputConfig),
-    /// Takes commands.
-    Output(OutputConfig),
+    Sensor { source: Box<dyn SensorSource>, properties: Vec<SensorProperty>, every: Duration },
+    /// Reports the changes of its one property.
+    Input(InputConfig, PropertyId),
+    /// Takes commands for its one property.
+    Output(OutputConfig, PropertyId),
 }
 
 /// A device with its part.
@@ -30,30 +32,30 @@ const OUTPUT_PROPERTY: &str = "power";
 impl Device {
     pub(super) fn prepare(config: DeviceConfig, parts: &BridgeParts) -> Result<Self, SensorError> {
         let board_is_simulated = parts.board.is_simulated();
-        let (part, properties, connection, simulated, period) = match &config.driver {
+        let (part, properties, connection, simulated) = match &config.driver {
             DriverConfig::Host(host) => {
                 let source = HostSource::probe(parts.host.clone(), parts.clock.clone());
-                let (part, properties) = sensor(Box::new(source));
-                (part, properties, "this machine".to_owned(), false, Some(host.every))
+                let (part, properties) = sensor(Box::new(source), host.every);
+                (part, properties, "this machine".to_owned(), false)
             }
             DriverConfig::SimulatedClimate(climate) => {
-                let (part, properties) = sensor(parts.board.open_sensor(&config)?);
-                (part, properties, "simulated room".to_owned(), true, Some(climate.every))
+                let (part, properties) = sensor(parts.board.open_sensor(&config)?, climate.every);
+                (part, properties, "simulated room".to_owned(), true)
             }
             DriverConfig::Input(input) => {
                 let property = switch(input.property_word(), input.class.clone(), false);
-                (Part::Input(input.clone()), vec![property], input.pin.to_string(), board_is_simulated, None)
+                let part = Part::Input(input.clone(), property.id.clone());
+                (part, vec![property], input.pin.to_string(), board_is_simulated)
             }
             DriverConfig::Output(output) => {
                 let property = switch(OUTPUT_PROPERTY, output.class.clone(), true);
-                (
-                    Part::Output(output.clone()),
-                    vec![property],
-                    output.pin.to_string(),
-                    board_is_simulated,
-                    None,
-                )
+                let part = Part::Output(output.clone(), property.id.clone());
+                (part, vec![property], output.pin.to_string(), board_is_simulated)
             }
+        };
+        let period = match &part {
+            Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
+            Part::Input(..) | Part::Output(..) => None,
         };
         let info = DeviceInfo {
             id: config.id.clone(),
@@ -62,22 +64,17 @@ impl Device {
             driver: config.driver.word().to_owned(),
             connection,
             simulated,
-            period_ms: period.and_then(|period| u64::try_from(period.as_millis()).ok()),
+            period_ms: period,
             properties,
         };
         Ok(Self { config, info, part })
     }
-
-    /// The one property of an input or an output.
-    pub(super) fn only_property(&self) -> Option<&PropertyId> {
-        self.info.properties.first().map(|property| &property.id)
-    }
 }
 
-fn sensor(source: Box<dyn SensorSource>) -> (Part, Vec<PropertyInfo>) {
+fn sensor(source: Box<dyn SensorSource>, every: Duration) -> (Part, Vec<PropertyInfo>) {
     let properties = source.properties();
     let infos = properties.iter().map(|property| property.info.clone()).collect();
-    (Part::Sensor { source, properties }, infos)
+    (Part::Sensor { source, properties, every }, infos)
 }
 
 #[expect(clippy::expect_used, reason = "the words come from a fixed list, and a test makes all of them")]

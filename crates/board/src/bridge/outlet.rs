@@ -148,7 +148,8 @@ impl Outlet {
         let next = queue.waiting.pop_front();
         if queue.is_over_limit && queue.waiting.is_empty() {
             queue.is_over_limit = false;
-            tracing::info!("the bridge's messages are taken again");
+            let Losses { merged_states, dropped_answers } = queue.losses;
+            tracing::info!(merged_states, dropped_answers, "the bridge's messages are taken again");
         }
         next
     }

@@ -71,12 +71,8 @@ impl Shape {
         SensorProperty { info, range: self.range }
     }
 
-    /// A sample with the digits that this figure deserves.
     fn sample(&self, measured: f64) -> Option<Sample> {
-        let (_, decimals) = self.number?;
-        let scale = 10_f64.powi(i32::from(decimals));
-        let value = Value::number((measured * scale).round() / scale)?;
-        Some(Sample { property: self.id(), value, quality: Quality::Ok })
+        Some(Sample { property: self.id(), value: Value::number(measured)?, quality: Quality::Ok })
     }
 
     fn flag(&self, on: bool) -> Sample {
@@ -267,13 +263,13 @@ mod tests {
         write(root, "proc/net/dev", &network_file(11_000, 2_500));
         let samples = source.read().await.unwrap();
         for (id, expected) in [
-            ("temperature", Value::Number(48.3)),
+            ("temperature", Value::Number(48.312)),
             ("load", Value::Number(0.52)),
             ("processor", Value::Number(25.0)),
             ("memory", Value::Number(25.0)),
             ("received", Value::Number(1_000.0)),
             ("sent", Value::Number(50.0)),
-            ("uptime", Value::Number(3_601.0)),
+            ("uptime", Value::Number(3_600.5)),
             ("under-voltage", Value::Switch(true)),
             ("throttled", Value::Switch(false)),
         ] {

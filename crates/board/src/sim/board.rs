@@ -359,7 +359,7 @@ impl SensorSource for SimulatedClimate {
             (humidity + world.random.random_range(-0.1..0.1)).clamp(0.0, 100.0),
         ];
         let samples = self.properties.iter().zip(measured).filter_map(|(property, number)| {
-            let value = Value::number((number * 100.0).round() / 100.0)?;
+            let value = Value::number(number)?;
             Some(Sample { property: property.info.id.clone(), value, quality: Quality::Simulated })
         });
         Ok(samples.collect())

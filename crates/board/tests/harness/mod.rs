@@ -1,0 +1,248 @@
+//! A house whose bridge runs in the test's own time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use gatehouse_board::config::{DeviceConfig, DriverConfig, LineNumber, OutputConfig};
+use gatehouse_board::host::HostPlaces;
+use gatehouse_board::sim::{SimulatedBoard, demo_house};
+use gatehouse_board::traits::Level;
+use gatehouse_board::{Bridge, BridgeError, BridgeParts};
+use gatehouse_model::{
+    Clock, CommandResult, DeviceId, Message, Moment, Origin, PropertyId, Qos, Reading, Scheme, Timestamp,
+    Value,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// Longest simulated time that anything is waited for.
+const PATIENCE: Duration = Duration::from_secs(4 * 3_600);
+
+/// Follows tokio's clock, which is paused and runs ahead when nobody has work.
+#[derive(Debug)]
+struct PausedClock(tokio::time::Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::from_start(self.0.elapsed())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock of these tests follows tokio's, which is paused")]
+fn paused_clock() -> Arc<dyn Clock> {
+    Arc::new(PausedClock(tokio::time::Instant::now()))
+}
+
+pub(crate) fn output(id: &str, line: u32, change: impl FnOnce(&mut OutputConfig)) -> DeviceConfig {
+    let mut output = OutputConfig::at(LineNumber::new(line));
+    change(&mut output);
+    DeviceConfig::new(DeviceId::new(id).unwrap(), id, DriverConfig::Output(output))
+}
+
+fn parts_on(board: &SimulatedBoard, clock: Arc<dyn Clock>, devices: Vec<DeviceConfig>) -> BridgeParts {
+    BridgeParts {
+        scheme: Scheme::new("home").unwrap(),
+        devices,
+        board: Arc::new(board.clone()),
+        host: HostPlaces::of_this_machine("/".as_ref()),
+        clock,
+    }
+}
+
+/// Parts on a simulated board that nobody runs.
+pub(crate) fn parts(devices: Vec<DeviceConfig>) -> BridgeParts {
+    let clock: Arc<dyn Clock> = Arc::new(gatehouse_model::ManualClock::new(Timestamp::from_millis(0)));
+    parts_on(&SimulatedBoard::still(&devices, 1, clock.clone()), clock, devices)
+}
+
+/// A bridge that runs, with everything it has said so far.
+pub(crate) struct House {
+    pub(crate) board: SimulatedBoard,
+    scheme: Scheme,
+    devices: Vec<DeviceConfig>,
+    inbox: Option<mpsc::Receiver<Message>>,
+    seen: Vec<Message>,
+    /// How many of `seen` were asked for; the next question starts behind them, by topic.
+    asked: std::collections::HashMap<String, usize>,
+    commands: mpsc::Sender<Message>,
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<(), BridgeError>>,
+}
+
+impl House {
+    pub(crate) fn demo() -> Self {
+        Self::of(demo_house())
+    }
+
+    /// The demonstration house with these devices only, which is quicker to step through hours.
+    pub(crate) fn demo_with(ids: &[&str]) -> Self {
+        Self::of(demo_house().into_iter().filter(|device| ids.contains(&device.id.as_str())).collect())
+    }
+
+    pub(crate) fn of(devices: Vec<DeviceConfig>) -> Self {
+        let clock = paused_clock();
+        let board = SimulatedBoard::still(&devices, 1, clock.clone());
+        let bridge = Bridge::new(parts_on(&board, clock, devices.clone())).unwrap();
+        let (outbox, inbox) = mpsc::channel(16);
+        let (commands, taken) = mpsc::channel::<Message>(16);
+        let taken =
+            stream::unfold(taken, |mut taken| async { taken.recv().await.map(|message| (message, taken)) });
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(bridge.run(outbox, Box::pin(taken), shutdown.clone()));
+        Self {
+            board,
+            scheme: Scheme::new("home").unwrap(),
+            devices,
+            inbox: Some(inbox),
+            seen: Vec::new(),
+            asked: std::collections::HashMap::new(),
+            commands,
+            shutdown,
+            running,
+        }
+    }
+
+    pub(crate) fn command_message(&self, device: &str, property: &str, payload: &str) -> Message {
+        let (device, property) = (DeviceId::new(device).unwrap(), PropertyId::new(property).unwrap());
+        let topic = self.scheme.set(&device, &property);
+        let origin = Origin::Client { client_id: "phone".into(), user: "ana".into() };
+        Message::new(topic, payload.to_owned(), Qos::AtLeastOnce, false, origin)
+    }
+
+    pub(crate) async fn send(&self, message: Message) {
+        self.commands.send(message).await.unwrap();
+    }
+
+    pub(crate) async fn command(&self, device: &str, property: &str, payload: &str) {
+        self.send(self.command_message(device, property, payload)).await;
+    }
+
+    async fn take(&mut self) -> Option<()> {
+        let message = self.inbox.as_mut().unwrap().recv().await?;
+        self.seen.push(message);
+        Some(())
+    }
+
+    /// The next message on a topic that was not asked for yet.
+    pub(crate) async fn message(&mut self, topic: &str) -> Message {
+        self.matching(topic, |_| true).await
+    }
+
+    async fn matching(&mut self, topic: &str, is_it: impl Fn(&Message) -> bool) -> Message {
+        let found = tokio::time::timeout(PATIENCE, async {
+            let mut from = self.asked.get(topic).copied().unwrap_or(0);
+            loop {
+                while let Some(message) = self.seen.get(from) {
+                    from += 1;
+                    if message.topic.as_str() == topic && is_it(message) {
+                        let message = message.clone();
+                        self.asked.insert(topic.to_owned(), from);
+                        return Some(message);
+                    }
+                }
+                self.take().await?;
+            }
+        });
+        match found.await {
+            Ok(Some(message)) => message,
+            Ok(None) => {
+                panic!("the bridge ended without the expected message on {topic}; said: {:#?}", self.said())
+            }
+            Err(_) => panic!("no message on {topic}; said: {:#?}", self.said()),
+        }
+    }
+
+    fn said(&self) -> Vec<String> {
+        let line =
+            |message: &Message| format!("{} = {}", message.topic, String::from_utf8_lossy(&message.payload));
+        self.seen.iter().rev().take(30).rev().map(line).collect()
+    }
+
+    /// Waits for this payload on a topic.
+    pub(crate) async fn payload(&mut self, topic: &str, payload: &str) {
+        self.matching(topic, |message| message.payload == payload.as_bytes()).await;
+    }
+
+    /// The next reading of a property that was not asked for yet.
+    pub(crate) async fn reading(&mut self, device: &str, property: &str) -> Reading {
+        let message = self.message(&format!("home/{device}/{property}")).await;
+        assert!(message.retain);
+        message.to_reading(&self.scheme, Timestamp::from_millis(0)).unwrap()
+    }
+
+    pub(crate) async fn number(&mut self, device: &str, property: &str) -> f64 {
+        self.reading(device, property).await.value.as_number().unwrap()
+    }
+
+    pub(crate) async fn result(&mut self, device: &str, property: &str) -> CommandResult {
+        let message = self.message(&format!("home/{device}/{property}/result")).await;
+        assert!(!message.retain);
+        serde_json::from_slice(&message.payload).unwrap()
+    }
+
+    /// Lets time pass while messages are taken; those that come count as asked for.
+    pub(crate) async fn pass(&mut self, time: Duration) {
+        let taking = async { while self.take().await.is_some() {} };
+        assert!(tokio::time::timeout(time, taking).await.is_err(), "the bridge ended");
+        for message in &self.seen {
+            self.asked.insert(message.topic.to_string(), self.seen.len());
+        }
+    }
+
+    /// Lets time pass while the outbox is full.
+    pub(crate) async fn pass_without_taking(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn on<'a>(&'a self, topic: &'a str) -> impl DoubleEndedIterator<Item = &'a Message> {
+        self.seen.iter().filter(move |message| message.topic.as_str() == topic)
+    }
+
+    pub(crate) fn latest(&self, topic: &str) -> Option<String> {
+        self.on(topic).next_back().map(|message| String::from_utf8_lossy(&message.payload).into_owned())
+    }
+
+    /// The fault in the device's latest report.
+    pub(crate) fn fault(&self, device: &str) -> Option<String> {
+        let report: serde_json::Value =
+            serde_json::from_str(&self.latest(&format!("home/{device}/json"))?).unwrap();
+        report.get("fault").and_then(|fault| fault.as_str()).map(str::to_owned)
+    }
+
+    pub(crate) fn readings_so_far(&self, device: &str, property: &str) -> Vec<Value> {
+        let topic = format!("home/{device}/{property}");
+        self.on(&topic).map(|message| Value::from_payload(&message.payload).unwrap()).collect()
+    }
+
+    pub(crate) fn count_good_readings_after(&self, device: &str, property: &str, first: usize) -> usize {
+        let topic = format!("home/{device}/{property}");
+        let is_good = |message: &&Message| message.properties.user_property("quality") != Some("stale");
+        self.on(&topic).skip(first).filter(is_good).count()
+    }
+
+    pub(crate) fn level(&self, device: &str) -> Level {
+        let config = self.devices.iter().find(|config| config.id.as_str() == device).unwrap();
+        self.board.level(config.driver.line().unwrap()).unwrap()
+    }
+
+    /// Shuts the bridge down and takes its last words.
+    pub(crate) async fn stop(&mut self) -> Result<(), BridgeError> {
+        self.shutdown.cancel();
+        while self.take().await.is_some() {}
+        (&mut self.running).await.unwrap()
+    }
+
+    /// Goes away without a word.
+    pub(crate) async fn stop_taking(&mut self) -> Result<(), BridgeError> {
+        self.inbox = None;
+        tokio::time::timeout(PATIENCE, &mut self.running).await.unwrap().unwrap()
+    }
+}
