@@ -157,7 +157,7 @@ fn the_api_answers_rubbish_with_a_sentence() {
     for query in
         ["from=yesterday", "points=-1", "points=many", "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z"]
     {
-        let answer = browser.get(&format!("/api/v1/history/machine/load?{query}"));
+        let answer = browser.get(&format!("/api/v1/history/this-machine/load?{query}"));
         assert!((400..500).contains(&answer.status), "{query}: {answer:?}");
         assert!(answer.json()["error"]["message"].is_string(), "{query}: {answer:?}");
     }

@@ -10,13 +10,20 @@ const SIZES = [
   { width: 1920, height: 1080 },
 ];
 
+/** Longest that a page may take to follow the size of its window. */
+const FIT_LIMIT_MS = 5_000;
+
 const PAGES = ['/', '/devices/living-room', '/devices/heater', '/devices/this-machine', '/settings'];
 
+/** How many pixels wider than the window the page is. */
+const overflow = (page: Page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
 async function expectFits(page: Page, where: string): Promise<void> {
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(overflow, `${where} scrolls sideways by so many pixels`).toBeLessThanOrEqual(0);
+  // A chart follows the size of its place a frame later.
+  const fits = () => document.documentElement.scrollWidth <= document.documentElement.clientWidth;
+  await page.waitForFunction(fits, undefined, { timeout: FIT_LIMIT_MS }).catch(() => {});
+  expect.soft(await overflow(page), `${where} scrolls sideways by so many pixels`).toBeLessThanOrEqual(0);
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {

@@ -17,7 +17,9 @@ test('log out, a wrong password, log in', async ({ home, watch }) => {
   await expect(home.getByRole('alert')).toContainText('Name or password is wrong.');
   await home.getByLabel('Password', { exact: true }).fill(ADMINISTRATOR.password);
   await home.getByRole('button', { name: 'Log in' }).click();
-  await home.goto('/');
+  // Where one was before: in the settings.
+  await expect(home.getByRole('button', { name: 'Log out' })).toBeVisible();
+  await home.getByRole('link', { name: 'Rooms' }).click();
   await expectHouse(home);
 });
 
@@ -29,13 +31,13 @@ test('the page speaks English, Spanish and Chinese', async ({ home }) => {
     ['简体中文', 'zh-Hans', '设置'],
     ['English', 'en', 'Settings'],
   ] as const) {
-    await home.getByRole('radio', { name }).check();
+    await home.getByRole('radio', { name, exact: true }).check();
     await expect(html).toHaveAttribute('lang', tag);
     await expect(home.getByRole('heading', { level: 1 })).toHaveText(heading);
     await expectAccessible(home, `the settings in ${name}`);
   }
   // The choice outlives a reload.
-  await home.getByRole('radio', { name: 'Español' }).check();
+  await home.getByRole('radio', { name: 'Español', exact: true }).check();
   await home.reload();
   await expect(html).toHaveAttribute('lang', 'es');
 });

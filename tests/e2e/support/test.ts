@@ -93,7 +93,7 @@ export async function logIn(page: Page, gateway: Gateway, user: User): Promise<v
 /** Waits until the house is there, live, with a value from every room climate. */
 export async function expectHouse(page: Page): Promise<void> {
   await expect(page.getByRole('banner').getByText('Live', { exact: true })).toBeVisible();
-  await expect(tile(page, 'Living room climate')).toContainText(/\d °C/);
+  await expect(tile(page, 'Living room climate')).toContainText(/\d\s°C/);
 }
 
 /** The tile of a device on the home page. */
