@@ -6,12 +6,13 @@ mod life;
 mod lines;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gatehouse_model::DeviceId;
+use gatehouse_model::{DeviceId, PropertyId};
 
 use crate::config::{
-    ActiveLevel, DeviceConfig, DriverConfig, HostConfig, InputConfig, LineNumber, OutputConfig,
+    ActiveLevel, DeviceConfig, DriverConfig, HostConfig, InputConfig, LineNumber, OutputConfig, ReportConfig,
     SimulatedClimateConfig,
 };
 
@@ -52,8 +53,22 @@ pub fn demo_house() -> Vec<DeviceConfig> {
         DeviceConfig::new(demo_id("hall-motion"), "Motion", input(27, ActiveLevel::High, "motion"))
             .in_room("Hall"),
         DeviceConfig::new(demo_id("hall-light"), "Light", DriverConfig::Output(light)).in_room("Hall"),
-        DeviceConfig::new(demo_id("this-machine"), "This machine", host),
+        DeviceConfig {
+            report: slow_figures(),
+            ..DeviceConfig::new(demo_id("this-machine"), "This machine", host)
+        },
     ]
+}
+
+/// Figures of the machine that crawl: they are told when they have moved, or every ten minutes.
+fn slow_figures() -> BTreeMap<PropertyId, ReportConfig> {
+    let at_least_every = Some(Duration::from_secs(600));
+    [("uptime", 60.0), ("disk", 0.1), ("disk-free", 0.05)]
+        .into_iter()
+        .filter_map(|(word, delta)| {
+            Some((PropertyId::new(word).ok()?, ReportConfig { delta, at_least_every }))
+        })
+        .collect()
 }
 
 #[expect(

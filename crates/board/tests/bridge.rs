@@ -245,6 +245,21 @@ mod bridge {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_part_that_dies_ends_the_bridge_with_outputs_safe() {
+        let mut house = House::with_a_sensor_that_panics("kitchen");
+        house.reading("heater", "power").await;
+        house.command("heater", "power", "ON").await;
+        house.reading("heater", "power").await;
+        let ended = house.ended().await;
+        assert!(
+            matches!(&ended, Err(BridgeError::PartDied { part, .. }) if part == "sensor `kitchen`"),
+            "{ended:?}"
+        );
+        assert_eq!(house.level("heater"), Level::Inactive);
+        house.payload("home/kitchen/availability", "offline").await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn interlocked_outputs_are_never_on_together() {
         let interlocked =
             |id: &str, line| output(id, line, |output| output.interlock = Some("shutter".to_owned()));

@@ -84,3 +84,32 @@ impl Life {
         happenings
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn an_hour(seed: u64) -> Vec<Happening> {
+        let plan = Plan::of(&crate::sim::demo_house());
+        let mut life = Life::lively(&plan, seed, Moment::default());
+        let end = Moment::from_start(Duration::from_secs(3_600));
+        let mut happenings = Vec::new();
+        while let Some(next) = life.next().filter(|next| *next <= end) {
+            happenings.extend(life.due(next));
+        }
+        happenings
+    }
+
+    #[test]
+    fn the_door_and_the_motion_sensor_come_and_go_and_a_seed_repeats_them() {
+        let happenings = an_hour(5);
+        for device in ["front-door", "hall-motion"] {
+            let of_device = happenings.iter().filter(|happening| happening.device.as_str() == device);
+            let changes: Vec<bool> = of_device.map(|happening| happening.on).collect();
+            assert!(changes.len() >= 10, "{device} changed {} times", changes.len());
+            assert!(changes[0] && changes.windows(2).all(|pair| pair[0] != pair[1]));
+        }
+        assert_eq!(happenings, an_hour(5));
+        assert_ne!(happenings, an_hour(6));
+    }
+}

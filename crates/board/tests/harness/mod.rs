@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::stream;
 use gatehouse_board::config::{DeviceConfig, DriverConfig, LineNumber, OutputConfig};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
-use gatehouse_board::traits::Level;
+use gatehouse_board::traits::{
+    Board, InputLine, InputRequest, Level, LineError, LineInfo, OutputLine, OutputRequest, ReadError, Sample,
+    SensorError, SensorProperty, SensorSource,
+};
 use gatehouse_board::{Bridge, BridgeError, BridgeParts};
 use gatehouse_model::{
     Clock, CommandResult, DeviceId, Message, Moment, Origin, PropertyId, Qos, Reading, Scheme, Timestamp,
@@ -47,11 +51,60 @@ pub(crate) fn output(id: &str, line: u32, change: impl FnOnce(&mut OutputConfig)
     DeviceConfig::new(DeviceId::new(id).unwrap(), id, DriverConfig::Output(output))
 }
 
-fn parts_on(board: &SimulatedBoard, clock: Arc<dyn Clock>, devices: Vec<DeviceConfig>) -> BridgeParts {
+/// The simulated board, with a driver that panics at its third reading.
+#[derive(Debug)]
+struct Explosive(SimulatedBoard);
+
+struct Bomb {
+    inner: Box<dyn SensorSource>,
+    readings: u32,
+}
+
+#[async_trait]
+impl SensorSource for Bomb {
+    fn properties(&self) -> Vec<SensorProperty> {
+        self.inner.properties()
+    }
+
+    async fn read(&mut self) -> Result<Vec<Sample>, ReadError> {
+        self.readings += 1;
+        assert!(self.readings < 3, "a driver with a bug");
+        self.inner.read().await
+    }
+}
+
+#[async_trait]
+impl Board for Explosive {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+        self.0.lines()
+    }
+
+    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+        self.0.request_input(request)
+    }
+
+    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+        self.0.request_output(request)
+    }
+
+    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+        Ok(Box::new(Bomb { inner: self.0.open_sensor(device)?, readings: 0 }))
+    }
+}
+
+fn parts_on(board: Arc<dyn Board>, clock: Arc<dyn Clock>, devices: Vec<DeviceConfig>) -> BridgeParts {
     BridgeParts {
         scheme: Scheme::new("home").unwrap(),
         devices,
-        board: Arc::new(board.clone()),
+        board,
         host: HostPlaces::of_this_machine("/".as_ref()),
         clock,
     }
@@ -60,7 +113,7 @@ fn parts_on(board: &SimulatedBoard, clock: Arc<dyn Clock>, devices: Vec<DeviceCo
 /// Parts on a simulated board that nobody runs.
 pub(crate) fn parts(devices: Vec<DeviceConfig>) -> BridgeParts {
     let clock: Arc<dyn Clock> = Arc::new(gatehouse_model::ManualClock::new(Timestamp::from_millis(0)));
-    parts_on(&SimulatedBoard::still(&devices, 1, clock.clone()), clock, devices)
+    parts_on(Arc::new(SimulatedBoard::still(&devices, 1, clock.clone())), clock, devices)
 }
 
 /// A bridge that runs, with everything it has said so far.
@@ -88,9 +141,20 @@ impl House {
     }
 
     pub(crate) fn of(devices: Vec<DeviceConfig>) -> Self {
+        Self::start(devices, |board| Arc::new(board))
+    }
+
+    /// A heater, and a sensor whose driver has a bug.
+    pub(crate) fn with_a_sensor_that_panics(sensor: &str) -> Self {
+        let devices = demo_house().into_iter();
+        let devices = devices.filter(|device| ["heater", sensor].contains(&device.id.as_str()));
+        Self::start(devices.collect(), |board| Arc::new(Explosive(board)))
+    }
+
+    fn start(devices: Vec<DeviceConfig>, wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>) -> Self {
         let clock = paused_clock();
         let board = SimulatedBoard::still(&devices, 1, clock.clone());
-        let bridge = Bridge::new(parts_on(&board, clock, devices.clone())).unwrap();
+        let bridge = Bridge::new(parts_on(wrap(board.clone()), clock, devices.clone())).unwrap();
         let (outbox, inbox) = mpsc::channel(16);
         let (commands, taken) = mpsc::channel::<Message>(16);
         let taken =
@@ -236,7 +300,13 @@ impl House {
     /// Shuts the bridge down and takes its last words.
     pub(crate) async fn stop(&mut self) -> Result<(), BridgeError> {
         self.shutdown.cancel();
-        while self.take().await.is_some() {}
+        self.ended().await
+    }
+
+    /// Takes messages until the bridge ends.
+    pub(crate) async fn ended(&mut self) -> Result<(), BridgeError> {
+        let taking = async { while self.take().await.is_some() {} };
+        tokio::time::timeout(PATIENCE, taking).await.unwrap();
         (&mut self.running).await.unwrap()
     }
 
