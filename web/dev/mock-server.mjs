@@ -241,8 +241,8 @@ function serveFile(url, response) {
 createServer(async (request, response) => {
   const url = new URL(request.url, 'http://mock');
   if (url.pathname === '/api/v1/events') return openStream(request, response);
-  if (!/^\/(api|dev|health)/.test(url.pathname)) return serveFile(url, response);
-  const dropped = Date.now() < droppedUntil && !url.pathname.startsWith('/dev');
+  if (!/^\/(api|dev|health)(\/|$)/.test(url.pathname)) return serveFile(url, response);
+  const dropped = Date.now() < droppedUntil && !url.pathname.startsWith('/dev/');
   if (dropped) return response.destroy();
   const isApi = url.pathname.startsWith('/api');
   const { status, headers = {}, body } = isApi ? await answerApi(request, url) : develop(url);

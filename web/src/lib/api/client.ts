@@ -1,6 +1,6 @@
 /** The calls to the gateway's API. Each resolves with the answer or throws an {@link ApiError}. */
 
-import type { History, House, Session } from './types';
+import type { History, House, Session, SetAccepted, Value } from './types';
 
 /** Longest wait for an answer. A Pi Zero over poor Wi-Fi answers well within it. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -66,8 +66,8 @@ export const api = {
   login: (name: string, password: string) => call<Session>('POST', '/api/v1/login', { name, password }),
   logout: () => call<void>('POST', '/api/v1/logout'),
   house: () => call<House>('GET', '/api/v1/house'),
-  set: (device: string, property: string, value: string | number) =>
-    call<{ id: string }>(
+  set: (device: string, property: string, value: Value) =>
+    call<SetAccepted>(
       'POST',
       `/api/v1/devices/${encodeURIComponent(device)}/properties/${encodeURIComponent(property)}/set`,
       { value },

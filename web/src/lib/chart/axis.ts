@@ -25,6 +25,21 @@ export function labelDecimals(step: number, decimals: number): number {
   return Math.min(needed, decimals + 1);
 }
 
+/** Labels of the value axis, with the unit. */
+export function valueLabels(
+  values: readonly number[],
+  step: number,
+  decimals: number,
+  unit: string,
+  format: Format,
+): string[] {
+  const digits = labelDecimals(step, decimals);
+  return values.map((value) => {
+    const { text, unit: scaled } = format.scaled(value, digits, unit);
+    return scaled === '' ? text : `${text}\u00a0${scaled}`;
+  });
+}
+
 /** The smallest height of the value axis, so that the last digit's noise is not blown up into mountains. */
 const SMALLEST_SPAN_DIGITS = 10;
 

@@ -3,7 +3,7 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Format } from '../format/format';
-import { labelDecimals, timeLabels, valueRange } from './axis';
+import { timeLabels, valueLabels, valueRange } from './axis';
 import type { Columns } from './series';
 
 export interface PlotOptions {
@@ -91,13 +91,13 @@ export function createPlot(element: HTMLElement, options: PlotOptions): Plot {
         {
           ...axis,
           grid: { stroke: ink.grid, width: 1 },
-          size: (_chart, labels) => 16 + 7 * Math.max(4, ...(labels ?? []).map((label) => label.length)),
+          size: (_chart, labels) => 12 + 7 * Math.max(4, ...(labels ?? []).map((label) => label.length)),
           ...(steps
             ? { splits: [0, 1], values: () => [words[1], words[0]] }
             : {
                 space: 44,
                 values: (_chart, splits, _axis, _space, step) =>
-                  splits.map((value) => format.quantity(value, labelDecimals(step, decimals), unit)),
+                  valueLabels(splits, step, decimals, unit, format),
               }),
         },
       ],

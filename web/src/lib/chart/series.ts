@@ -58,22 +58,39 @@ export function trim(buckets: readonly Bucket[], from: number): Bucket[] {
   return buckets.slice(Math.max(first - 1, 0));
 }
 
-/** A sensor is silent when it missed this many of its readings. */
+/** A sensor counts as silent when it missed this many of its readings, as the gateway has it. */
 const MISSED_READINGS = 3;
 
-/** A sensor whose value does not change reports at least this often; a shorter silence is no gap. */
-export const LONGEST_REPORT_MS = 5.5 * 60_000;
+/** A property that is told to report larger changes only is quiet at times; so much longer than usual is no quiet. */
+const USUAL_QUIETS = 4;
+
+/** Nine of ten silences are no longer than the usual one. */
+const USUAL = 0.9;
 
 /** How long a silence between two buckets must be to be drawn as a gap. What reports only changes has none. */
-export function gapMs(bucketMs: number, periodMs: number | null): number {
+export function gapMs(buckets: readonly Bucket[], bucketMs: number, periodMs: number | null): number {
   if (periodMs === null) return Number.POSITIVE_INFINITY;
-  return Math.max(1.5 * bucketMs, MISSED_READINGS * periodMs, LONGEST_REPORT_MS);
+  const silences = buckets.slice(1).map(({ at }, index) => at - (buckets[index]?.at ?? at));
+  const usual = silences.sort((a, b) => a - b)[Math.floor(silences.length * USUAL)] ?? 0;
+  // With every reading recorded, the usual silence is the period itself, and needs no allowance.
+  const quiet = usual > 1.5 * Math.max(bucketMs, periodMs) ? USUAL_QUIETS * usual : 0;
+  return Math.max(1.5 * bucketMs, MISSED_READINGS * periodMs + bucketMs, quiet);
 }
 
 /** The columns of the chart: seconds since 1970, mean (or state), min, max. Nothing where there is a gap. */
 export type Columns = [at: number[], line: (number | null)[], min: (number | null)[], max: (number | null)[]];
 
-export function columnsOf(buckets: readonly Bucket[], gap: number, steps: boolean, now: number): Columns {
+/** How the buckets are drawn. */
+export interface Drawing {
+  bucketMs: number;
+  /** Longest silence that is no gap, of {@link gapMs}. */
+  gapMs: number;
+  /** A state that holds until the next, instead of a number that moves. */
+  steps: boolean;
+}
+
+export function columnsOf(buckets: readonly Bucket[], drawing: Drawing, now: number): Columns {
+  const { bucketMs, gapMs: gap, steps } = drawing;
   const columns: Columns = [[], [], [], []];
   const [at, line, min, max] = columns;
   const push = (seconds: number, values: [number, number, number] | null) => {
@@ -84,9 +101,10 @@ export function columnsOf(buckets: readonly Bucket[], gap: number, steps: boolea
   };
   let previous: Bucket | undefined;
   for (const bucket of buckets) {
-    if (previous && (previous.stale || bucket.at - previous.at > gap)) {
-      push((previous.at + bucket.at) / 2_000, null);
-    }
+    const silence = previous ? bucket.at - previous.at : 0;
+    // The gateway's own word that the sensor fell silent, unless it spoke again within the same bucket.
+    const fellSilent = previous?.stale === true && silence > 1.5 * bucketMs;
+    if (previous && (fellSilent || silence > gap)) push((previous.at + bucket.at) / 2_000, null);
     push(bucket.at / 1_000, [steps ? bucket.last : bucket.mean, bucket.min, bucket.max]);
     previous = bucket;
   }

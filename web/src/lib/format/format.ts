@@ -13,6 +13,12 @@ const TENTHS_BELOW_MS = 10 * SECOND_MS;
 /** Digits that a number without a stated precision gets at most. */
 const MAX_DECIMALS = 6;
 
+/** Bytes, and what comes after a thousand of them (IEC 80000-13: the prefixes are decimal). */
+const BYTE_UNITS: Record<string, readonly string[]> = {
+  B: ['B', 'kB', 'MB', 'GB', 'TB'],
+  'B/s': ['B/s', 'kB/s', 'MB/s', 'GB/s'],
+};
+
 export class Format {
   readonly #numbers = new Map<number, Intl.NumberFormat>();
   readonly #clock: Intl.DateTimeFormat;
@@ -50,10 +56,16 @@ export class Format {
     return Number(value.toFixed(digits)) === 0 ? format.format(0) : text;
   }
 
-  /** A number with its unit: `21.5 °C`. */
-  quantity(value: number, decimals: number, unit: string): string {
-    const number = this.number(value, decimals);
-    return unit === '' ? number : `${number}\u00a0${unit}`;
+  /** A number and its unit; bytes are counted in the size that keeps the number short. */
+  scaled(value: number, decimals: number, unit: string): { text: string; unit: string } {
+    const steps = BYTE_UNITS[unit];
+    if (!steps) return { text: this.number(value, decimals), unit };
+    let [size, step] = [value, 0];
+    while (Math.abs(size) >= 1_000 && step < steps.length - 1) {
+      size /= 1_000;
+      step += 1;
+    }
+    return { text: this.number(size, step === 0 ? decimals : 1), unit: steps[step] ?? unit };
   }
 
   percent(share: number): string {

@@ -1,7 +1,7 @@
 /** Commands from the page: pending until the gateway reports the new state, or says why not. */
 
 import { ApiError } from '../api/client';
-import type { ResultEvent, Value } from '../api/types';
+import type { ResultEvent, SetAccepted, Value } from '../api/types';
 import type { LiveDevice, LiveProperty } from './house.svelte';
 
 /** Without an outcome for so long, the page stops waiting and says so. */
@@ -17,7 +17,7 @@ export const REFUSAL_MS = 60_000;
 const EARLY_RESULTS = 32;
 
 export interface CommandParts {
-  set: (device: string, property: string, value: Value) => Promise<{ id: string }>;
+  set: (device: string, property: string, value: Value) => Promise<SetAccepted>;
   now: () => number;
   /** A refusal to be read out: what was switched, and why it was not. */
   announce: (name: string, reason: string) => void;

@@ -6,7 +6,7 @@ import type {
   Device,
   Gateway,
   House,
-  Property,
+  PropertyInfo,
   Quality,
   Reading,
   ReadingEvent,
@@ -50,7 +50,7 @@ export class LiveProperty {
   /** Why the last command was refused, as long as that is news. */
   refusal = $state.raw<string | null>(null);
 
-  constructor(readonly info: Omit<Property, 'reading'>) {}
+  constructor(readonly info: PropertyInfo) {}
 
   take(reading: Reading | null) {
     const earlier = this.reading;

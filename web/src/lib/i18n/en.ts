@@ -38,12 +38,10 @@ export const en = {
     neverHeard: 'The gateway does not answer yet. Check that it runs and that you are on its network.',
     gatewayOffline:
       'The gateway runs, but its bridge to the devices is offline. The values below are the last ones known. See its log: journalctl -u gatehouse.',
-    backLive: 'Connected again.',
     demo: 'Demo house: what is marked “sim” is made up. The sensors of this machine are real.',
   },
   setup: {
     title: 'Set up this gateway',
-    intro: 'Two steps, about a minute.',
     step: (number: string, of: string) => `Step ${number} of ${of}`,
     codeTitle: 'Prove that this gateway is yours',
     codeHelp: 'The set-up code stands in the terminal or the log of the gateway, or ask for it there:',
@@ -53,7 +51,7 @@ export const en = {
     adminTitle: 'Make the administrator',
     adminHelp: 'This account may do everything, on this page and over MQTT.',
     name: 'Name',
-    nameHelp: 'Lower-case letters, digits and hyphens are the safest over MQTT. Example: ana',
+    nameHelp: 'Letters and digits, and . _ - inside. Example: ana',
     nameMissing: 'Type a name.',
     nameTooLong: (max: string) => `A name has at most ${max} characters.`,
     password: 'Password',
@@ -85,7 +83,6 @@ export const en = {
     noReading: 'Waiting for the first reading',
     sentAgo: (duration: string) => `Sent ${duration} ago`,
     lastHeard: (when: string) => `Last heard ${when}`,
-    heardBefore: (when: string) => `Value from ${when}`,
     onFor: (state: string, duration: string) => `${state} for ${duration}`,
     powerOnValue: (value: string) => `${value} is this sensor’s power-on value; waiting for the next one`,
     suspect: (value: string) => `${value} is hard to believe; waiting for the next reading`,
@@ -96,11 +93,8 @@ export const en = {
     fault: 'Fault',
     stale: 'Stale',
     suspectWord: 'Suspect',
-    open: (name: string) => `Open ${name}`,
   },
   control: {
-    turn: (name: string) => `Switch ${name}`,
-    pending: 'Sent, waiting for the gateway',
     noOutcome: (duration: string) =>
       `No outcome within ${duration}. What you see is the last state the gateway reported.`,
     refused: (name: string, reason: string) => `${name}: ${reason}`,
@@ -130,7 +124,6 @@ export const en = {
     stale: 'Stale',
   },
   device: {
-    room: 'Room',
     connection: 'Connected at',
     driver: 'Driver',
     interval: 'Read every',
@@ -146,8 +139,6 @@ export const en = {
     age: 'Heard',
     about: 'About this device',
     lastSwitch: 'Last switch',
-    notSwitchedYet: 'No switch known yet',
-    why: 'Why',
   },
   cause: {
     on: (who: string) => `Switched on by ${who}`,
@@ -160,7 +151,6 @@ export const en = {
   },
   chart: {
     title: (property: string) => `History of ${property}`,
-    show: 'Show',
     range: 'Range',
     minutes15: '15 min',
     hour: '1 h',
@@ -170,7 +160,6 @@ export const en = {
     hourLong: 'Last hour',
     dayLong: 'Last 24 hours',
     weekLong: 'Last 7 days',
-    time: 'Time',
     min: 'Min',
     mean: 'Mean',
     max: 'Max',
@@ -189,7 +178,7 @@ export const en = {
     title: 'Settings',
     appearance: 'This page',
     language: 'Language',
-    languageAuto: (name: string) => `As the browser (${name})`,
+    languageAuto: 'As the browser',
     theme: 'Theme',
     themeAuto: 'As the system',
     themeLight: 'Light',
@@ -222,7 +211,7 @@ export const en = {
     wrong_code:
       'That is not the set-up code. It is shown where the gateway runs; each start may show a new one.',
     already_set_up: 'This gateway is set up already. Log in instead.',
-    invalid_name: 'This name cannot be used. Take letters, digits and hyphens.',
+    invalid_name: 'This name cannot be used. Take letters and digits, with . _ or - inside.',
     weak_password: 'This password is too easy to guess. Take a longer one.',
     wrong_login: 'Name or password is wrong.',
     too_many_tries: 'Too many wrong tries. Wait a minute, then try again.',
@@ -232,6 +221,8 @@ export const en = {
     unknown_property: 'The device does not have this value any more.',
     not_settable: 'This value can be read but not set.',
     invalid_value: 'The gateway cannot set this value.',
+    busy: 'The gateway is busy. Try again in a moment.',
+    internal: 'Something failed inside the gateway. Its log says what: journalctl -u gatehouse.',
   },
 };
 

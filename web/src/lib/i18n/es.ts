@@ -39,12 +39,10 @@ export const es: Messages = {
     neverHeard: 'La pasarela aún no responde. Comprueba que está en marcha y que estás en su red.',
     gatewayOffline:
       'La pasarela funciona, pero su puente con los dispositivos está desconectado. Los valores son los últimos conocidos. Mira su registro: journalctl -u gatehouse.',
-    backLive: 'Conectado de nuevo.',
     demo: 'Casa de demostración: lo marcado «sim» es inventado. Los sensores de esta máquina son reales.',
   },
   setup: {
     title: 'Configura esta pasarela',
-    intro: 'Dos pasos, cosa de un minuto.',
     step: (number, of) => `Paso ${number} de ${of}`,
     codeTitle: 'Demuestra que esta pasarela es tuya',
     codeHelp:
@@ -55,7 +53,7 @@ export const es: Messages = {
     adminTitle: 'Crea el administrador',
     adminHelp: 'Esta cuenta puede hacerlo todo, en esta página y por MQTT.',
     name: 'Nombre',
-    nameHelp: 'Minúsculas, cifras y guiones son lo más seguro por MQTT. Ejemplo: ana',
+    nameHelp: 'Letras y cifras, y . _ - por dentro. Ejemplo: ana',
     nameMissing: 'Escribe un nombre.',
     nameTooLong: (max) => `Un nombre tiene como mucho ${max} caracteres.`,
     password: 'Contraseña',
@@ -87,7 +85,6 @@ export const es: Messages = {
     noReading: 'Esperando la primera lectura',
     sentAgo: (duration) => `Enviado hace ${duration}`,
     lastHeard: (when) => `Última noticia ${when}`,
-    heardBefore: (when) => `Valor de ${when}`,
     onFor: (state, duration) => `${state} desde hace ${duration}`,
     powerOnValue: (value) => `${value} es el valor de arranque de este sensor; esperando el siguiente`,
     suspect: (value) => `${value} es difícil de creer; esperando la próxima lectura`,
@@ -98,11 +95,8 @@ export const es: Messages = {
     fault: 'Fallo',
     stale: 'Sin noticias',
     suspectWord: 'Dudoso',
-    open: (name) => `Abrir ${name}`,
   },
   control: {
-    turn: (name) => `Conmutar ${name}`,
-    pending: 'Enviado, esperando a la pasarela',
     noOutcome: (duration) =>
       `Sin resultado en ${duration}. Lo que ves es el último estado que comunicó la pasarela.`,
     refused: (name, reason) => `${name}: ${reason}`,
@@ -132,7 +126,6 @@ export const es: Messages = {
     stale: 'Sin noticias',
   },
   device: {
-    room: 'Habitación',
     connection: 'Conectado en',
     driver: 'Controlador',
     interval: 'Se lee cada',
@@ -148,8 +141,6 @@ export const es: Messages = {
     age: 'Recibido',
     about: 'Sobre este dispositivo',
     lastSwitch: 'Último cambio',
-    notSwitchedYet: 'Aún no se conoce ningún cambio',
-    why: 'Por qué',
   },
   cause: {
     on: (who) => `Lo encendió ${who}`,
@@ -162,7 +153,6 @@ export const es: Messages = {
   },
   chart: {
     title: (property) => `Historial de ${property}`,
-    show: 'Mostrar',
     range: 'Intervalo',
     minutes15: '15 min',
     hour: '1 h',
@@ -172,7 +162,6 @@ export const es: Messages = {
     hourLong: 'Última hora',
     dayLong: 'Últimas 24 horas',
     weekLong: 'Últimos 7 días',
-    time: 'Hora',
     min: 'Mín.',
     mean: 'Media',
     max: 'Máx.',
@@ -191,7 +180,7 @@ export const es: Messages = {
     title: 'Ajustes',
     appearance: 'Esta página',
     language: 'Idioma',
-    languageAuto: (name) => `El del navegador (${name})`,
+    languageAuto: 'El del navegador',
     theme: 'Tema',
     themeAuto: 'El del sistema',
     themeLight: 'Claro',
@@ -224,7 +213,7 @@ export const es: Messages = {
     wrong_code:
       'Ese no es el código de configuración. Aparece donde se ejecuta la pasarela; cada arranque puede mostrar uno nuevo.',
     already_set_up: 'Esta pasarela ya está configurada. Entra con tu cuenta.',
-    invalid_name: 'Este nombre no se puede usar. Usa letras, cifras y guiones.',
+    invalid_name: 'Este nombre no se puede usar. Usa letras y cifras, con . _ o - por dentro.',
     weak_password: 'Esta contraseña es demasiado fácil de adivinar. Usa una más larga.',
     wrong_login: 'El nombre o la contraseña no son correctos.',
     too_many_tries: 'Demasiados intentos fallidos. Espera un minuto y vuelve a probar.',
@@ -234,5 +223,7 @@ export const es: Messages = {
     unknown_property: 'El dispositivo ya no tiene este valor.',
     not_settable: 'Este valor se puede leer, pero no cambiar.',
     invalid_value: 'La pasarela no puede poner este valor.',
+    busy: 'La pasarela está ocupada. Prueba otra vez en un momento.',
+    internal: 'Algo ha fallado dentro de la pasarela. Su registro dice qué: journalctl -u gatehouse.',
   },
 };

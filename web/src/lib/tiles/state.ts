@@ -1,6 +1,6 @@
 /** What state a value is in, and what to say about it: the table of the design language. Pure. */
 
-import type { Availability, Cause, Property, Quality, Value } from '../api/types';
+import type { Availability, Cause, PropertyInfo, Quality, Value } from '../api/types';
 import type { Format } from '../format/format';
 import type { Messages } from '../i18n/en';
 
@@ -8,7 +8,7 @@ export type TileState = 'live' | 'on' | 'pending' | 'refused' | 'stale' | 'suspe
 
 /** What the page knows of one value. Times are in milliseconds by the gateway's clock. */
 export interface Facts {
-  property: Omit<Property, 'reading'>;
+  property: PropertyInfo;
   driver: string;
   periodMs: number | null;
   availability: Availability;
@@ -122,7 +122,7 @@ function liveNote(
 }
 
 /** On and off in the words of what is on: a door is open, a floor is wet. Those that take commands are on or off. */
-function switchWords(property: Omit<Property, 'reading'>, t: Messages): [string, string] {
+function switchWords(property: PropertyInfo, t: Messages): [string, string] {
   if (property.settable) return [t.words.on, t.words.off];
   switch (property.class) {
     case 'door':
@@ -152,7 +152,7 @@ const SECONDS_OF_UNIT: Record<string, number> = { ms: 0.001, s: 1, min: 60, h: 3
 
 /** The value in words, split into what is large and its unit. */
 export function valueParts(
-  property: Omit<Property, 'reading'>,
+  property: PropertyInfo,
   value: Value,
   t: Messages,
   format: Format,
@@ -167,16 +167,11 @@ export function valueParts(
   if (property.class === 'duration' && seconds !== undefined) {
     return { text: format.duration(value * seconds * 1_000), unit: '' };
   }
-  return { text: format.number(value, property.decimals), unit: property.unit };
+  return format.scaled(value, property.decimals, property.unit);
 }
 
 /** The value in words, as one text. */
-export function valueText(
-  property: Omit<Property, 'reading'>,
-  value: Value,
-  t: Messages,
-  format: Format,
-): string {
+export function valueText(property: PropertyInfo, value: Value, t: Messages, format: Format): string {
   const { text, unit } = valueParts(property, value, t, format);
   return unit === '' ? text : `${text}\u00a0${unit}`;
 }
@@ -191,9 +186,9 @@ export function causeText(cause: Cause, value: Value, t: Messages): string {
 
 function originText(cause: Cause, t: Messages): string {
   const { by, user, client_id: client, name, reason } = cause;
-  if (by === 'page' && user !== undefined) return t.cause.page(user);
-  if (by === 'client' && client !== undefined && user !== undefined) return t.cause.client(client, user);
-  if (by === 'part' && name !== undefined) return t.cause.part(name);
-  if (by === 'fail-safe' && reason !== undefined) return t.cause.failSafe(reason);
+  if (by === 'page' && user) return t.cause.page(user);
+  if (by === 'client' && client && user) return t.cause.client(client, user);
+  if (by === 'part' && name) return t.cause.part(name);
+  if (by === 'fail-safe' && reason) return t.cause.failSafe(reason);
   return cause.sentence;
 }

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { Format } from '../format/format';
+import { en } from '../i18n/en';
+import { labelDecimals, timeLabels, valueLabels, valueRange } from './axis';
+import { append, columnsOf, gapMs, onShareOf, summaryOf, trim, type Bucket } from './series';
+
+const bucket = (at: number, value: number, parts: Partial<Bucket> = {}): Bucket => ({
+  at,
+  min: value,
+  mean: value,
+  max: value,
+  last: value,
+  count: 1,
+  stale: false,
+  ...parts,
+});
+
+describe('appending a reading', () => {
+  it('joins the last bucket while that lasts, and opens the next one after it', () => {
+    const one = append([bucket(0, 20)], 10_000, 4_000, 22, false);
+    expect(one).toEqual([{ at: 0, min: 20, mean: 21, max: 22, last: 22, count: 2, stale: false }]);
+    expect(append(one, 10_000, 10_000, 23, false)).toHaveLength(2);
+  });
+
+  it('leaves out what is older than the last bucket, and starts from nothing', () => {
+    expect(append([bucket(5_000, 20)], 1_000, 4_000, 9, false)).toEqual([bucket(5_000, 20)]);
+    expect(append([], 1_000, 4_000, 9, false)).toEqual([bucket(4_000, 9)]);
+  });
+
+  it('does not touch the buckets it was given', () => {
+    const given = [bucket(0, 20)];
+    append(given, 10_000, 1, 30, false);
+    expect(given).toEqual([bucket(0, 20)]);
+  });
+});
+
+describe('trimming', () => {
+  it('keeps one bucket before the edge, so that the line enters from it', () => {
+    const buckets = [bucket(0, 1), bucket(10, 2), bucket(20, 3)];
+    expect(trim(buckets, 15).map(({ at }) => at)).toEqual([10, 20]);
+    expect(trim(buckets, 0)).toHaveLength(3);
+    expect(trim(buckets, 25)).toEqual([]);
+  });
+});
+
+describe('gaps', () => {
+  const regular = Array.from({ length: 50 }, (_, index) => bucket(index * 10_000, 20));
+
+  it('are silences of three readings', () => {
+    const gap = gapMs(regular, 1_000, 10_000);
+    expect(gap).toBe(31_000);
+    const cut = [...regular.slice(0, 10), ...regular.slice(14)];
+    const line = columnsOf(cut, { bucketMs: 1_000, gapMs: gap, steps: false }, 0)[1];
+    expect(line.filter((value) => value === null)).toHaveLength(1);
+  });
+
+  it('are not the quiet of a property that reports larger changes only', () => {
+    const quiet = Array.from({ length: 50 }, (_, index) => bucket(index * 60_000 + (index % 7) * 9_000, 20));
+    expect(gapMs(quiet, 1_000, 10_000)).toBeGreaterThan(100_000);
+  });
+
+  it('are unknown to what reports changes', () => {
+    expect(gapMs(regular, 1_000, null)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('follow the word of the gateway that a sensor fell silent', () => {
+    const drawing = { bucketMs: 1_000, gapMs: 1e9, steps: false };
+    const silent = [bucket(0, 1, { stale: true }), bucket(60_000, 2)];
+    expect(columnsOf(silent, drawing, 0)[1]).toEqual([1, null, 2]);
+    const spokeAgain = [bucket(0, 1, { stale: true }), bucket(1_000, 2)];
+    expect(columnsOf(spokeAgain, drawing, 0)[1]).toEqual([1, 2]);
+  });
+});
+
+describe('columns', () => {
+  it('are mean, min and max of a number', () => {
+    const columns = columnsOf(
+      [bucket(2_000, 5, { min: 1, max: 9, last: 7 })],
+      { bucketMs: 1_000, gapMs: 1_000, steps: false },
+      9_000,
+    );
+    expect(columns).toEqual([[2], [5], [1], [9]]);
+  });
+
+  it('carry a state to the present', () => {
+    const columns = columnsOf([bucket(2_000, 1)], { bucketMs: 1_000, gapMs: Infinity, steps: true }, 9_000);
+    expect(columns[0]).toEqual([2, 9]);
+    expect(columns[1]).toEqual([1, 1]);
+  });
+});
+
+describe('figures', () => {
+  it('weigh each reading alike', () => {
+    const buckets = [bucket(0, 10, { count: 1 }), bucket(1, 20, { count: 3, min: 5, max: 30, last: 22 })];
+    expect(summaryOf(buckets)).toEqual({ min: 5, mean: 17.5, max: 30, last: 22, count: 4 });
+    expect(summaryOf([])).toBeNull();
+  });
+
+  it('know how long a switch was on', () => {
+    expect(onShareOf([bucket(0, 1), bucket(60, 0)], 240)).toBeCloseTo(0.25);
+    expect(onShareOf([], 240)).toBeNull();
+  });
+});
+
+describe('axes', () => {
+  const format = new Format('en-GB', en.units);
+
+  it('give the date where the day changes', () => {
+    const midnight = Date.parse('2026-11-21T00:00:00+01:00') / 1_000;
+    expect(timeLabels([midnight - 7_200, midnight, midnight + 7_200], 7_200, format)).toEqual([
+      '22:00',
+      '00:00\n21 Nov',
+      '02:00',
+    ]);
+    expect(timeLabels([midnight], 86_400, format)).toEqual(['21 Nov']);
+  });
+
+  it('have the digits that their steps need', () => {
+    expect([0.2, 0.05, 1, 25].map((step) => labelDecimals(step, 1))).toEqual([1, 2, 0, 0]);
+    expect(valueLabels([0, 500_000, 1_500_000], 500_000, 0, 'B/s', format)).toEqual([
+      '0\u00a0B/s',
+      '500.0\u00a0kB/s',
+      '1.5\u00a0MB/s',
+    ]);
+  });
+
+  it('do not make mountains of the last digit, nor negatives of what has none', () => {
+    const [low, high] = valueRange(21.4, 21.5, 1);
+    expect(high - low).toBeGreaterThan(1);
+    expect(valueRange(0, 3, 0)[0]).toBe(0);
+    expect(valueRange(null, null, 1)).toEqual([0, 1]);
+  });
+});

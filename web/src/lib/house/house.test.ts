@@ -1,0 +1,295 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ApiError } from '../api/client';
+import type { Device, House, ReadingEvent } from '../api/types';
+import { backOffMs } from './back-off';
+import type { GatewayClock } from './clock.svelte';
+import { Commands, OUTCOME_MS, REFUSAL_MS, STATE_MS } from './commands';
+import { LiveHouse } from './house.svelte';
+import { EventStream, HIDDEN_MS, SILENCE_MS, type EventName } from './stream';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const AT = '2026-11-21T09:00:00.000Z';
+
+const lamp: Device = {
+  id: 'lamp',
+  name: 'Lamp',
+  room: 'Hall',
+  driver: 'output',
+  connection: 'GPIO 17',
+  simulated: false,
+  period_ms: null,
+  availability: 'online',
+  fault: null,
+  properties: [
+    {
+      id: 'power',
+      name: 'Power',
+      kind: 'switch',
+      unit: '',
+      decimals: 0,
+      settable: true,
+      class: 'light',
+      reading: { value: 'OFF', quality: 'ok', at: AT, cause: null },
+    },
+  ],
+};
+
+function house(devices: Device[]): House {
+  const gateway = { name: 'Casa', version: '1', board: 'Pi', base: 'casa', demo: false, mqtt_port: 1883 };
+  return { now: AT, gateway, online: true, devices };
+}
+
+function newHouse(devices = [lamp]) {
+  const clock = { set: vi.fn(), seen: vi.fn() } as unknown as GatewayClock;
+  const live = new LiveHouse(clock);
+  live.takeHouse(house(devices));
+  return live;
+}
+
+const reading = (value: string | number, at = AT): ReadingEvent => ({
+  device: 'lamp',
+  property: 'power',
+  value,
+  quality: 'ok',
+  at,
+  cause: null,
+});
+
+describe('the house', () => {
+  it('keeps the latest of everything', () => {
+    const live = newHouse();
+    live.takeReading(reading('ON', '2026-11-21T09:05:00.000Z'));
+    live.takeAvailability({ device: 'lamp', availability: 'offline', fault: 'No answer.' });
+    const device = live.device('lamp');
+    expect(device?.property('power')?.reading?.value).toBe('ON');
+    expect(device?.fault).toBe('No answer.');
+    live.takeReading({ ...reading('ON'), device: 'unknown' });
+  });
+
+  it('remembers since when a state holds, though it is reported again', () => {
+    const live = newHouse();
+    live.takeReading(reading('ON', '2026-11-21T09:05:00.000Z'));
+    live.takeReading(reading('ON', '2026-11-21T09:10:00.000Z'));
+    const known = live.device('lamp')?.property('power')?.reading;
+    expect(known?.since).toBe(Date.parse('2026-11-21T09:05:00.000Z'));
+    expect(known?.at).toBe(Date.parse('2026-11-21T09:10:00.000Z'));
+  });
+
+  it('keeps a device and its command when a whole house arrives that describes it the same', () => {
+    const live = newHouse();
+    const before = live.device('lamp');
+    live.takeHouse(house([lamp]));
+    expect(live.device('lamp')).toBe(before);
+    live.takeHouse(house([{ ...lamp, name: 'Lantern' }]));
+    expect(live.device('lamp')).not.toBe(before);
+    live.takeHouse(house([]));
+    expect(live.devices).toEqual([]);
+  });
+
+  it('puts rooms in the order of their first device, and the roomless last', () => {
+    const device = (id: string, room: string | null) => ({ ...lamp, id, room });
+    const live = newHouse([
+      device('a', null),
+      device('b', 'Hall'),
+      device('c', 'Attic'),
+      device('d', 'Hall'),
+    ]);
+    expect(live.rooms.map(({ name, devices }) => [name, devices.map(({ info }) => info.id)])).toEqual([
+      ['Hall', ['b', 'd']],
+      ['Attic', ['c']],
+      [null, ['a']],
+    ]);
+  });
+});
+
+describe('a command', () => {
+  function scene(set: () => Promise<{ id: string }> = () => Promise.resolve({ id: 'x1' })) {
+    const live = newHouse();
+    const device = live.device('lamp')!;
+    const property = device.property('power')!;
+    const announce = vi.fn();
+    const commands = new Commands({
+      set,
+      now: () => 0,
+      announce,
+      sentence: (error) => error.message,
+      noReason: () => 'No reason.',
+      noOutcome: () => 'No outcome.',
+    });
+    const result = (ok: boolean, reason: string | null = null, id: string | null = 'x1') =>
+      commands.takeResult({ device: 'lamp', property: 'power', id, ok, reason });
+    const report = (value: string) => {
+      live.takeReading(reading(value));
+      commands.takeState(property);
+    };
+    return { device, property, announce, commands, result, report };
+  }
+
+  it('is pending until the state comes back, and never shows it before', async () => {
+    const { device, property, commands, result, report } = scene();
+    await commands.send(device, property, 'ON');
+    expect(property.pending?.asked).toBe('ON');
+    expect(property.reading?.value).toBe('OFF');
+    report('ON');
+    expect(property.pending).toBeNull();
+    result(true);
+    expect(property.refusal).toBeNull();
+  });
+
+  it('that is refused goes back, says why, and forgets it after a while', async () => {
+    const { device, property, announce, commands, result } = scene();
+    await commands.send(device, property, 'ON');
+    result(false, 'Window is open.');
+    expect(property.pending).toBeNull();
+    expect(property.refusal).toBe('Window is open.');
+    expect(announce).toHaveBeenCalledWith('Lamp', 'Window is open.');
+    vi.advanceTimersByTime(REFUSAL_MS);
+    expect(property.refusal).toBeNull();
+  });
+
+  it('is settled by a result that overtakes the answer to its own request', async () => {
+    let answer: (value: { id: string }) => void = () => {};
+    const { device, property, commands, result } = scene(() => new Promise((resolve) => (answer = resolve)));
+    const sent = commands.send(device, property, 'ON');
+    result(false, 'Too soon.');
+    answer({ id: 'x1' });
+    await sent;
+    expect(property.refusal).toBe('Too soon.');
+  });
+
+  it('that is done but was so already ends by itself', async () => {
+    const { device, property, commands, result } = scene();
+    await commands.send(device, property, 'ON');
+    result(true);
+    expect(property.pending).not.toBeNull();
+    vi.advanceTimersByTime(STATE_MS);
+    expect(property.pending).toBeNull();
+    expect(property.refusal).toBeNull();
+  });
+
+  it('without an outcome says so', async () => {
+    const { device, property, commands } = scene();
+    await commands.send(device, property, 'ON');
+    vi.advanceTimersByTime(OUTCOME_MS);
+    expect(property.refusal).toBe('No outcome.');
+  });
+
+  it('that the gateway does not take says what the gateway said', async () => {
+    const { device, property, commands } = scene(() =>
+      Promise.reject(new ApiError(409, 'refused', 'Not now.')),
+    );
+    await commands.send(device, property, 'ON');
+    expect(property.refusal).toBe('Not now.');
+  });
+
+  it('is not sent twice, and other people’s results are none of ours', async () => {
+    const set = vi.fn(() => Promise.resolve({ id: 'x1' }));
+    const { device, property, commands, result } = scene(set);
+    await commands.send(device, property, 'ON');
+    await commands.send(device, property, 'ON');
+    expect(set).toHaveBeenCalledTimes(1);
+    result(false, 'Not yours.', 'other');
+    result(false, 'Not yours.', null);
+    expect(property.pending).not.toBeNull();
+  });
+});
+
+class FakeSource {
+  closed = false;
+  onerror: (() => void) | null = null;
+  readonly #listeners = new Map<string, (event: { data: string }) => void>();
+  addEventListener(name: string, listener: (event: { data: string }) => void) {
+    this.#listeners.set(name, listener);
+  }
+  say(name: EventName, data = '{}') {
+    this.#listeners.get(name)?.({ data });
+  }
+  close() {
+    this.closed = true;
+  }
+}
+
+describe('the event stream', () => {
+  function scene(probe: () => Promise<'logged-in' | 'logged-out' | 'no-answer'>) {
+    const sources: FakeSource[] = [];
+    const states: string[] = [];
+    const onLoggedOut = vi.fn();
+    const stream = new EventStream({
+      open: () => {
+        const source = new FakeSource();
+        sources.push(source);
+        return source as unknown as EventSource;
+      },
+      probe,
+      random: () => 0,
+      onEvent: () => {},
+      onState: (state) => {
+        if (states.at(-1) !== state) states.push(state);
+      },
+      onLoggedOut,
+    });
+    stream.start();
+    return { stream, sources, states, onLoggedOut, last: () => sources.at(-1)! };
+  }
+
+  it('is live with its first event, and opens again after a loss', async () => {
+    const { sources, states, last } = scene(() => Promise.resolve('no-answer'));
+    last().say('house');
+    last().onerror?.();
+    expect(sources[0]?.closed).toBe(true);
+    expect(states).toEqual(['connecting', 'live', 'lost']);
+    await vi.advanceTimersByTimeAsync(backOffMs(1, 0));
+    expect(sources).toHaveLength(2);
+    last().say('house');
+    expect(states.at(-1)).toBe('live');
+  });
+
+  it('ends when the log-in has ended', async () => {
+    const { sources, onLoggedOut, last } = scene(() => Promise.resolve('logged-out'));
+    last().onerror?.();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(onLoggedOut).toHaveBeenCalledTimes(1);
+    expect(sources).toHaveLength(1);
+  });
+
+  it('is asked after when it says nothing, and lost when nobody answers', async () => {
+    let alive = true;
+    const { states, last } = scene(() => Promise.resolve(alive ? 'logged-in' : 'no-answer'));
+    last().say('house');
+    await vi.advanceTimersByTimeAsync(SILENCE_MS);
+    expect(states.at(-1)).toBe('live');
+    alive = false;
+    await vi.advanceTimersByTimeAsync(SILENCE_MS);
+    expect(states.at(-1)).toBe('lost');
+  });
+
+  it('is let go by a hidden tab, and taken up again at once when that is looked at', async () => {
+    const { stream, sources, last } = scene(() => Promise.resolve('logged-in'));
+    last().say('house');
+    stream.setHidden(true);
+    await vi.advanceTimersByTimeAsync(HIDDEN_MS);
+    expect(sources[0]?.closed).toBe(true);
+    stream.setHidden(false);
+    expect(sources).toHaveLength(2);
+  });
+
+  it('stays closed once stopped', async () => {
+    const { stream, sources, last } = scene(() => Promise.resolve('no-answer'));
+    last().onerror?.();
+    stream.stop();
+    stream.hurry();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(sources).toHaveLength(1);
+  });
+});
+
+describe('the back-off', () => {
+  it('doubles up to its limit, and spreads tabs out', () => {
+    expect([1, 2, 3, 4, 5, 50].map((failures) => backOffMs(failures, 0))).toEqual([
+      1_000, 2_000, 4_000, 8_000, 15_000, 15_000,
+    ]);
+    expect(backOffMs(1, 1)).toBe(750);
+  });
+});

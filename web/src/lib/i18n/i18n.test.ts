@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { en } from './en';
+import { es } from './es';
+import { languageOfBrowser, localeFor } from './language';
+import { zh } from './zh';
+
+type Sentence = string | ((...words: string[]) => string);
+
+function sentences(catalogue: object): [string, Sentence][] {
+  return Object.entries(catalogue).flatMap(([section, texts]) =>
+    Object.entries(texts as Record<string, Sentence>).map(
+      ([key, text]) => [`${section}.${key}`, text] as [string, Sentence],
+    ),
+  );
+}
+
+describe.each([
+  ['English', en],
+  ['Spanish', es],
+  ['Chinese', zh],
+])('%s', (_name, catalogue) => {
+  it('says something for each key, and keeps every value that it is given', () => {
+    for (const [key, sentence] of sentences(catalogue)) {
+      const words = ['one', 'two', 'three'];
+      const isTemplate = typeof sentence === 'function';
+      const text = isTemplate ? sentence(...words) : sentence;
+      expect(text.trim(), key).not.toBe('');
+      const count = isTemplate ? sentence.length : 0;
+      for (const word of words.slice(0, count)) expect(text, key).toContain(word);
+    }
+  });
+
+  it('takes the same values as the English catalogue', () => {
+    const count = (text: Sentence | undefined) => (typeof text === 'function' ? text.length : 0);
+    const english = new Map(sentences(en));
+    for (const [key, text] of sentences(catalogue)) expect(count(text), key).toBe(count(english.get(key)));
+  });
+
+  it('speaks plainly: no exclamation marks, no "please", no "successfully"', () => {
+    for (const [key, sentence] of sentences(catalogue)) {
+      const text = typeof sentence === 'function' ? sentence('a', 'b', 'c') : sentence;
+      expect(text, key).not.toMatch(/[!¡！]|please|successful|por favor|请/i);
+    }
+  });
+});
+
+describe('the language', () => {
+  it('is the first of the browser’s that we speak', () => {
+    expect(languageOfBrowser(['fr-FR', 'es-MX', 'en'])).toBe('es');
+    expect(languageOfBrowser(['zh-Hans-CN'])).toBe('zh');
+    expect(languageOfBrowser(['fr'])).toBe('en');
+    expect(languageOfBrowser([])).toBe('en');
+  });
+
+  it('keeps the browser’s regional habits', () => {
+    expect(localeFor('es', ['en-US', 'es-MX'])).toBe('es-MX');
+    expect(localeFor('es', ['es'])).toBe('es-ES');
+    expect(localeFor('en', ['de-DE'])).toBe('en-GB');
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import type { PropertyInfo } from '../api/types';
+import { Format } from '../format/format';
+import { en } from '../i18n/en';
+import { es } from '../i18n/es';
+import { causeText, isLit, isTrusted, noteOf, stateOf, valueText, worstOf, type Facts } from './state';
+
+const format = new Format('en-GB', en.units);
+const NOW = 1_000_000_000;
+
+const temperature: PropertyInfo = {
+  id: 'temperature',
+  name: 'Temperature',
+  kind: 'number',
+  unit: '°C',
+  decimals: 1,
+  settable: false,
+  class: 'temperature',
+};
+const light: PropertyInfo = {
+  ...temperature,
+  id: 'power',
+  kind: 'switch',
+  unit: '',
+  settable: true,
+  class: 'light',
+};
+
+function facts(parts: Partial<Facts>): Facts {
+  return {
+    property: temperature,
+    driver: 'bme280',
+    periodMs: 10_000,
+    availability: 'online',
+    fault: null,
+    reading: { value: 21.5, quality: 'ok', at: NOW - 5_000, since: NOW - 5_000 },
+    pendingSince: null,
+    refusal: null,
+    connected: true,
+    ...parts,
+  };
+}
+
+const read = (
+  value: number | string,
+  quality: 'ok' | 'stale' | 'suspect' | 'simulated' = 'ok',
+  age = 5_000,
+) => ({
+  value,
+  quality,
+  at: NOW - age,
+  since: NOW - age,
+});
+const note = (parts: Partial<Facts>) => noteOf(facts(parts), NOW, en, format);
+
+describe('the states of a tile', () => {
+  it.each<[string, Partial<Facts>, string]>([
+    ['live', {}, ''],
+    ['live', { reading: read(21.5, 'ok', 21_000) }, '21 s ago'],
+    ['live', { periodMs: null, reading: read(21.5) }, '5 s ago'],
+    ['on', { property: light, reading: read('ON', 'ok', 12 * 60_000) }, 'On for 12 min'],
+    ['live', { property: light, reading: read('OFF', 'ok', 60_000) }, 'Off for 1 min'],
+    ['pending', { property: light, reading: read('OFF'), pendingSince: NOW - 400 }, 'Sent 0.4 s ago'],
+    ['refused', { property: light, refusal: 'Window is open.' }, 'Window is open.'],
+    ['stale', { reading: read(21.5, 'stale', 14 * 60_000) }, 'Last heard 14 min ago'],
+    [
+      'suspect',
+      { reading: read(90, 'suspect') },
+      '90.0\u00a0°C is hard to believe; waiting for the next reading',
+    ],
+    ['fault', { availability: 'offline', fault: 'No answer at 0x76.' }, 'No answer at 0x76.'],
+    ['fault', { availability: 'offline' }, 'Does not answer. Check its power and its wiring.'],
+    ['empty', { reading: null }, 'Waiting for the first reading'],
+  ])('%s: %j', (state, parts, sentence) => {
+    expect(stateOf(facts(parts))).toBe(state);
+    expect(note(parts)).toBe(sentence);
+  });
+
+  it('names the power-on value of the one sensor that has it', () => {
+    const parts = { driver: 'ds18b20', reading: read(85, 'suspect') };
+    expect(note(parts)).toBe('85.0\u00a0°C is this sensor’s power-on value; waiting for the next one');
+  });
+
+  it('lights the lamp only for what is on for sure', () => {
+    const on = { property: light, reading: read('ON') };
+    expect(isLit(facts(on))).toBe(true);
+    expect(isLit(facts({ ...on, pendingSince: NOW }))).toBe(true);
+    expect(isLit(facts({ ...on, connected: false }))).toBe(false);
+    expect(isLit(facts({ ...on, availability: 'offline' }))).toBe(false);
+    expect(isLit(facts({ property: light, reading: read('ON', 'stale') }))).toBe(false);
+    expect(isTrusted(facts({ reading: null }))).toBe(false);
+  });
+
+  it('says when a value was heard once the stream is lost', () => {
+    expect(note({ connected: false, reading: read(21.5, 'ok', 14 * 60_000) })).toBe('Last heard 14 min ago');
+  });
+
+  it('lets the value speak that has the most to say, and the first when all are well', () => {
+    const well = facts({});
+    const on = facts({ property: light, reading: read('ON') });
+    const stale = facts({ reading: read(1, 'stale') });
+    expect(worstOf([well, on, stale])).toBe(stale);
+    expect(worstOf([well, on])).toBe(well);
+    expect(worstOf([])).toBeUndefined();
+  });
+});
+
+describe('values in words', () => {
+  it('are open and closed for a door, and on and off for what is switched', () => {
+    const door = { ...light, settable: false, class: 'door' };
+    expect(valueText(door, 'ON', en, format)).toBe('Open');
+    expect(valueText({ ...light, class: 'door' }, 'ON', en, format)).toBe('On');
+    expect(valueText(door, 'OFF', es, format)).toBe('Cerrado');
+  });
+
+  it('are a span of time for a duration', () => {
+    const uptime = { ...temperature, unit: 's', decimals: 0, class: 'duration' };
+    expect(valueText(uptime, 93_600, en, format)).toBe('1 d 2 h');
+  });
+});
+
+describe('causes', () => {
+  it('are told in the reader’s language, and in the gateway’s words where they are unknown', () => {
+    const page = { sentence: 'ana at the dashboard', by: 'page', user: 'ana', chain: [] } as const;
+    expect(causeText({ ...page, chain: [] }, 'ON', en)).toBe('Switched on by ana on the page');
+    expect(causeText({ ...page, chain: [] }, 'OFF', es)).toBe('Lo apagó ana en la página');
+    expect(causeText({ sentence: 'the night watch', by: 'part', chain: [] }, 'ON', en)).toBe(
+      'Switched on by the night watch',
+    );
+  });
+});
