@@ -333,4 +333,24 @@ mod tests {
         let samples = source.read().await.unwrap();
         assert!(matches!(value(&samples, "memory"), Some(Value::Number(used)) if used > 0.0 && used < 100.0));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(48))]
+        /// A kernel module may write anything into its files.
+        #[test]
+        fn no_content_of_a_file_panics_or_gives_a_number_that_is_none(content in "(\\PC|\n|[0-9 :.-]){0,200}") {
+            let directory = tempfile::tempdir().unwrap();
+            let root = directory.path();
+            raspberry_pi(root);
+            for path in ["proc/loadavg", "proc/uptime", "proc/stat", "proc/meminfo", "proc/net/dev",
+                "sys/class/thermal/thermal_zone0/temp", "sys/devices/platform/soc/soc:firmware/get_throttled"] {
+                write(root, path, &content);
+            }
+            let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+            let source = HostSource::probe(places(root), clock);
+            let samples = source.samples(Moment::from_start(Duration::from_secs(1)), &Figures::read(&places(root)));
+            let is_finite = |sample: &Sample| sample.value.as_number().is_some_and(f64::is_finite);
+            proptest::prop_assert!(samples.iter().all(is_finite));
+        }
+    }
 }
