@@ -122,6 +122,7 @@ pub struct Reading {
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Who or what made it so; null of sensors.
+    #[schema(required = true)]
     pub cause: Option<CauseView>,
 }
 
@@ -141,8 +142,10 @@ pub struct Property {
     /// Whether it takes commands.
     pub settable: bool,
     /// What it is, in Home Assistant's words (`temperature`, `door`, `heat`, …); null when unknown.
+    #[schema(required = true)]
     pub class: Option<String>,
     /// The latest value; null before the first one.
+    #[schema(required = true)]
     pub reading: Option<Reading>,
 }
 
@@ -154,6 +157,7 @@ pub struct Device {
     /// Its name for people.
     pub name: String,
     /// The room it stands in; null when it stands in none.
+    #[schema(required = true)]
     pub room: Option<String>,
     /// The driver that serves it.
     pub driver: String,
@@ -163,10 +167,12 @@ pub struct Device {
     pub simulated: bool,
     /// How often it is read, in milliseconds; null of devices that report changes.
     #[ts(type = "number | null")]
+    #[schema(required = true)]
     pub period_ms: Option<u64>,
     /// Whether it answers.
     pub availability: AvailabilityWord,
     /// What is wrong with it, in a sentence; null when nothing is.
+    #[schema(required = true)]
     pub fault: Option<String>,
     /// Its values.
     pub properties: Vec<Property>,
@@ -224,6 +230,7 @@ pub struct AvailabilityEvent {
     /// Whether it answers.
     pub availability: AvailabilityWord,
     /// What is wrong with it, in a sentence; null when nothing is.
+    #[schema(required = true)]
     pub fault: Option<String>,
 }
 
@@ -235,10 +242,12 @@ pub struct ResultEvent {
     /// Which one.
     pub property: String,
     /// The id of the command; null when its asker gave none.
+    #[schema(required = true)]
     pub id: Option<String>,
     /// Whether it was done.
     pub ok: bool,
     /// When it was not: why, in a sentence; null when it was.
+    #[schema(required = true)]
     pub reason: Option<String>,
 }
 
@@ -266,6 +275,7 @@ pub struct Session {
     /// The gateway's name for people.
     pub gateway_name: String,
     /// Who is logged in; null when nobody is.
+    #[schema(required = true)]
     pub user: Option<SessionUser>,
 }
 
@@ -330,7 +340,7 @@ pub struct HistorySeries {
     pub unit: String,
     /// When the recording of this property began; null when it has not yet.
     #[ts(type = "string | null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub recording_since: Option<Timestamp>,
     /// In the order of time; times without values have no point.
     pub points: Vec<HistoryPoint>,

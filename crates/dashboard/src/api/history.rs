@@ -26,6 +26,7 @@ const MAX_POINTS: u32 = 2_000;
 const DEFAULT_RANGE: Duration = Duration::from_secs(24 * 3_600);
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Range {
     /// Start, RFC 3339; a day before `to` unless given.
     #[param(format = DateTime)]
@@ -34,6 +35,7 @@ pub(super) struct Range {
     #[param(format = DateTime)]
     to: Option<String>,
     /// Most points of the answer, 1 to 2000; 600 unless given.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 2000)]
     points: Option<String>,
 }
 

@@ -1,1 +1,8 @@
-//! To come.
+//! Page and API as a browser meets them: most through the router, the life of connections through a real listener.
+
+mod events;
+mod house;
+mod page;
+mod server;
+mod session;
+mod world;

@@ -1,0 +1,133 @@
+//! The stream of live values.
+
+use axum::body::BodyDataStream;
+use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use futures_util::StreamExt;
+use serde_json::{Value as Json, json};
+
+use super::world::{World, request};
+use crate::Role;
+use crate::api::events::MAX_EVENT_STREAMS;
+
+struct Tab(BodyDataStream);
+
+impl Tab {
+    async fn open(world: &World, cookie: &str) -> Self {
+        let response = world.send(request(Method::GET, "/api/v1/events", cookie, None)).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
+        Self(response.into_body().into_data_stream())
+    }
+
+    /// The next event as name and data; nothing at the end of the stream.
+    async fn next(&mut self) -> Option<(String, Json)> {
+        loop {
+            let bytes = self.0.next().await?.unwrap();
+            let text = std::str::from_utf8(&bytes).unwrap();
+            assert!(text.ends_with("\n\n"), "{text}");
+            if text.starts_with(':') {
+                continue;
+            }
+            let (name, data) =
+                text.trim_end().strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
+            return Some((name.to_owned(), serde_json::from_str(data).unwrap()));
+        }
+    }
+
+    async fn next_name(&mut self) -> Option<String> {
+        self.next().await.map(|(name, _)| name)
+    }
+}
+
+#[tokio::test]
+async fn first_the_house_and_then_each_change() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    world.hear(&[("casa/status", "online")]).await;
+    let mut tab = Tab::open(&world, &cookie).await;
+    world.hear(&[("casa/boiler/temperature", "61.5"), ("casa/boiler/availability", "online")]).await;
+
+    let (name, house) = tab.next().await.unwrap();
+    assert_eq!(name, "house");
+    assert_eq!(house, {
+        let mut now = world.get("/api/v1/house", &cookie).await.json();
+        // The picture is of the time when the tab was opened.
+        now["devices"][0]["availability"] = "unknown".into();
+        now["devices"][0]["properties"][1]["reading"] = Json::Null;
+        now
+    });
+    let (name, reading) = tab.next().await.unwrap();
+    assert_eq!(name, "reading");
+    let expected = json!({
+        "device": "boiler", "property": "temperature", "value": 61.5, "quality": "ok",
+        "at": "2026-11-21T09:14:00.000Z", "cause": null,
+    });
+    assert_eq!(reading, expected);
+    let expected = json!({ "device": "boiler", "availability": "online", "fault": null });
+    assert_eq!(tab.next().await, Some(("availability".to_owned(), expected)));
+
+    let mut info = super::world::info();
+    info.devices[0].name = "Boiler".to_owned();
+    world.hear(&[("casa/info", &serde_json::to_string(&info).unwrap())]).await;
+    let (name, house) = tab.next().await.unwrap();
+    assert_eq!((name.as_str(), &house["devices"][0]["name"]), ("house", &json!("Boiler")));
+}
+
+#[tokio::test]
+async fn a_tab_that_lags_gets_the_house_anew() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let mut tab = Tab::open(&world, &cookie).await;
+    assert_eq!(tab.next_name().await.unwrap(), "house");
+    for number in 0..5_000 {
+        world.hear(&[("casa/boiler/temperature", &number.to_string())]).await;
+    }
+    let (name, house) = tab.next().await.unwrap();
+    assert_eq!(name, "house");
+    assert_eq!(house["devices"][0]["properties"][1]["reading"]["value"], 4999.0);
+    // And nothing of the past after it.
+    world.hear(&[("casa/boiler/temperature", "5000")]).await;
+    let (name, reading) = tab.next().await.unwrap();
+    assert_eq!((name.as_str(), &reading["value"]), ("reading", &json!(5000.0)));
+}
+
+#[tokio::test]
+async fn the_shutdown_ends_the_stream() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let mut tab = Tab::open(&world, &cookie).await;
+    assert_eq!(tab.next_name().await.unwrap(), "house");
+    world.shutdown.cancel();
+    assert_eq!(tab.next_name().await, None);
+}
+
+#[tokio::test]
+async fn the_end_of_the_session_ends_the_stream() {
+    let world = World::new().await;
+    let (ana, eva) = (world.cookie_of("ana", Role::Admin).await, world.cookie_of("eva", Role::Viewer).await);
+    let (mut of_ana, mut of_eva) = (Tab::open(&world, &ana).await, Tab::open(&world, &eva).await);
+    for tab in [&mut of_ana, &mut of_eva] {
+        assert_eq!(tab.next_name().await.unwrap(), "house");
+    }
+    world.post("/api/v1/logout", &eva, Json::Null).await;
+    assert_eq!(of_eva.next_name().await, None);
+    world.hear(&[("casa/status", "online")]).await;
+    assert_eq!(of_ana.next_name().await.unwrap(), "online", "others go on");
+    world.accounts.add("olga", Role::Admin, super::world::PASSWORD).await.unwrap();
+    world.accounts.remove("ana").await.unwrap();
+    assert_eq!(of_ana.next_name().await, None);
+}
+
+#[tokio::test]
+async fn tabs_are_limited_and_give_their_place_back() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let mut tabs = Vec::new();
+    for _ in 0..MAX_EVENT_STREAMS {
+        tabs.push(Tab::open(&world, &cookie).await);
+    }
+    world.get("/api/v1/events", &cookie).await.assert_error(503, "too_many_streams");
+    tabs.pop();
+    tabs.push(Tab::open(&world, &cookie).await);
+}

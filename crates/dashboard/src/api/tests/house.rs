@@ -1,0 +1,186 @@
+//! The house, commands and charts.
+
+use axum::body::Body;
+use axum::http::Method;
+use axum::http::Request;
+use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, ORIGIN, RETRY_AFTER};
+use serde_json::{Value as Json, json};
+
+use super::world::{Answer, Mood, World, request};
+use crate::Role;
+
+const SET: &str = "/api/v1/devices/boiler/properties/power/set";
+
+#[tokio::test]
+async fn the_house_as_it_is_now() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    world.hear(&[("casa/status", "online"), ("casa/boiler/temperature", "61.5")]).await;
+    let house = world.get("/api/v1/house", &cookie).await;
+    assert_eq!(house.status, 200);
+    let now = "2026-11-21T09:14:00.000Z";
+    let reading = json!({ "value": 61.5, "quality": "ok", "at": now, "cause": null });
+    let expected = json!({
+        "now": now,
+        "gateway": {
+            "name": "Casa", "version": "0.1.0", "board": "simulated", "base": "casa", "demo": true, "mqtt_port": 1883,
+        },
+        "online": true,
+        "devices": [{
+            "id": "boiler", "name": "Caldera", "room": "Cocina", "driver": "output",
+            "connection": "GPIO 22, header pin 15", "simulated": true, "period_ms": null,
+            "availability": "unknown", "fault": null,
+            "properties": [
+                { "id": "power", "name": "power", "kind": "switch", "unit": "", "decimals": 0, "settable": true,
+                  "class": null, "reading": null },
+                { "id": "temperature", "name": "temperature", "kind": "number", "unit": "°C", "decimals": 1,
+                  "settable": false, "class": null, "reading": reading },
+            ],
+        }],
+    });
+    assert_eq!(house.json(), expected);
+}
+
+#[tokio::test]
+async fn a_command_is_sent_in_the_name_of_the_person() {
+    let world = World::new().await;
+    for (name, role) in [("ana", Role::Admin), ("olga", Role::Operator)] {
+        let cookie = world.cookie_of(name, role).await;
+        let accepted = world.post(SET, &cookie, json!({ "value": "ON", "for": "5s" })).await;
+        assert_eq!(accepted.status, 202);
+        let id = accepted.json()["id"].clone();
+        assert_eq!(id.as_str().unwrap().len(), 16);
+        let payload = json!({ "value": "ON", "for": "5s", "id": id });
+        let sent = world.commander.sent.lock().unwrap().pop().unwrap();
+        assert_eq!(sent, (name.to_owned(), "boiler/power".to_owned(), payload));
+    }
+}
+
+#[tokio::test]
+async fn viewers_look_only() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    world.post(SET, &cookie, json!({ "value": "ON" })).await.assert_error(403, "forbidden");
+    // Whoever may not switch does not learn what there is to switch either.
+    let unknown = "/api/v1/devices/unknown/properties/power/set";
+    world.post(unknown, &cookie, json!({ "value": "ON" })).await.assert_error(403, "forbidden");
+    assert!(world.commander.sent.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn commands_that_are_none() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Admin).await;
+    let post = async |path: &str, body: Json| world.post(path, &cookie, body).await;
+    let path = |device: &str, property: &str| format!("/api/v1/devices/{device}/properties/{property}/set");
+    post(&path("unknown", "power"), json!({ "value": "ON" })).await.assert_error(404, "unknown_device");
+    post(&path("B%20d", "power"), json!({ "value": "ON" })).await.assert_error(404, "unknown_device");
+    post(&path("%FF", "power"), json!({ "value": "ON" })).await.assert_error(404, "unknown_device");
+    post(&path("boiler", "unknown"), json!({ "value": "ON" })).await.assert_error(404, "unknown_property");
+    post(&path("boiler", "json"), json!({ "value": "ON" })).await.assert_error(404, "unknown_property");
+    post(&path("boiler", "temperature"), json!({ "value": 20 })).await.assert_error(409, "not_settable");
+    for value in [json!("DIM"), json!(2), json!(null), json!(true), json!({})] {
+        let answer = post(SET, json!({ "value": value })).await;
+        if value == json!(true) {
+            assert_eq!(answer.status, 202);
+        } else {
+            answer.assert_error(422, "invalid_value");
+        }
+    }
+    post(SET, json!({ "value": "ON", "for": "soon" })).await.assert_error(422, "invalid_value");
+    // A mistyped `for` must not leave a heater on for good.
+    post(SET, json!({ "value": "ON", "fro": "5s" })).await.assert_error(400, "bad_json");
+    post(SET, json!({})).await.assert_error(400, "bad_json");
+    post(SET, json!([])).await.assert_error(400, "bad_json");
+
+    *world.commander.refusal.lock().unwrap() = Some("Window is open.".to_owned());
+    assert_eq!(post(SET, json!({ "value": "ON" })).await.assert_error(409, "refused"), "Window is open.");
+}
+
+#[tokio::test]
+async fn bodies_that_are_none() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Admin).await;
+    let post = async |content_type: &str, body: Vec<u8>| {
+        let request = Request::post(SET).header(COOKIE, &cookie).header(CONTENT_TYPE, content_type);
+        Answer::read(world.send(request.body(Body::from(body)).unwrap()).await).await
+    };
+    let message = post("application/json", b"{\"value\": ON}".to_vec()).await.assert_error(400, "bad_json");
+    assert!(message.contains("line 1 column"), "{message}");
+    post("application/json", Vec::new()).await.assert_error(400, "bad_json");
+    post("application/json", vec![0xff; 100]).await.assert_error(400, "bad_json");
+    post("application/json", vec![b'['; 10_000]).await.assert_error(400, "bad_json");
+    post("application/json", vec![b' '; 16 * 1024 + 1]).await.assert_error(413, "too_large");
+    post("text/plain", b"{\"value\":\"ON\"}".to_vec()).await.assert_error(415, "wrong_content_type");
+    let forms = "application/x-www-form-urlencoded";
+    post(forms, b"value=ON".to_vec()).await.assert_error(415, "wrong_content_type");
+    assert!(world.commander.sent.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn other_sites_cannot_switch() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Admin).await;
+    let post = async |origin: &str| {
+        let mut request = request(Method::POST, SET, &cookie, Some(json!({ "value": "ON" })));
+        request.headers_mut().insert(HOST, "pi.local:8080".parse().unwrap());
+        request.headers_mut().insert(ORIGIN, origin.parse().unwrap());
+        Answer::read(world.send(request).await).await
+    };
+    post("http://evil.example").await.assert_error(403, "cross_site");
+    assert!(world.commander.sent.lock().unwrap().is_empty());
+    assert_eq!(post("http://pi.local:8080").await.status, 202);
+}
+
+#[tokio::test]
+async fn charts() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let (from, to) = ("2026-11-20T09:00:00.000Z", "2026-11-21T09:00:00.000Z");
+    let path = format!("/api/v1/history/boiler/temperature?from={from}&to={to}&points=300");
+    let chart = world.get(&path, &cookie).await;
+    assert_eq!(chart.status, 200);
+    let point = json!({
+        "at": from, "min": 1.0, "mean": 2.0, "max": 3.0, "last": 2.5, "count": 4, "quality": "simulated",
+    });
+    let expected = json!({
+        "from": from, "to": to, "bucket_ms": 60_000, "unit": "°C", "recording_since": from, "points": [point],
+    });
+    assert_eq!(chart.json(), expected);
+    assert_eq!(world.history.asked.lock().unwrap()[0].points, 300);
+
+    let get = async |path: &str| world.get(path, &cookie).await;
+    get("/api/v1/history/unknown/power").await.assert_error(404, "unknown_device");
+    get("/api/v1/history/boiler/unknown").await.assert_error(404, "unknown_property");
+    get("/api/v1/history/boiler/power?from=yesterday").await.assert_error(422, "invalid_range");
+    get("/api/v1/history/boiler/power?points=0").await.assert_error(422, "invalid_range");
+    get("/api/v1/history/boiler/power?points=1&points=2").await.assert_error(400, "bad_query");
+    assert_eq!(get("/api/v1/history/boiler/power").await.json()["unit"], "");
+
+    *world.history.mood.lock().unwrap() = Mood::Broken;
+    let broken = get("/api/v1/history/boiler/power").await;
+    broken.assert_error(503, "history_unavailable");
+    assert_eq!(broken.header(RETRY_AFTER), "60");
+    *world.history.mood.lock().unwrap() = Mood::Panicking;
+    get("/api/v1/history/boiler/power").await.assert_error(500, "internal");
+    assert_eq!(get("/health").await.status, 200, "a panic ends one request only");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_answered() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    *world.history.mood.lock().unwrap() = Mood::Stuck;
+    let mut stuck = std::pin::pin!(world.get("/api/v1/history/boiler/power", &cookie));
+    // It is let through to the history first: with the clock already jumping, the look into the accounts would be
+    // what takes too long.
+    while world.history.waiting() == 0 {
+        tokio::select! {
+            biased;
+            _ = &mut stuck => panic!("answered early"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    tokio::time::pause();
+    stuck.await.assert_error(503, "too_slow");
+}

@@ -1,0 +1,117 @@
+//! Files of the web app, headers, and addresses that lead nowhere. These hold for the real app and for the page that
+//! stands in for it.
+
+use axum::http::Method;
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use serde_json::json;
+
+use super::world::{Answer, World, request};
+use crate::Role;
+
+#[tokio::test]
+async fn the_page_comes_for_every_path_of_its_own() {
+    let world = World::new().await;
+    let index = world.get("/", "").await;
+    assert_eq!(index.status, 200);
+    assert_eq!(index.header(CONTENT_TYPE), "text/html");
+    assert_eq!(index.header(CACHE_CONTROL), "no-cache");
+    for path in ["/index.html", "/device/boiler", "/setup", "/%C3%A1tico", "/apis"] {
+        let page = world.get(path, "").await;
+        assert_eq!((page.status.as_u16(), &page.body), (200, &index.body), "{path}");
+    }
+    let mut known = request(Method::GET, "/", "", None);
+    known.headers_mut().insert(IF_NONE_MATCH, index.header(ETAG).parse().unwrap());
+    assert_eq!(world.send(known).await.status(), 304);
+}
+
+#[tokio::test]
+async fn the_page_keeps_to_its_own_policy() {
+    let world = World::new().await;
+    let index = world.get("/", "").await;
+    let html = std::str::from_utf8(&index.body).unwrap();
+    for forbidden in ["<style", " style=", "<script>", " onclick=", "://"] {
+        assert!(!html.contains(forbidden), "{forbidden} in {html}");
+    }
+    // What the page names is there, and what has a hash in its name may be kept for good.
+    for part in html.split(['"', '\'']).filter(|part| part.starts_with('/') && part.len() > 1) {
+        let file = world.get(part, "").await;
+        assert_eq!(file.status, 200, "{part}");
+        assert_ne!(file.body, index.body, "{part}");
+        let kept =
+            if part.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+        assert_eq!(file.header(CACHE_CONTROL), kept, "{part}");
+    }
+}
+
+/// A page of an older version asks for files that are gone. Were the page itself the answer, the browser would keep
+/// it for a year under the name of a script.
+#[tokio::test]
+async fn a_missing_file_is_not_answered_with_the_page() {
+    let world = World::new().await;
+    for path in ["/assets/index-00000000.js", "/assets/", "/favicon.png", "/a/b.css"] {
+        let missing = world.get(path, "").await;
+        missing.assert_error(404, "unknown_path");
+        assert!(!missing.header(CACHE_CONTROL).contains("immutable"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_that_lead_nowhere() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Admin).await;
+    for path in ["/api", "/api/", "/api/v1", "/api/v1/unknown", "/api/v2/house", "/api/v1/house/x"] {
+        world.get(path, "").await.assert_error(404, "unknown_path");
+        world.post(path, &cookie, json!({})).await.assert_error(404, "unknown_path");
+    }
+    let wrong_method = world.post("/api/v1/house", &cookie, json!({})).await;
+    wrong_method.assert_error(405, "method_not_allowed");
+    assert!(wrong_method.header(ALLOW).contains("GET"));
+    world.get("/api/v1/login", "").await.assert_error(405, "method_not_allowed");
+    world.post("/", "", json!({})).await.assert_error(405, "method_not_allowed");
+    let deleted = Answer::read(world.send(request(Method::DELETE, "/device/x", "", None)).await).await;
+    deleted.assert_error(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers() {
+    let world = World::new().await;
+    for path in ["/", "/device/boiler", "/health", "/api/v1/session", "/api/v1/house", "/api/v1/unknown"] {
+        let answer = world.get(path, "").await;
+        let policy = answer.header(CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}");
+        assert!(!policy.contains("  "), "{policy}");
+        assert_eq!(answer.header(X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+        assert_eq!(answer.header(REFERRER_POLICY), "same-origin", "{path}");
+        let resource_policy = HeaderName::from_static("cross-origin-resource-policy");
+        assert_eq!(answer.header(resource_policy), "same-origin", "{path}");
+    }
+    assert_eq!(world.get("/api/v1/session", "").await.header(CACHE_CONTROL), "no-store");
+}
+
+#[tokio::test]
+async fn health_and_description_need_no_log_in() {
+    let world = World::new().await;
+    assert_eq!(world.get("/health", "").await.json(), json!({ "status": "ok" }));
+    let description = world.get("/api/v1/openapi.json", "").await.json();
+    assert_eq!(description["openapi"].as_str().map(|version| &version[..4]), Some("3.1."));
+    // Every route of the router is described, and nothing else.
+    let mut paths: Vec<&str> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    paths.sort_unstable();
+    let expected = [
+        "/api/v1/devices/{device}/properties/{property}/set",
+        "/api/v1/events",
+        "/api/v1/history/{device}/{property}",
+        "/api/v1/house",
+        "/api/v1/login",
+        "/api/v1/logout",
+        "/api/v1/openapi.json",
+        "/api/v1/session",
+        "/api/v1/setup",
+        "/health",
+    ];
+    assert_eq!(paths, expected);
+}

@@ -1,0 +1,104 @@
+//! The life of connections, on a real listener.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::world::{Mood, World};
+use crate::{DashboardError, Role, serve};
+
+async fn start(world: &World) -> (SocketAddr, JoinHandle<Result<(), DashboardError>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, tokio::spawn(serve(listener, world.ports(), world.shutdown.clone())))
+}
+
+/// Sends a request and reads until `end` has come.
+async fn ask(stream: &mut TcpStream, path: &str, cookie: &str, end: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: gatehouse\r\nCookie: {cookie}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    loop {
+        let mut bytes = [0; 4096];
+        let count = stream.read(&mut bytes).await.unwrap();
+        assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&bytes[..count]);
+        let text = String::from_utf8_lossy(&heard);
+        if text.contains(end) {
+            return text.into_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_shutdown_does_not_wait_for_event_streams() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let (address, server) = start(&world).await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut idle, "/health", "", "}").await.contains("200 OK"));
+    let mut tab = TcpStream::connect(address).await.unwrap();
+    let first = ask(&mut tab, "/api/v1/events", &cookie, "\n\n").await;
+    assert!(first.contains("event: house\ndata: {"), "{first}");
+
+    world.shutdown.cancel();
+    server.await.unwrap().unwrap();
+    // Both connections were closed in order: the stream with the last chunk of its answer.
+    let mut rest = Vec::new();
+    tab.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"0\r\n\r\n"), "{:?}", String::from_utf8_lossy(&rest));
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn the_shutdown_waits_for_requests_within_a_limit() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    *world.history.mood.lock().unwrap() = Mood::Stuck;
+    let (address, server) = start(&world).await;
+    let request = format!("GET /api/v1/history/boiler/power HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n");
+    let mut stuck = TcpStream::connect(address).await.unwrap();
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    while world.history.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.shutdown.cancel();
+    tokio::task::yield_now().await;
+    assert!(!server.is_finished());
+    // From here on tokio's clock jumps to the next deadline whenever nothing else is to be done.
+    tokio::time::pause();
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_moves_is_closed() {
+    let world = World::new().await;
+    let (address, _server) = start(&world).await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut silent, "/health", "", "}").await.contains("200 OK"));
+    let mut half = TcpStream::connect(address).await.unwrap();
+    half.write_all(b"GET /hea").await.unwrap();
+    tokio::time::pause();
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
+    let mut rest = Vec::new();
+    half.read_to_end(&mut rest).await.unwrap();
+}
+
+#[tokio::test]
+async fn rubbish_closes_its_own_connection_only() {
+    let world = World::new().await;
+    let (address, _server) = start(&world).await;
+    for rubbish in [&b"\x10\xff\xff\xff\x7f"[..], b"GET / HTTP/9.9\r\n\r\n", &[0; 1000]] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(rubbish).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is as good as a close.
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut stream, "/health", "", "}").await.contains("200 OK"));
+}

@@ -1,0 +1,112 @@
+//! Set-up, log-in, log-out, and who may do what.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use axum::http::header::{RETRY_AFTER, SET_COOKIE};
+use serde_json::{Value as Json, json};
+
+use super::world::{Answer, PASSWORD, World, request};
+use crate::Role;
+use crate::accounts::MAX_SETUP_TRIES;
+
+#[tokio::test]
+async fn the_first_visit() {
+    let world = World::new().await;
+    let session = world.get("/api/v1/session", "").await;
+    assert_eq!(session.json(), json!({ "setup_needed": true, "gateway_name": "Casa", "user": null }));
+    for path in ["/api/v1/house", "/api/v1/events", "/api/v1/history/boiler/power"] {
+        world.get(path, "").await.assert_error(401, "not_logged_in");
+    }
+    let set = "/api/v1/devices/boiler/properties/power/set";
+    world.post(set, "", json!({ "value": "ON" })).await.assert_error(401, "not_logged_in");
+
+    let code = world.accounts.setup_code().await.unwrap().unwrap();
+    let set_up = async |code: &str, name: &str, password: &str| {
+        world.post("/api/v1/setup", "", json!({ "code": code, "name": name, "password": password })).await
+    };
+    set_up("AAAA-AAAA", "ana", PASSWORD).await.assert_error(403, "wrong_code");
+    set_up(&code, "a na", PASSWORD).await.assert_error(422, "invalid_name");
+    set_up(&code, "ana", "short").await.assert_error(422, "weak_password");
+    let done = set_up(&code, "ana", PASSWORD).await;
+    assert_eq!(done.status, 201);
+    let user = json!({ "name": "ana", "role": "admin" });
+    assert_eq!(done.json(), json!({ "setup_needed": false, "gateway_name": "Casa", "user": user }));
+    set_up(&code, "eva", PASSWORD).await.assert_error(409, "already_set_up");
+
+    assert_eq!(world.get("/api/v1/session", &done.cookie()).await.json()["user"], user);
+    assert_eq!(world.get("/api/v1/house", &done.cookie()).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_set_up_code_cannot_be_guessed() {
+    let world = World::new().await;
+    let code = world.accounts.setup_code().await.unwrap().unwrap();
+    let body = |code: &str| json!({ "code": code, "name": "ana", "password": PASSWORD });
+    for _ in 0..MAX_SETUP_TRIES {
+        world.post("/api/v1/setup", "", body("AAAA-AAAA")).await.assert_error(403, "wrong_code");
+    }
+    world.post("/api/v1/setup", "", body(&code)).await.assert_error(429, "too_many_tries");
+}
+
+#[tokio::test]
+async fn in_and_out() {
+    let world = World::new().await;
+    world.accounts.add("Ana", Role::Operator, PASSWORD).await.unwrap();
+    world.log_in("ana", "wrong password", "10.0.0.1").await.assert_error(401, "wrong_login");
+    world.log_in("nobody", PASSWORD, "10.0.0.1").await.assert_error(401, "wrong_login");
+    let done = world.log_in("ana", PASSWORD, "10.0.0.1").await;
+    assert_eq!(done.status, 200);
+    assert_eq!(done.json()["user"], json!({ "name": "Ana", "role": "operator" }));
+    for part in ["; HttpOnly", "; SameSite=Strict", "; Path=/", "; Max-Age="] {
+        assert!(done.header(SET_COOKIE).contains(part), "{part}");
+    }
+    let cookie = done.cookie();
+    // Another page on this host, on another port, may have set a cookie of the same name.
+    let beside = format!("theme=dark; gatehouse_session=other; {cookie}");
+    assert_eq!(world.get("/api/v1/house", &beside).await.status, 200);
+
+    let out = world.post("/api/v1/logout", &cookie, Json::Null).await;
+    assert_eq!(out.status, 204);
+    assert!(out.header(SET_COOKIE).contains("Max-Age=0"));
+    world.get("/api/v1/house", &cookie).await.assert_error(401, "not_logged_in");
+    assert_eq!(world.get("/api/v1/session", &cookie).await.json()["user"], Json::Null);
+    let again = Answer::read(world.send(request(Method::POST, "/api/v1/logout", "", None)).await).await;
+    assert_eq!(again.status, 204);
+}
+
+#[tokio::test]
+async fn made_up_cookies_open_nothing() {
+    let world = World::new().await;
+    world.cookie_of("ana", Role::Admin).await;
+    for token in ["", "rubbish", &"0".repeat(64), &"0".repeat(10_000), "' OR 1=1 --"] {
+        let cookie = format!("gatehouse_session={token}");
+        world.get("/api/v1/house", &cookie).await.assert_error(401, "not_logged_in");
+    }
+}
+
+#[tokio::test]
+async fn wrong_log_ins_slow_down() {
+    let world = World::new().await;
+    world.accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    for _ in 0..5 {
+        world.log_in("ana", "wrong password", "10.0.0.1").await.assert_error(401, "wrong_login");
+    }
+    let slowed = world.log_in("ana", PASSWORD, "10.0.0.1").await;
+    slowed.assert_error(429, "too_many_tries");
+    assert_eq!(slowed.header(RETRY_AFTER), "30");
+    assert_eq!(world.log_in("ana", PASSWORD, "10.0.0.2").await.status, 200, "the owner is not locked out");
+    world.clock.advance(Duration::from_secs(30));
+    for _ in 0..10 {
+        assert_eq!(world.log_in("ana", PASSWORD, "10.0.0.1").await.status, 200, "right ones cost nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_sessions() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Admin).await;
+    assert_eq!(world.get("/api/v1/house", &cookie).await.status, 200);
+    world.accounts.set_password("ana", "another password").await.unwrap();
+    world.get("/api/v1/house", &cookie).await.assert_error(401, "not_logged_in");
+}

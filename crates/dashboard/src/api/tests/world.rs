@@ -1,0 +1,272 @@
+//! A dashboard with one boiler, on a clock that stands still, with a commander and a history that do as they are told.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use gatehouse_model::{
+    DeviceId, DeviceInfo, GatewayInfo, ManualClock, Message, Origin, PropertyId, PropertyInfo, PropertyKind,
+    Qos, Quality, Scheme, SeededRandomness, Timestamp, TopicName,
+};
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::api::{App, Peer, router};
+use crate::{
+    Accounts, CommandRefused, Commander, HistoryReader, HistoryUnavailable, LiveHouse, Ports, Role,
+    SeriesPoint, SeriesQuery, SeriesView,
+};
+
+pub(super) const PASSWORD: &str = "lamp in the window";
+
+/// Keeps what it was sent; refuses when it has a reason.
+#[derive(Default)]
+pub(super) struct FakeCommander {
+    pub(super) sent: Mutex<Vec<(String, String, Json)>>,
+    pub(super) refusal: Mutex<Option<String>>,
+}
+
+#[async_trait]
+impl Commander for FakeCommander {
+    async fn send(
+        &self,
+        user: &str,
+        device: &DeviceId,
+        property: &PropertyId,
+        payload: Bytes,
+    ) -> Result<(), CommandRefused> {
+        if let Some(reason) = self.refusal.lock().unwrap().clone() {
+            return Err(CommandRefused { reason });
+        }
+        let payload = serde_json::from_slice(&payload).unwrap();
+        self.sent.lock().unwrap().push((user.to_owned(), format!("{device}/{property}"), payload));
+        Ok(())
+    }
+}
+
+/// What the history does when it is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Mood {
+    #[default]
+    Well,
+    Broken,
+    Panicking,
+    Stuck,
+}
+
+#[derive(Default)]
+pub(super) struct FakeHistory {
+    pub(super) mood: Mutex<Mood>,
+    pub(super) asked: Mutex<Vec<SeriesQuery>>,
+    stuck: AtomicUsize,
+}
+
+impl FakeHistory {
+    /// Requests that hang in here.
+    pub(super) fn waiting(&self) -> usize {
+        self.stuck.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl HistoryReader for FakeHistory {
+    async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryUnavailable> {
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Well => {}
+            Mood::Broken => return Err(HistoryUnavailable { reason: "secret path".to_owned() }),
+            Mood::Panicking => panic!("secret bug"),
+            Mood::Stuck => {
+                self.stuck.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }
+        }
+        let point = SeriesPoint {
+            at: query.from,
+            min: 1.0,
+            mean: 2.0,
+            max: 3.0,
+            last: 2.5,
+            count: 4,
+            quality: Quality::Simulated,
+        };
+        let (bucket, recording_since) = (Duration::from_secs(60), Some(query.from));
+        self.asked.lock().unwrap().push(query);
+        Ok(SeriesView { bucket, recording_since, points: vec![point] })
+    }
+}
+
+pub(super) struct World {
+    pub(super) accounts: Accounts,
+    pub(super) live: LiveHouse,
+    pub(super) commander: Arc<FakeCommander>,
+    pub(super) history: Arc<FakeHistory>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) shutdown: CancellationToken,
+    pub(super) router: Router,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+        let randomness = Arc::new(SeededRandomness::new(1));
+        let path = folder.path().join("gatehouse.db");
+        let accounts = Accounts::open(&path, clock.clone(), randomness).await.unwrap();
+        let live = LiveHouse::new(Scheme::new("casa").unwrap(), info(), clock.clone());
+        let shutdown = CancellationToken::new();
+        let (commander, history) = (Arc::<FakeCommander>::default(), Arc::<FakeHistory>::default());
+        let mut world = Self {
+            accounts,
+            live,
+            commander,
+            history,
+            clock,
+            shutdown,
+            router: Router::new(),
+            _folder: folder,
+        };
+        world.router = router(App::new(world.ports(), world.shutdown.clone()));
+        world
+    }
+
+    pub(super) fn ports(&self) -> Ports {
+        Ports {
+            accounts: self.accounts.clone(),
+            live: self.live.clone(),
+            commander: self.commander.clone(),
+            history: self.history.clone(),
+            clock: self.clock.clone(),
+            randomness: Arc::new(SeededRandomness::new(2)),
+            demo: true,
+            mqtt_port: 1883,
+        }
+    }
+
+    /// Adds a user, logs in, and gives the cookie.
+    pub(super) async fn cookie_of(&self, name: &str, role: Role) -> String {
+        let user = self.accounts.add(name, role, PASSWORD).await.unwrap();
+        let token = self.accounts.start_session(&user).await.unwrap();
+        format!("gatehouse_session={}", token.as_str())
+    }
+
+    pub(super) async fn hear(&self, messages: &[(&str, &str)]) {
+        let message = |(topic, payload): &(&str, &str)| {
+            let topic = TopicName::new(*topic).unwrap();
+            Message::new(topic, (*payload).to_owned(), Qos::AtMostOnce, false, Origin::part("bridge"))
+        };
+        self.live.follow(stream::iter(messages.iter().map(message).collect::<Vec<_>>())).await;
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(super) async fn get(&self, path: &str, cookie: &str) -> Answer {
+        Answer::read(self.send(request(Method::GET, path, cookie, None)).await).await
+    }
+
+    pub(super) async fn post(&self, path: &str, cookie: &str, body: Json) -> Answer {
+        Answer::read(self.send(request(Method::POST, path, cookie, Some(body))).await).await
+    }
+
+    pub(super) async fn log_in(&self, name: &str, password: &str, from: &str) -> Answer {
+        let body = json!({ "name": name, "password": password });
+        let mut request = request(Method::POST, "/api/v1/login", "", Some(body));
+        let address: SocketAddr = format!("{from}:50000").parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(Peer(address)));
+        Answer::read(self.send(request).await).await
+    }
+}
+
+pub(super) fn request(method: Method, path: &str, cookie: &str, body: Option<Json>) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    if !cookie.is_empty() {
+        request = request.header(COOKIE, cookie);
+    }
+    match body {
+        Some(json) => request.header(CONTENT_TYPE, "application/json").body(json.to_string().into()).unwrap(),
+        None => request.body(Body::empty()).unwrap(),
+    }
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 10_000_000).await.unwrap();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(super) fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    pub(super) fn header(&self, name: HeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Checks that this is an error in the form that all errors have, and gives its sentence.
+    #[track_caller]
+    pub(super) fn assert_error(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.status, status, "{:?}", self.body);
+        let json = self.json();
+        assert_eq!(json["error"]["code"], code);
+        let message = json["error"]["message"].as_str().unwrap().to_owned();
+        assert!(!message.is_empty() && !message.contains("secret"), "{message}");
+        message
+    }
+
+    /// The cookie that the answer sets, as a browser sends it back.
+    pub(super) fn cookie(&self) -> String {
+        self.header(SET_COOKIE).split(';').next().unwrap().to_owned()
+    }
+}
+
+pub(super) fn info() -> GatewayInfo {
+    let property = |id: &str, kind: PropertyKind, settable: bool| PropertyInfo {
+        id: PropertyId::new(id).unwrap(),
+        name: id.to_owned(),
+        kind,
+        settable,
+        class: None,
+    };
+    let celsius = PropertyKind::Number { unit: "°C".to_owned(), decimals: 1 };
+    GatewayInfo {
+        name: "Casa".to_owned(),
+        version: "0.1.0".to_owned(),
+        board: "simulated".to_owned(),
+        base: "casa".to_owned(),
+        devices: vec![DeviceInfo {
+            id: DeviceId::new("boiler").unwrap(),
+            name: "Caldera".to_owned(),
+            room: Some("Cocina".to_owned()),
+            driver: "output".to_owned(),
+            connection: "GPIO 22, header pin 15".to_owned(),
+            simulated: true,
+            period_ms: None,
+            properties: vec![
+                property("power", PropertyKind::Switch, true),
+                property("temperature", celsius, false),
+            ],
+        }],
+    }
+}
