@@ -1,0 +1,93 @@
+//! What the person who started the daemon reads: where everything is.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+/// The addresses, codes and users to print.
+#[derive(Debug)]
+pub(crate) struct Banner {
+    pub(crate) name: String,
+    pub(crate) http: SocketAddr,
+    pub(crate) mqtt: SocketAddr,
+    /// This machine's address on its network, if it has one.
+    pub(crate) network_ip: Option<IpAddr>,
+    pub(crate) setup_code: Option<String>,
+    pub(crate) demo: Option<DemoUser>,
+}
+
+/// The ready-made user of the demonstration.
+#[derive(Debug)]
+pub(crate) struct DemoUser {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+impl Banner {
+    /// The lines, ready to print.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = vec![
+            format!("{} is running.", self.name),
+            format!("  Dashboard:   http://{}/", reachable(self.http)),
+        ];
+        if let Some(ip) = self.network_ip.filter(|_| self.http.ip().is_unspecified()) {
+            lines.push(format!("  From a phone: http://{}/", SocketAddr::new(ip, self.http.port())));
+        }
+        if let Some(code) = &self.setup_code {
+            lines.push(format!("  Set-up code: {code}"));
+        }
+        lines.push(format!("  MQTT:        {}", reachable(self.mqtt)));
+        if let Some(user) = &self.demo {
+            lines.push(format!("  MQTT user:   {}   password: {}", user.name, user.password));
+        }
+        lines.push("Ready.".to_owned());
+        lines.join("\n")
+    }
+}
+
+/// The address that this machine has on the network that its default route leads to. Connecting a datagram socket asks
+/// the routing table and sends nothing; the address asked for is one of those reserved for documentation (RFC 5737).
+pub(crate) fn network_ip() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified() && !ip.is_loopback()).then_some(ip)
+}
+
+/// An address that a client on this machine can use: `0.0.0.0` means everywhere, and nobody can connect to that.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
+    } else {
+        address
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_banner_leaves_out_what_there_is_not() {
+        let mut banner = Banner {
+            name: "Casa".to_owned(),
+            http: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            mqtt: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            network_ip: Some(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20))),
+            setup_code: Some("ABCD-EFGH".to_owned()),
+            demo: None,
+        };
+        let text = banner.text();
+        assert!(
+            text.contains("Dashboard:   http://127.0.0.1:8080/") && text.contains("Set-up code: ABCD-EFGH")
+        );
+        assert!(
+            text.contains("MQTT:        127.0.0.1:1883")
+                && text.ends_with("Ready.")
+                && !text.contains("MQTT user")
+        );
+        assert!(text.contains("From a phone: http://192.168.1.20:8080/"));
+        banner.setup_code = None;
+        banner.http = SocketAddr::from(([127, 0, 0, 1], 8080));
+        assert!(!banner.text().contains("From a phone"), "nobody else reaches the loopback address");
+        assert!(!banner.text().contains("Set-up code"));
+    }
+}

@@ -1,0 +1,45 @@
+//! `gatehouse check`: every problem of a configuration.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use crate::config::{self, Problems};
+use crate::exit::Exit;
+
+/// Checks the file and prints what is wrong with it.
+#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
+pub(crate) fn check(file: &Path) -> anyhow::Result<Exit> {
+    match config::load_file(file) {
+        Ok(loaded) => {
+            print_warnings(&loaded.warnings);
+            println!("{}: no mistake found, {}", file.display(), devices(loaded.config.devices.len()));
+            Ok(Exit::Success)
+        }
+        Err(problems) => Ok(report_problems(&problems)),
+    }
+}
+
+fn devices(count: usize) -> String {
+    match count {
+        1 => "1 device".to_owned(),
+        count => format!("{count} devices"),
+    }
+}
+
+/// Prints the problems of a configuration; the exit code says that it is one.
+pub(crate) fn report_problems(problems: &Problems) -> Exit {
+    print_problems(problems);
+    Exit::Configuration
+}
+
+/// Prints what is not wrong but worth a thought.
+pub(crate) fn print_warnings(warnings: &Problems) {
+    print_problems(warnings);
+}
+
+#[expect(clippy::print_stderr, reason = "problems are for the person who started the program")]
+fn print_problems(problems: &Problems) {
+    if !problems.is_empty() {
+        eprintln!("{}", problems.render(std::io::stderr().is_terminal()));
+    }
+}

@@ -1,0 +1,51 @@
+//! The ready-made MQTT user of the demonstration.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use gatehouse_dashboard::{Accounts, Role};
+use gatehouse_model::Randomness;
+
+use crate::banner::DemoUser;
+use crate::paths::DEMO_PASSWORD_FILE;
+use crate::system::SystemRandomness;
+
+const NAME: &str = "demo";
+
+/// Letters and digits that nobody mixes up when typing them into a phone.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Characters of the password: 80 bits.
+const PASSWORD_LENGTH: usize = 16;
+
+/// Makes the user at the first start. Its password is random and kept in a file that only the owner can read, so that
+/// it can be shown again and a phone that was connected yesterday still is.
+pub(crate) async fn prepare(accounts: &Accounts, directory: &Path) -> anyhow::Result<DemoUser> {
+    let file = directory.join(DEMO_PASSWORD_FILE);
+    let exists = accounts.list().await?.iter().any(|user| &*user.name == NAME);
+    if exists && let Ok(password) = std::fs::read_to_string(&file) {
+        return Ok(DemoUser { name: NAME.to_owned(), password });
+    }
+    let password = make_password();
+    if exists {
+        accounts.set_password(NAME, &password).await?;
+    } else {
+        accounts.add(NAME, Role::Operator, &password).await?;
+    }
+    keep(&file, &password)
+        .with_context(|| format!("the demonstration's password cannot be kept in {}", file.display()))?;
+    Ok(DemoUser { name: NAME.to_owned(), password })
+}
+
+fn make_password() -> String {
+    let mut bytes = [0; PASSWORD_LENGTH];
+    SystemRandomness.fill(&mut bytes);
+    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+}
+
+fn keep(file: &Path, password: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(password.as_bytes())
+}

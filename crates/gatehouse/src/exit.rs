@@ -1,0 +1,27 @@
+//! How the program ends, in the numbers that scripts and service managers read (sysexits.h).
+
+use std::process::ExitCode;
+
+/// The ways to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Success,
+    /// Something failed; standard error says what.
+    Failure,
+    /// The command line is wrong (EX_USAGE).
+    Usage,
+    /// The configuration is wrong (EX_CONFIG).
+    Configuration,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 64,
+            Exit::Configuration => 78,
+        })
+    }
+}

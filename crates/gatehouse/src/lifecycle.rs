@@ -1,0 +1,158 @@
+//! The life of the daemon: parts that are started in order, watched together, and stopped in order.
+//!
+//! A part that ends before it was asked to is a failure of the whole: the process stops in order, drives its outputs
+//! safe on the way, and exits with 1, so that the service manager starts it again.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::select_all;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+/// Longest time that the whole stop may take. After it the process ends as it is.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// Longest time that one part may take to stop, so that one that hangs leaves time for the others.
+const PART_STOP_LIMIT: Duration = Duration::from_secs(4);
+
+/// Why the daemon stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// A signal asked for it.
+    Asked,
+    /// A part ended although nobody had asked it to.
+    PartDied,
+}
+
+/// A running part: its name for the log, the token that asks it to stop, and its task.
+struct Part {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+/// The parts of the daemon in the order in which they were started.
+#[derive(Default)]
+pub(crate) struct Lifecycle {
+    parts: Vec<Part>,
+}
+
+impl Lifecycle {
+    /// Starts a part. It gets the token that will ask it to stop.
+    pub(crate) fn start<F>(&mut self, name: &'static str, part: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(part(stop.clone()));
+        self.parts.push(Part { name, stop, task });
+        debug!(part = name, "started");
+    }
+
+    /// Waits until a signal asks to stop or a part dies.
+    pub(crate) async fn wait(&mut self, signals: &mut Signals) -> StopReason {
+        let first_to_end = select_all(self.parts.iter_mut().map(|part| &mut part.task));
+        let (outcome, index) = tokio::select! {
+            name = signals.next() => {
+                info!("stopping: received {name}");
+                return StopReason::Asked;
+            }
+            (outcome, index, _) = first_to_end => (outcome, index),
+        };
+        let dead = self.parts.remove(index);
+        report_death(dead.name, outcome);
+        StopReason::PartDied
+    }
+
+    /// Asks one part to stop and waits for it, for a limited time. A part that has already ended is passed over.
+    /// Gives whether it ended well.
+    pub(crate) async fn stop(&mut self, name: &'static str) -> bool {
+        let Some(index) = self.parts.iter().position(|part| part.name == name) else { return true };
+        let mut part = self.parts.remove(index);
+        part.stop.cancel();
+        match tokio::time::timeout(PART_STOP_LIMIT, &mut part.task).await {
+            Ok(Ok(Ok(()))) => {
+                debug!(part = name, "stopped");
+                true
+            }
+            Ok(outcome) => {
+                report_death(name, outcome);
+                false
+            }
+            Err(_) => {
+                warn!(part = name, "did not stop within {} s and is cut off", PART_STOP_LIMIT.as_secs());
+                part.task.abort();
+                false
+            }
+        }
+    }
+}
+
+fn report_death(name: &str, outcome: Result<anyhow::Result<()>, tokio::task::JoinError>) {
+    match outcome {
+        Ok(Ok(())) => error!(part = name, "ended although nobody asked it to"),
+        Ok(Err(problem)) => error!(part = name, "failed: {problem:#}"),
+        Err(panic) => error!(part = name, "failed: {panic}"),
+    }
+}
+
+/// The signals that ask the daemon to stop.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the operating system does not let the process handle signals.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one and gives its name.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_dies_ends_the_wait_and_the_others_still_stop() {
+        let mut lifecycle = Lifecycle::default();
+        lifecycle.start("steady", |stop| async move {
+            stop.cancelled().await;
+            Ok(())
+        });
+        lifecycle.start("fragile", |_| async { anyhow::bail!("the wire broke") });
+        let mut signals = Signals::listen().unwrap();
+        assert_eq!(lifecycle.wait(&mut signals).await, StopReason::PartDied);
+        assert!(lifecycle.stop("steady").await);
+        assert!(lifecycle.stop("fragile").await, "a part that is gone has nothing to stop");
+    }
+
+    #[tokio::test]
+    async fn a_part_that_panics_is_a_dead_part() {
+        let mut lifecycle = Lifecycle::default();
+        lifecycle.start("fragile", |_| async { panic!("on purpose") });
+        let mut signals = Signals::listen().unwrap();
+        assert_eq!(lifecycle.wait(&mut signals).await, StopReason::PartDied);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_hangs_is_cut_off() {
+        let mut lifecycle = Lifecycle::default();
+        lifecycle.start("deaf", |_| std::future::pending());
+        assert!(!lifecycle.stop("deaf").await);
+    }
+}

@@ -1,0 +1,46 @@
+//! Where files are when nobody says.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// The configuration of an installed gateway.
+pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/gatehouse/gatehouse.toml";
+
+/// The data directory of an installed gateway.
+const DEFAULT_DATA: &str = "/var/lib/gatehouse";
+
+/// Accounts, sessions, the set-up code.
+pub(crate) const ACCOUNTS_FILE: &str = "gatehouse.db";
+
+/// History.
+pub(crate) const HISTORY_FILE: &str = "history.db";
+
+/// The demonstration's MQTT password, so that a phone that was connected yesterday still is.
+pub(crate) const DEMO_PASSWORD_FILE: &str = "demo-password";
+
+/// The data directory: the one asked for; else the one that the service manager hands over; else, for a
+/// demonstration, one below the user's own, so that trying the gateway out needs no rights; else the installed one.
+pub(crate) fn data_directory(asked: Option<PathBuf>, demo: bool) -> PathBuf {
+    let from_environment = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let of_user = || {
+        from_environment("XDG_DATA_HOME")
+            .or_else(|| Some(from_environment("HOME")?.join(".local/share")))
+            .map(|directory| directory.join("gatehouse-demo"))
+    };
+    asked
+        .or_else(|| from_environment("STATE_DIRECTORY"))
+        .or_else(|| if demo { of_user() } else { None })
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA))
+}
+
+/// Makes the data directory when it is not there, for its owner only: it holds passwords' hashes and the set-up code.
+pub(crate) fn make_private_directory(directory: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(|| {
+        format!(
+            "the data directory {} cannot be made: choose another with --data-dir, or run this as a user who may",
+            directory.display()
+        )
+    })
+}

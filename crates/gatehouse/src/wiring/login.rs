@@ -1,0 +1,42 @@
+//! MQTT clients log in with the accounts that the page uses.
+
+use async_trait::async_trait;
+use gatehouse_broker::{Authenticator, Identity, Login, LoginError, Rights};
+use gatehouse_dashboard::{Accounts, Role};
+use tracing::warn;
+
+/// The broker's authenticator on top of the accounts.
+pub(crate) struct AccountLogins {
+    accounts: Accounts,
+}
+
+impl AccountLogins {
+    pub(crate) fn new(accounts: Accounts) -> Self {
+        Self { accounts }
+    }
+}
+
+#[async_trait]
+impl Authenticator for AccountLogins {
+    async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError> {
+        let (Some(name), Some(password)) = (login.user, login.password) else {
+            return Err(LoginError::BadCredentials);
+        };
+        match self.accounts.verify(name, password).await {
+            Ok(Some(user)) => Ok(Identity { user: user.name, rights: rights_of(user.role) }),
+            Ok(None) => Err(LoginError::BadCredentials),
+            Err(problem) => {
+                warn!("an MQTT client could not log in because the accounts cannot be read: {problem}");
+                Err(LoginError::Unavailable)
+            }
+        }
+    }
+}
+
+/// What a role may do over MQTT: a viewer looks, the others look and send.
+fn rights_of(role: Role) -> Rights {
+    match role {
+        Role::Admin | Role::Operator => Rights::everything(),
+        Role::Viewer => Rights::read_only(),
+    }
+}

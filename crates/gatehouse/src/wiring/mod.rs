@@ -1,0 +1,15 @@
+//! The joints between rooms: each of these turns what one room offers into what another asks for.
+
+mod charts;
+mod commands;
+mod guard;
+mod honest;
+mod login;
+mod outbox;
+
+pub(crate) use charts::RecordedCharts;
+pub(crate) use commands::PageCommands;
+pub(crate) use guard::DoorGuard;
+pub(crate) use honest::honest_readings;
+pub(crate) use login::AccountLogins;
+pub(crate) use outbox::carry;
