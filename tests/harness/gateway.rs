@@ -38,6 +38,7 @@ pub struct Setup {
     demo: bool,
     data: Arc<TempDir>,
     mqtt: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -50,6 +51,7 @@ impl Setup {
             demo: true,
             data: Arc::new(TempDir::with_prefix("gatehouse-").expect("a temporary directory can be made")),
             mqtt: "127.0.0.1:0".to_owned(),
+            environment: Vec::new(),
         }
     }
 
@@ -80,6 +82,13 @@ impl Setup {
         self
     }
 
+    /// Starts it with this environment variable, as a service manager would.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Adds a user before the start, as a script would.
     ///
     /// # Panics
@@ -105,6 +114,7 @@ impl Setup {
             command.arg("--config").arg(self.configuration());
         }
         clean_environment(&mut command);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -173,7 +183,7 @@ pub fn command_line(arguments: &[&str], input: &str) -> Finished {
 
 /// A gateway under test is not a service of this machine, and is not told how to log.
 fn clean_environment(command: &mut Command) {
-    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "STATE_DIRECTORY", "RUST_LOG"] {
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "STATE_DIRECTORY", "JOURNAL_STREAM", "GATEHOUSE_LOG"] {
         command.env_remove(name);
     }
 }

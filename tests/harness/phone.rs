@@ -28,6 +28,8 @@ pub struct Received {
     pub qos: u8,
     /// Its user properties.
     pub user: Vec<(String, String)>,
+    /// Its correlation data, as text; empty when it has none.
+    pub correlation: String,
 }
 
 impl Received {
@@ -230,13 +232,17 @@ fn listen(mut connection: Connection, messages: &Inbox<Received>, answers: &Inbo
 
 fn take(packet: Packet, messages: &Inbox<Received>, answers: &Inbox<Answered>) {
     match packet {
-        Packet::Publish(publish) => messages.push(Received {
-            topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-            payload: String::from_utf8_lossy(&publish.payload).into_owned(),
-            retain: publish.retain,
-            qos: publish.qos as u8,
-            user: publish.properties.map(|properties| properties.user_properties).unwrap_or_default(),
-        }),
+        Packet::Publish(publish) => {
+            let properties = publish.properties.unwrap_or_default();
+            messages.push(Received {
+                topic: text(&publish.topic),
+                payload: text(&publish.payload),
+                retain: publish.retain,
+                qos: publish.qos as u8,
+                user: properties.user_properties,
+                correlation: text(&properties.correlation_data.unwrap_or_default()),
+            });
+        }
         Packet::ConnAck(answer) => answers
             .push(Answered::Connected(answer.code == rumqttc::v5::mqttbytes::v5::ConnectReturnCode::Success)),
         Packet::SubAck(answer) => answers.push(Answered::Subscribed(format!("{:?}", answer.return_codes))),
@@ -249,4 +255,8 @@ fn take(packet: Packet, messages: &Inbox<Received>, answers: &Inbox<Answered>) {
         }
         _ => {}
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -2,6 +2,7 @@
 
 use gatehouse_tests::http::Point;
 use gatehouse_tests::{Browser, Gateway, LIMIT, Phone, Setup};
+use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use serde_json::{Value, json};
 
 /// A demonstration with somebody at the page and somebody with a phone, both looking at the heater.
@@ -124,6 +125,40 @@ fn on_for_a_while_ends_by_itself() {
     });
     let cause = off.user_property("cause");
     assert!(cause.contains("kitchen-tablet"), "the end of `for` stands on the command behind it: {cause}");
+}
+
+#[test]
+fn an_output_that_must_rest_says_so() {
+    let scene = scene();
+    for (payload, expected) in [("ON", true), ("OFF", true), ("ON", false)] {
+        let mark = scene.phone.messages().mark();
+        assert_eq!(scene.phone.publish(&scene.set_topic(), payload, false), Ok(()));
+        let result = scene.result_after(mark);
+        assert_eq!(result["ok"], expected, "{payload}: {result}");
+        if !expected {
+            let reason = result["reason"].as_str().unwrap_or_default();
+            assert!(
+                reason.contains("Heater") && reason.contains("off"),
+                "the reason says what rests: {reason}"
+            );
+        }
+    }
+}
+
+/// MQTT 5 has a way of its own to ask and to be answered: a response topic, and data that comes back with the answer.
+#[test]
+fn the_answer_goes_where_an_mqtt_5_client_wants_it() {
+    let scene = scene();
+    scene.phone.subscribe("answers/tablet");
+    let properties = PublishProperties {
+        response_topic: Some("answers/tablet".to_owned()),
+        correlation_data: Some("question 7".into()),
+        ..PublishProperties::default()
+    };
+    assert_eq!(scene.phone.publish_with(&scene.set_topic(), "ON", false, properties), Ok(()));
+    let answer = scene.phone.wait("answers/tablet", |message| Some(message.clone()));
+    assert_eq!(answer.json()["ok"], true, "{answer:?}");
+    assert_eq!(answer.correlation, "question 7", "{answer:?}");
 }
 
 /// A retained `ON` on a command topic would switch the heater on at every start of the gateway, for ever: the classic

@@ -19,6 +19,8 @@ mod crash;
 mod first_visit;
 /// A reading travels from this machine to the page, to MQTT and to history.
 mod reading;
+/// What a service manager is told: ready, alive, stopping.
+mod service;
 /// What stands in the way of a start is said clearly.
 mod start;
 /// Stopping under load: in order, in time, with outputs safe.
