@@ -89,7 +89,7 @@ impl HistoryReader for FakeHistory {
             Mood::Panicking => panic!("secret bug"),
             Mood::Stuck => {
                 self.stuck.fetch_add(1, Ordering::SeqCst);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
         let point = SeriesPoint {
