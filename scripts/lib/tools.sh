@@ -12,8 +12,10 @@ need_tool() {
     local name=$1 version=$2 root=$tools_directory/$1-$2
     if [[ ! -x $root/bin/$name ]]; then
         say "Building $name $version (once; it is kept in $root)"
-        # Its own target directory: the tool's dependencies have nothing to do with those of the workspace.
-        env -u CARGO_TARGET_DIR cargo install --quiet --locked --version "$version" --root "$root" "$name" \
+        # Its own target directory: the tool's dependencies have nothing to do with those of the workspace. Hardly
+        # optimised: it runs for seconds, and would otherwise be built for many minutes.
+        env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+            CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --quiet --locked --version "$version" --root "$root" "$name" \
             </dev/null >&2 || die "$name $version did not build" "The message is above. It needs the crates.io registry."
     fi
     PATH=$root/bin:$PATH
