@@ -49,6 +49,17 @@ pub(crate) struct Pending {
     pub(crate) answer: Option<Option<Arc<str>>>,
 }
 
+/// What is wrong with an output.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    /// In a sentence for people.
+    pub(crate) sentence: String,
+    /// A pin that read something else than it was driven to stays faulty, even when it follows to the safe level: only
+    /// a person's command to that level says that somebody had a look. A pin that could not be had at all is well as
+    /// soon as it can.
+    pub(crate) is_latched: bool,
+}
+
 /// The state of one output.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
@@ -63,8 +74,8 @@ pub(crate) struct Output {
     pub(crate) duration_ends: Option<Moment>,
     /// Why it is as it is.
     pub(crate) cause: Cause,
-    /// What is wrong with it; it stays safe until a command to its safe level finds it working.
-    pub(crate) fault: Option<String>,
+    /// What is wrong with it.
+    pub(crate) fault: Option<Fault>,
     /// When a drive to the safe level that failed is tried again.
     pub(crate) retry_at: Option<Moment>,
     pub(crate) pending: Option<Pending>,

@@ -9,7 +9,7 @@ use gatehouse_model::span::format_duration;
 use gatehouse_model::{Cause, Command, CommandResult, Moment, Origin};
 
 use crate::interlock::{Blocked, Interlocks};
-use crate::output::{Output, OutputRules, Pending, SAFE_RETRY};
+use crate::output::{Fault, Output, OutputRules, Pending, SAFE_RETRY};
 
 /// The place of an output in the order in which the rules were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +102,8 @@ impl Outputs {
             && on != output.rules.safe_on
         {
             return Err(format!(
-                "{fault} It stays at its safe level until a command to that level finds it working."
+                "{} It stays at its safe level until a command to that level finds it working.",
+                fault.sentence
             ));
         }
         let changes = on != output.driven_on;
@@ -166,7 +167,10 @@ impl Outputs {
         let output = &mut self.outputs[id.0];
         output.retry_at = None;
         let mut actions = Vec::new();
-        if output.is_safe() && output.fault.take().is_some() {
+        let was_asked = pending.as_ref().is_some_and(|pending| pending.answer.is_some());
+        let is_mended = output.fault.as_ref().is_some_and(|fault| was_asked || !fault.is_latched);
+        if output.is_safe() && is_mended {
+            output.fault = None;
             actions.push(OutputAction::Fault { output: id, sentence: None });
         }
         let Some(pending) = pending else { return actions };
@@ -190,7 +194,7 @@ impl Outputs {
         let mut actions = Vec::new();
         let is_new = output.fault.is_none();
         if is_new {
-            output.fault = Some(problem.to_owned());
+            output.fault = Some(Fault { sentence: problem.to_owned(), is_latched: measured.is_some() });
             actions.push(OutputAction::Fault { output: id, sentence: Some(problem.to_owned()) });
         }
         let asked_by = pending.as_ref().map_or_else(|| output.cause.clone(), |pending| pending.cause.clone());
@@ -293,3 +297,6 @@ fn answer(output: OutputId, id: Option<Arc<str>>, reason: Option<String>, cause:
 fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
+
+#[cfg(test)]
+mod tests;

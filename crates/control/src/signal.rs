@@ -156,3 +156,90 @@ fn round(number: f64, decimals: u8) -> f64 {
     // Numbers too large to be multiplied have no digits behind the point anyway.
     if rounded.is_finite() { rounded } else { number }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const AT: Timestamp = Timestamp::from_millis(0);
+
+    fn after(seconds: u64) -> Moment {
+        Moment::from_start(Duration::from_secs(seconds))
+    }
+
+    /// Samples at these seconds; gives what was published, as text.
+    fn check(rules: SignalRules, samples: &[(u64, f64)]) -> Vec<String> {
+        let mut signal = Signal::new(rules);
+        let publish = |(seconds, number): &(u64, f64)| {
+            signal.handle_sample(&Value::Number(*number), Quality::Ok, AT, after(*seconds))
+        };
+        let said = |judged: Judged| format!("{} {}", judged.value, judged.quality.as_str());
+        samples.iter().filter_map(publish).map(said).collect()
+    }
+
+    #[test]
+    fn a_calibrated_value_is_rounded_and_kept_in_range() {
+        let rules = SignalRules {
+            scale: 2.0,
+            offset: -0.4,
+            decimals: 1,
+            range: Some((-40.0, 85.0)),
+            ..Default::default()
+        };
+        assert_eq!(check(rules, &[(0, 10.33), (1, 200.0)]), ["20.3 ok", "169.6 clamped"]);
+    }
+
+    #[test]
+    fn a_power_on_value_is_suspect() {
+        let rules = SignalRules { power_on_value: Some(85.0), ..Default::default() };
+        assert_eq!(check(rules, &[(0, 85.0), (1, 21.0)]), ["85 suspect", "21 ok"]);
+    }
+
+    #[test]
+    fn small_changes_wait_for_the_heartbeat() {
+        let rules =
+            SignalRules { delta: 0.1, at_least_every: Some(Duration::from_secs(300)), ..Default::default() };
+        let samples = [(0, 20.0), (10, 20.05), (20, 20.1), (30, 20.12), (320, 20.12), (330, 20.12)];
+        assert_eq!(check(rules, &samples), ["20 ok", "20.1 ok", "20.12 ok"]);
+    }
+
+    #[test]
+    fn what_is_not_a_number_any_more_is_no_reading() {
+        let rules = SignalRules { scale: f64::MAX, ..Default::default() };
+        assert!(check(rules, &[(0, 1e10)]).is_empty());
+    }
+
+    #[test]
+    fn a_silent_sensor_goes_stale_once_and_comes_back() {
+        let period = Some(Duration::from_secs(10));
+        let mut signal = Signal::new(SignalRules { delta: 5.0, period, ..Default::default() });
+        assert_eq!(signal.next_deadline(), None, "what was never heard cannot go stale");
+        let value = Value::Number(21.0);
+        signal.handle_sample(&value, Quality::Ok, Timestamp::from_millis(7), after(0));
+        assert_eq!(signal.handle_timeout(after(29)), None);
+        let stale = signal.handle_timeout(signal.next_deadline().unwrap()).unwrap();
+        assert_eq!((stale.quality, stale.at), (Quality::Stale, Timestamp::from_millis(7)));
+        assert_eq!(signal.next_deadline(), None);
+        let back = signal.handle_sample(&value, Quality::Ok, AT, after(60));
+        assert_eq!(
+            back.map(|judged| judged.quality),
+            Some(Quality::Ok),
+            "it is told although it has not changed"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_published_number_is_finite_and_in_range(
+            raw in any::<f64>(), scale in -1e6f64..1e6, offset in -1e6f64..1e6, decimals in any::<u8>()
+        ) {
+            let rules = SignalRules { scale, offset, decimals, range: Some((-100.0, 100.0)), ..Default::default() };
+            let mut signal = Signal::new(rules);
+            if let Some(judged) = signal.handle_sample(&Value::Number(raw), Quality::Ok, AT, after(0)) {
+                let number = judged.value.as_number().unwrap();
+                prop_assert!(number.is_finite() && number.abs() <= 100.0 * scale.abs() + offset.abs() + 1.0);
+            }
+        }
+    }
+}

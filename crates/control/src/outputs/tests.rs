@@ -1,0 +1,272 @@
+//! Outputs, stepped from deadline to deadline with a pin that does what it is told, or does not.
+
+use std::time::Duration;
+
+use gatehouse_model::{Action, Value};
+use proptest::prelude::*;
+
+use super::*;
+use crate::interlock::DEAD_TIME;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Outputs with their pins: every drive is read back at once.
+struct Bench {
+    outputs: Outputs,
+    now: Moment,
+    pins: Vec<bool>,
+    /// Pins that stay where they are.
+    stuck: Vec<bool>,
+    /// What was said, without the drives.
+    said: Vec<OutputAction>,
+}
+
+impl Bench {
+    fn new(rules: Vec<OutputRules>) -> Self {
+        let pins: Vec<bool> = rules.iter().map(|rules| rules.safe_on).collect();
+        let stuck = vec![false; pins.len()];
+        let mut bench =
+            Self { outputs: Outputs::new(rules), now: Moment::default(), pins, stuck, said: Vec::new() };
+        let actions = bench.outputs.start(bench.now);
+        bench.carry_out(actions);
+        bench
+    }
+
+    fn carry_out(&mut self, actions: Vec<OutputAction>) {
+        for action in actions {
+            match action {
+                OutputAction::Drive { output, on } => {
+                    if !self.stuck[output.0] {
+                        self.pins[output.0] = on;
+                    }
+                    let measured = Ok(self.pins[output.0]);
+                    let actions = self.outputs.handle_read_back(output, measured, self.now);
+                    self.carry_out(actions);
+                }
+                other => self.said.push(other),
+            }
+        }
+    }
+
+    /// Sends a command; gives why it was refused.
+    fn command(&mut self, output: usize, action: Action, duration: Option<Duration>) -> Result<(), String> {
+        let command = Command { action, duration, id: None };
+        let cause = Cause::direct(Origin::Page { user: "ana".into() });
+        self.said.clear();
+        let actions = self.outputs.handle_command(OutputId(output), &command, cause, self.now);
+        self.carry_out(actions);
+        let result = self.said.iter().find_map(|action| match action {
+            OutputAction::Answer { result, .. } => Some(result.clone()),
+            _ => None,
+        });
+        let result = result.expect("every command is answered");
+        if result.ok { Ok(()) } else { Err(result.reason.expect("a refusal has a reason").to_string()) }
+    }
+
+    fn switch(&mut self, output: usize, on: bool) -> Result<(), String> {
+        self.command(output, Action::Set(Value::Switch(on)), None)
+    }
+
+    /// Lets time pass, stopping at each deadline.
+    fn pass(&mut self, time: Duration) {
+        self.said.clear();
+        let end = self.now + time;
+        while let Some(deadline) = self.outputs.next_deadline().filter(|deadline| *deadline <= end) {
+            assert!(deadline >= self.now, "a deadline in the past was not applied");
+            self.now = deadline;
+            let actions = self.outputs.handle_timeout(deadline);
+            assert!(!actions.is_empty(), "a deadline without an action would be waited for again and again");
+            self.carry_out(actions);
+        }
+        self.now = end;
+    }
+
+    fn fault(&self) -> Option<Option<String>> {
+        self.said.iter().rev().find_map(|action| match action {
+            OutputAction::Fault { sentence, .. } => Some(sentence.clone()),
+            _ => None,
+        })
+    }
+
+    fn cause(&self) -> String {
+        let state = self.said.iter().rev().find_map(|action| match action {
+            OutputAction::State { cause, .. } => Some(cause.to_string()),
+            _ => None,
+        });
+        state.expect("a state was published")
+    }
+}
+
+fn heater() -> OutputRules {
+    OutputRules::new("Heater", Some(Duration::from_secs(7_200)))
+}
+
+#[test]
+fn a_command_switches_and_is_answered_with_its_cause() {
+    let mut bench = Bench::new(vec![heater()]);
+    assert_eq!(bench.switch(0, true), Ok(()));
+    assert!(bench.pins[0]);
+    assert_eq!(bench.cause(), "ana on the page");
+    assert_eq!(bench.command(0, Action::Toggle, None), Ok(()));
+    assert_eq!(bench.command(0, Action::Set(Value::Number(1.0)), None), Ok(()));
+    assert!(bench.pins[0]);
+    assert!(bench.command(0, Action::Set(Value::Number(0.5)), None).is_err());
+}
+
+#[test]
+fn the_longest_on_time_ends_it_and_says_why() {
+    let mut bench = Bench::new(vec![heater()]);
+    bench.switch(0, true).unwrap();
+    bench.pass(Duration::from_secs(7_000));
+    bench.switch(0, true).unwrap();
+    bench.pass(Duration::from_secs(199));
+    assert!(bench.pins[0]);
+    bench.pass(SECOND);
+    assert!(!bench.pins[0], "a repeated command must not prolong the longest on-time");
+    assert_eq!(bench.cause(), "fail-safe: longest on-time of 2h, because of ana on the page");
+}
+
+#[test]
+fn a_command_for_a_while_ends_by_itself() {
+    let mut bench = Bench::new(vec![heater()]);
+    bench.command(0, Action::Set(Value::Switch(true)), Some(5 * SECOND)).unwrap();
+    bench.pass(4 * SECOND);
+    assert!(bench.pins[0]);
+    bench.pass(SECOND);
+    assert!(!bench.pins[0]);
+    assert_eq!(bench.cause(), "timer of the command, because of ana on the page");
+}
+
+#[test]
+fn a_compressor_rests_and_the_refusal_says_how_long() {
+    let mut bench = Bench::new(vec![OutputRules { min_off: 180 * SECOND, ..heater() }]);
+    bench.switch(0, true).unwrap();
+    bench.switch(0, false).unwrap();
+    bench.pass(40 * SECOND);
+    let reason = bench.switch(0, true).unwrap_err();
+    assert_eq!(reason, "Heater was switched off 40s ago and stays off for at least 3m: try again in 2m20s");
+    bench.pass(140 * SECOND);
+    assert_eq!(bench.switch(0, true), Ok(()));
+}
+
+#[test]
+fn a_motor_never_turns_both_ways() {
+    let way = |name| OutputRules { interlock: Some("blind".to_owned()), ..OutputRules::new(name, None) };
+    let mut bench = Bench::new(vec![way("Up"), way("Down")]);
+    bench.switch(0, true).unwrap();
+    assert_eq!(bench.switch(1, true), Err("Up is on: Down stays off (interlock blind)".to_owned()));
+    bench.switch(0, false).unwrap();
+    assert!(bench.switch(1, true).unwrap_err().contains("500ms"));
+    bench.pass(DEAD_TIME);
+    assert_eq!(bench.switch(1, true), Ok(()));
+}
+
+#[test]
+fn a_pin_that_does_not_follow_is_a_fault_until_somebody_had_a_look() {
+    let mut bench = Bench::new(vec![heater()]);
+    bench.stuck[0] = true;
+    let reason = bench.switch(0, true).unwrap_err();
+    assert_eq!(reason, "Heater was switched on but its pin reads off. Check the wiring.");
+    // The drive to the safe level reads back well, since the pin never left it. That once cleared the fault at once,
+    // and nobody ever saw it.
+    assert_eq!(bench.fault(), Some(Some(reason.clone())));
+    bench.stuck[0] = false;
+    assert!(bench.switch(0, true).unwrap_err().starts_with(&reason));
+    assert_eq!(bench.switch(0, false), Ok(()));
+    assert_eq!(bench.fault(), Some(None));
+    assert_eq!(bench.switch(0, true), Ok(()));
+}
+
+#[test]
+fn a_relay_that_sticks_on_is_tried_again_and_shown_as_it_is() {
+    let mut bench = Bench::new(vec![heater()]);
+    bench.switch(0, true).unwrap();
+    bench.stuck[0] = true;
+    assert!(bench.switch(0, false).unwrap_err().contains("its pin reads on"));
+    let shown = bench.said.iter().rev().find_map(|action| match action {
+        OutputAction::State { on, .. } => Some(*on),
+        _ => None,
+    });
+    assert_eq!(shown, Some(true));
+    bench.stuck[0] = false;
+    bench.pass(SAFE_RETRY);
+    assert!(!bench.pins[0]);
+}
+
+#[test]
+fn a_pin_that_could_not_be_had_is_well_when_it_can() {
+    let mut bench = Bench::new(vec![heater()]);
+    let problem = Err("GPIO 22 is in use by somebody".to_owned());
+    let actions = bench.outputs.handle_read_back(OutputId(0), problem, bench.now);
+    bench.carry_out(actions);
+    assert!(bench.fault().flatten().is_some());
+    bench.pass(SAFE_RETRY);
+    assert_eq!(bench.fault(), Some(None));
+}
+
+#[test]
+fn the_stop_drives_everything_safe_and_refuses_what_comes_later() {
+    let always_on = OutputRules { safe_on: true, ..OutputRules::new("Fan", None) };
+    let mut bench = Bench::new(vec![heater(), always_on]);
+    bench.switch(0, true).unwrap();
+    bench.switch(1, false).unwrap();
+    let actions = bench.outputs.stop(bench.now);
+    bench.carry_out(actions);
+    assert_eq!(bench.pins, [false, true]);
+    assert!(bench.cause().starts_with("fail-safe: the gateway stops, because of ana"));
+    assert!(bench.switch(0, true).unwrap_err().contains("stopping"));
+}
+
+proptest! {
+    /// Whatever is asked and whenever: never on longer than the longest on-time, never two of a group together, never on
+    /// within the rest.
+    #[test]
+    fn the_limits_hold_whatever_is_asked(
+        events in proptest::collection::vec((0usize..3, 0u8..4, 0u64..40, 1u64..30), 1..80)
+    ) {
+        let grouped = |name| OutputRules {
+            interlock: Some("group".to_owned()),
+            min_off: 7 * SECOND,
+            ..OutputRules::new(name, Some(20 * SECOND))
+        };
+        let mut bench = Bench::new(vec![grouped("A"), grouped("B"), grouped("C")]);
+        let mut on_since = [None::<Moment>; 3];
+        let mut off_since = [None::<Moment>; 3];
+        let mut look = |bench: &Bench| -> Result<(), TestCaseError> {
+            prop_assert!(bench.pins.iter().filter(|on| **on).count() <= 1, "two of a group are on");
+            for output in 0..3 {
+                match (bench.pins[output], on_since[output]) {
+                    (true, None) => {
+                        if let Some(off) = off_since[output] {
+                            prop_assert!(bench.now.saturating_since(off) >= 7 * SECOND, "on within the rest");
+                        }
+                        on_since[output] = Some(bench.now);
+                    }
+                    (true, Some(since)) => {
+                        prop_assert!(bench.now.saturating_since(since) < 20 * SECOND, "on for too long");
+                    }
+                    (false, Some(_)) => {
+                        on_since[output] = None;
+                        off_since[output] = Some(bench.now);
+                    }
+                    (false, None) => {}
+                }
+            }
+            Ok(())
+        };
+        for (output, what, pause, seconds) in events {
+            let (action, duration) = match what {
+                0 => (Action::Set(Value::Switch(true)), None),
+                1 => (Action::Set(Value::Switch(false)), None),
+                2 => (Action::Toggle, None),
+                _ => (Action::Set(Value::Switch(true)), Some(Duration::from_secs(seconds))),
+            };
+            let _ = bench.command(output, action, duration);
+            look(&bench)?;
+            for _ in 0..pause {
+                bench.pass(SECOND);
+                look(&bench)?;
+            }
+        }
+    }
+}
