@@ -32,33 +32,33 @@ describe('numbers', () => {
 
 describe('ages', () => {
   it('go from seconds to minutes, to the clock, to the date', () => {
-    expect(english.ago(before(3_400), NOW)).toBe('3 s ago');
-    expect(english.ago(before(14 * 60_000), NOW)).toBe('14 min ago');
+    expect(english.ago(before(3_400), NOW)).toBe('3\u00a0s ago');
+    expect(english.ago(before(14 * 60_000), NOW)).toBe('14\u00a0min ago');
     expect(english.ago(before(3 * 3_600_000), NOW)).toBe('at 07:30');
     expect(english.ago(before(30 * 3_600_000), NOW)).toMatch(/^on 20 Nov/);
     expect(english.ago(before(400 * 86_400_000), NOW)).toMatch(/2025$/);
   });
 
   it('speak the language', () => {
-    expect(spanish.ago(before(14 * 60_000), NOW)).toBe('hace 14 min');
-    expect(chinese.ago(before(14 * 60_000), NOW)).toBe('14 分钟前');
+    expect(spanish.ago(before(14 * 60_000), NOW)).toBe('hace 14\u00a0min');
+    expect(chinese.ago(before(14 * 60_000), NOW)).toBe('14\u00a0分钟前');
   });
 
   it('are never in the future, whatever the clocks say', () => {
-    expect(english.ago(NOW + 5_000, NOW)).toBe('0 s ago');
+    expect(english.ago(NOW + 5_000, NOW)).toBe('0\u00a0s ago');
   });
 });
 
 describe('durations', () => {
   it('name at most two units', () => {
-    expect(english.duration(12 * 60_000)).toBe('12 min');
-    expect(english.duration(3 * 3_600_000)).toBe('3 h');
-    expect(english.duration(3 * 3_600_000 + 5 * 60_000)).toBe('3 h 5 min');
-    expect(english.duration(2 * 86_400_000 + 4 * 3_600_000)).toBe('2 d 4 h');
+    expect(english.duration(12 * 60_000)).toBe('12\u00a0min');
+    expect(english.duration(3 * 3_600_000)).toBe('3\u00a0h');
+    expect(english.duration(3 * 3_600_000 + 5 * 60_000)).toBe('3\u00a0h 5\u00a0min');
+    expect(english.duration(2 * 86_400_000 + 4 * 3_600_000)).toBe('2\u00a0d 4\u00a0h');
   });
 
   it('have tenths while they are short', () => {
-    expect(english.shortDuration(449)).toBe('0.4 s');
-    expect(english.shortDuration(10_400)).toBe('10 s');
+    expect(english.shortDuration(449)).toBe('0.4\u00a0s');
+    expect(english.shortDuration(10_400)).toBe('10\u00a0s');
   });
 });

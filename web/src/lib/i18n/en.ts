@@ -2,10 +2,10 @@
 export const en = {
   /** Abbreviations after a number, as an international reader knows them. */
   units: {
-    second: (n: string) => `${n} s`,
-    minute: (n: string) => `${n} min`,
-    hour: (n: string) => `${n} h`,
-    day: (n: string) => `${n} d`,
+    second: (n: string) => `${n}\u00a0s`,
+    minute: (n: string) => `${n}\u00a0min`,
+    hour: (n: string) => `${n}\u00a0h`,
+    day: (n: string) => `${n}\u00a0d`,
     ago: (duration: string) => `${duration} ago`,
     atClock: (clock: string) => `at ${clock}`,
     onDate: (date: string) => `on ${date}`,
@@ -83,6 +83,7 @@ export const en = {
     noReading: 'Waiting for the first reading',
     sentAgo: (duration: string) => `Sent ${duration} ago`,
     lastHeard: (when: string) => `Last heard ${when}`,
+    about: (value: string, sentence: string) => `${value}: ${sentence}`,
     onFor: (state: string, duration: string) => `${state} for ${duration}`,
     powerOnValue: (value: string) => `${value} is this sensor’s power-on value; waiting for the next one`,
     suspect: (value: string) => `${value} is hard to believe; waiting for the next reading`,
@@ -147,6 +148,7 @@ export const en = {
     page: (user: string) => `${user} on the page`,
     client: (client: string, user: string) => `MQTT client ${client} (user ${user})`,
     part: (name: string) => `the gateway (${name})`,
+    since: (cause: string, when: string) => `${cause}, ${when}`,
     failSafe: (reason: string) => `fail-safe: ${reason}`,
   },
   chart: {

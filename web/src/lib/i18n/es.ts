@@ -3,10 +3,10 @@ import type { Messages } from './en';
 /** El catálogo español: de tú, llano y breve. */
 export const es: Messages = {
   units: {
-    second: (n) => `${n} s`,
-    minute: (n) => `${n} min`,
-    hour: (n) => `${n} h`,
-    day: (n) => `${n} d`,
+    second: (n) => `${n}\u00a0s`,
+    minute: (n) => `${n}\u00a0min`,
+    hour: (n) => `${n}\u00a0h`,
+    day: (n) => `${n}\u00a0d`,
     ago: (duration) => `hace ${duration}`,
     atClock: (clock) => `a las ${clock}`,
     onDate: (date) => `el ${date}`,
@@ -85,7 +85,8 @@ export const es: Messages = {
     noReading: 'Esperando la primera lectura',
     sentAgo: (duration) => `Enviado hace ${duration}`,
     lastHeard: (when) => `Última noticia ${when}`,
-    onFor: (state, duration) => `${state} desde hace ${duration}`,
+    about: (value, sentence) => `${value}: ${sentence}`,
+    onFor: (state, duration) => `${state} hace ${duration}`,
     powerOnValue: (value) => `${value} es el valor de arranque de este sensor; esperando el siguiente`,
     suspect: (value) => `${value} es difícil de creer; esperando la próxima lectura`,
     clamped: 'En el límite de lo que este sensor puede medir',
@@ -149,6 +150,7 @@ export const es: Messages = {
     page: (user) => `${user} en la página`,
     client: (client, user) => `el cliente MQTT ${client} (usuario ${user})`,
     part: (name) => `la pasarela (${name})`,
+    since: (cause, when) => `${cause}, ${when}`,
     failSafe: (reason) => `el modo seguro: ${reason}`,
   },
   chart: {

@@ -3,10 +3,10 @@ import type { Messages } from './en';
 /** 简体中文。 */
 export const zh: Messages = {
   units: {
-    second: (n) => `${n} 秒`,
-    minute: (n) => `${n} 分钟`,
-    hour: (n) => `${n} 小时`,
-    day: (n) => `${n} 天`,
+    second: (n) => `${n}\u00a0秒`,
+    minute: (n) => `${n}\u00a0分钟`,
+    hour: (n) => `${n}\u00a0小时`,
+    day: (n) => `${n}\u00a0天`,
     ago: (duration) => `${duration}前`,
     atClock: (clock) => clock,
     onDate: (date) => date,
@@ -82,6 +82,7 @@ export const zh: Messages = {
     noReading: '等待第一次读数',
     sentAgo: (duration) => `${duration}前发出`,
     lastHeard: (when) => `最后收到：${when}`,
+    about: (value, sentence) => `${value}：${sentence}`,
     onFor: (state, duration) => `${state} · 已持续 ${duration}`,
     powerOnValue: (value) => `${value} 是这个传感器的上电默认值，等待下一次读数`,
     suspect: (value) => `${value} 不太可信，等待下一次读数`,
@@ -145,6 +146,7 @@ export const zh: Messages = {
     page: (user) => ` ${user} 在页面上`,
     client: (client, user) => ` MQTT 客户端 ${client}（用户 ${user}）`,
     part: (name) => `网关（${name}）`,
+    since: (cause, when) => `${cause}，${when}`,
     failSafe: (reason) => `安全保护（${reason}）`,
   },
   chart: {

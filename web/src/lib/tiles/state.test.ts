@@ -56,13 +56,13 @@ const note = (parts: Partial<Facts>) => noteOf(facts(parts), NOW, en, format);
 describe('the states of a tile', () => {
   it.each<[string, Partial<Facts>, string]>([
     ['live', {}, ''],
-    ['live', { reading: read(21.5, 'ok', 21_000) }, '21 s ago'],
-    ['live', { periodMs: null, reading: read(21.5) }, '5 s ago'],
-    ['on', { property: light, reading: read('ON', 'ok', 12 * 60_000) }, 'On for 12 min'],
-    ['live', { property: light, reading: read('OFF', 'ok', 60_000) }, 'Off for 1 min'],
-    ['pending', { property: light, reading: read('OFF'), pendingSince: NOW - 400 }, 'Sent 0.4 s ago'],
+    ['live', { reading: read(21.5, 'ok', 21_000) }, '21\u00a0s ago'],
+    ['live', { periodMs: null, reading: read(21.5) }, '5\u00a0s ago'],
+    ['on', { property: light, reading: read('ON', 'ok', 12 * 60_000) }, 'On for 12\u00a0min'],
+    ['live', { property: light, reading: read('OFF', 'ok', 60_000) }, 'Off for 1\u00a0min'],
+    ['pending', { property: light, reading: read('OFF'), pendingSince: NOW - 400 }, 'Sent 0.4\u00a0s ago'],
     ['refused', { property: light, refusal: 'Window is open.' }, 'Window is open.'],
-    ['stale', { reading: read(21.5, 'stale', 14 * 60_000) }, 'Last heard 14 min ago'],
+    ['stale', { reading: read(21.5, 'stale', 14 * 60_000) }, 'Last heard 14\u00a0min ago'],
     [
       'suspect',
       { reading: read(90, 'suspect') },
@@ -92,7 +92,9 @@ describe('the states of a tile', () => {
   });
 
   it('says when a value was heard once the stream is lost', () => {
-    expect(note({ connected: false, reading: read(21.5, 'ok', 14 * 60_000) })).toBe('Last heard 14 min ago');
+    expect(note({ connected: false, reading: read(21.5, 'ok', 14 * 60_000) })).toBe(
+      'Last heard 14\u00a0min ago',
+    );
   });
 
   it('lets the value speak that has the most to say, and the first when all are well', () => {
@@ -115,7 +117,7 @@ describe('values in words', () => {
 
   it('are a span of time for a duration', () => {
     const uptime = { ...temperature, unit: 's', decimals: 0, class: 'duration' };
-    expect(valueText(uptime, 93_600, en, format)).toBe('1 d 2 h');
+    expect(valueText(uptime, 93_600, en, format)).toBe('1\u00a0d 2\u00a0h');
   });
 });
 
