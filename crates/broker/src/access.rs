@@ -69,9 +69,32 @@ impl Rights {
         self.publish.iter().any(|filter| filter.matches(topic))
     }
 
+    /// Whether anything that `filter` asks for may be received. What of it may not is left out at delivery, so that a
+    /// client may ask for `#` and gets what is its own.
+    pub fn may_subscribe(&self, filter: &TopicFilter) -> bool {
+        self.subscribe.iter().any(|right| overlap(right, filter))
+    }
+
     /// Whether a message on `topic` may be received.
     pub fn may_receive(&self, topic: &TopicName) -> bool {
         self.subscribe.iter().any(|filter| filter.matches(topic))
+    }
+}
+
+/// Whether there is a topic that both filters match.
+fn overlap(one: &TopicFilter, other: &TopicFilter) -> bool {
+    // A wildcard in the first level does not match a name that starts with `$`. [MQTT-4.7.2-1]
+    let (a, b) = (one.as_str(), other.as_str());
+    if a.starts_with('$') && b.starts_with(['+', '#']) || b.starts_with('$') && a.starts_with(['+', '#']) {
+        return false;
+    }
+    let (mut left, mut right) = (one.levels(), other.levels());
+    loop {
+        match (left.next(), right.next()) {
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
+            _ => return false,
+        }
     }
 }
 
@@ -178,6 +201,25 @@ mod tests {
             assert!(!Rights::nothing().may_receive(&topic(name)), "{name}");
         }
         assert!(!Rights::read_only().may_publish(&topic("a")));
+    }
+
+    #[test]
+    fn a_subscription_needs_a_topic_in_common_with_the_rights() {
+        let filter = |text: &str| TopicFilter::new(text).unwrap();
+        for (right, asked, common) in [
+            ("casa/#", "#", true),
+            ("casa/#", "casa", true),
+            ("casa/+/luz", "casa/ático/+", true),
+            ("casa/+/luz", "casa/ático", false),
+            ("casa/a/#", "casa/+/b/c", true),
+            ("#", "$SYS/#", false),
+            ("$SYS/#", "+/broker", false),
+            ("$SYS/#", "$SYS/broker/uptime", true),
+            ("a/b", "a/c", false),
+        ] {
+            let rights = Rights { publish: Vec::new(), subscribe: vec![filter(right)] };
+            assert_eq!(rights.may_subscribe(&filter(asked)), common, "{right} and {asked}");
+        }
     }
 
     #[test]

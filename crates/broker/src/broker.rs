@@ -1,16 +1,24 @@
 //! The broker as the binary sees it: made of parts, run once, spoken to through a handle.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_model::{Clock, Moment, Randomness};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::core::Core;
+use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Reception, listen};
 use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest};
 use crate::statistics::{Counters, Statistics};
 use crate::store::{Store, StoreError};
 use crate::{Authenticator, PublishGuard, Settings};
+
+/// How long connections may take at the end to write their last bytes. The broker promises to be gone in a second.
+const LAST_WORDS: Duration = Duration::from_millis(700);
 
 /// What a broker is made of.
 pub struct Parts {
@@ -68,18 +76,64 @@ impl Broker {
         (Self { parts, requests, counters, started }, handle)
     }
 
-    /// Serves the listeners until `shutdown`, then closes every connection and returns within a second.
+    /// Serves the listeners until `shutdown`, then closes every connection and returns within a second (plus what the
+    /// store takes to commit what it was given).
     ///
     /// # Errors
-    /// When the store fails at the start, or a task of the broker dies.
+    /// When the store fails, or a task of the broker dies.
     pub async fn run(
         self,
         listeners: Vec<TcpListener>,
         shutdown: CancellationToken,
     ) -> Result<(), BrokerError> {
-        let _ = (listeners, self.requests, self.counters, self.started);
-        shutdown.cancelled().await;
-        Ok(())
+        let Self { parts, requests, counters, started } = self;
+        let Parts { settings, authenticator, guard, mut store, clock, randomness } = parts;
+        let snapshot = store.load().await?;
+        let (sender, inbound) = mpsc::channel(INBOUND_BATCHES);
+        let core = Core::new(settings.clone(), guard, randomness, snapshot, store.keeps(), started);
+        let hub = Hub {
+            core,
+            settings: settings.clone(),
+            clock,
+            store,
+            counters: Arc::clone(&counters),
+            inbound,
+            requests,
+            state: HubState::default(),
+        };
+        // Whatever ends first, a shutdown or a task that died, ends all the others.
+        let stop = shutdown.child_token();
+        let _stops_when_dropped = stop.clone().drop_guard();
+        let door = Door::new(settings, counters, sender, authenticator, stop.clone());
+        let reception = Arc::new(Reception::new(Arc::new(door)));
+        let _abandons_when_dropped = reception.abandon.clone().drop_guard();
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(listen(listener, Arc::clone(&reception), stop.clone()));
+        }
+        let mut hub = tokio::spawn(hub.run(stop.clone()));
+        let outcome = tokio::select! {
+            ended = &mut hub => ended,
+            Some(Err(died)) = accepting.join_next(), if !accepting.is_empty() => {
+                stop.cancel();
+                let _ = hub.await;
+                return Err(BrokerError::TaskDied(died.to_string()));
+            }
+        };
+        stop.cancel();
+        while accepting.join_next().await.is_some() {}
+        // Connections end by themselves once the hub has closed their outboxes; those that are left are dropped.
+        reception.tasks.close();
+        if timeout(LAST_WORDS, reception.tasks.wait()).await.is_err() {
+            tracing::debug!(
+                connections = reception.tasks.len(),
+                "some connections did not take their last bytes"
+            );
+        }
+        match outcome {
+            Ok(ended) => ended.map_err(BrokerError::Store),
+            Err(died) => Err(BrokerError::TaskDied(died.to_string())),
+        }
     }
 }
 

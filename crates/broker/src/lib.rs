@@ -17,6 +17,9 @@
 
 mod access;
 mod broker;
+mod codec;
+mod core;
+mod edge;
 mod local;
 mod settings;
 mod statistics;

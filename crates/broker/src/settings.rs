@@ -8,8 +8,11 @@ pub struct Settings {
     /// Network connections at once, those that are still logging in included. A house has tens of clients; the limit
     /// keeps a runaway script from using up file descriptors that the rest of the gateway needs.
     pub max_connections: usize,
-    /// How long a client may take from connecting to a whole CONNECT packet, and again to be authenticated.
+    /// How long a client may take from connecting to a whole CONNECT packet.
     pub handshake_time: Duration,
+    /// How long a login may wait for its turn and be checked. Longer than it takes to check all clients of a house one
+    /// after the other, which is what happens when they all come back after a power cut.
+    pub login_time: Duration,
     /// Logins checked at once. Each may cost tens of megabytes and a processor for some tenths of a second (argon2id).
     pub concurrent_logins: usize,
     /// Largest packet that is taken, and announced to MQTT 5 clients. Checked from the fixed header, before anything
@@ -57,6 +60,7 @@ impl Default for Settings {
         Self {
             max_connections: 1_024,
             handshake_time: Duration::from_secs(10),
+            login_time: Duration::from_secs(60),
             concurrent_logins: 2,
             max_packet_bytes: 1_024 * 1_024,
             max_client_id_bytes: 256,

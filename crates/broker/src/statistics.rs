@@ -48,6 +48,8 @@ pub(crate) struct Counters {
     pub(crate) bytes_received: AtomicU64,
     pub(crate) bytes_sent: AtomicU64,
     pub(crate) protocol_errors: AtomicU64,
+    /// Protocol errors before the core knew of the connection.
+    pub(crate) handshake_errors: AtomicU64,
     pub(crate) logins_refused: AtomicU64,
 }
 
@@ -55,6 +57,11 @@ impl Counters {
     /// Adds to a counter; no order with anything else is promised.
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Sets a counter that its one owner keeps elsewhere.
+    pub(crate) fn set(counter: &AtomicU64, value: u64) {
+        counter.store(value, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self, uptime: Duration) -> Statistics {
@@ -71,7 +78,7 @@ impl Counters {
             subscriptions: read(&self.subscriptions),
             bytes_received: read(&self.bytes_received),
             bytes_sent: read(&self.bytes_sent),
-            protocol_errors: read(&self.protocol_errors),
+            protocol_errors: read(&self.protocol_errors) + read(&self.handshake_errors),
             logins_refused: read(&self.logins_refused),
         }
     }

@@ -1,0 +1,360 @@
+//! Clients come and go: sessions begin, are taken over, resumed and ended, and wills are published.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use gatehouse_model::{Message, Moment, Origin};
+
+use super::outgoing::Outgoing;
+use super::sessions::{ConnectionId, Gauge, Link, Replay, Session};
+use super::subscriptions::Subscriber;
+use super::timers::Timer;
+use super::{Action, Core};
+use crate::Identity;
+use crate::codec::{ConnAck, Connect, Encoder, Reason, Version, Will};
+use crate::store::Change;
+
+/// A keep-alive that is missed by half is a client that is gone. [MQTT-3.1.2-22]
+const SILENCE_PERCENT: u64 = 150;
+
+impl Core {
+    /// A client whose login was accepted. The answer, and everything that waited for it, is staged.
+    pub(crate) fn connect(
+        &mut self,
+        now: Moment,
+        connection: ConnectionId,
+        mut connect: Connect,
+        identity: Identity,
+        gauge: Arc<dyn Gauge>,
+    ) {
+        self.tally.packets_received += 1;
+        let assigned = connect.client_id.is_empty();
+        if assigned {
+            connect.client_id = self.new_client_id();
+        }
+        if let Err((reason, text)) = self.check_connect(&connect, &identity) {
+            return self.refuse(connection, connect.version, reason, text);
+        }
+        let session_present = self.make_way(now, &connect, &identity);
+        let key = match self.sessions.find(&connect.client_id) {
+            Some(key) => key,
+            None => self.begin_session(&connect, &identity),
+        };
+        let encoder = Encoder {
+            version: connect.version,
+            max_packet_bytes: connect.max_packet_bytes.unwrap_or(u32::MAX),
+            problem_information: connect.wants_problem_information,
+        };
+        let (keep_alive, imposed) = self.granted_keep_alive(&connect);
+        let silence = (keep_alive > 0)
+            .then(|| Duration::from_millis(u64::from(keep_alive) * 1_000 * SILENCE_PERCENT / 100));
+        let expiry = self.granted_expiry(connect.session_expiry);
+        let mut staged = BytesMut::new();
+        encoder.connack(
+            ConnAck {
+                session_present,
+                assigned_client_id: assigned.then(|| connect.client_id.to_string()),
+                session_expiry: (expiry != connect.session_expiry).then_some(expiry),
+                server_keep_alive: imposed,
+                receive_maximum: self.settings.receive_maximum,
+                max_packet_bytes: self.settings.max_packet_bytes,
+                topic_alias_maximum: self.settings.topic_alias_maximum,
+            },
+            &mut staged,
+        );
+        self.tally.packets_sent += 1;
+        let link = Link {
+            connection,
+            encoder,
+            silence,
+            silence_due: now + silence.unwrap_or_default(),
+            last_heard: now,
+            window: usize::from(connect.receive_maximum.min(self.settings.in_flight_messages).max(1)),
+            will: connect.will.map(Box::new),
+            staged,
+            held: VecDeque::new(),
+            gauge,
+            congested: false,
+            replay: Replay::default(),
+            noted: true,
+        };
+        if silence.is_some() {
+            self.timers.set(link.silence_due, Timer::KeepAlive(key));
+        }
+        self.noted.push(key);
+        self.sessions.open_link(key, link);
+        self.adopt(key, identity, expiry);
+        self.pump(now, key);
+    }
+
+    /// What keeps a client out although its login is good.
+    fn check_connect(&self, connect: &Connect, identity: &Identity) -> Result<(), (Reason, &'static str)> {
+        if connect.client_id.len() > self.settings.max_client_id_bytes {
+            return Err((Reason::ClientIdInvalid, "the client identifier is too long"));
+        }
+        if let Some(will) = &connect.will
+            && (will.topic.as_str().starts_with(super::publish::OWN_TOPICS)
+                || !identity.rights.may_publish(&will.topic))
+        {
+            return Err((Reason::NotAuthorized, "the topic of the will may not be published to"));
+        }
+        if self.sessions.find(&connect.client_id).is_none()
+            && self.sessions.len() >= self.settings.max_sessions
+        {
+            return Err((Reason::QuotaExceeded, "the broker keeps as many sessions as it may"));
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, version: Version, reason: Reason, text: &str) {
+        let mut bytes = BytesMut::new();
+        Encoder::plain(version).connection_refused(reason, text, &mut bytes);
+        self.tally.packets_sent += 1;
+        self.actions.push(Action::Close { connection, bytes });
+    }
+
+    /// Clears the way for a client: ends the connection that its session may have [MQTT-3.1.4-3], and the session
+    /// when the client wants a new one. A session of another user is never resumed, since its messages are not this
+    /// user's to read. Tells whether the client finds its session again.
+    fn make_way(&mut self, now: Moment, connect: &Connect, identity: &Identity) -> bool {
+        let Some(key) = self.sessions.find(&connect.client_id) else { return false };
+        let Some(session) = self.sessions.get(key) else { return false };
+        let resumes = !connect.clean_start && session.user == identity.user;
+        if session.link.is_some() {
+            self.close(
+                now,
+                key,
+                Some((Reason::SessionTakenOver, "another client has the same identifier")),
+                true,
+            );
+        }
+        if !resumes {
+            self.end_session(now, key);
+        }
+        // A session that does not outlive its connection ended with it.
+        self.sessions.get(key).is_some_and(|session| session.client_id == connect.client_id)
+    }
+
+    fn begin_session(&mut self, connect: &Connect, identity: &Identity) -> u32 {
+        let client_id = Arc::clone(&connect.client_id);
+        let user = Arc::clone(&identity.user);
+        self.sessions.insert(Session {
+            origin: Origin::Client { client_id: Arc::clone(&client_id), user: Arc::clone(&user) },
+            client_id,
+            user,
+            rights: identity.rights.clone(),
+            link: None,
+            subscriptions: HashMap::new(),
+            outgoing: Outgoing::default(),
+            incoming: HashSet::new(),
+            expiry: 0,
+            ends_at: None,
+            pending_will: None,
+        })
+    }
+
+    /// The session has its client back: nothing of it ends any more, and everything on its way is sent again.
+    fn adopt(&mut self, key: u32, identity: Identity, expiry: u32) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if let Some(at) = session.ends_at.take() {
+            self.timers.cancel(at, Timer::SessionEnd(key));
+        }
+        if let Some((at, _)) = session.pending_will.take() {
+            // [MQTT-3.1.3-9]
+            self.timers.cancel(at, Timer::Will(key));
+        }
+        if session.rights != identity.rights {
+            session.rights = identity.rights;
+            self.routes.forget();
+        }
+        session.outgoing.restart();
+        if expiry != session.expiry {
+            let was_kept = session.lasts();
+            session.expiry = expiry;
+            let client_id = Arc::clone(&session.client_id);
+            if session.lasts() {
+                self.journal.record(|| Change::SessionBegun { client_id, expiry_seconds: expiry });
+            } else if was_kept {
+                self.journal.record(|| Change::SessionEnded(client_id));
+            }
+        }
+    }
+
+    fn new_client_id(&self) -> Arc<str> {
+        let mut bytes = [0; 8];
+        self.randomness.fill(&mut bytes);
+        format!("gatehouse-{:016x}", u64::from_le_bytes(bytes)).into()
+    }
+
+    /// The keep-alive in force, and the one to tell the client when it asked for another.
+    fn granted_keep_alive(&self, connect: &Connect) -> (u16, Option<u16>) {
+        let longest = self.settings.max_keep_alive_seconds;
+        let asked = connect.keep_alive;
+        // 3.1.1 has no way to tell the client, so there it gets what it asks for.
+        if longest == 0 || connect.version == Version::V3 || (asked > 0 && asked <= longest) {
+            (asked, None)
+        } else {
+            (longest, Some(longest))
+        }
+    }
+
+    fn granted_expiry(&self, asked: u32) -> u32 {
+        let longest = u32::try_from(self.settings.max_session_expiry.as_secs()).unwrap_or(u32::MAX);
+        asked.min(longest)
+    }
+
+    /// The edge lost a connection: the client closed it, or sent what is no packet.
+    pub(crate) fn lost(
+        &mut self,
+        now: Moment,
+        connection: ConnectionId,
+        error: Option<crate::codec::WireError>,
+    ) {
+        let Some(key) = self.sessions.of_connection(connection) else { return };
+        match error {
+            Some(error) => self.reject(now, key, error.reason, error.what),
+            None => self.close(now, key, None, true),
+        }
+    }
+
+    /// Ends a connection because of what its client sent.
+    pub(super) fn reject(&mut self, now: Moment, key: u32, reason: Reason, what: &'static str) {
+        self.tally.protocol_errors += 1;
+        self.close(now, key, Some((reason, what)), true);
+    }
+
+    /// Ends the connection of a session, with a DISCONNECT when there is a reason for it, and with or without the will.
+    pub(super) fn close(
+        &mut self,
+        now: Moment,
+        key: u32,
+        farewell: Option<(Reason, &'static str)>,
+        with_will: bool,
+    ) {
+        let Some(link) = self.sessions.close_link(key) else { return };
+        let mut bytes = link.staged;
+        if let Some((reason, text)) = farewell {
+            link.encoder.disconnect(reason, text, &mut bytes);
+            self.tally.packets_sent += 1;
+        }
+        self.actions.push(Action::Close { connection: link.connection, bytes });
+        if link.silence.is_some() {
+            self.timers.cancel(link.silence_due, Timer::KeepAlive(key));
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let expiry = session.expiry;
+        let will = link.will.filter(|_| with_will);
+        let origin = session.origin.clone();
+        if expiry > 0 {
+            let ends_at = now + Duration::from_secs(u64::from(expiry));
+            session.ends_at = Some(ends_at);
+            self.timers.set(ends_at, Timer::SessionEnd(key));
+        }
+        if let Some(will) = will {
+            let delay = will.delay_seconds.min(expiry);
+            let message = Box::new(will_message(*will, origin));
+            let at = now + Duration::from_secs(u64::from(delay));
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.pending_will = Some((at, message));
+            }
+            if delay == 0 {
+                self.publish_pending_will(now, key);
+            } else {
+                self.timers.set(at, Timer::Will(key));
+            }
+        }
+        if expiry == 0 {
+            self.end_session(now, key);
+        }
+    }
+
+    /// Ends a session with everything that belongs to it. A will that was waiting is published. [MQTT-3.1.2-8]
+    pub(super) fn end_session(&mut self, now: Moment, key: u32) {
+        self.publish_pending_will(now, key);
+        let Some(session) = self.sessions.remove(key) else { return };
+        for filter in session.subscriptions.keys() {
+            self.subscriptions.remove(filter, Subscriber::Session(key));
+        }
+        self.routes.forget();
+        if let Some(at) = session.ends_at {
+            self.timers.cancel(at, Timer::SessionEnd(key));
+        }
+        if session.lasts() {
+            self.journal.record(|| Change::SessionEnded(Arc::clone(&session.client_id)));
+        }
+    }
+
+    /// Publishes the will that waits in a session, if there is one, under the rights that its client has.
+    pub(super) fn publish_pending_will(&mut self, now: Moment, key: u32) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some((at, message)) = session.pending_will.take() else { return };
+        self.timers.cancel(at, Timer::Will(key));
+        let allowed = session.rights.may_publish(&message.topic);
+        let topic = message.topic.clone();
+        let outcome = match allowed {
+            true => self.accept(now, *message, Some(key)),
+            false => Err(super::publish::not_authorized()),
+        };
+        if let Err(refusal) = outcome {
+            self.tally.messages_refused += 1;
+            tracing::debug!(%topic, %refusal, "a will was refused");
+        }
+    }
+
+    /// The timer of a client's keep-alive: it has been silent for too long, or was heard since and gets a new timer.
+    pub(super) fn check_silence(&mut self, now: Moment, key: u32) {
+        let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        let Some(silence) = link.silence else { return };
+        let due = link.last_heard + silence;
+        if due <= now {
+            self.close(
+                now,
+                key,
+                Some((Reason::KeepAliveTimeout, "nothing was heard within the keep-alive")),
+                true,
+            );
+        } else {
+            link.silence_due = due;
+            self.timers.set(due, Timer::KeepAlive(key));
+        }
+    }
+
+    /// The broker stops: every client is told and disconnected, then all wills are published. A client that the broker
+    /// disconnects did not say goodbye, so its will is due [MQTT-3.1.2-8]; nobody is left to receive it at once, but
+    /// retained topics and waiting sessions tell the truth when the broker is back.
+    pub(crate) fn shut_down(&mut self, now: Moment) {
+        let mut wills = Vec::new();
+        for key in self.sessions.connected_keys() {
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            let origin = session.origin.clone();
+            let will = session.link.as_mut().and_then(|link| link.will.take());
+            wills.extend(will.map(|will| will_message(*will, origin)));
+            self.close(now, key, Some((Reason::ShuttingDown, "the broker is shutting down")), false);
+        }
+        for message in wills {
+            if let Err(refusal) = self.accept(now, message, None) {
+                tracing::debug!(%refusal, "a will was refused");
+            }
+        }
+    }
+
+    /// Lets go the clients that were found to have to go while something else was going on.
+    pub(super) fn dismiss_doomed(&mut self, now: Moment) {
+        while let Some((key, reason, text)) = self.doomed.pop() {
+            self.close(now, key, Some((reason, text)), true);
+        }
+    }
+}
+
+fn will_message(will: Will, origin: Origin) -> Message {
+    Message {
+        topic: will.topic,
+        payload: will.payload,
+        qos: will.qos,
+        retain: will.retain,
+        properties: will.properties,
+        origin,
+    }
+}

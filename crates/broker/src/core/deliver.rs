@@ -1,0 +1,361 @@
+//! A message goes out: to everybody who asked for it, at once, or from the queue when there is room again.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use gatehouse_model::{Message, Moment, Qos, TopicName};
+
+use super::outgoing::{Delivery, InFlight, Queueing, Stage, expiry_left};
+use super::publish::compact;
+use super::retained::Retained;
+use super::route::{Audience, Target, targets};
+use super::sessions::{Link, Session};
+use super::subscriptions::{Entry, Subscriber};
+use super::{Action, Core, Tally, note};
+use crate::Settings;
+use crate::codec::{Ack, AckKind, OutgoingPublish, Reason, Version, set_packet_id};
+use crate::store::Change;
+
+/// The encoded forms of the message that is being delivered, so that a fan-out encodes it once for each kind of client.
+#[derive(Debug, Default)]
+pub(super) struct Templates {
+    bytes: BytesMut,
+    known: Vec<Template>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Template {
+    kind: (Version, Qos, bool),
+    start: usize,
+    end: usize,
+    id_at: usize,
+}
+
+impl Templates {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.known.clear();
+    }
+
+    /// The template for this kind of client, made when there is none yet.
+    fn get(&mut self, publish: &OutgoingPublish<'_>, version: Version) -> Option<Template> {
+        let kind = (version, publish.qos, publish.retain);
+        if let Some(known) = self.known.iter().find(|template| template.kind == kind) {
+            return Some(*known);
+        }
+        let start = self.bytes.len();
+        let id_at = publish.encode(version, usize::MAX, &mut self.bytes)?;
+        let template = Template { kind, start, end: self.bytes.len(), id_at };
+        self.known.push(template);
+        Some(template)
+    }
+}
+
+/// A packet did not fit into what its client takes.
+struct TooLarge;
+
+impl Core {
+    /// Everybody who receives what is published to `topic`.
+    fn route(&mut self, topic: &TopicName) -> Arc<[Target]> {
+        if let Some(known) = self.routes.get(topic) {
+            return known;
+        }
+        let mut entries = Vec::new();
+        self.subscriptions.matching(topic, &mut entries);
+        entries.retain(|entry| match entry.subscriber {
+            Subscriber::Local(_) => true,
+            Subscriber::Session(key) => {
+                self.sessions.get(key).is_some_and(|session| session.rights.may_receive(topic))
+            }
+        });
+        let route: Arc<[Target]> = targets(entries).into();
+        self.routes.insert(topic.clone(), Arc::clone(&route));
+        route
+    }
+
+    /// Delivers a message; tells whether there was anybody to deliver it to. `kept` is the same message when it is
+    /// being retained, so that it is not copied again.
+    pub(super) fn deliver(
+        &mut self,
+        now: Moment,
+        message: &Message,
+        mut kept: Option<Arc<Message>>,
+        publisher: Option<u32>,
+    ) -> bool {
+        let route = self.route(&message.topic);
+        self.templates.clear();
+        let mut somebody = false;
+        for target in route.iter() {
+            let itself = matches!(target.subscriber, Subscriber::Session(key) if Some(key) == publisher);
+            match (target.audience, itself) {
+                (Audience::NotThePublisher, true) | (Audience::ThePublisher, false) => continue,
+                _ => somebody = true,
+            }
+            let qos = target.qos.min(message.qos);
+            match target.subscriber {
+                Subscriber::Local(subscription) => {
+                    let message = Message { qos, retain: false, ..message.clone() };
+                    self.actions.push(Action::Deliver { subscription, message });
+                }
+                Subscriber::Session(key) if qos == Qos::AtMostOnce => {
+                    self.deliver_at_most_once(key, target, message, route.len() > 1);
+                }
+                Subscriber::Session(key) => {
+                    let shared = kept.get_or_insert_with(|| Arc::new(compact(message)));
+                    let delivery = Delivery {
+                        number: 0,
+                        message: Arc::clone(shared),
+                        qos,
+                        retain: target.retain_as_published && message.retain,
+                        identifiers: target.identifiers.clone(),
+                        received: now,
+                    };
+                    self.deliver_surely(now, key, delivery, route.len() > 1);
+                }
+            }
+        }
+        somebody
+    }
+
+    /// QoS 0: to whoever is connected and reads.
+    fn deliver_at_most_once(&mut self, key: u32, target: &Target, message: &Message, share: bool) {
+        let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        if link.backlog() > self.settings.outbound_bytes {
+            self.tally.messages_dropped += 1;
+            return;
+        }
+        let publish = OutgoingPublish {
+            topic: &message.topic,
+            payload: &message.payload,
+            qos: Qos::AtMostOnce,
+            retain: target.retain_as_published && message.retain,
+            duplicate: false,
+            packet_id: 0,
+            properties: &message.properties,
+            expiry: message.properties.message_expiry_seconds,
+            identifiers: target.identifiers.as_deref().unwrap_or_default(),
+        };
+        let templates = share.then_some(&mut self.templates);
+        match write_publish(link, &publish, templates) {
+            Ok(()) => {
+                count_sent(&mut self.tally);
+                note(&mut self.noted, key, &mut link.noted);
+            }
+            Err(TooLarge) => self.tally.messages_dropped += 1,
+        }
+    }
+
+    /// QoS 1 and 2: now when nothing waits before it, else later. The delivery gets its number here.
+    fn deliver_surely(&mut self, now: Moment, key: u32, mut delivery: Delivery, share: bool) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        delivery.number = session.outgoing.number();
+        let number = delivery.number;
+        let kept = session.lasts().then(|| (Arc::clone(&session.client_id), Arc::clone(&delivery.message)));
+        let mut sends_now = false;
+        if let Some(link) = session.link.as_mut()
+            && session.outgoing.has_room(link.window)
+        {
+            sends_now = link.backlog() <= self.settings.outbound_bytes;
+            link.congested |= !sends_now;
+            note(&mut self.noted, key, &mut link.noted);
+        }
+        let taken = if sends_now {
+            send_first(now, session, delivery, share.then_some(&mut self.templates)).is_ok()
+        } else {
+            let Settings { queued_messages, queued_bytes, .. } = self.settings;
+            session.outgoing.enqueue(delivery, queued_messages, queued_bytes) == Queueing::Queued
+        };
+        match (taken, sends_now) {
+            (false, _) => return self.tally.messages_dropped += 1,
+            (true, true) => count_sent(&mut self.tally),
+            (true, false) => {}
+        }
+        if let Some((client_id, message)) = kept {
+            self.journal.record(|| Change::Queued { client_id, number, message });
+        }
+    }
+
+    /// The client has read most of what waited for it.
+    pub(crate) fn drained(&mut self, now: Moment, connection: super::ConnectionId) {
+        let Some(key) = self.sessions.of_connection(connection) else { return };
+        if let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) {
+            link.congested = false;
+        }
+        self.pump(now, key);
+    }
+
+    /// Sends what waits for a session as far as its window and its connection have room: first what was on its way
+    /// when the former connection broke [MQTT-4.4.0-1], then the queue, then retained messages for new subscriptions.
+    pub(super) fn pump(&mut self, now: Moment, key: u32) {
+        loop {
+            let Some(session) = self.sessions.get_mut(key) else { return };
+            let Some(link) = session.link.as_mut() else { return };
+            if link.backlog() > self.settings.outbound_bytes {
+                link.congested = true;
+                note(&mut self.noted, key, &mut link.noted);
+                return;
+            }
+            if let Some(repeat) = session.outgoing.next_repeat(link.window) {
+                send_again(now, link, repeat);
+                self.tally.packets_sent += 1;
+                note(&mut self.noted, key, &mut link.noted);
+            } else if let Some(delivery) = session.outgoing.next_waiting(link.window) {
+                note(&mut self.noted, key, &mut link.noted);
+                let number = delivery.number;
+                let expired = delivery.expiry_left(now).is_err();
+                if !expired && send_first(now, session, delivery, None).is_ok() {
+                    count_sent(&mut self.tally);
+                    continue;
+                }
+                // An expired message has come to its end as its publisher wished; one too large is lost, and counted.
+                self.tally.messages_dropped += u64::from(!expired);
+                let client_id = &session.client_id;
+                self.journal.record(|| Change::Delivered(Arc::clone(client_id), number));
+            } else if !self.replay_one(now, key) {
+                return;
+            }
+        }
+    }
+
+    /// Sends the next retained message that a new subscription asked for. Tells whether there was one that could be
+    /// looked at.
+    fn replay_one(&mut self, now: Moment, key: u32) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        let Some(link) = session.link.as_mut() else { return false };
+        let Some((entry, found)) = link.replay.current.as_mut() else {
+            let Some((filter, entry)) = link.replay.waiting.pop_front() else { return false };
+            let mut found = Vec::new();
+            self.retained.matching(&filter, &mut found);
+            link.replay.current = Some((entry, found.into()));
+            return true;
+        };
+        let entry = *entry;
+        let Some(retained) = found.front() else {
+            link.replay.current = None;
+            return true;
+        };
+        let qos = entry.options.qos.min(retained.message.qos);
+        if qos != Qos::AtMostOnce && !session.outgoing.has_room(link.window) {
+            return false;
+        }
+        let Some(retained) = found.pop_front() else { return false };
+        // What has been replaced or cleared meanwhile was delivered as it happened; sending the former value now would
+        // turn back the time.
+        let is_current = self
+            .retained
+            .get(&retained.message.topic)
+            .is_some_and(|current| Arc::ptr_eq(&current.message, &retained.message));
+        if !is_current || !session.rights.may_receive(&retained.message.topic) {
+            return true;
+        }
+        self.send_retained(now, key, entry, retained, qos);
+        true
+    }
+
+    fn send_retained(&mut self, now: Moment, key: u32, entry: Entry, retained: Retained, qos: Qos) {
+        let Retained { message, received } = retained;
+        let Ok(expiry) = expiry_left(&message, received, now) else { return };
+        if qos != Qos::AtMostOnce {
+            let identifiers = entry.identifier.map(|identifier| [identifier].into());
+            let delivery = Delivery { number: 0, message, qos, retain: true, identifiers, received };
+            return self.deliver_surely(now, key, delivery, false);
+        }
+        let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        let publish = OutgoingPublish {
+            topic: &message.topic,
+            payload: &message.payload,
+            qos,
+            retain: true,
+            duplicate: false,
+            packet_id: 0,
+            properties: &message.properties,
+            expiry,
+            identifiers: entry.identifier.as_slice(),
+        };
+        match write_publish(link, &publish, None) {
+            Ok(()) => {
+                count_sent(&mut self.tally);
+                note(&mut self.noted, key, &mut link.noted);
+            }
+            Err(TooLarge) => self.tally.messages_dropped += 1,
+        }
+    }
+}
+
+fn count_sent(tally: &mut Tally) {
+    tally.packets_sent += 1;
+    tally.messages_sent += 1;
+}
+
+/// Encodes a PUBLISH for one client, by way of a template when the message goes to many.
+fn write_publish(
+    link: &mut Link,
+    publish: &OutgoingPublish<'_>,
+    templates: Option<&mut Templates>,
+) -> Result<(), TooLarge> {
+    let limit = link.encoder.max_packet_bytes as usize;
+    let version = link.encoder.version;
+    let Some(templates) = templates.filter(|_| publish.identifiers.is_empty()) else {
+        return publish.encode(version, limit, &mut link.staged).map(|_| ()).ok_or(TooLarge);
+    };
+    let template = templates.get(publish, version).ok_or(TooLarge)?;
+    if template.end - template.start > limit {
+        return Err(TooLarge);
+    }
+    let start = link.staged.len();
+    link.staged.extend_from_slice(&templates.bytes[template.start..template.end]);
+    if publish.qos != Qos::AtMostOnce {
+        set_packet_id(&mut link.staged, start, template.id_at, publish.packet_id);
+    }
+    Ok(())
+}
+
+/// Sends a delivery for the first time and notes it as on its way.
+fn send_first(
+    now: Moment,
+    session: &mut Session,
+    delivery: Delivery,
+    templates: Option<&mut Templates>,
+) -> Result<(), TooLarge> {
+    let Some(link) = session.link.as_mut() else { return Ok(()) };
+    let publish = OutgoingPublish {
+        topic: &delivery.message.topic,
+        payload: &delivery.message.payload,
+        qos: delivery.qos,
+        retain: delivery.retain,
+        duplicate: false,
+        packet_id: delivery.packet_id(),
+        properties: &delivery.message.properties,
+        expiry: delivery.expiry_left(now).unwrap_or_default(),
+        identifiers: delivery.identifiers.as_deref().unwrap_or_default(),
+    };
+    write_publish(link, &publish, templates)?;
+    session.outgoing.begin(delivery);
+    Ok(())
+}
+
+/// Sends a delivery again on a new connection: PUBLISH with DUP [MQTT-3.3.1-1], or PUBREL when the client has it.
+fn send_again(now: Moment, link: &mut Link, repeat: &InFlight) {
+    let packet_id = repeat.delivery.packet_id();
+    if repeat.stage == Stage::Released {
+        let ack = Ack { kind: AckKind::PubRel, packet_id, reason: Reason::Success, text: None };
+        return link.encoder.ack(ack, &mut link.staged);
+    }
+    let delivery = &repeat.delivery;
+    let publish = OutgoingPublish {
+        topic: &delivery.message.topic,
+        payload: &delivery.message.payload,
+        qos: delivery.qos,
+        retain: delivery.retain,
+        duplicate: true,
+        packet_id,
+        properties: &delivery.message.properties,
+        // A delivery that has begun is finished even when its expiry has passed (MQTT 5.0 section 3.3.2.3.3).
+        expiry: delivery.expiry_left(now).unwrap_or(Some(0)),
+        identifiers: delivery.identifiers.as_deref().unwrap_or_default(),
+    };
+    if write_publish(link, &publish, None).is_err() {
+        // The client takes smaller packets than last time; it will never see this one.
+        tracing::debug!(topic = %delivery.message.topic, "a repeated message is too large for its client now");
+    }
+}

@@ -1,0 +1,247 @@
+//! A packet comes in from a client.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use gatehouse_model::{Message, Moment, Qos};
+
+use super::outgoing::Stage;
+use super::sessions::{ConnectionId, Link};
+use super::{Core, note};
+use crate::RefusalCode;
+use crate::codec::{Ack, AckKind, Disconnect, Packet, Publish, Reason, Version};
+use crate::store::{Change, Ticket};
+
+impl Core {
+    /// Takes packets of one connection, in order, until they end or the connection does.
+    pub(crate) fn packets(
+        &mut self,
+        now: Moment,
+        connection: ConnectionId,
+        packets: impl IntoIterator<Item = Packet>,
+    ) {
+        let Some(key) = self.sessions.of_connection(connection) else { return };
+        if let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) {
+            link.last_heard = now;
+        }
+        for packet in packets {
+            // A packet may end the connection, and what follows it is then nobody's.
+            if self.sessions.of_connection(connection) != Some(key) {
+                return;
+            }
+            self.tally.packets_received += 1;
+            self.packet(now, key, packet);
+        }
+    }
+
+    fn packet(&mut self, now: Moment, key: u32, packet: Packet) {
+        match packet {
+            Packet::Publish(publish) => self.publish(now, key, publish),
+            Packet::PubAck(id) => self.acknowledged(now, key, id, Qos::AtLeastOnce),
+            Packet::PubRec { packet_id, accepted: true } => self.received(key, packet_id),
+            Packet::PubRec { packet_id, accepted: false } => {
+                self.acknowledged(now, key, packet_id, Qos::ExactlyOnce);
+            }
+            Packet::PubRel(id) => self.released(key, id),
+            Packet::PubComp(id) => self.acknowledged(now, key, id, Qos::ExactlyOnce),
+            Packet::Subscribe(subscribe) => self.subscribe(now, key, &subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(key, &unsubscribe),
+            Packet::PingReq => {
+                self.answer(key, None, |link, out| link.encoder.pingresp(out));
+            }
+            Packet::Disconnect(disconnect) => self.disconnected(now, key, disconnect),
+            // [MQTT-3.1.0-2]
+            Packet::Connect => self.reject(now, key, Reason::Protocol, "a second CONNECT"),
+            Packet::Auth => {
+                self.reject(
+                    now,
+                    key,
+                    Reason::Protocol,
+                    "AUTH without an authentication method in the CONNECT",
+                );
+            }
+        }
+    }
+
+    /// Stages an answer, or holds it until `ticket` is committed. Answers of one connection keep their order, so one
+    /// that waits for nothing still goes behind those that do. [MQTT-4.6.0-2]
+    pub(super) fn answer(
+        &mut self,
+        key: u32,
+        ticket: Option<Ticket>,
+        write: impl FnOnce(&Link, &mut BytesMut),
+    ) {
+        let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        self.tally.packets_sent += 1;
+        let waits_for = ticket.or_else(|| link.held.back().map(|(ticket, _)| *ticket));
+        if let Some(waits_for) = waits_for {
+            let mut bytes = BytesMut::new();
+            write(link, &mut bytes);
+            match link.held.back_mut() {
+                Some((last, held)) if *last == waits_for => held.extend_from_slice(&bytes),
+                _ => link.held.push_back((waits_for, bytes)),
+            }
+            return;
+        }
+        let mut staged = std::mem::take(&mut link.staged);
+        write(link, &mut staged);
+        link.staged = staged;
+        note(&mut self.noted, key, &mut link.noted);
+        if link.backlog() > self.settings.outbound_bytes.saturating_mul(2) {
+            self.doomed.push((key, Reason::QuotaExceeded, "the client sends but does not read"));
+        }
+    }
+
+    fn answer_ack(&mut self, key: u32, ticket: Option<Ticket>, ack: Ack<'_>) {
+        self.answer(key, ticket, |link, out| link.encoder.ack(ack, out));
+    }
+
+    /// A client publishes.
+    fn publish(&mut self, now: Moment, key: u32, publish: Publish) {
+        let mark = self.journal.mark();
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let (qos, packet_id) = (publish.qos, publish.packet_id);
+        if qos == Qos::ExactlyOnce && session.incoming.contains(&packet_id) {
+            // Sent again because our PUBREC was lost: it has been taken already. [MQTT-4.3.3-10]
+            let ack = Ack { kind: AckKind::PubRec, packet_id, reason: Reason::Success, text: None };
+            return self.answer_ack(key, None, ack);
+        }
+        let version = session.link.as_ref().map_or(Version::V3, |link| link.encoder.version);
+        if version == Version::V5
+            && qos == Qos::ExactlyOnce
+            && session.incoming.len() >= usize::from(self.settings.receive_maximum)
+        {
+            // [MQTT-3.3.4-9]
+            return self.reject(now, key, Reason::ReceiveMaximumExceeded, "too many unreleased messages");
+        }
+        self.tally.messages_received += 1;
+        let allowed = session.rights.may_publish(&publish.topic);
+        let message = Message {
+            topic: publish.topic,
+            payload: publish.payload,
+            qos,
+            retain: publish.retain,
+            properties: publish.properties,
+            origin: session.origin.clone(),
+        };
+        let outcome = match allowed {
+            true => self.accept(now, message, Some(key)),
+            false => Err(super::publish::not_authorized()),
+        };
+        let refusal = match &outcome {
+            Ok(_) => None,
+            Err(refusal) => {
+                self.tally.messages_refused += 1;
+                Some(refusal)
+            }
+        };
+        // 3.1.1 can only be told that the message came; the refusal's own answer tells the rest. [MQTT-3.3.5-2]
+        let refused = refusal.filter(|_| version == Version::V5);
+        let reason = match (&outcome, refused) {
+            (_, Some(refusal)) => reason_of(refusal.code),
+            (Ok(false), None) => Reason::NoMatchingSubscribers,
+            _ => Reason::Success,
+        };
+        if qos == Qos::ExactlyOnce && refused.is_none() {
+            self.begin_incoming(key, packet_id);
+        }
+        let kind = match qos {
+            Qos::AtMostOnce => return,
+            Qos::AtLeastOnce => AckKind::PubAck,
+            Qos::ExactlyOnce => AckKind::PubRec,
+        };
+        let ticket = self.journal.since(mark);
+        let text = refused.map(|refusal| refusal.reason.as_str());
+        self.answer_ack(key, ticket, Ack { kind, packet_id, reason, text });
+    }
+
+    fn begin_incoming(&mut self, key: u32, packet_id: u16) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.incoming.insert(packet_id);
+        if session.lasts() {
+            let client_id = &session.client_id;
+            self.journal.record(|| Change::IncomingBegun(Arc::clone(client_id), packet_id));
+        }
+    }
+
+    /// PUBREL: the client will not send this message again.
+    fn released(&mut self, key: u32, packet_id: u16) {
+        let mark = self.journal.mark();
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let known = session.incoming.remove(&packet_id);
+        if session.incoming.is_empty() {
+            session.incoming.shrink_to_fit();
+        }
+        if known && session.lasts() {
+            let client_id = &session.client_id;
+            self.journal.record(|| Change::IncomingReleased(Arc::clone(client_id), packet_id));
+        }
+        let reason = if known { Reason::Success } else { Reason::PacketIdNotFound };
+        let ticket = self.journal.since(mark);
+        self.answer_ack(key, ticket, Ack { kind: AckKind::PubComp, packet_id, reason, text: None });
+    }
+
+    /// PUBREC: the client has a QoS 2 message.
+    fn received(&mut self, key: u32, packet_id: u16) {
+        let mark = self.journal.mark();
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let number = session.outgoing.release(packet_id);
+        if let Some(number) = number
+            && session.lasts()
+        {
+            let client_id = &session.client_id;
+            self.journal.record(|| Change::Received(Arc::clone(client_id), number));
+        }
+        let reason = if number.is_some() { Reason::Success } else { Reason::PacketIdNotFound };
+        let ticket = self.journal.since(mark);
+        self.answer_ack(key, ticket, Ack { kind: AckKind::PubRel, packet_id, reason, text: None });
+    }
+
+    /// PUBACK, PUBCOMP, or a PUBREC that refuses: a delivery has come to its end, and the next may begin.
+    fn acknowledged(&mut self, now: Moment, key: u32, packet_id: u16, qos: Qos) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let fits = session.outgoing.find(packet_id).is_some_and(|one| {
+            one.delivery.qos == qos && (qos == Qos::ExactlyOnce || one.stage == Stage::Published)
+        });
+        if !fits {
+            // An acknowledgement of nothing: repeated by the client, or for the session that it had before.
+            return;
+        }
+        if let Some(number) = session.outgoing.finish(packet_id)
+            && session.lasts()
+        {
+            let client_id = &session.client_id;
+            self.journal.record(|| Change::Delivered(Arc::clone(client_id), number));
+        }
+        self.pump(now, key);
+    }
+
+    /// The client says goodbye.
+    fn disconnected(&mut self, now: Moment, key: u32, disconnect: Disconnect) {
+        if let Some(asked) = disconnect.session_expiry {
+            let longest = u32::try_from(self.settings.max_session_expiry.as_secs()).unwrap_or(u32::MAX);
+            let Some(session) = self.sessions.get_mut(key) else { return };
+            if !session.lasts() && asked > 0 {
+                // MQTT 5.0 section 3.14.2.2.2
+                return self.reject(now, key, Reason::Protocol, "a session expiry that was zero cannot grow");
+            }
+            let was_kept = session.lasts();
+            session.expiry = asked.min(longest);
+            if was_kept && !session.lasts() {
+                let client_id = &session.client_id;
+                self.journal.record(|| Change::SessionEnded(Arc::clone(client_id)));
+            }
+        }
+        self.close(now, key, None, disconnect.with_will);
+    }
+}
+
+fn reason_of(code: RefusalCode) -> Reason {
+    match code {
+        RefusalCode::Implementation => Reason::Implementation,
+        RefusalCode::NotAuthorized => Reason::NotAuthorized,
+        RefusalCode::TopicNameInvalid => Reason::TopicNameInvalid,
+        RefusalCode::QuotaExceeded => Reason::QuotaExceeded,
+        RefusalCode::PayloadFormatInvalid => Reason::PayloadFormatInvalid,
+    }
+}

@@ -1,0 +1,46 @@
+//! What a round changed that has to outlive the process, and which acknowledgements wait for it.
+
+use crate::store::{Change, Ticket};
+
+/// The changes of the round that is going on. Rounds are numbered; a round without changes costs nothing.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    keeps: bool,
+    changes: Vec<Change>,
+    /// The ticket that the changes of this round will have.
+    ticket: Ticket,
+}
+
+impl Journal {
+    /// A journal for a store that keeps changes, or for one that does not want them.
+    pub(crate) fn new(keeps: bool) -> Self {
+        Self { keeps, changes: Vec::new(), ticket: Ticket(1) }
+    }
+
+    /// Notes a change; it is made only when somebody keeps it.
+    pub(crate) fn record(&mut self, change: impl FnOnce() -> Change) {
+        if self.keeps {
+            self.changes.push(change());
+        }
+    }
+
+    /// A mark to ask later with [`Journal::since`].
+    pub(crate) fn mark(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The ticket that an acknowledgement has to wait for, when something was recorded since `mark`.
+    pub(crate) fn since(&self, mark: usize) -> Option<Ticket> {
+        (self.changes.len() > mark).then_some(self.ticket)
+    }
+
+    /// Ends the round: its ticket and changes, when there were any.
+    pub(crate) fn end_round(&mut self) -> Option<(Ticket, Vec<Change>)> {
+        if self.changes.is_empty() {
+            return None;
+        }
+        let ticket = self.ticket;
+        self.ticket = Ticket(ticket.0 + 1);
+        Some((ticket, std::mem::take(&mut self.changes)))
+    }
+}

@@ -1,0 +1,207 @@
+//! What the broker decides, with no input or output of its own.
+//!
+//! The hub tells what happened and when ([`Core::connect`], [`Core::packet`], [`Core::lost`], …). The core changes its
+//! state, stages bytes for connections, and answers in four ways: [`Core::end_round`] gives what the store has to
+//! keep, [`Core::drain`] gives the [`Action`]s for the edge, [`Core::next_deadline`] tells when
+//! [`Core::handle_timeout`] wants to be called, and [`Core::committed`] lets go the acknowledgements that waited for
+//! the store.
+
+mod connect;
+mod deliver;
+mod figures;
+mod inbound;
+mod journal;
+mod outgoing;
+mod publish;
+mod retained;
+mod route;
+mod sessions;
+mod subscribe;
+mod subscriptions;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use gatehouse_model::{Message, Moment, Randomness, TopicFilter};
+
+use self::deliver::Templates;
+use self::journal::Journal;
+use self::retained::{Retained, RetainedTree};
+use self::route::Routes;
+use self::sessions::Sessions;
+use self::subscriptions::SubscriptionTree;
+use self::timers::{Timer, Timers};
+use crate::codec::Reason;
+use crate::store::{Change, Snapshot, Ticket};
+use crate::{PublishGuard, Settings};
+
+pub(crate) use self::figures::Traffic;
+pub(crate) use self::sessions::{ConnectionId, Gauge};
+
+/// What the edge has to do.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Write these bytes.
+    Write {
+        connection: ConnectionId,
+        bytes: BytesMut,
+        /// Tell the core ([`Core::drained`]) when the client has taken most of what waits for it.
+        tell_when_drained: bool,
+    },
+    /// Write these bytes, then close.
+    Close { connection: ConnectionId, bytes: BytesMut },
+    /// Hand a message to an in-process subscription.
+    Deliver { subscription: u32, message: Message },
+}
+
+/// What has been counted since the broker started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) packets_received: u64,
+    pub(crate) packets_sent: u64,
+    pub(crate) messages_received: u64,
+    pub(crate) messages_sent: u64,
+    pub(crate) messages_dropped: u64,
+    pub(crate) messages_refused: u64,
+    pub(crate) protocol_errors: u64,
+}
+
+/// The state of the broker.
+pub(crate) struct Core {
+    settings: Settings,
+    guard: Arc<dyn PublishGuard>,
+    randomness: Arc<dyn Randomness>,
+    sessions: Sessions,
+    subscriptions: SubscriptionTree,
+    /// The filters of in-process subscriptions, by their number.
+    locals: Vec<Option<Vec<TopicFilter>>>,
+    routes: Routes,
+    retained: RetainedTree,
+    timers: Timers,
+    journal: Journal,
+    tally: Tally,
+    traffic: Traffic,
+    started: Moment,
+    templates: Templates,
+    /// Sessions with bytes or wishes for the edge.
+    noted: Vec<u32>,
+    /// Sessions whose client has to go at the end of the round.
+    doomed: Vec<(u32, Reason, &'static str)>,
+    actions: Vec<Action>,
+}
+
+impl Core {
+    /// A broker that starts at `now` with what the store kept. `keeps` tells whether changes are to be recorded.
+    pub(crate) fn new(
+        settings: Settings,
+        guard: Arc<dyn PublishGuard>,
+        randomness: Arc<dyn Randomness>,
+        snapshot: Snapshot,
+        keeps: bool,
+        now: Moment,
+    ) -> Self {
+        let mut core = Self {
+            settings,
+            guard,
+            randomness,
+            sessions: Sessions::default(),
+            subscriptions: SubscriptionTree::default(),
+            locals: Vec::new(),
+            routes: Routes::default(),
+            retained: RetainedTree::default(),
+            timers: Timers::default(),
+            journal: Journal::new(keeps),
+            tally: Tally::default(),
+            traffic: Traffic::default(),
+            started: now,
+            templates: Templates::default(),
+            noted: Vec::new(),
+            doomed: Vec::new(),
+            actions: Vec::new(),
+        };
+        for message in snapshot.retained {
+            core.retained.insert(Retained { message: Arc::new(message), received: now });
+        }
+        if !core.settings.sys_interval.is_zero() {
+            core.timers.set(now, Timer::Figures);
+        }
+        core
+    }
+
+    /// What has been counted.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Clients connected, sessions, retained messages and subscriptions, as they are now.
+    pub(crate) fn sizes(&self) -> [usize; 4] {
+        [self.sessions.connected(), self.sessions.len(), self.retained.len(), self.subscriptions.len()]
+    }
+
+    /// When [`Core::handle_timeout`] has to be called, unless something else happens before.
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.timers.next()
+    }
+
+    /// Does everything that is due by `now`. `traffic` is what the edge has counted so far.
+    pub(crate) fn handle_timeout(&mut self, now: Moment, traffic: Traffic) {
+        self.traffic = traffic;
+        while let Some((at, timer)) = self.timers.pop(now) {
+            match timer {
+                Timer::KeepAlive(key) => self.check_silence(now, key),
+                Timer::SessionEnd(key) => self.end_session(now, key),
+                Timer::Will(key) => self.publish_pending_will(now, key),
+                Timer::RetainedExpiry(topic) => self.expire_retained(now, &topic),
+                Timer::Figures => self.publish_figures(now, at),
+            }
+        }
+        self.dismiss_doomed(now);
+    }
+
+    /// Ends a round: what the store has to keep from it, and under which ticket.
+    pub(crate) fn end_round(&mut self, now: Moment) -> Option<(Ticket, Vec<Change>)> {
+        self.dismiss_doomed(now);
+        self.journal.end_round()
+    }
+
+    /// Everything up to `ticket` is on disk: the acknowledgements that waited for it may leave.
+    pub(crate) fn committed(&mut self, ticket: Ticket) {
+        for key in self.sessions.connected_keys() {
+            let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else {
+                continue;
+            };
+            while let Some((_, bytes)) = link.held.pop_front_if(|(waits_for, _)| *waits_for <= ticket) {
+                link.staged.extend_from_slice(&bytes);
+                note(&mut self.noted, key, &mut link.noted);
+            }
+        }
+    }
+
+    /// Appends every action since the last call.
+    pub(crate) fn drain(&mut self, actions: &mut Vec<Action>) {
+        for key in std::mem::take(&mut self.noted) {
+            let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else {
+                continue;
+            };
+            link.noted = false;
+            actions.push(Action::Write {
+                connection: link.connection,
+                bytes: std::mem::take(&mut link.staged),
+                tell_when_drained: link.congested,
+            });
+        }
+        actions.append(&mut self.actions);
+    }
+}
+
+/// Puts a session on the list of those with something for the edge, once.
+fn note(noted: &mut Vec<u32>, key: u32, is_noted: &mut bool) {
+    if !*is_noted {
+        *is_noted = true;
+        noted.push(key);
+    }
+}

@@ -1,0 +1,308 @@
+//! Deliveries of QoS 1 and 2 to one session: those on their way, and those that wait.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use gatehouse_model::{Message, Moment, Qos};
+
+use super::retained::message_bytes;
+
+/// Packet identifiers run from 1 to 65,535. [MQTT-2.2.1-3]
+const PACKET_IDS: u64 = 65_535;
+
+/// Most deliveries in a queue whatever the settings say, so that there is always a free packet identifier.
+const MOST_QUEUED: usize = 32_768;
+
+/// One message for one session.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    /// Counts the deliveries of the session ([`Outgoing::number`]). The packet identifier follows from it, so that it is
+    /// the same however often the message is sent, and whether or not the broker was restarted meanwhile.
+    pub(crate) number: u64,
+    pub(crate) message: Arc<Message>,
+    /// The lesser of what was published and what was subscribed.
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    /// The identifiers of the subscriptions that match.
+    pub(crate) identifiers: Option<Arc<[u32]>>,
+    /// When the broker took the message; its expiry counts from then.
+    pub(crate) received: Moment,
+}
+
+impl Delivery {
+    pub(crate) fn packet_id(&self) -> u16 {
+        packet_id(self.number)
+    }
+
+    /// What is left of the message expiry at `now`: nothing to count, some seconds, or `Err` when it has expired.
+    /// [MQTT-3.3.2-5], [MQTT-3.3.2-6]
+    pub(crate) fn expiry_left(&self, now: Moment) -> Result<Option<u32>, Expired> {
+        expiry_left(&self.message, self.received, now)
+    }
+}
+
+/// The message has waited longer than its publisher wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expired;
+
+/// What is left of a message's expiry when it was received at `received` and is delivered at `now`.
+pub(crate) fn expiry_left(message: &Message, received: Moment, now: Moment) -> Result<Option<u32>, Expired> {
+    let Some(seconds) = message.properties.message_expiry_seconds else { return Ok(None) };
+    let waited = u32::try_from(now.saturating_since(received).as_secs()).unwrap_or(u32::MAX);
+    match seconds.checked_sub(waited) {
+        // A message that never waited is passed on as it is, even with an expiry of zero.
+        Some(left) if left > 0 || waited == 0 => Ok(Some(left)),
+        _ => Err(Expired),
+    }
+}
+
+/// How far a delivery has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// PUBLISH sent; PUBACK or PUBREC is awaited.
+    Published,
+    /// PUBREC received and PUBREL sent; PUBCOMP is awaited. Only QoS 2.
+    Released,
+}
+
+/// A delivery on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) stage: Stage,
+    pub(crate) delivery: Delivery,
+}
+
+fn packet_id(number: u64) -> u16 {
+    // The remainder is below 65,535, so that one more still fits.
+    (number % PACKET_IDS) as u16 + 1
+}
+
+/// What became of a delivery that was handed in while it could not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queueing {
+    Queued,
+    Full,
+}
+
+/// The deliveries of one session.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// In the order in which they were first sent, which is the order of their numbers. [MQTT-4.6.0-1]
+    in_flight: VecDeque<InFlight>,
+    /// How many of `in_flight`, from the front, were sent on the connection that is open now.
+    sent: usize,
+    queue: VecDeque<Delivery>,
+    queued_bytes: usize,
+    next: u64,
+}
+
+impl Outgoing {
+    /// Deliveries that wait to be sent for the first time.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Deliveries that were sent and not acknowledged.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether one more could be sent at once: nothing waits before it, and the window has room.
+    pub(crate) fn has_room(&self, window: usize) -> bool {
+        self.queue.is_empty() && self.sent == self.in_flight.len() && self.sent < window
+    }
+
+    /// A new connection: everything on its way has to be sent again. [MQTT-4.4.0-1]
+    pub(crate) fn restart(&mut self) {
+        self.sent = 0;
+    }
+
+    /// Puts a delivery at the end of the queue, within the limits on messages and bytes.
+    pub(crate) fn enqueue(&mut self, delivery: Delivery, messages: usize, bytes: usize) -> Queueing {
+        let size = message_bytes(&delivery.message);
+        if self.queue.len() >= messages.min(MOST_QUEUED) || self.queued_bytes + size > bytes {
+            return Queueing::Full;
+        }
+        self.queued_bytes += size;
+        self.queue.push_back(delivery);
+        Queueing::Queued
+    }
+
+    /// The next delivery to send again on this connection, when the window has room for it.
+    pub(crate) fn next_repeat(&mut self, window: usize) -> Option<&InFlight> {
+        if self.sent >= window || self.sent >= self.in_flight.len() {
+            return None;
+        }
+        self.sent += 1;
+        self.in_flight.get(self.sent - 1)
+    }
+
+    /// Takes the next delivery out of the queue, when the window has room for it.
+    pub(crate) fn next_waiting(&mut self, window: usize) -> Option<Delivery> {
+        if self.in_flight.len() >= window || self.sent < self.in_flight.len() {
+            return None;
+        }
+        let delivery = self.queue.pop_front()?;
+        self.queued_bytes -= message_bytes(&delivery.message);
+        if self.queue.is_empty() {
+            // A queue that was long for a while does not keep its memory.
+            self.queue = VecDeque::new();
+        }
+        Some(delivery)
+    }
+
+    /// A number for the next delivery, whose packet identifier no other delivery has.
+    pub(crate) fn number(&mut self) -> u64 {
+        while self.is_used(self.next) {
+            self.next += 1;
+        }
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Notes a delivery as sent.
+    pub(crate) fn begin(&mut self, delivery: Delivery) {
+        self.in_flight.push_back(InFlight { stage: Stage::Published, delivery });
+        self.sent = self.in_flight.len();
+    }
+
+    /// Whether the packet identifier of this number belongs to a delivery that is not finished. Only one that was made
+    /// a whole round of identifiers ago can have it.
+    fn is_used(&self, number: u64) -> bool {
+        let all = || self.in_flight.iter().map(|one| &one.delivery).chain(&self.queue);
+        match all().next() {
+            Some(oldest) if number - oldest.number >= PACKET_IDS => {
+                all().any(|one| one.packet_id() == packet_id(number))
+            }
+            _ => false,
+        }
+    }
+
+    /// Where the delivery with this packet identifier stands.
+    fn place(&self, id: u16) -> Option<usize> {
+        // Clients acknowledge in order [MQTT-4.6.0-2], so that it is nearly always the first.
+        self.in_flight.iter().position(|one| one.delivery.packet_id() == id)
+    }
+
+    /// How far the delivery with this packet identifier has come.
+    pub(crate) fn find(&self, id: u16) -> Option<&InFlight> {
+        self.place(id).and_then(|place| self.in_flight.get(place))
+    }
+
+    /// The client has a QoS 2 message; from now on it is only released. Gives its number.
+    pub(crate) fn release(&mut self, id: u16) -> Option<u64> {
+        let place = self.place(id)?;
+        let one = self.in_flight.get_mut(place)?;
+        if one.delivery.qos != Qos::ExactlyOnce {
+            return None;
+        }
+        one.stage = Stage::Released;
+        Some(one.delivery.number)
+    }
+
+    /// A delivery came to its end. Gives its number.
+    pub(crate) fn finish(&mut self, id: u16) -> Option<u64> {
+        let place = self.place(id)?;
+        let done = self.in_flight.remove(place)?;
+        if place < self.sent {
+            self.sent -= 1;
+        }
+        if self.in_flight.is_empty() && self.in_flight.capacity() > IDLE_CAPACITY {
+            self.in_flight = VecDeque::new();
+        }
+        Some(done.delivery.number)
+    }
+}
+
+/// Places for deliveries that an idle session may hold on to.
+const IDLE_CAPACITY: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatehouse_model::{Origin, TopicName};
+    use std::time::Duration;
+
+    fn delivery(outgoing: &mut Outgoing, qos: Qos) -> Delivery {
+        let number = outgoing.number();
+        let topic = TopicName::new("t").unwrap();
+        let message = Message::new(topic, "0123456789", qos, false, Origin::part("test"));
+        let message = Arc::new(message);
+        Delivery { number, message, qos, retain: false, identifiers: None, received: Moment::default() }
+    }
+
+    fn begin(outgoing: &mut Outgoing, qos: Qos) -> u16 {
+        let delivery = delivery(outgoing, qos);
+        let id = delivery.packet_id();
+        outgoing.begin(delivery);
+        id
+    }
+
+    fn enqueue(outgoing: &mut Outgoing, messages: usize, bytes: usize) -> Queueing {
+        let delivery = delivery(outgoing, Qos::AtLeastOnce);
+        outgoing.enqueue(delivery, messages, bytes)
+    }
+
+    #[test]
+    fn identifiers_that_are_in_use_are_passed_over() {
+        let mut outgoing = Outgoing::default();
+        let stuck = begin(&mut outgoing, Qos::AtLeastOnce);
+        assert_eq!(stuck, 1);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..2 * PACKET_IDS {
+            let id = begin(&mut outgoing, Qos::AtLeastOnce);
+            assert!(id != 0 && id != stuck);
+            seen.insert(id);
+            outgoing.finish(id).unwrap();
+        }
+        assert_eq!(seen.len() as u64, PACKET_IDS - 1);
+        assert_eq!(outgoing.in_flight(), 1);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_messages_and_bytes() {
+        let mut outgoing = Outgoing::default();
+        for _ in 0..3 {
+            assert_eq!(enqueue(&mut outgoing, 3, 1_000), Queueing::Queued);
+        }
+        assert_eq!(enqueue(&mut outgoing, 3, 1_000), Queueing::Full);
+        assert_eq!(enqueue(&mut outgoing, 10, 40), Queueing::Full);
+        assert!(outgoing.next_waiting(1).is_some());
+        assert_eq!(enqueue(&mut outgoing, 10, 40), Queueing::Queued);
+    }
+
+    #[test]
+    fn what_was_on_its_way_goes_before_what_waits() {
+        let mut outgoing = Outgoing::default();
+        for _ in 0..3 {
+            begin(&mut outgoing, Qos::ExactlyOnce);
+        }
+        outgoing.release(2).unwrap();
+        enqueue(&mut outgoing, 9, 9_999);
+        outgoing.restart();
+        let mut repeat = |outgoing: &mut Outgoing| {
+            outgoing.next_repeat(2).map(|one| (one.delivery.packet_id(), one.stage))
+        };
+        // The client takes two at once now, so that the third has to wait, and the queue after it.
+        assert_eq!(repeat(&mut outgoing), Some((1, Stage::Published)));
+        assert_eq!(repeat(&mut outgoing), Some((2, Stage::Released)));
+        assert!(repeat(&mut outgoing).is_none() && outgoing.next_waiting(2).is_none());
+        outgoing.finish(1).unwrap();
+        assert_eq!(repeat(&mut outgoing), Some((3, Stage::Published)));
+        assert!(outgoing.next_waiting(2).is_none());
+        outgoing.finish(3).unwrap();
+        assert!(outgoing.next_waiting(2).is_some());
+    }
+
+    #[test]
+    fn an_expiry_counts_down() {
+        let mut outgoing = Outgoing::default();
+        let mut message = Message::clone(&delivery(&mut outgoing, Qos::AtLeastOnce).message);
+        message.properties.message_expiry_seconds = Some(10);
+        let after = |seconds| Moment::from_start(Duration::from_secs(seconds));
+        assert_eq!(expiry_left(&message, after(5), after(5)), Ok(Some(10)));
+        assert_eq!(expiry_left(&message, after(5), after(14)), Ok(Some(1)));
+        assert_eq!(expiry_left(&message, after(5), after(15)), Err(Expired));
+        assert_eq!(expiry_left(&message, after(5), after(99)), Err(Expired));
+    }
+}

@@ -1,0 +1,149 @@
+//! A message comes in: may it, is it kept, who gets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatehouse_model::{Message, Moment, TopicName};
+
+use super::Core;
+use super::outgoing::expiry_left;
+use super::retained::{Retained, message_bytes};
+use super::timers::Timer;
+use crate::store::{Change, Ticket};
+use crate::{Refusal, RefusalCode};
+
+/// Topics that only the broker itself publishes to.
+pub(super) const OWN_TOPICS: &str = "$SYS";
+
+/// The refusal of a message that the sender has no right to publish.
+pub(super) fn not_authorized() -> Refusal {
+    Refusal {
+        code: RefusalCode::NotAuthorized,
+        reason: "this user may not publish to this topic".to_owned(),
+        answer: None,
+    }
+}
+
+impl Core {
+    /// A part of the gateway publishes. The ticket, if there is one, has to be committed before the part is told.
+    ///
+    /// # Errors
+    /// When the guard or a limit refuses it.
+    pub(crate) fn publish_local(&mut self, now: Moment, message: Message) -> Result<Option<Ticket>, Refusal> {
+        let mark = self.journal.mark();
+        self.tally.messages_received += 1;
+        match self.accept(now, message, None) {
+            Ok(_) => Ok(self.journal.since(mark)),
+            Err(refusal) => {
+                self.tally.messages_refused += 1;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Asks the guard, then keeps and routes the message. Tells whether somebody receives it. The rights of a client
+    /// have been checked before.
+    pub(super) fn accept(
+        &mut self,
+        now: Moment,
+        message: Message,
+        publisher: Option<u32>,
+    ) -> Result<bool, Refusal> {
+        let checked = match message.topic.as_str().starts_with(OWN_TOPICS) {
+            true => Err(Refusal {
+                code: RefusalCode::NotAuthorized,
+                reason: "topics below $SYS are the broker's own".to_owned(),
+                answer: None,
+            }),
+            false => self.guard.check(&message).and_then(|()| self.check_retained_quota(&message)),
+        };
+        match checked {
+            Ok(()) => Ok(self.dispatch(now, message, publisher)),
+            Err(mut refusal) => {
+                if let Some(answer) = refusal.answer.take() {
+                    self.dispatch(now, answer, None);
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    fn check_retained_quota(&self, message: &Message) -> Result<(), Refusal> {
+        if !message.retain || message.payload.is_empty() {
+            return Ok(());
+        }
+        let (former_count, former_bytes) = match self.retained.get(&message.topic) {
+            Some(former) => (1, message_bytes(&former.message)),
+            None => (0, 0),
+        };
+        if self.retained.len() - former_count >= self.settings.retained_messages
+            || self.retained.bytes() - former_bytes + message_bytes(message) > self.settings.retained_bytes
+        {
+            return Err(Refusal {
+                code: RefusalCode::QuotaExceeded,
+                reason: "the broker retains as much as it may".to_owned(),
+                answer: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Keeps a retained message and delivers it to everybody who asked. Tells whether somebody did.
+    pub(super) fn dispatch(&mut self, now: Moment, message: Message, publisher: Option<u32>) -> bool {
+        if !message.retain {
+            return self.deliver(now, &message, None, publisher);
+        }
+        if message.payload.is_empty() {
+            // An empty payload clears the topic, and is delivered like any other message. [MQTT-3.3.1-6]
+            self.forget_retained(&message.topic);
+            return self.deliver(now, &message, None, publisher);
+        }
+        let kept = Arc::new(compact(&message));
+        let retained = Retained { message: Arc::clone(&kept), received: now };
+        if let Some(expires) = expires_at(&retained) {
+            self.timers.set(expires, Timer::RetainedExpiry(message.topic.clone()));
+        }
+        if let Some(former) = self.retained.insert(retained) {
+            self.cancel_expiry(&former);
+        }
+        self.journal.record(|| Change::Retained(Arc::clone(&kept)));
+        self.deliver(now, &message, Some(kept), publisher)
+    }
+
+    fn forget_retained(&mut self, topic: &TopicName) {
+        if let Some(former) = self.retained.remove(topic) {
+            self.cancel_expiry(&former);
+            self.journal.record(|| Change::RetainedCleared(topic.clone()));
+        }
+    }
+
+    fn cancel_expiry(&mut self, former: &Retained) {
+        if let Some(at) = expires_at(former) {
+            self.timers.cancel(at, Timer::RetainedExpiry(former.message.topic.clone()));
+        }
+    }
+
+    /// The timer of a retained message: it has expired, unless a newer one has taken its place.
+    pub(super) fn expire_retained(&mut self, now: Moment, topic: &TopicName) {
+        let Some(retained) = self.retained.get(topic) else { return };
+        if expiry_left(&retained.message, retained.received, now).is_err() {
+            self.forget_retained(topic);
+        }
+    }
+}
+
+fn expires_at(retained: &Retained) -> Option<Moment> {
+    let seconds = retained.message.properties.message_expiry_seconds?;
+    Some(retained.received + Duration::from_secs(u64::from(seconds)))
+}
+
+/// A copy that owns its bytes. What a client sent is a piece of a read buffer, which a few bytes that are kept for long
+/// would keep whole.
+pub(super) fn compact(message: &Message) -> Message {
+    let mut copy = message.clone();
+    copy.payload = Bytes::copy_from_slice(&message.payload);
+    copy.properties.correlation_data =
+        message.properties.correlation_data.as_deref().map(Bytes::copy_from_slice);
+    copy
+}

@@ -1,0 +1,166 @@
+//! Sessions, and the connections that some of them have.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use gatehouse_model::{Message, Moment, Origin, TopicFilter};
+
+use super::outgoing::Outgoing;
+use super::retained::Retained;
+use super::subscriptions::Entry;
+use crate::Rights;
+use crate::codec::{Encoder, Will};
+use crate::store::Ticket;
+
+/// The number of a connection, given by the edge and never used again.
+pub(crate) type ConnectionId = u64;
+
+/// How many bytes of a connection are not written yet. The edge keeps it, the core reads it.
+pub(crate) trait Gauge: Send + Sync {
+    fn unwritten(&self) -> usize;
+}
+
+/// The state that a client has at the broker, connected or not.
+pub(crate) struct Session {
+    pub(crate) client_id: Arc<str>,
+    pub(crate) user: Arc<str>,
+    pub(crate) rights: Rights,
+    pub(crate) origin: Origin,
+    pub(crate) link: Option<Box<Link>>,
+    pub(crate) subscriptions: HashMap<TopicFilter, Entry>,
+    pub(crate) outgoing: Outgoing,
+    /// Packet identifiers of QoS 2 publishes that the client has begun and not released.
+    pub(crate) incoming: HashSet<u16>,
+    /// Seconds that it outlives its connection.
+    pub(crate) expiry: u32,
+    /// When it ends, while its client is away.
+    pub(crate) ends_at: Option<Moment>,
+    /// A will that waits for its delay.
+    pub(crate) pending_will: Option<(Moment, Box<Message>)>,
+}
+
+impl Session {
+    /// Whether it outlives its connection, so that the store has to know of it.
+    pub(crate) fn lasts(&self) -> bool {
+        self.expiry > 0
+    }
+}
+
+/// The open connection of a session.
+pub(crate) struct Link {
+    pub(crate) connection: ConnectionId,
+    pub(crate) encoder: Encoder,
+    /// The longest silence allowed: one and a half times the keep-alive. [MQTT-3.1.2-22]
+    pub(crate) silence: Option<Duration>,
+    /// When the timer for the silence is set.
+    pub(crate) silence_due: Moment,
+    pub(crate) last_heard: Moment,
+    /// QoS 1 and 2 messages that may be on their way at once.
+    pub(crate) window: usize,
+    pub(crate) will: Option<Box<Will>>,
+    /// Bytes for the client that the edge takes at the end of the round.
+    pub(crate) staged: BytesMut,
+    /// Acknowledgements that wait for a commit, in order.
+    pub(crate) held: VecDeque<(Ticket, BytesMut)>,
+    pub(crate) gauge: Arc<dyn Gauge>,
+    /// Something waits until the client has read more.
+    pub(crate) congested: bool,
+    /// Retained messages that are still to be sent for new subscriptions.
+    pub(crate) replay: Replay,
+    /// Noted in the list of sessions with something for the edge.
+    pub(crate) noted: bool,
+}
+
+impl Link {
+    /// Bytes that the client has not taken yet.
+    pub(crate) fn backlog(&self) -> usize {
+        self.staged.len() + self.gauge.unwritten()
+    }
+}
+
+/// Retained messages on their way to new subscriptions. Only the first subscription in line is expanded, so that a
+/// client that subscribes much and reads little costs little.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    pub(crate) current: Option<(Entry, VecDeque<Retained>)>,
+    pub(crate) waiting: VecDeque<(TopicFilter, Entry)>,
+}
+
+/// All sessions, by number, by client identifier and by connection.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+    free: Vec<u32>,
+    by_client: HashMap<Arc<str>, u32>,
+    by_connection: HashMap<ConnectionId, u32>,
+}
+
+impl Sessions {
+    pub(crate) fn len(&self) -> usize {
+        self.by_client.len()
+    }
+
+    /// How many of them are connected.
+    pub(crate) fn connected(&self) -> usize {
+        self.by_connection.len()
+    }
+
+    pub(crate) fn get(&self, key: u32) -> Option<&Session> {
+        self.slots.get(key as usize)?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut Session> {
+        self.slots.get_mut(key as usize)?.as_deref_mut()
+    }
+
+    pub(crate) fn find(&self, client_id: &str) -> Option<u32> {
+        self.by_client.get(client_id).copied()
+    }
+
+    pub(crate) fn of_connection(&self, connection: ConnectionId) -> Option<u32> {
+        self.by_connection.get(&connection).copied()
+    }
+
+    /// The sessions that are connected.
+    pub(crate) fn connected_keys(&self) -> Vec<u32> {
+        self.by_connection.values().copied().collect()
+    }
+
+    pub(crate) fn insert(&mut self, session: Session) -> u32 {
+        let key = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            // Sessions are bounded by a setting far below 2^32.
+            (self.slots.len() - 1) as u32
+        });
+        self.by_client.insert(Arc::clone(&session.client_id), key);
+        if let Some(slot) = self.slots.get_mut(key as usize) {
+            *slot = Some(Box::new(session));
+        }
+        key
+    }
+
+    pub(crate) fn remove(&mut self, key: u32) -> Option<Box<Session>> {
+        let session = self.slots.get_mut(key as usize)?.take()?;
+        self.by_client.remove(&session.client_id);
+        if let Some(link) = &session.link {
+            self.by_connection.remove(&link.connection);
+        }
+        self.free.push(key);
+        Some(session)
+    }
+
+    pub(crate) fn open_link(&mut self, key: u32, link: Link) {
+        if let Some(session) = self.slots.get_mut(key as usize).and_then(Option::as_mut) {
+            self.by_connection.insert(link.connection, key);
+            session.link = Some(Box::new(link));
+        }
+    }
+
+    pub(crate) fn close_link(&mut self, key: u32) -> Option<Box<Link>> {
+        let link = self.get_mut(key)?.link.take()?;
+        self.by_connection.remove(&link.connection);
+        Some(link)
+    }
+}

@@ -1,0 +1,150 @@
+//! Clients and parts of the gateway ask for topics, and stop asking.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use gatehouse_model::{Message, Moment, Qos, TopicFilter};
+
+use super::Core;
+use super::outgoing::expiry_left;
+use super::subscriptions::{Entry, Subscriber};
+use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe};
+use crate::store::Change;
+
+/// UNSUBACK code for a filter that was not subscribed to (MQTT 5.0 section 3.11.3).
+const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
+
+impl Core {
+    pub(super) fn subscribe(&mut self, now: Moment, key: u32, subscribe: &Subscribe) {
+        let mark = self.journal.mark();
+        let codes: Vec<u8> = subscribe
+            .filters
+            .iter()
+            .map(|asked| match self.subscribe_one(key, asked, subscribe.identifier) {
+                Ok(granted) => granted.level(),
+                Err(reason) => reason as u8,
+            })
+            .collect();
+        let ticket = self.journal.since(mark);
+        self.answer(key, ticket, |link, out| link.encoder.suback(subscribe.packet_id, &codes, out));
+        self.pump(now, key);
+    }
+
+    fn subscribe_one(&mut self, key: u32, asked: &Asked, identifier: Option<u32>) -> Result<Qos, Reason> {
+        let (filter, options) = asked.as_ref().map_err(|reason| *reason)?;
+        let options: Options = *options;
+        let Some(session) = self.sessions.get_mut(key) else { return Err(Reason::Implementation) };
+        if !session.rights.may_subscribe(filter) {
+            return Err(Reason::NotAuthorized);
+        }
+        let is_new = !session.subscriptions.contains_key(filter);
+        if is_new && session.subscriptions.len() >= self.settings.subscriptions_per_session {
+            return Err(Reason::QuotaExceeded);
+        }
+        let entry = Entry { subscriber: Subscriber::Session(key), options, identifier };
+        session.subscriptions.insert(filter.clone(), entry);
+        self.subscriptions.insert(filter, entry);
+        self.routes.forget();
+        if session.lasts() {
+            let client_id = &session.client_id;
+            self.journal.record(|| Change::Subscribed {
+                client_id: Arc::clone(client_id),
+                filter: filter.clone(),
+                options: options.to_byte(),
+                identifier,
+            });
+        }
+        let replays = match options.retain_handling {
+            RetainHandling::Always => true,
+            RetainHandling::WhenNew => is_new,
+            RetainHandling::Never => false,
+        };
+        if let Some(link) = session.link.as_mut().filter(|_| replays) {
+            // A client that asks again before its first answer came gets one answer, by its newest options.
+            link.replay.waiting.retain(|(waiting, _)| waiting != filter);
+            link.replay.waiting.push_back((filter.clone(), entry));
+        }
+        Ok(options.qos)
+    }
+
+    pub(super) fn unsubscribe(&mut self, key: u32, unsubscribe: &Unsubscribe) {
+        let mark = self.journal.mark();
+        let codes: Vec<u8> =
+            unsubscribe.filters.iter().map(|filter| self.unsubscribe_one(key, filter.as_ref())).collect();
+        let ticket = self.journal.since(mark);
+        self.answer(key, ticket, |link, out| link.encoder.unsuback(unsubscribe.packet_id, &codes, out));
+    }
+
+    fn unsubscribe_one(&mut self, key: u32, filter: Result<&TopicFilter, &Reason>) -> u8 {
+        let filter = match filter {
+            Ok(filter) => filter,
+            Err(reason) => return *reason as u8,
+        };
+        let Some(session) = self.sessions.get_mut(key) else { return Reason::Implementation as u8 };
+        if session.subscriptions.remove(filter).is_none() {
+            return NO_SUBSCRIPTION_EXISTED;
+        }
+        self.subscriptions.remove(filter, Subscriber::Session(key));
+        self.routes.forget();
+        if let Some(link) = session.link.as_mut() {
+            link.replay.waiting.retain(|(waiting, _)| waiting != filter);
+        }
+        if session.lasts() {
+            let client_id = &session.client_id;
+            self.journal.record(|| Change::Unsubscribed(Arc::clone(client_id), filter.clone()));
+        }
+        Reason::Success as u8
+    }
+
+    /// A part of the gateway subscribes: the number of its subscription, and the retained messages that match.
+    pub(crate) fn subscribe_local(
+        &mut self,
+        now: Moment,
+        filters: &[(TopicFilter, Qos)],
+    ) -> (u32, VecDeque<Message>) {
+        let free = self.locals.iter().position(Option::is_none);
+        let number = free.unwrap_or_else(|| {
+            self.locals.push(None);
+            self.locals.len() - 1
+        });
+        // In-process subscriptions are few: each part of the gateway has one or two.
+        let subscription = number as u32;
+        let mut retained: Vec<Message> = Vec::new();
+        for (filter, qos) in filters {
+            let options = Options { qos: *qos, ..Options::default() };
+            let subscriber = Subscriber::Local(subscription);
+            self.subscriptions.insert(filter, Entry { subscriber, options, identifier: None });
+            let mut found = Vec::new();
+            self.retained.matching(filter, &mut found);
+            for one in found.iter().filter(|one| expiry_left(&one.message, one.received, now).is_ok()) {
+                let qos = one.message.qos.min(*qos);
+                // A message that several of the filters match comes once, with the greatest QoS among them.
+                match retained.iter_mut().find(|known| known.topic == one.message.topic) {
+                    Some(known) => known.qos = known.qos.max(qos),
+                    None => retained.push(Message { qos, retain: true, ..Message::clone(&one.message) }),
+                }
+            }
+        }
+        self.locals[number] = Some(filters.iter().map(|(filter, _)| filter.clone()).collect());
+        self.routes.forget();
+        self.tally.messages_sent += retained.len() as u64;
+        (subscription, retained.into())
+    }
+
+    /// A part of the gateway has dropped its subscription.
+    pub(crate) fn unsubscribe_local(&mut self, subscription: u32) {
+        let Some(filters) = self.locals.get_mut(subscription as usize).and_then(Option::take) else { return };
+        for filter in &filters {
+            self.subscriptions.remove(filter, Subscriber::Local(subscription));
+        }
+        self.routes.forget();
+    }
+
+    /// A message was handed to an in-process subscription, or dropped because nobody took it out in time.
+    pub(crate) fn count_local(&mut self, delivered: bool) {
+        match delivered {
+            true => self.tally.messages_sent += 1,
+            false => self.tally.messages_dropped += 1,
+        }
+    }
+}

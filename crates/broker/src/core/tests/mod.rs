@@ -1,0 +1,1 @@
+//! The core, stepped through a simulated world.

@@ -1,0 +1,286 @@
+//! One connection: its handshake, then bytes in and bytes out until either side ends it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::outbox::Outbox;
+use super::{Door, Inbound};
+use crate::codec::{
+    Connect, ConnectError, Decoder, Encoder, Packet, Reason, Version, WireError, decode_connect,
+};
+use crate::core::ConnectionId;
+use crate::statistics::Counters;
+
+/// Room for reading on a connection that says little: what an idle one costs.
+const LEAST_READ: usize = 512;
+
+/// Room for reading on a busy connection. Larger reads save little more time and cost memory.
+const MOST_READ: usize = 64 * 1_024;
+
+/// Packets that are handed to the hub at once. A read buffer may hold thousands of tiny ones, and each takes some
+/// hundred bytes of memory on its way.
+const MOST_PACKETS: usize = 512;
+
+/// How long the last bytes may take before the socket is closed without them.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Why the connection ends.
+enum End {
+    /// The client closed it, or it broke.
+    Gone,
+    /// The client sent what is no packet.
+    Broken(WireError),
+    /// The broker has put its last bytes into the outbox.
+    Closed,
+}
+
+/// Serves one client from its first byte to its last.
+pub(crate) async fn serve<R, W>(
+    door: Arc<Door>,
+    connection: ConnectionId,
+    peer: SocketAddr,
+    reader: R,
+    mut writer: W,
+) where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    let mut input = Input { reader, bytes: BytesMut::new(), room: LEAST_READ };
+    let greeted = tokio::select! {
+        greeted = greet(&door, connection, peer, &mut input, &mut writer) => greeted,
+        () = door.stopping.cancelled() => None,
+    };
+    let Some(Greeted { version, outbox }) = greeted else { return };
+    let mut decoder =
+        Decoder::new(version, door.settings.max_packet_bytes, door.settings.topic_alias_maximum);
+    let mut output = BytesMut::new();
+    let end = match forward(&door, connection, &mut decoder, &mut input.bytes).await {
+        Ok(()) => {
+            exchange(&door, connection, &mut decoder, &mut input, (&mut writer, &mut output), &outbox).await
+        }
+        Err(end) => end,
+    };
+    let error = match end {
+        End::Closed => None,
+        End::Gone => {
+            let _ = door.hub.send(Inbound::Lost { connection, error: None }).await;
+            return;
+        }
+        End::Broken(error) => {
+            tracing::debug!(%peer, %error, "closing a connection");
+            Some(error)
+        }
+    };
+    if error.is_some() && door.hub.send(Inbound::Lost { connection, error }).await.is_err() {
+        return;
+    }
+    let _ = timeout(FAREWELL, say_farewell(&outbox, &mut writer, output)).await;
+}
+
+/// What is known of a client that was let in.
+struct Greeted {
+    version: Version,
+    outbox: Arc<Outbox>,
+}
+
+/// Reads the CONNECT, checks the login, and hands the client to the hub. A client that is not let in is told why, as
+/// far as its version can be told anything.
+async fn greet<R, W>(
+    door: &Door,
+    connection: ConnectionId,
+    peer: SocketAddr,
+    input: &mut Input<R>,
+    writer: &mut W,
+) -> Option<Greeted>
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    let connect = match timeout(door.settings.handshake_time, read_connect(door, input)).await {
+        Ok(Ok(Some(connect))) => connect,
+        Ok(Ok(None)) | Err(_) => return None,
+        Ok(Err(ConnectError { answer_in, error })) => {
+            Counters::add(&door.counters.handshake_errors, 1);
+            tracing::debug!(%peer, %error, "refusing a connection");
+            if let Some(version) = answer_in {
+                refuse(writer, version, error.reason, error.what).await;
+            }
+            return None;
+        }
+    };
+    let version = connect.version;
+    match door.identify(&connect, peer).await {
+        Ok(identity) => {
+            let outbox = Arc::new(Outbox::new(door.settings.outbound_bytes / 2));
+            let arrival = Inbound::Arrived {
+                connection,
+                connect: Box::new(Connect { password: None, ..connect }),
+                identity: Box::new(identity),
+                outbox: Arc::clone(&outbox),
+            };
+            door.hub.send(arrival).await.ok()?;
+            Some(Greeted { version, outbox })
+        }
+        Err((reason, text)) => {
+            Counters::add(&door.counters.logins_refused, 1);
+            tracing::debug!(%peer, client_id = %connect.client_id, text, "refusing a login");
+            refuse(writer, version, reason, text).await;
+            None
+        }
+    }
+}
+
+/// The CONNECT, or nothing when the client closes before it is complete.
+async fn read_connect<R>(door: &Door, input: &mut Input<R>) -> Result<Option<Connect>, ConnectError>
+where
+    R: AsyncRead + Unpin + Send,
+{
+    loop {
+        if let Some(connect) = decode_connect(&mut input.bytes, door.settings.max_packet_bytes)? {
+            return Ok(Some(connect));
+        }
+        match input.read().await {
+            Some(count) => Counters::add(&door.counters.bytes_received, count as u64),
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn refuse<W: AsyncWrite + Unpin + Send>(writer: &mut W, version: Version, reason: Reason, text: &str) {
+    let mut bytes = BytesMut::new();
+    Encoder::plain(version).connection_refused(reason, text, &mut bytes);
+    let _ = timeout(FAREWELL, async {
+        writer.write_all(&bytes).await?;
+        writer.shutdown().await
+    })
+    .await;
+}
+
+/// Reads and writes until the connection ends. The hub never waits for this task, so this task may wait for the hub:
+/// that is how a flood is slowed down to what the core can do.
+async fn exchange<R, W>(
+    door: &Door,
+    connection: ConnectionId,
+    decoder: &mut Decoder,
+    input: &mut Input<R>,
+    (writer, output): (&mut W, &mut BytesMut),
+    outbox: &Outbox,
+) -> End
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    loop {
+        if outbox.is_closed() {
+            return End::Closed;
+        }
+        if output.is_empty() {
+            outbox.take(output);
+        }
+        if outbox.has_drained() && door.hub.send(Inbound::Drained { connection }).await.is_err() {
+            return End::Gone;
+        }
+        tokio::select! {
+            read = input.read() => {
+                let Some(count) = read else { return End::Gone };
+                Counters::add(&door.counters.bytes_received, count as u64);
+                if let Err(end) = forward(door, connection, decoder, &mut input.bytes).await {
+                    return end;
+                }
+            }
+            written = writer.write(output), if !output.is_empty() => {
+                match written {
+                    Ok(count) if count > 0 => {
+                        output.advance(count);
+                        outbox.wrote(count);
+                        Counters::add(&door.counters.bytes_sent, count as u64);
+                    }
+                    _ => return End::Gone,
+                }
+            }
+            () = outbox.changed() => {}
+        }
+    }
+}
+
+/// Decodes every whole packet in `bytes` and hands them to the hub, many at once.
+async fn forward(
+    door: &Door,
+    connection: ConnectionId,
+    decoder: &mut Decoder,
+    bytes: &mut BytesMut,
+) -> Result<(), End> {
+    loop {
+        let mut packets: Vec<Packet> = Vec::new();
+        let mut broken = None;
+        while packets.len() < MOST_PACKETS {
+            match decoder.decode(bytes) {
+                Ok(Some(packet)) => packets.push(packet),
+                Ok(None) => break,
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+        }
+        let is_full = packets.len() == MOST_PACKETS;
+        if !packets.is_empty() {
+            let batch = Inbound::Packets { connection, packets };
+            door.hub.send(batch).await.map_err(|_| End::Gone)?;
+        }
+        match broken {
+            Some(error) => return Err(End::Broken(error)),
+            None if is_full => {}
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Writes what the broker still has to say, up to the end of the outbox.
+async fn say_farewell<W: AsyncWrite + Unpin + Send>(
+    outbox: &Outbox,
+    writer: &mut W,
+    mut output: BytesMut,
+) -> std::io::Result<()> {
+    loop {
+        writer.write_all(&output).await?;
+        let is_last = outbox.is_closed();
+        outbox.take(&mut output);
+        if is_last && output.is_empty() {
+            return writer.shutdown().await;
+        }
+        if output.is_empty() {
+            outbox.changed().await;
+        }
+    }
+}
+
+/// The reading side with its buffer, which grows with what the client sends and shrinks when it falls silent.
+struct Input<R> {
+    reader: R,
+    bytes: BytesMut,
+    room: usize,
+}
+
+impl<R: AsyncRead + Unpin + Send> Input<R> {
+    /// Reads what is there and gives its length, or nothing when the connection has ended. Safe to drop before it is
+    /// done: nothing that was read is lost.
+    async fn read(&mut self) -> Option<usize> {
+        if self.bytes.is_empty() && self.bytes.capacity() > self.room * 2 {
+            self.bytes = BytesMut::new();
+        }
+        self.bytes.reserve(self.room);
+        let count = self.reader.read_buf(&mut self.bytes).await.ok().filter(|count| *count > 0)?;
+        if count >= self.room {
+            self.room = (self.room * 4).min(MOST_READ);
+        } else if count < self.room / 4 {
+            self.room = (self.room / 2).max(LEAST_READ);
+        }
+        Some(count)
+    }
+}

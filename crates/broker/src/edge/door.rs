@@ -1,0 +1,71 @@
+//! What every connection is handed: limits, the login check, and the way to the hub.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::Inbound;
+use crate::codec::{Connect, Reason};
+use crate::statistics::Counters;
+use crate::{Authenticator, Identity, Login, LoginError, Settings};
+
+/// Shared by all connections.
+pub(crate) struct Door {
+    pub(crate) settings: Settings,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) hub: mpsc::Sender<Inbound>,
+    /// The broker stops: nobody is let in any more.
+    pub(crate) stopping: CancellationToken,
+    authenticator: Arc<dyn Authenticator>,
+    logins: Semaphore,
+}
+
+impl Door {
+    pub(crate) fn new(
+        settings: Settings,
+        counters: Arc<Counters>,
+        hub: mpsc::Sender<Inbound>,
+        authenticator: Arc<dyn Authenticator>,
+        stopping: CancellationToken,
+    ) -> Self {
+        let logins = Semaphore::new(settings.concurrent_logins.max(1));
+        Self { settings, counters, hub, stopping, authenticator, logins }
+    }
+
+    /// Who the client is, or the reason code and sentence for its CONNACK.
+    pub(crate) async fn identify(
+        &self,
+        connect: &Connect,
+        peer: SocketAddr,
+    ) -> Result<Identity, (Reason, &'static str)> {
+        if connect.asks_enhanced_authentication {
+            return Err((Reason::BadAuthenticationMethod, "enhanced authentication is not supported"));
+        }
+        let Some(user) = connect.user.as_deref() else {
+            return Err((Reason::NotAuthorized, "a user name and a password are needed"));
+        };
+        let login = Login {
+            client_id: &connect.client_id,
+            user: Some(user),
+            password: connect.password.as_deref(),
+            peer,
+        };
+        let checked = timeout(self.settings.login_time, async {
+            // The semaphore is never closed; should it be, nobody is let in.
+            let _turn = self.logins.acquire().await.map_err(|_| LoginError::Unavailable)?;
+            self.authenticator.authenticate(login).await
+        });
+        match checked.await {
+            Ok(Ok(identity)) => Ok(identity),
+            Ok(Err(LoginError::BadCredentials)) => {
+                Err((Reason::BadCredentials, "the user name or the password is wrong"))
+            }
+            Ok(Err(LoginError::Unavailable)) | Err(_) => {
+                Err((Reason::ServerUnavailable, "logins cannot be checked now; try again later"))
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The task that owns the core: what connections and parts of the gateway send goes in, what the core decides comes
+//! out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gatehouse_model::{Clock, Message, Moment};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::outbox::Outbox;
+use crate::codec::{Connect, Packet, WireError};
+use crate::core::{Action, ConnectionId, Core, Traffic};
+use crate::local::{LocalRequest, Subscription};
+use crate::statistics::Counters;
+use crate::store::{Store, StoreError, Ticket};
+use crate::{Identity, Refusal, Settings};
+
+/// Batches of connections that wait for the core. A batch holds what one read gave, so that together they are bounded
+/// by some megabytes; a connection that cannot put its batch in waits, and its client with it.
+pub(crate) const INBOUND_BATCHES: usize = 64;
+
+/// Batches that are taken into one round, before what they cause is sent and stored.
+const BATCHES_PER_ROUND: usize = 32;
+
+/// Requests of in-process clients that are taken into one round.
+const REQUESTS_PER_ROUND: usize = 256;
+
+/// How far away a deadline may be for the timer; longer ones are looked at again then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
+
+/// What a connection tells the hub.
+pub(crate) enum Inbound {
+    /// A client with a good login.
+    Arrived {
+        connection: ConnectionId,
+        connect: Box<Connect>,
+        identity: Box<Identity>,
+        outbox: Arc<Outbox>,
+    },
+    Packets {
+        connection: ConnectionId,
+        packets: Vec<Packet>,
+    },
+    /// The client has read most of what waited for it.
+    Drained {
+        connection: ConnectionId,
+    },
+    /// The connection is gone, or its client sent what is no packet.
+    Lost {
+        connection: ConnectionId,
+        error: Option<WireError>,
+    },
+}
+
+/// The way to an in-process subscription.
+struct LocalOutlet {
+    sender: mpsc::Sender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// An in-process publish that waits for its commit.
+struct HeldReply {
+    ticket: Ticket,
+    reply: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// Owns the core and everything that its decisions go to.
+pub(crate) struct Hub {
+    pub(crate) core: Core,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) inbound: mpsc::Receiver<Inbound>,
+    pub(crate) requests: mpsc::Receiver<LocalRequest>,
+    pub(crate) state: HubState,
+}
+
+/// What the hub keeps besides the core.
+#[derive(Default)]
+pub(crate) struct HubState {
+    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    locals: HashMap<u32, LocalOutlet>,
+    held: Vec<HeldReply>,
+    actions: Vec<Action>,
+    submitted: Ticket,
+    committed: Ticket,
+}
+
+impl Hub {
+    /// Works until `shutdown`, then tells every client and returns.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), StoreError> {
+        let mut batches = Vec::with_capacity(BATCHES_PER_ROUND);
+        let mut requests = Vec::with_capacity(REQUESTS_PER_ROUND);
+        let timer = tokio::time::sleep(Duration::ZERO);
+        // Deadlines are told by the clock that was handed in; the timer only waits for them.
+        let (epoch, started) = (timer.deadline(), self.clock.moment());
+        tokio::pin!(timer);
+        loop {
+            let deadline = self.core.next_deadline();
+            if let Some(deadline) = deadline {
+                let latest = self.clock.moment() + LONGEST_SLEEP;
+                let at = epoch + deadline.min(latest).saturating_since(started);
+                if timer.deadline() != at || timer.is_elapsed() {
+                    timer.as_mut().reset(at);
+                }
+            }
+            let waits_for_store = self.state.committed < self.state.submitted;
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = self.inbound.recv_many(&mut batches, BATCHES_PER_ROUND) => {
+                    let now = self.clock.moment();
+                    for batch in batches.drain(..) {
+                        self.take_in(now, batch);
+                    }
+                }
+                _ = self.requests.recv_many(&mut requests, REQUESTS_PER_ROUND), if !self.requests.is_closed() => {
+                    let now = self.clock.moment();
+                    for request in requests.drain(..) {
+                        self.serve_local(now, request);
+                    }
+                }
+                committed = self.store.committed(self.state.committed), if waits_for_store => {
+                    self.commit(committed?);
+                }
+                () = timer.as_mut(), if deadline.is_some() => {}
+            }
+            let now = self.clock.moment();
+            if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
+                self.core.handle_timeout(now, self.traffic());
+            }
+            self.end_round(now);
+        }
+        self.core.shut_down(self.clock.moment());
+        self.end_round(self.clock.moment());
+        self.finish_store().await
+    }
+
+    fn take_in(&mut self, now: Moment, batch: Inbound) {
+        match batch {
+            Inbound::Arrived { connection, connect, identity, outbox } => {
+                let gauge = Arc::clone(&outbox);
+                self.state.outboxes.insert(connection, outbox);
+                self.core.connect(now, connection, *connect, *identity, gauge);
+            }
+            Inbound::Packets { connection, packets } => self.core.packets(now, connection, packets),
+            Inbound::Drained { connection } => self.core.drained(now, connection),
+            Inbound::Lost { connection, error } => self.core.lost(now, connection, error),
+        }
+    }
+
+    fn serve_local(&mut self, now: Moment, request: LocalRequest) {
+        match request {
+            LocalRequest::Publish { message, reply } => match self.core.publish_local(now, *message) {
+                Ok(Some(ticket)) => self.state.held.push(HeldReply { ticket, reply }),
+                // Whoever asked may have stopped waiting; the message is published all the same.
+                Ok(None) => drop(reply.send(Ok(()))),
+                Err(refusal) => drop(reply.send(Err(refusal))),
+            },
+            LocalRequest::Subscribe { filters, dropped, reply } => {
+                let (number, retained) = self.core.subscribe_local(now, &filters);
+                let (sender, live) = mpsc::channel(self.settings.local_queue_messages.max(1));
+                let outlet = LocalOutlet { sender, dropped: Arc::clone(&dropped) };
+                self.state.locals.insert(number, outlet);
+                if reply.send(Subscription::new(retained, live, dropped)).is_err() {
+                    self.drop_local(number);
+                }
+            }
+        }
+    }
+
+    fn drop_local(&mut self, number: u32) {
+        self.state.locals.remove(&number);
+        self.core.unsubscribe_local(number);
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            received: self.counters.bytes_received.load(Ordering::Relaxed),
+            sent: self.counters.bytes_sent.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Hands changes to the store and actions to whom they concern.
+    fn end_round(&mut self, now: Moment) {
+        if let Some((ticket, changes)) = self.core.end_round(now) {
+            self.state.submitted = ticket;
+            self.store.submit(ticket, changes);
+        }
+        let mut actions = std::mem::take(&mut self.state.actions);
+        self.core.drain(&mut actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Write { connection, bytes, tell_when_drained } => {
+                    if let Some(outbox) = self.state.outboxes.get(&connection) {
+                        outbox.push(bytes, tell_when_drained);
+                    }
+                }
+                Action::Close { connection, bytes } => {
+                    if let Some(outbox) = self.state.outboxes.remove(&connection) {
+                        outbox.close(bytes);
+                    }
+                }
+                Action::Deliver { subscription, message } => self.deliver_local(subscription, message),
+            }
+        }
+        self.state.actions = actions;
+        self.publish_counters();
+    }
+
+    fn deliver_local(&mut self, subscription: u32, message: Message) {
+        let Some(outlet) = self.state.locals.get(&subscription) else { return };
+        match outlet.sender.try_send(message) {
+            Ok(()) => self.core.count_local(true),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                outlet.dropped.fetch_add(1, Ordering::Relaxed);
+                self.core.count_local(false);
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => self.drop_local(subscription),
+        }
+    }
+
+    /// The store has committed everything up to `ticket`.
+    fn commit(&mut self, ticket: Ticket) {
+        self.state.committed = ticket;
+        self.core.committed(ticket);
+        let (done, held) = std::mem::take(&mut self.state.held)
+            .into_iter()
+            .partition(|held: &HeldReply| held.ticket <= ticket);
+        self.state.held = held;
+        for HeldReply { reply, .. } in done {
+            drop(reply.send(Ok(())));
+        }
+    }
+
+    /// At the end: what was submitted is committed before the broker is gone.
+    async fn finish_store(&mut self) -> Result<(), StoreError> {
+        while self.state.committed < self.state.submitted {
+            let ticket = self.store.committed(self.state.committed).await?;
+            self.commit(ticket);
+        }
+        Ok(())
+    }
+
+    fn publish_counters(&self) {
+        let tally = self.core.tally();
+        let [connected, sessions, retained, subscriptions] = self.core.sizes();
+        let counters = &self.counters;
+        Counters::set(&counters.clients_connected, connected as u64);
+        Counters::set(&counters.sessions, sessions as u64);
+        Counters::set(&counters.retained_messages, retained as u64);
+        Counters::set(&counters.subscriptions, subscriptions as u64);
+        Counters::set(&counters.messages_received, tally.messages_received);
+        Counters::set(&counters.messages_sent, tally.messages_sent);
+        Counters::set(&counters.messages_dropped, tally.messages_dropped);
+        Counters::set(&counters.messages_refused, tally.messages_refused);
+        Counters::set(&counters.protocol_errors, tally.protocol_errors);
+    }
+}

@@ -1,0 +1,98 @@
+//! Accepts connections and starts a task for each.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Door;
+use super::connection::serve;
+
+/// First pause after a failed accept. Running out of file descriptors (EMFILE) fails at once and again and again, so
+/// without a pause it would take a whole processor.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Longest pause: a client that waits for its turn notices nothing yet.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What the listeners share.
+pub(crate) struct Reception {
+    pub(crate) door: Arc<Door>,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) next: AtomicU64,
+    pub(crate) tasks: TaskTracker,
+    /// Connections that have not ended by themselves are dropped.
+    pub(crate) abandon: CancellationToken,
+}
+
+impl Reception {
+    pub(crate) fn new(door: Arc<Door>) -> Self {
+        let places = Arc::new(Semaphore::new(door.settings.max_connections.min(Semaphore::MAX_PERMITS)));
+        Self {
+            door,
+            places,
+            next: AtomicU64::new(1),
+            tasks: TaskTracker::new(),
+            abandon: CancellationToken::new(),
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream, peer: std::net::SocketAddr) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::debug!(%peer, "closing a connection: there are as many as there may be");
+            return;
+        };
+        // Without it the small packets of QoS 1 wait for each other (Nagle's algorithm against delayed
+        // acknowledgements): 60,000 messages took 40 s instead of one.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "the connection broke before it was served");
+            return;
+        }
+        let connection = self.next.fetch_add(1, Ordering::Relaxed);
+        let door = Arc::clone(&self.door);
+        let abandon = self.abandon.clone();
+        self.tasks.spawn(async move {
+            let mut stream = stream;
+            let (reader, writer) = stream.split();
+            tokio::select! {
+                () = serve(door, connection, peer, reader, writer) => {}
+                () = abandon.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Accepts until `shutdown`. Errors of accept are survived, since none of them says that the next one fails too.
+pub(crate) async fn listen(listener: TcpListener, reception: Arc<Reception>, shutdown: CancellationToken) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause = FIRST_PAUSE;
+                reception.welcome(stream, peer);
+            }
+            // The client gave up while it waited: nothing is wrong with the listener.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if pause == FIRST_PAUSE {
+                    tracing::warn!(%error, "a connection could not be accepted; trying again until it works");
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = shutdown.cancelled() => return,
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}

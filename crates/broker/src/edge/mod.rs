@@ -1,0 +1,11 @@
+//! Sockets and tasks: listeners accept, connections read and write, and the hub brings what they read to the core.
+
+mod connection;
+mod door;
+mod hub;
+mod listener;
+mod outbox;
+
+pub(crate) use door::Door;
+pub(crate) use hub::{Hub, HubState, INBOUND_BATCHES, Inbound};
+pub(crate) use listener::{Reception, listen};

@@ -1,0 +1,158 @@
+//! A broker on a free port, and raw connections to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatehouse_broker::{
+    Authenticator, Broker, BrokerHandle, Identity, Login, LoginError, MemoryStore, OpenGuard, Parts, Rights,
+    Settings,
+};
+use gatehouse_model::{SeededRandomness, SystemClock, TopicFilter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a test waits for what has to happen. It is reached only by a test that fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `bar` may do everything, `viewer` may read, `room` has one branch; the password is `secret` for all.
+struct Users;
+
+#[async_trait]
+impl Authenticator for Users {
+    async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError> {
+        if login.password != Some(b"secret") {
+            return Err(LoginError::BadCredentials);
+        }
+        let branch = || vec![TopicFilter::new("casa/room/#").unwrap()];
+        let rights = match login.user {
+            Some("bar" | "other") => Rights::everything(),
+            Some("viewer") => Rights::read_only(),
+            Some("room") => Rights { publish: branch(), subscribe: branch() },
+            _ => return Err(LoginError::BadCredentials),
+        };
+        Ok(Identity { user: login.user.unwrap().into(), rights })
+    }
+}
+
+/// A running broker. It is stopped, and has to stop well, at [`House::stop`].
+pub(crate) struct House {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: BrokerHandle,
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<(), gatehouse_broker::BrokerError>>,
+}
+
+impl House {
+    pub(crate) async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let (broker, handle) = Broker::new(Parts {
+            settings,
+            authenticator: Arc::new(Users),
+            guard: Arc::new(OpenGuard),
+            store: Box::new(MemoryStore),
+            clock: Arc::new(SystemClock::new()),
+            randomness: Arc::new(SeededRandomness::new(1)),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(broker.run(vec![listener], shutdown.clone()));
+        Self { address, handle, shutdown, running }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        within(self.running).await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn connect(&self) -> Raw {
+        Raw { stream: within(TcpStream::connect(self.address)).await.unwrap() }
+    }
+
+    /// A raw 3.1.1 client that is let in.
+    pub(crate) async fn client(&self, client_id: &str) -> Raw {
+        let mut raw = self.connect().await;
+        raw.send(&connect_packet(client_id)).await;
+        assert_eq!(raw.packet().await, [0x20, 2, 0, 0]);
+        raw
+    }
+}
+
+/// Waits for what has to happen.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it has to happen")
+}
+
+/// A string of the wire format.
+pub(crate) fn text(text: &str) -> Vec<u8> {
+    let mut bytes = (text.len() as u16).to_be_bytes().to_vec();
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+/// A packet with a body of at most 127 bytes.
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first, u8::try_from(body.len()).unwrap()];
+    bytes.extend(body);
+    bytes
+}
+
+/// CONNECT of 3.1.1 as `bar`, clean session, no keep-alive.
+pub(crate) fn connect_packet(client_id: &str) -> Vec<u8> {
+    let body = [text("MQTT"), vec![4, 0b1100_0010, 0, 0], text(client_id), text("bar"), text("secret")];
+    packet(0x10, &body.concat())
+}
+
+/// A connection as bytes.
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+}
+
+impl Raw {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        within(self.stream.write_all(bytes)).await.unwrap();
+    }
+
+    /// One whole packet, header included.
+    pub(crate) async fn packet(&mut self) -> Vec<u8> {
+        within(async {
+            let mut bytes = vec![self.stream.read_u8().await.unwrap()];
+            let (mut length, mut shift) = (0, 0);
+            loop {
+                let byte = self.stream.read_u8().await.unwrap();
+                bytes.push(byte);
+                length |= usize::from(byte & 0x7F) << shift;
+                shift += 7;
+                if byte & 0x80 == 0 {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            self.stream.read_exact(&mut body).await.unwrap();
+            bytes.extend(body);
+            bytes
+        })
+        .await
+    }
+
+    /// Everything until the broker closes the connection.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // A reset is a close too.
+        let _ = within(self.stream.read_to_end(&mut bytes)).await;
+        bytes
+    }
+
+    /// A round trip, after which everything sent before has been served.
+    pub(crate) async fn ping(&mut self) {
+        self.send(&[0xC0, 0]).await;
+        assert_eq!(self.packet().await, [0xD0, 0]);
+    }
+}

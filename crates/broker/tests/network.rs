@@ -1,0 +1,197 @@
+//! The broker over sockets: what hostile and clumsy clients do to it, byte by byte.
+
+mod harness;
+
+use gatehouse_broker::Settings;
+use gatehouse_model::{Message, Origin, Qos, TopicFilter, TopicName};
+use harness::{House, connect_packet, packet, text, within};
+
+/// Somebody else's client still works.
+async fn is_alive(house: &House) {
+    let mut witness = house.client("witness").await;
+    witness.ping().await;
+}
+
+#[tokio::test]
+async fn garbage_closes_one_connection_and_nothing_else() {
+    let house = House::start().await;
+    let mut bystander = house.client("bystander").await;
+    for garbage in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &[0; 64],
+        &[0xFF; 64],
+        &[0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
+        &[0x10, 0],
+        &[0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 5, 0xFF, 0, 0, 0, 0],
+    ] {
+        let mut raw = house.connect().await;
+        raw.send(garbage).await;
+        let answer = raw.rest().await;
+        assert!(answer.is_empty() || answer[0] == 0x20, "{answer:?}");
+    }
+    // Garbage after a good CONNECT.
+    for garbage in [&[0xFF; 8][..], &[0x30, 2, 0, 9], &[0x36, 0], &[0x62, 1, 0], &[0x00, 0]] {
+        let mut raw = house.client("clumsy").await;
+        raw.send(garbage).await;
+        assert!(raw.rest().await.is_empty());
+    }
+    bystander.ping().await;
+    is_alive(&house).await;
+    assert!(house.handle.statistics().protocol_errors >= 5);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_declared_length_of_256_megabytes_is_refused_at_its_header() {
+    let house = House::start().await;
+    let mut raw = house.connect().await;
+    raw.send(&[0x10, 0xFF, 0xFF, 0xFF, 0x7F]).await;
+    assert!(raw.rest().await.is_empty());
+    let mut raw = house.client("large").await;
+    raw.send(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F]).await;
+    assert!(raw.rest().await.is_empty());
+    is_alive(&house).await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn half_packets_wait_and_a_slow_handshake_is_cut() {
+    let settings = Settings { handshake_time: std::time::Duration::from_millis(200), ..Settings::default() };
+    let house = House::with(settings).await;
+    let mut half = house.client("half").await;
+    let publish = packet(0x30, &[text("casa/luz"), b"ON".to_vec()].concat());
+    let mut subscriber = house.client("subscriber").await;
+    subscriber.send(&packet(0x82, &[vec![0, 1], text("#"), vec![0]].concat())).await;
+    assert_eq!(subscriber.packet().await, [0x90, 3, 0, 1, 0]);
+    for byte in &publish {
+        half.send(&[*byte]).await;
+        subscriber.ping().await;
+    }
+    assert_eq!(subscriber.packet().await, publish);
+    half.send(&publish[..5]).await;
+    drop(half);
+    let mut silent = house.connect().await;
+    let mut slow = house.connect().await;
+    slow.send(&connect_packet("slow")[..9]).await;
+    assert!(silent.rest().await.is_empty());
+    assert!(slow.rest().await.is_empty());
+    is_alive(&house).await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn logins_are_needed_and_answered_in_the_words_of_each_version() {
+    let house = House::start().await;
+    let connect = |level: u8, flags: u8, credentials: &[&str]| {
+        let properties: &[u8] = if level == 5 { &[0] } else { &[] };
+        let fields = credentials.iter().flat_map(|field| text(field)).collect();
+        packet(
+            0x10,
+            &[text("MQTT"), vec![level, flags, 0, 0], properties.to_vec(), text("c"), fields].concat(),
+        )
+    };
+    for (bytes, code_at, code) in [
+        (connect(4, 0b0000_0010, &[]), 3, 5),
+        (connect(4, 0b1100_0010, &["bar", "wrong"]), 3, 4),
+        (connect(4, 0b1100_0010, &["nobody", "secret"]), 3, 4),
+        (connect(5, 0b0000_0010, &[]), 3, 0x87),
+        (connect(5, 0b1100_0010, &["bar", "wrong"]), 3, 0x86),
+        (connect(6, 0b0000_0010, &[]), 3, 0x84),
+        (connect(1, 0b0000_0010, &[]), 3, 1),
+    ] {
+        let mut raw = house.connect().await;
+        raw.send(&bytes).await;
+        let answer = raw.rest().await;
+        assert_eq!((answer[0], answer[2], answer[code_at]), (0x20, 0, code), "{bytes:?}");
+    }
+    // An attempt at enhanced authentication: property 0x15, Authentication Method.
+    let mut raw = house.connect().await;
+    let properties = [vec![8, 0x15], text("SCRAM")].concat();
+    raw.send(&packet(0x10, &[text("MQTT"), vec![5, 2, 0, 0], properties, text("c")].concat())).await;
+    assert_eq!(raw.rest().await[3], 0x8C);
+    // MQTT 3.1, as old clients speak it.
+    let mut raw = house.connect().await;
+    let body = [text("MQIsdp"), vec![3, 0b1100_0010, 0, 0], text("old"), text("bar"), text("secret")];
+    raw.send(&packet(0x10, &body.concat())).await;
+    assert_eq!(raw.packet().await, [0x20, 2, 0, 0]);
+    assert_eq!(house.handle.statistics().logins_refused, 6);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_costs_bounded_memory_and_slows_nobody() {
+    let settings = Settings { outbound_bytes: 256 * 1_024, ..Settings::default() };
+    let house = House::with(settings).await;
+    let mut deaf = house.client("deaf").await;
+    deaf.send(&packet(0x82, &[vec![0, 1], text("#"), vec![0]].concat())).await;
+    assert_eq!(deaf.packet().await[0], 0x90);
+    let mut hearing = house
+        .handle
+        .client("test")
+        .subscribe(&[(TopicFilter::new("t").unwrap(), Qos::AtMostOnce)])
+        .await
+        .unwrap();
+    let part = house.handle.client("flood");
+    let message = Message::new(
+        TopicName::new("t").unwrap(),
+        vec![7; 100_000],
+        Qos::AtMostOnce,
+        false,
+        Origin::part("flood"),
+    );
+    // Far more than the kernel's buffers and the limit together.
+    for _ in 0..400 {
+        within(part.publish(message.clone())).await.unwrap();
+        assert!(within(hearing.recv()).await.is_some());
+    }
+    assert!(house.handle.statistics().messages_dropped > 100);
+    // The deaf client sends without reading the answers: it is cut.
+    let pings = [0xC0, 0].repeat(32 * 1_024);
+    let mut sent = 0;
+    while deaf.stream.try_write(&pings).map_or_else(
+        |error| error.kind() == std::io::ErrorKind::WouldBlock,
+        |count| {
+            sent += count;
+            true
+        },
+    ) {
+        assert!(sent < 1 << 30, "the client was never cut");
+        tokio::task::yield_now().await;
+        is_alive(&house).await;
+    }
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_says_goodbye_and_publishes_wills() {
+    let house = House::start().await;
+    let mut watcher = house
+        .handle
+        .client("test")
+        .subscribe(&[(TopicFilter::new("will").unwrap(), Qos::AtMostOnce)])
+        .await
+        .unwrap();
+    let mut version_5 = house.connect().await;
+    let body = [
+        text("MQTT"),
+        vec![5, 0b1100_0110, 0, 0, 0],
+        text("five"),
+        vec![0],
+        text("will"),
+        text("gone"),
+        text("bar"),
+        text("secret"),
+    ];
+    version_5.send(&packet(0x10, &body.concat())).await;
+    assert_eq!(version_5.packet().await[0], 0x20);
+    let mut silent = house.connect().await;
+    silent.send(&[0x10]).await;
+    house.stop().await;
+    let goodbye = version_5.rest().await;
+    assert_eq!((goodbye[0], goodbye[2]), (0xE0, 0x8B));
+    assert!(silent.rest().await.is_empty());
+    let will = within(watcher.recv()).await.unwrap();
+    assert_eq!((will.topic.as_str(), &*will.payload), ("will", &b"gone"[..]));
+    assert_eq!(will.origin, Origin::Client { client_id: "five".into(), user: "bar".into() });
+    assert_eq!(within(watcher.recv()).await, None);
+}
