@@ -106,6 +106,18 @@ pub struct CauseView {
     pub sentence: String,
     /// The kind of asker.
     pub by: CauseKind,
+    /// The user who asked, at the page or through an MQTT client; null of others.
+    #[schema(required = true)]
+    pub user: Option<String>,
+    /// The MQTT client's identifier; null of others.
+    #[schema(required = true)]
+    pub client_id: Option<String>,
+    /// The part of the gateway that asked; null of others.
+    #[schema(required = true)]
+    pub name: Option<String>,
+    /// What the fail-safe says; null of others.
+    #[schema(required = true)]
+    pub reason: Option<String>,
     /// What made the asker ask, nearest first; empty when it asked by itself.
     pub chain: Vec<String>,
 }

@@ -122,7 +122,7 @@ fn a_reading_is_kept_and_told() {
     let heard = world.hear_message(&message);
     let mut expected = json!({
         "value": "ON", "quality": "simulated", "at": "1970-01-01T00:00:00.500Z",
-        "cause": { "sentence": "ana at the dashboard", "by": "page", "chain": [] },
+        "cause": { "sentence": "ana at the dashboard", "by": "page", "user": "ana", "client_id": null, "name": null, "reason": null, "chain": [] },
     });
     assert_eq!(world.reading("boiler", "power"), expected);
     expected["device"] = "boiler".into();

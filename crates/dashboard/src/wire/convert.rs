@@ -75,13 +75,26 @@ impl From<&Cause> for CauseView {
             sentence.push_str(", after ");
             sentence.push_str(earlier);
         }
-        let by = match cause.origin {
-            Origin::Client { .. } => CauseKind::Client,
-            Origin::Page { .. } => CauseKind::Page,
-            Origin::Part { .. } => CauseKind::Part,
-            Origin::FailSafe { .. } => CauseKind::FailSafe,
+        let (mut user, mut client_id, mut name, mut reason) = (None, None, None, None);
+        let by = match &cause.origin {
+            Origin::Client { client_id: id, user: of } => {
+                (user, client_id) = (Some(of.to_string()), Some(id.to_string()));
+                CauseKind::Client
+            }
+            Origin::Page { user: of } => {
+                user = Some(of.to_string());
+                CauseKind::Page
+            }
+            Origin::Part { name: of } => {
+                name = Some(of.to_string());
+                CauseKind::Part
+            }
+            Origin::FailSafe { reason: why } => {
+                reason = Some(why.to_string());
+                CauseKind::FailSafe
+            }
         };
-        Self { sentence, by, chain }
+        Self { sentence, by, user, client_id, name, reason, chain }
     }
 }
 
@@ -155,6 +168,7 @@ mod tests {
     fn a_cause_is_a_sentence() {
         let page = Cause::direct(Origin::Page { user: "ana".into() });
         assert_eq!(CauseView::from(&page).sentence, "ana at the dashboard");
+        assert_eq!(CauseView::from(&page).user.as_deref(), Some("ana"));
         let safe = Cause::because(Origin::fail_safe("longest on-time of 2h reached"), &page);
         let view = CauseView::from(&safe);
         assert_eq!(view.sentence, "A fail-safe: longest on-time of 2h reached, after ana at the dashboard");

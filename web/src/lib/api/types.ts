@@ -33,13 +33,5 @@ export type PropertyInfo = Omit<Property, 'reading'>;
 export type History = HistorySeries;
 export type User = SessionUser;
 
-/**
- * Why something switched. `sentence` is in English; where the gateway gives the parts of it as well, the page says it
- * in the reader's language.
- */
-export type Cause = CauseView & {
-  user?: string | null;
-  client_id?: string | null;
-  name?: string | null;
-  reason?: string | null;
-};
+/** Why something switched. `sentence` is in English; from the parts beside it the page says it in the reader's language. */
+export type Cause = CauseView;

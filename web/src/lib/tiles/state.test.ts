@@ -123,11 +123,11 @@ describe('values in words', () => {
 
 describe('causes', () => {
   it('are told in the reader’s language, and in the gateway’s words where they are unknown', () => {
-    const page = { sentence: 'ana at the dashboard', by: 'page', user: 'ana', chain: [] } as const;
-    expect(causeText({ ...page, chain: [] }, 'ON', en)).toBe('Switched on by ana on the page');
-    expect(causeText({ ...page, chain: [] }, 'OFF', es)).toBe('Lo apagó ana en la página');
-    expect(causeText({ sentence: 'the night watch', by: 'part', chain: [] }, 'ON', en)).toBe(
-      'Switched on by the night watch',
-    );
+    const nobody = { user: null, client_id: null, name: null, reason: null, chain: [] };
+    const page = { ...nobody, sentence: 'ana at the dashboard', by: 'page', user: 'ana' } as const;
+    expect(causeText(page, 'ON', en)).toBe('Switched on by ana on the page');
+    expect(causeText(page, 'OFF', es)).toBe('Lo apagó ana en la página');
+    const watch = { ...nobody, sentence: 'the night watch', by: 'part' } as const;
+    expect(causeText(watch, 'ON', en)).toBe('Switched on by the night watch');
   });
 });

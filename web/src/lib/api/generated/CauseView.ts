@@ -14,6 +14,22 @@ sentence: string,
  */
 by: CauseKind, 
 /**
+ * The user who asked, at the page or through an MQTT client; null of others.
+ */
+user: string | null, 
+/**
+ * The MQTT client's identifier; null of others.
+ */
+client_id: string | null, 
+/**
+ * The part of the gateway that asked; null of others.
+ */
+name: string | null, 
+/**
+ * What the fail-safe says; null of others.
+ */
+reason: string | null, 
+/**
  * What made the asker ask, nearest first; empty when it asked by itself.
  */
 chain: Array<string>, };
