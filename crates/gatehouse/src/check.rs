@@ -3,16 +3,16 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use crate::config::{self, Problems};
+use crate::config::{self, Paint, Problems};
 use crate::exit::Exit;
 
 /// Checks the file and prints what is wrong with it.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub(crate) fn check(file: &Path) -> anyhow::Result<Exit> {
     match config::load_file(file) {
-        Ok(loaded) => {
-            print_warnings(&loaded.warnings);
-            println!("{}: no mistake found, {}", file.display(), devices(loaded.config.devices.len()));
+        Ok(config) => {
+            print(&config.warnings);
+            println!("{}: no mistake found, {}", file.display(), devices(config.devices.len()));
             Ok(Exit::Success)
         }
         Err(problems) => Ok(report_problems(&problems)),
@@ -28,18 +28,15 @@ fn devices(count: usize) -> String {
 
 /// Prints the problems of a configuration; the exit code says that it is one.
 pub(crate) fn report_problems(problems: &Problems) -> Exit {
-    print_problems(problems);
+    print(problems);
     Exit::Configuration
 }
 
-/// Prints what is not wrong but worth a thought.
-pub(crate) fn print_warnings(warnings: &Problems) {
-    print_problems(warnings);
-}
-
+/// Prints what was found in a configuration, if anything.
 #[expect(clippy::print_stderr, reason = "problems are for the person who started the program")]
-fn print_problems(problems: &Problems) {
+pub(crate) fn print(problems: &Problems) {
     if !problems.is_empty() {
-        eprintln!("{}", problems.render(std::io::stderr().is_terminal()));
+        let paint = if std::io::stderr().is_terminal() { Paint::Coloured } else { Paint::Plain };
+        eprintln!("{}", problems.render(paint));
     }
 }

@@ -1,1 +1,51 @@
-fn main() {}
+//! The `gatehouse` program: command line, configuration, wiring and lifecycle. It knows all rooms and decides nothing.
+
+mod banner;
+mod check;
+mod cli;
+mod config;
+mod demo_user;
+mod exit;
+mod lifecycle;
+mod logs;
+mod paths;
+mod run;
+mod setup_code;
+mod supervision;
+mod system;
+mod users;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Command, CommandLine};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(message) => return print_usage(&message).into(),
+    };
+    let exit = match command_line.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check { file } => check::check(&file),
+        Command::User { command } => users::manage(command),
+        Command::SetupCode { data } => setup_code::print(data),
+    };
+    exit.unwrap_or_else(|problem| report_failure(&problem)).into()
+}
+
+/// Help and version are asked for and go to standard output; anything else is a wrong command line.
+fn print_usage(message: &clap::Error) -> Exit {
+    // When not even the terminal takes the message there is nobody left to tell.
+    let _ = message.print();
+    if message.use_stderr() { Exit::Usage } else { Exit::Success }
+}
+
+#[expect(clippy::print_stderr, reason = "a command that fails tells the person who called it")]
+fn report_failure(problem: &anyhow::Error) -> Exit {
+    eprintln!("gatehouse: {problem:#}");
+    Exit::Failure
+}

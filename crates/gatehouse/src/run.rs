@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::Stream;
-use gatehouse_board::host::HostPlaces;
+use gatehouse_board::host::{BareMachine, HostPlaces};
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
 use gatehouse_board::traits::Board;
 use gatehouse_board::{Bridge, BridgeParts};
@@ -37,15 +37,11 @@ const OUTBOX_LIMIT: usize = 256;
 /// Runs the daemon until it is asked to stop, or until a part dies.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
-    let mut config = match config::for_run(arguments.config.as_deref(), arguments.demo) {
-        Ok(loaded) => {
-            check::print_warnings(&loaded.warnings);
-            loaded.config
-        }
+    let config = match config::for_run(arguments.config.as_deref(), arguments.demo) {
+        Ok(config) => config.with_arguments(arguments.http, arguments.mqtt),
         Err(problems) => return Ok(check::report_problems(&problems)),
     };
-    config.http = arguments.http.unwrap_or(config.http);
-    config.mqtt = arguments.mqtt.unwrap_or(config.mqtt);
+    check::print(&config.warnings);
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
     paths::make_private_directory(&directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -165,10 +161,13 @@ fn open_board(
     let host = HostPlaces::of_this_machine(directory);
     let board_name = host.board_name();
     let devices = if demo { demo_house() } else { config.devices.clone() };
-    let mut seed = [0; 8];
-    SystemRandomness.fill(&mut seed);
-    let board: Arc<dyn Board> =
-        Arc::new(SimulatedBoard::new(&devices, u64::from_le_bytes(seed), clock.clone()));
+    let board: Arc<dyn Board> = if demo {
+        let mut seed = [0; 8];
+        SystemRandomness.fill(&mut seed);
+        Arc::new(SimulatedBoard::new(&devices, u64::from_le_bytes(seed), clock.clone()))
+    } else {
+        Arc::new(BareMachine::new(&host))
+    };
     let scheme = config.gateway.scheme.clone();
     let bridge = Bridge::new(BridgeParts { scheme, devices, board, host, clock: clock.clone() })?;
     let info = GatewayInfo {

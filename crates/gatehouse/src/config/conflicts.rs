@@ -1,0 +1,116 @@
+//! Where devices get in each other's way: the same id, the same pin, interlocks that do not work out.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use gatehouse_board::config::{DriverConfig, LineNumber};
+use gatehouse_model::DeviceId;
+
+use super::problems::{Finding, Findings};
+use super::section::Spanned;
+
+/// Where in the text a device says what others can be in the way of.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub(super) pin: Option<Spanned<LineNumber>>,
+    pub(super) interlock: Option<Spanned<String>>,
+    /// Where it says that its safe state is on.
+    pub(super) safe_on: Option<Range<usize>>,
+}
+
+/// A device of an interlock group.
+struct Member {
+    name: String,
+    word: Range<usize>,
+}
+
+/// What the devices so far have taken.
+pub(super) struct Conflicts<'t> {
+    text: &'t str,
+    ids: BTreeMap<DeviceId, usize>,
+    pins: BTreeMap<LineNumber, (String, usize)>,
+    groups: BTreeMap<String, Vec<Member>>,
+}
+
+impl<'t> Conflicts<'t> {
+    pub(super) const fn new(text: &'t str) -> Self {
+        Self { text, ids: BTreeMap::new(), pins: BTreeMap::new(), groups: BTreeMap::new() }
+    }
+
+    /// Adds a device, and reports where it takes what another has.
+    pub(super) fn add(
+        &mut self,
+        id: Option<&Spanned<DeviceId>>,
+        places: &Places,
+        findings: &mut Findings,
+    ) {
+        if let Some(id) = id {
+            self.add_id(id, findings);
+        }
+        let name = id.map_or_else(|| "this device".to_owned(), |id| format!("`{}`", id.value));
+        if let (Some(line), Some(place)) = (driver.and_then(DriverConfig::line), &places.pin) {
+            self.add_pin(line, &name, place, findings);
+        }
+        if let Some(group) = &places.interlock {
+            if let (Some(DriverConfig::Output(output)), Some(safe)) = (driver, &places.safe)
+                && output.safe_on
+            {
+                let what =
+                    format!("{name}: outputs of an interlock group are safe when off, and this one when on");
+                findings.push(Finding::error(
+                    safe.clone(),
+                    what,
+                    "write safe = \"off\", or remove `interlock`",
+                ));
+            }
+            let members = self.groups.entry(group.value.clone()).or_default();
+            members.push(Member { name, word: group.span.clone() });
+        }
+    }
+
+    fn add_id(&mut self, id: &Spanned<DeviceId>, findings: &mut Findings) {
+        let line = line_of(self.text, id.span.start);
+        if let Some(first) = self.ids.get(&id.value) {
+            let what = format!("`{}`: this id is already taken by the device at line {first}", id.value);
+            findings.push(Finding::error(
+                id.span.clone(),
+                what,
+                "choose another id: each device has topics of its own",
+            ));
+        } else {
+            self.ids.insert(id.value.clone(), line);
+        }
+    }
+
+    fn add_pin(&mut self, line: LineNumber, name: &str, place: &Range<usize>, findings: &mut Findings) {
+        if let Some((other, at)) = self.pins.get(&line) {
+            let what = format!("{name}: pin {} is already used by {other} (line {at})", line.number());
+            findings.push(Finding::error(place.clone(), what, "choose another pin"));
+        } else {
+            let at = line_of(self.text, place.start);
+            self.pins.insert(line, (name.to_owned(), at));
+        }
+    }
+
+    /// Reports what can only be told when all devices are known.
+    pub(super) fn finish(self, findings: &mut Findings) {
+        let words: Vec<&str> = self.groups.keys().map(String::as_str).collect();
+        for (group, members) in &self.groups {
+            let [only] = members.as_slice() else { continue };
+            let others = words.iter().copied().filter(|word| word != group);
+            let hint = match super::nearest::nearest(group, others) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!(
+                    "write interlock = \"{group}\" at the other outputs of the group too, or remove it"
+                ),
+            };
+            let what = format!("{} is alone in the interlock group `{group}`", only.name);
+            findings.push(Finding::error(only.word.clone(), what, hint));
+        }
+    }
+}
+
+/// The line of a place, counted from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}

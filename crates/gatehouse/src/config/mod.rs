@@ -1,0 +1,160 @@
+//! The configuration: TOML text in, typed settings or every problem out.
+//!
+//! Reading never stops at the first mistake. Each finding points at its line and column and says what to do. Nothing
+//! here touches the board or a port: a configuration can be checked on any machine.
+
+mod conflicts;
+mod devices;
+mod drivers;
+mod file;
+mod gateway;
+mod nearest;
+mod problems;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use gatehouse_board::config::DeviceConfig;
+use gatehouse_history::Options;
+use gatehouse_model::Scheme;
+use toml_edit::Document;
+
+pub(crate) use file::{for_run, load_file};
+use problems::{Finding, Findings};
+pub(crate) use problems::{Paint, Problems};
+use section::Section;
+
+/// Largest configuration file. A house with the most devices that can be served needs a tenth of it; what is larger is
+/// some other file.
+pub(crate) const MAX_FILE_BYTES: usize = 1024 * 1024;
+
+/// Where the dashboard listens when the configuration says nothing: on every address of the machine.
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+
+/// Where the broker listens when the configuration says nothing.
+const DEFAULT_MQTT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1883);
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) gateway: Gateway,
+    /// Where the dashboard listens.
+    pub(crate) http: SocketAddr,
+    /// Where the MQTT broker listens.
+    pub(crate) mqtt: SocketAddr,
+    pub(crate) history: Options,
+    /// The devices, in the order of the file.
+    pub(crate) devices: Vec<DeviceConfig>,
+    /// What is allowed but worth a second thought.
+    pub(crate) warnings: Problems,
+}
+
+/// What the gateway is called, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    /// Its name for people.
+    pub(crate) name: String,
+    /// The topics below its base.
+    pub(crate) scheme: Scheme,
+    /// Its time zone as the IANA database names it, such as `Europe/Madrid`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "schedules will ask for it; a file that has it must load today")
+    )]
+    pub(crate) time_zone: Option<String>,
+    /// Where it stands on Earth.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "sunrise and sunset will ask for it; a file that has it must load today")
+    )]
+    pub(crate) location: Option<Location>,
+}
+
+/// A place on Earth, in degrees; north and east are positive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Location {
+    /// -90 to 90.
+    pub(crate) latitude: f64,
+    /// -180 to 180.
+    pub(crate) longitude: f64,
+}
+
+impl Config {
+    /// The same configuration with the addresses of the command line, where it gives any.
+    #[must_use]
+    pub(crate) fn with_arguments(self, http: Option<SocketAddr>, mqtt: Option<SocketAddr>) -> Self {
+        Self { http: http.unwrap_or(self.http), mqtt: mqtt.unwrap_or(self.mqtt), ..self }
+    }
+}
+
+/// The commented configuration that is written at the first start.
+pub(crate) const fn default_text() -> &'static str {
+    include_str!("default.toml")
+}
+
+/// Reads a configuration. `file_name` is how problems call the file.
+///
+/// # Errors
+/// Every problem of the text, and its warnings. Of a text that is no TOML only the first mistake can be told, and it
+/// says so.
+pub(crate) fn load(text: &str, file_name: &str) -> Result<Config, Problems> {
+    let mut findings = Findings::default();
+    let config = read(text, &mut findings);
+    let problems = findings.into_problems(text, file_name);
+    match config {
+        Some(config) if problems.errors() == 0 => Ok(Config { warnings: problems, ..config }),
+        _ => Err(problems),
+    }
+}
+
+/// Settings as far as they can be read; they are good when no error was found.
+fn read(text: &str, findings: &mut Findings) -> Option<Config> {
+    if text.len() > MAX_FILE_BYTES {
+        findings.push(Finding::error(
+            None,
+            format!("the file has {} bytes, but a configuration has at most {MAX_FILE_BYTES}", text.len()),
+            "check that this is the right file",
+        ));
+        return None;
+    }
+    let document = match Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            findings.push(syntax_error(text, &error));
+            return None;
+        }
+    };
+    let mut root = Section::new(document.as_table(), 0..0, String::new());
+    let gateway = gateway::read(root.table("gateway", findings), findings);
+    let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
+    let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
+    let history = gateway::history(root.table("history", findings), findings);
+    let devices = devices::read(text, &mut root, findings);
+    root.finish("the file", findings);
+    gateway.map(|gateway| Config { gateway, http, mqtt, history, devices, warnings: Problems::default() })
+}
+
+/// The parser stops at the first mistake in the grammar, so what follows it is not known yet.
+fn syntax_error(text: &str, error: &toml_edit::TomlError) -> Finding {
+    let message = error.message();
+    let hint = if message.contains("must be quoted") {
+        "put texts in quotes, for example name = \"Kitchen\""
+    } else if message.contains("duplicate key") {
+        "this name is already used above: remove one of the two, and write [[device]] for each device"
+    } else if message.contains("basic string") || message.contains("literal string") {
+        "close the text with the quote that it begins with"
+    } else if message.contains("unclosed table") {
+        "close the bracket: [gateway] for a table, [[device]] for each device"
+    } else if message.contains("expected `=`") {
+        "write a setting as name = value"
+    } else {
+        "see https://toml.io for how a TOML file is written"
+    };
+    Finding::error(
+        error.span().map(|span| span.start.min(text.len())..span.end.min(text.len())),
+        format!("this is not TOML: {message}"),
+        format!("{hint}. What follows can only be checked once this is mended"),
+    )
+}
