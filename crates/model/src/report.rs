@@ -30,12 +30,15 @@ mod tests {
     #[test]
     fn properties_stand_beside_time_and_quality() {
         let report = DeviceReport {
-            values: BTreeMap::from([(PropertyId::new("temperature").unwrap(), Value::Number(21.5))]),
+            values: BTreeMap::from([
+                (PropertyId::new("temperature").unwrap(), Value::Number(21.5)),
+                (PropertyId::new("uptime").unwrap(), Value::Number(4180.0)),
+            ]),
             ts: Some(Timestamp::from_millis(0)),
             quality: Some(Quality::Ok),
             fault: None,
         };
         let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(json, r#"{"temperature":21.5,"ts":"1970-01-01T00:00:00.000Z","quality":"ok"}"#);
+        assert_eq!(json, r#"{"temperature":21.5,"uptime":4180,"ts":"1970-01-01T00:00:00.000Z","quality":"ok"}"#);
     }
 }

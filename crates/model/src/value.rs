@@ -69,6 +69,8 @@ impl fmt::Display for Value {
 impl From<Value> for serde_json::Value {
     fn from(value: Value) -> Self {
         match value {
+            // A whole number looks whole, as it does in the bare scalar; up to 2^53 each of them has an exact `f64`.
+            Value::Number(number) if number.fract() == 0.0 && number.abs() < 9.0e15 => (number as i64).into(),
             Value::Number(number) => number.into(),
             other => other.to_string().into(),
         }
