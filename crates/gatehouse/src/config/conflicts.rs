@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use gatehouse_board::config::{DriverConfig, LineNumber};
+use gatehouse_board::config::LineNumber;
 use gatehouse_model::DeviceId;
 
 use super::problems::{Finding, Findings};
@@ -37,35 +37,29 @@ impl<'t> Conflicts<'t> {
         Self { text, ids: BTreeMap::new(), pins: BTreeMap::new(), groups: BTreeMap::new() }
     }
 
-    /// Adds a device, and reports where it takes what another has.
+    /// Adds a device, and reports where it takes what another has. `called` is how sentences call it. A device with
+    /// mistakes elsewhere counts all the same, so that one mistake does not hide another.
     pub(super) fn add(
         &mut self,
         id: Option<&Spanned<DeviceId>>,
-        places: &Places,
+        called: &str,
+        places: Places,
         findings: &mut Findings,
     ) {
         if let Some(id) = id {
             self.add_id(id, findings);
         }
-        let name = id.map_or_else(|| "this device".to_owned(), |id| format!("`{}`", id.value));
-        if let (Some(line), Some(place)) = (driver.and_then(DriverConfig::line), &places.pin) {
-            self.add_pin(line, &name, place, findings);
+        if let Some(pin) = &places.pin {
+            self.add_pin(pin, called, findings);
         }
-        if let Some(group) = &places.interlock {
-            if let (Some(DriverConfig::Output(output)), Some(safe)) = (driver, &places.safe)
-                && output.safe_on
-            {
-                let what =
-                    format!("{name}: outputs of an interlock group are safe when off, and this one when on");
-                findings.push(Finding::error(
-                    safe.clone(),
-                    what,
-                    "write safe = \"off\", or remove `interlock`",
-                ));
-            }
-            let members = self.groups.entry(group.value.clone()).or_default();
-            members.push(Member { name, word: group.span.clone() });
+        let Some(group) = places.interlock else { return };
+        if let Some(safe_on) = places.safe_on {
+            let what =
+                format!("{called}: outputs of an interlock group are safe when off, and this one when on");
+            findings.push(Finding::error(safe_on, what, "write safe = \"off\", or remove `interlock`"));
         }
+        let member = Member { name: called.to_owned(), word: group.span };
+        self.groups.entry(group.value).or_default().push(member);
     }
 
     fn add_id(&mut self, id: &Spanned<DeviceId>, findings: &mut Findings) {
@@ -82,13 +76,13 @@ impl<'t> Conflicts<'t> {
         }
     }
 
-    fn add_pin(&mut self, line: LineNumber, name: &str, place: &Range<usize>, findings: &mut Findings) {
-        if let Some((other, at)) = self.pins.get(&line) {
-            let what = format!("{name}: pin {} is already used by {other} (line {at})", line.number());
-            findings.push(Finding::error(place.clone(), what, "choose another pin"));
+    fn add_pin(&mut self, pin: &Spanned<LineNumber>, called: &str, findings: &mut Findings) {
+        if let Some((other, at)) = self.pins.get(&pin.value) {
+            let what = format!("{called}: pin {} is already used by {other} (line {at})", pin.value.number());
+            findings.push(Finding::error(pin.span.clone(), what, "choose another pin"));
         } else {
-            let at = line_of(self.text, place.start);
-            self.pins.insert(line, (name.to_owned(), at));
+            let at = line_of(self.text, pin.span.start);
+            self.pins.insert(pin.value, (called.to_owned(), at));
         }
     }
 
@@ -101,11 +95,14 @@ impl<'t> Conflicts<'t> {
             let hint = match super::nearest::nearest(group, others) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!(
-                    "write interlock = \"{group}\" at the other outputs of the group too, or remove it"
+                    "write interlock = \"{group}\" at the other outputs of the group too, or remove it here"
                 ),
             };
-            let what = format!("{} is alone in the interlock group `{group}`", only.name);
-            findings.push(Finding::error(only.word.clone(), what, hint));
+            let what = format!(
+                "{} is alone in the interlock group `{group}`, so it is locked against nothing",
+                only.name
+            );
+            findings.push(Finding::warning(only.word.clone(), what, hint));
         }
     }
 }

@@ -9,7 +9,7 @@ use toml_edit::{Item, TableLike};
 
 use super::conflicts::{Conflicts, Places};
 use super::drivers;
-use super::problems::Findings;
+use super::problems::{Finding, Findings};
 use super::section::{Section, Spanned};
 
 /// Shortest and longest time between two messages of a property that did not change.
@@ -29,9 +29,7 @@ pub(super) fn read(text: &str, root: &mut Section<'_>, findings: &mut Findings) 
     let devices = tables
         .into_iter()
         .take(MAX_DEVICES)
-        .filter_map(|(table, span)| {
-            one(Section::new(table, span, "this device: ".to_owned()), &mut conflicts, findings)
-        })
+        .filter_map(|(table, span)| one(Section::new(table, span, String::new()), &mut conflicts, findings))
         .collect();
     conflicts.finish(findings);
     devices
@@ -77,13 +75,12 @@ fn one(
     findings: &mut Findings,
 ) -> Option<DeviceConfig> {
     let word = section.text("id", "kitchen", findings);
-    if let Some(word) = &word {
-        section.set_prefix(format!("`{}`: ", word.value));
-    } else if section.item("id").is_none() {
+    let called = word.as_ref().map_or_else(|| "this device".to_owned(), |word| format!("`{}`", word.value));
+    section.set_prefix(format!("{called}: "));
+    if word.is_none() && section.item("id").is_none() {
         findings.push(section.missing("id", "give it one, for its topics: id = \"kitchen\""));
     }
-    let id =
-        word.and_then(|word| id(&section, &word, findings).map(|id| Spanned { value: id, span: word.span }));
+    let id = word.and_then(|word| id(&word, findings).map(|id| Spanned { value: id, span: word.span }));
     let name = section.name("name", "Kitchen", findings);
     let room = section.name("room", "Kitchen", findings);
     let mut places = Places::default();
@@ -94,13 +91,13 @@ fn one(
     if let Some(driver) = &driver {
         section.finish(&format!("the driver `{}`", driver.word()), findings);
     }
-    conflicts.add(id.as_ref(), driver.as_ref(), &places, findings);
+    conflicts.add(id.as_ref(), &called, places, findings);
     let (id, driver) = (id?.value, driver?);
     let name = name.unwrap_or_else(|| name_of(&id));
     Some(DeviceConfig { id, name, room, driver, calibrate, report })
 }
 
-fn id(section: &Section<'_>, word: &Spanned<&str>, findings: &mut Findings) -> Option<DeviceId> {
+fn id(word: &Spanned<&str>, findings: &mut Findings) -> Option<DeviceId> {
     match DeviceId::new(word.value) {
         Ok(id) => Some(id),
         Err(problem) => {
@@ -112,7 +109,7 @@ fn id(section: &Section<'_>, word: &Spanned<&str>, findings: &mut Findings) -> O
                     "write 1 to 32 of the characters a-z, 0-9 and -: id = \"{plain}\"; `name` can be anything"
                 )
             };
-            findings.push(section.error(word.span.clone(), problem.to_string(), hint));
+            findings.push(Finding::error(word.span.clone(), format!("the id {problem}"), hint));
             None
         }
     }

@@ -187,22 +187,19 @@ fn output(section: &mut Section<'_>, places: &mut Places, findings: &mut Finding
     let safe_on = safe(section, findings);
     let longest = max_on(section, findings);
     let limits = (Duration::ZERO, LONGEST_OUTPUT_TIME);
-    let min_on_place = section.item("min_on").map(|found| found.span);
     let min_on = section.duration_within("min_on", limits, "1m", findings).unwrap_or_default();
     let min_off = section.duration_within("min_off", limits, "3m", findings).unwrap_or_default();
     // Away from a safe state that is on means off, so the other shortest time is the one that must fit.
-    let away_at_least = if safe_on == Some(true) { ("min_off", min_off) } else { ("min_on", min_on) };
-    if let Some(Some(longest)) = &longest
-        && away_at_least.1 > *longest
+    let (key, away_at_least) = if safe_on == Some(true) { ("min_off", min_off) } else { ("min_on", min_on) };
+    if let Some(Some(longest)) = longest
+        && away_at_least > longest
     {
-        let span = if away_at_least.0 == "min_on" {
-            min_on_place
-        } else {
-            section.item("min_off").map(|found| found.span)
-        };
-        let what = format!("`{}` is longer than `max_on`", away_at_least.0);
-        let span = span.unwrap_or_else(|| section.span.clone());
-        findings.push(section.error(span, what, "make it shorter, or `max_on` longer: both cannot hold"));
+        let span = section.item(key).map_or_else(|| section.span.clone(), |found| found.span);
+        let hint = "make it shorter, or `max_on` longer: both cannot hold";
+        findings.push(section.error(span, format!("`{key}` is longer than `max_on`"), hint));
+    }
+    if safe_on == Some(true) {
+        places.safe_on = section.item("safe").map(|found| found.span);
     }
     let interlock = interlock(section, places, findings);
     let class = class(section, "heat", &OUTPUT_CLASSES, findings);

@@ -1,1 +1,422 @@
+//! Every problem with its line, its column and its hint.
 
+use std::time::Duration;
+
+use gatehouse_board::config::{ActiveLevel, DriverConfig, LineNumber, MAX_DEVICES, Pull};
+use gatehouse_model::{Randomness as _, SeededRandomness};
+
+use super::problems::MAX_SHOWN;
+use super::*;
+
+/// Line, column, a part of what is wrong, and a part of the hint.
+type Expected<'a> = (usize, usize, &'a str, &'a str);
+
+/// Loads a text and compares everything that is found, warnings included, one by one.
+fn check(text: &str, expected: &[Expected<'_>]) {
+    let problems = match load(text, "gatehouse.toml") {
+        Ok(config) => config.warnings,
+        Err(problems) => problems,
+    };
+    let found = problems.listed();
+    assert_eq!(found.len(), expected.len(), "in:\n{text}\nfound:\n{problems}");
+    let rendered = problems.to_string();
+    for ((line, column, what, hint), (at_line, at_column, what_part, hint_part)) in found.iter().zip(expected)
+    {
+        assert_eq!((line, column), (at_line, at_column), "{what}");
+        assert!(what.contains(what_part), "`{what_part}` is not in `{what}`");
+        assert!(hint.contains(hint_part), "`{hint_part}` is not in `{hint}`");
+        if *line > 0 {
+            let place = format!("gatehouse.toml:{line}:{column}\n");
+            assert!(rendered.contains(&place), "{place} is not in:\n{rendered}");
+        }
+    }
+    assert_eq!(rendered.matches("help: ").count(), expected.len(), "{rendered}");
+}
+
+/// A device with these lines after its header, its id and its driver: they begin at line 4.
+fn device(driver: &str, lines: &str) -> String {
+    format!("[[device]]\nid = \"x\"\ndriver = \"{driver}\"\n{lines}")
+}
+
+fn output(lines: &str) -> String {
+    device("output", &format!("pin = 22\nsafe = \"off\"\nmax_on = \"2h\"\n{lines}"))
+}
+
+fn loaded(text: &str) -> Config {
+    load(text, "gatehouse.toml").unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn an_empty_text_is_a_configuration() {
+    let config = loaded("");
+    assert_eq!((config.gateway.scheme.base(), &*config.gateway.name), ("home", "Gatehouse"));
+    assert_eq!((config.http.port(), config.mqtt.port()), (8080, 1883));
+    assert!(config.devices.is_empty() && config.warnings.is_empty());
+}
+
+#[test]
+fn the_default_text_has_nothing_wrong_with_it_nor_have_its_examples() {
+    let config = loaded(default_text());
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    assert_eq!(config.devices.len(), 1);
+    // A remark that is a line of TOML is an example; remarks for people stay what they are.
+    let is_example = |line: &str| line.contains(" = ") || line.starts_with("[[");
+    let examples: Vec<&str> = default_text()
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_example(rest)).unwrap_or(line))
+        .collect();
+    let config = loaded(&examples.join("\n"));
+    assert_eq!(config.devices.len(), 3);
+    assert_eq!(config.gateway.time_zone.as_deref(), Some("Europe/Madrid"));
+    assert_eq!(config.gateway.location, Some(Location { latitude: 40.4, longitude: -3.7 }));
+}
+
+/// The example of the design, with its temperature sensor simulated: this version does not drive the real one yet.
+const HOUSE: &str = r#"
+[gateway]
+name = "Casa"
+base = "casa"
+time_zone = "Europe/Madrid"
+location = { latitude = 40.4, longitude = -3.7 }
+
+[history]
+commit_every = "30s"
+
+[mqtt]
+listen = "127.0.0.1:11883"
+
+[[device]]
+id = "kitchen"
+name = "Cocina"
+driver = "simulated-climate"
+every = "5s"
+calibrate.temperature = { offset = -0.4 }
+report.temperature = { delta = 0.1, at_least_every = "5m" }
+
+[[device]]
+id = "front-door"
+driver = "input"
+pin = "P11"
+pull = "up"
+active = "low"
+debounce = "20ms"
+class = "door"
+
+[[device]]
+id = "boiler"
+driver = "output"
+pin = 22
+safe = "off"
+max_on = "2h"
+min_off = "3m"
+interlock = "heating"
+"#;
+
+#[test]
+fn every_setting_arrives() {
+    let config = loaded(HOUSE);
+    assert_eq!(config.gateway.scheme.base(), "casa");
+    assert_eq!(config.history.commit_every, Duration::from_secs(30));
+    assert_eq!(config.mqtt.to_string(), "127.0.0.1:11883");
+    let [kitchen, door, boiler] = config.devices.as_slice() else { panic!("{:?}", config.devices) };
+    let property = gatehouse_model::PropertyId::new("temperature").unwrap();
+    assert_eq!(kitchen.calibrate[&property].offset, -0.4);
+    assert_eq!(kitchen.report[&property].at_least_every, Some(Duration::from_secs(300)));
+    assert_eq!(door.name, "Front door", "a device without a name is called by its id");
+    let DriverConfig::Input(input) = &door.driver else { panic!("{door:?}") };
+    assert_eq!((input.pin, input.pull, input.active), (LineNumber::new(17), Pull::Up, ActiveLevel::Low));
+    let DriverConfig::Output(output) = &boiler.driver else { panic!("{boiler:?}") };
+    assert_eq!((output.safe_on, output.max_on), (false, Some(Duration::from_secs(7_200))));
+    assert_eq!(output.min_off, Duration::from_secs(180));
+    // One output alone is allowed, since the other one may come next week, but it is locked against nothing.
+    check(
+        HOUSE,
+        &[(38, 13, "`boiler` is alone in the interlock group `heating`", "interlock = \"heating\"")],
+    );
+}
+
+#[test]
+fn a_sensor_that_is_planned_is_told_apart_from_a_slip() {
+    check(
+        &device("bme280", "bus = \"i2c-1\"\naddress = 0x76\n"),
+        &[(3, 10, "does not drive `bme280` yet", "`simulated-climate`")],
+    );
+    check(&device("outptu", "pin = 5\n"), &[(3, 10, "no driver `outptu`", "did you mean \"output\"?")]);
+}
+
+#[test]
+fn mistakes_in_the_gateway() {
+    check("[gatway]\nname = \"x\"\n", &[(1, 2, "`gatway` is no setting", "did you mean `gateway`?")]);
+    check("[gateway]\nnmae = \"Casa\"\n", &[(2, 1, "`nmae` is no setting", "did you mean `name`?")]);
+    check("[gateway]\nname = 7\n", &[(2, 8, "`name` is a whole number", "name = \"Casa\"")]);
+    check("[gateway]\nname = \"\"\n", &[(2, 8, "`name` is empty", "short name")]);
+    check(
+        "[gateway]\nbase = \"casa/#\"\n",
+        &[(2, 8, "`casa/#` cannot be the base topic", "base = \"home\"")],
+    );
+    check("[gateway]\nbase = \"$SYS\"\n", &[(2, 8, "belong to the broker", "base = \"home\"")]);
+    check("[gateway]\nbase = \"a//b\"\n", &[(2, 8, "a level that is empty", "base = \"home\"")]);
+    check("[gateway]\nbase = \"\"\n", &[(2, 8, "cannot be the base", "base = \"home\"")]);
+    check("[gateway]\ntime_zone = \"\"\n", &[(2, 13, "not the name of a time zone", "Europe/Madrid")]);
+    check("[gateway]\ntime_zone = \"../etc\"\n", &[(2, 13, "not the name of a time zone", "Europe/Madrid")]);
+    check(
+        "[gateway]\nlocation = { latitude = 91 }\n",
+        &[(2, 12, "`longitude` is missing", "-180 to 180"), (2, 25, "not on Earth", "-90 to 90")],
+    );
+    check("[[gateway]]\nname = \"x\"\n", &[(1, 1, "`gateway` is a list of tables", "[gateway]")]);
+    check("gateway = 5\n", &[(1, 11, "`gateway` is a whole number", "[gateway]")]);
+}
+
+#[test]
+fn mistakes_in_addresses_and_history() {
+    check("[http]\nlisten = \":8081\"\n", &[(2, 10, "no address with a port", "listen = \"0.0.0.0:8081\"")]);
+    check("[mqtt]\nlisten = 1883\n", &[(2, 10, "`listen` is a whole number", "listen = \"0.0.0.0:1883\"")]);
+    check("[mqtt]\nport = 1883\n", &[(2, 1, "`port` is no setting of [mqtt]", "write `listen`")]);
+    check("[history]\ncommit_every = 10\n", &[(2, 16, "is a whole number", "commit_every = \"10s\"")]);
+    check("[history]\ncommit_every = \"1d\"\n", &[(2, 16, "is too long", "between \"1s\" and \"10m\"")]);
+}
+
+#[test]
+fn mistakes_in_what_all_devices_have() {
+    check("device = 5\n", &[(1, 10, "must be a list of tables", "[[device]]")]);
+    check("device = [5]\n", &[(1, 11, "must be a table", "[[device]]")]);
+    check("[device]\nid = \"x\"\ndriver = \"host\"\n", &[(1, 1, "double brackets", "[[device]]")]);
+    check(
+        "[[device]]\n",
+        &[(1, 1, "`id` is missing", "id = \"kitchen\""), (1, 1, "`driver` is missing", "`host`")],
+    );
+    check("[[device]]\nid = 3\ndriver = \"host\"\n", &[(2, 6, "`id` is a whole number", "id = \"kitchen\"")]);
+    check("[[device]]\nid = \"Küche 2\"\ndriver = \"host\"\n", &[(2, 6, "contains `K`", "id = \"k-che-2\"")]);
+    check("[[device]]\nid = \"\"\ndriver = \"host\"\n", &[(2, 6, "at least one character", "1 to 32")]);
+    let long = format!("[[device]]\nid = \"{}\"\ndriver = \"host\"\n", "a".repeat(33));
+    check(&long, &[(2, 6, "longer than 32", "1 to 32")]);
+    check(
+        &device("host", "evry = \"5s\"\n"),
+        &[(4, 1, "`evry` is no setting of the driver `host`", "`every`")],
+    );
+    check(&device("host", "every = \"1ms\"\n"), &[(4, 9, "`every` is too short", "\"100ms\"")]);
+    check(&device("host", "every = 5\n"), &[(4, 9, "`every` is a whole number", "every = \"5s\"")]);
+    check(&device("host", "room = true\n"), &[(4, 8, "`room` is true or false", "room = \"Kitchen\"")]);
+    check(
+        &format!("{}{}", device("host", ""), device("host", "")),
+        &[(5, 6, "`x`: this id is already taken by the device at line 2", "choose another id")],
+    );
+}
+
+#[test]
+fn mistakes_in_calibration_and_report() {
+    let climate = |lines: &str| device("simulated-climate", lines);
+    check(
+        &climate("calibrate.temprature = { offset = 1 }\n"),
+        &[(4, 11, "has no number `temprature`", "did you mean `calibrate.temperature`?")],
+    );
+    check(
+        &climate("calibrate.json = { offset = 1 }\n"),
+        &[(4, 11, "`json` has a meaning of its own", "calibrate.temperature")],
+    );
+    check(&climate("calibrate.temperature = 5\n"), &[(4, 25, "must be a table", "{ offset = -0.4 }")]);
+    check(
+        &climate("calibrate.temperature = { offest = 1, scale = 0 }\n"),
+        &[(4, 27, "`offest` is no setting", "`offset`"), (4, 47, "`scale` zero", "leave it out")],
+    );
+    check(
+        &climate("calibrate.temperature = { offset = nan }\n"),
+        &[(4, 36, "not a finite number", "offset = -0.4")],
+    );
+    check(
+        &climate("report.humidity = { delta = -1, at_least_every = \"5 min\" }\n"),
+        &[(4, 29, "less than zero", "delta = 0.1"), (4, 50, "not a duration", "at_least_every = \"5m\"")],
+    );
+    check(&output("calibrate.power = { offset = 1 }\n"), &[(7, 11, "no number `power`", "on or off")]);
+    assert!(loaded(&device("host", "report.load = { delta = 0.1 }\n")).warnings.is_empty());
+}
+
+#[test]
+fn mistakes_in_inputs() {
+    let input = |lines: &str| device("input", lines);
+    check(&input(""), &[(1, 1, "`pin` is missing", "pin = \"P11\"")]);
+    check(&input("pin = 28\n"), &[(4, 7, "no GPIO 28", "pin = \"P28\"")]);
+    check(&input("pin = -1\n"), &[(4, 7, "no GPIO -1", "from 0 to 27")]);
+    check(&input("pin = \"P6\"\n"), &[(4, 7, "header pin 6 is power or ground", "P11")]);
+    check(&input("pin = \"P41\"\n"), &[(4, 7, "the header has no pin 41", "P11")]);
+    check(&input("pin = \"GPIO17\"\n"), &[(4, 7, "`GPIO17` is no pin", "pin = 17")]);
+    check(&input("pin = true\n"), &[(4, 7, "neither a number nor a text", "pin = 17")]);
+    check(&input("pin = 17\npull = \"pu\"\n"), &[(5, 8, "`pull` cannot be `pu`", "did you mean \"up\"?")]);
+    check(&input("pin = 17\nactive = \"lwo\"\n"), &[(5, 10, "cannot be `lwo`", "did you mean \"low\"?")]);
+    check(&input("pin = 17\ndebounce = \"1m\"\n"), &[(5, 12, "too long", "\"10s\"")]);
+    check(&input("pin = 17\nclass = \"dor\"\n"), &[(5, 9, "`dor` is not known", "did you mean \"door\"?")]);
+    check(&input("pin = 17\nsafe = \"off\"\n"), &[(5, 1, "`safe` is no setting of the driver `input`", "")]);
+    check(&input("pin = 0\n"), &[(4, 7, "read at every start", "another pin")]);
+}
+
+#[test]
+fn mistakes_in_outputs() {
+    check(
+        &device("output", "pin = 22\n"),
+        &[(1, 1, "`safe` is missing", "safe = \"off\""), (1, 1, "`max_on` is missing", "max_on = \"2h\"")],
+    );
+    let with = |safe: &str, longest: &str| {
+        device("output", &format!("pin = 22\nsafe = {safe}\nmax_on = {longest}\n"))
+    };
+    check(&with("5", "\"2h\""), &[(5, 8, "`safe` is a whole number", "safe = \"off\"")]);
+    check(&with("\"of\"", "\"2h\""), &[(5, 8, "cannot be `of`", "did you mean \"off\"?")]);
+    check(&with("\"off\"", "\"2 hours\""), &[(6, 10, "not a duration", "max_on = \"2h\"")]);
+    check(&with("\"off\"", "7200"), &[(6, 10, "is a whole number", "max_on = \"7200s\"")]);
+    check(&with("\"off\"", "\"0s\""), &[(6, 10, "could never be used", "unlimited")]);
+    check(&with("\"off\"", "\"2d400d\""), &[(6, 10, "longer than a year", "unlimited")]);
+    check(&with("\"off\"", "\"unlimited\""), &[(6, 10, "unlimited", "max_on = \"2h\"")]);
+    check(&output("min_on = \"3h\"\n"), &[(7, 10, "`min_on` is longer than `max_on`", "both cannot hold")]);
+    check(&output("class = \"heta\"\n"), &[(7, 9, "`heta` is not known", "did you mean \"heat\"?")]);
+    check(&output("interlock = \"\"\n"), &[(7, 13, "not the name of a group", "interlock = \"heating\"")]);
+}
+
+fn two_outputs(first: &str, second: &str) -> String {
+    let one = |id: &str, pin: u8, lines: &str| {
+        format!(
+            "[[device]]\nid = \"{id}\"\ndriver = \"output\"\npin = {pin}\nsafe = \"off\"\nmax_on = \"2h\"\n{lines}\n"
+        )
+    };
+    format!("{}{}", one("boiler", 17, first), one("pump", 22, second))
+}
+
+#[test]
+fn devices_in_each_others_way() {
+    let same_pin = two_outputs("", "").replace("pin = 22", "pin = \"P11\"");
+    check(&same_pin, &[(11, 7, "`pump`: pin 17 is already used by `boiler` (line 4)", "choose another pin")]);
+    // A mistake in one device does not hide that another takes its pin.
+    let broken = same_pin.replacen("safe = \"off\"\n", "safe = \"of\"\n", 1);
+    check(
+        &broken,
+        &[(5, 8, "`boiler`: `safe` cannot be `of`", ""), (11, 7, "pin 17 is already used by `boiler`", "")],
+    );
+    let group = "interlock = \"heating\"";
+    check(&two_outputs(group, group), &[]);
+    check(
+        &two_outputs(group, "interlock = \"haeting\""),
+        &[(7, 13, "`boiler` is alone", "`haeting`?"), (14, 13, "`pump` is alone", "did you mean `heating`?")],
+    );
+    check(
+        &two_outputs(group, group).replacen("safe = \"off\"", "safe = \"on\"", 1),
+        &[(5, 8, "`boiler`: outputs of an interlock group are safe when off", "safe = \"off\"")],
+    );
+}
+
+#[test]
+fn more_devices_than_can_be_served() {
+    let mut text = String::new();
+    for number in 0..=MAX_DEVICES {
+        text.push_str(&format!("[[device]]\nid = \"d{number}\"\ndriver = \"host\"\n"));
+    }
+    check(&text, &[(3 * MAX_DEVICES + 1, 1, "there are 257 devices, but at most 256", "remove this device")]);
+}
+
+#[test]
+fn text_that_is_no_toml_is_shown_at_its_place_and_the_rest_is_not_claimed_to_be_good() {
+    let and_then = "can only be checked once this is mended";
+    check("[gateway]\nname = \"Casa\nbase = \"casa\"\n", &[(2, 13, "this is not TOML", and_then)]);
+    check("[gateway]\nname = Casa\n", &[(2, 8, "this is not TOML", "put texts in quotes")]);
+    check("[gateway]\nname = \"a\"\nname = \"b\"\n", &[(3, 1, "duplicate key", "already used above")]);
+    check("[gateway\nname = \"a\"\n", &[(1, 9, "this is not TOML", "close the bracket")]);
+    check("[gateway]\nname \"a\"\n", &[(2, 6, "this is not TOML", "name = value")]);
+    check("[gateway]\r\nname = \r\n", &[(2, 8, "this is not TOML", and_then)]);
+}
+
+#[test]
+fn a_file_of_another_kind_is_not_read_for_ever_nor_listed_for_ever() {
+    let large = "#".repeat(MAX_FILE_BYTES + 1);
+    check(&large, &[(0, 0, "the file has 1048577 bytes", "right file")]);
+    let many: String = (0..1_000).map(|number| format!("key{number} = 1\n")).collect();
+    let problems = load(&many, "other.toml").unwrap_err();
+    assert_eq!((problems.errors(), problems.listed().len()), (1_000, MAX_SHOWN));
+    assert!(
+        problems.to_string().ends_with("1000 problems in other.toml; 950 of them are not shown"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn what_a_file_says_cannot_steer_the_terminal() {
+    let text = "[gateway]\n\"\\u001b[2Jname\" = \"x\"\nbase = \"a\\u001b[31m/#\"\n";
+    let rendered = load(text, "gate\u{1b}house.toml").unwrap_err().render(Paint::Plain);
+    assert!(!rendered.contains('\u{1b}'), "{rendered:?}");
+    let coloured = load(text, "gatehouse.toml").unwrap_err().render(Paint::Coloured);
+    assert!(coloured.contains("\u{1b}["), "colours are there when they are asked for");
+}
+
+/// A line of a megabyte is cut, and its place is told all the same.
+#[test]
+fn a_very_long_line_is_not_printed_whole() {
+    let text =
+        format!("[gateway]\nname = \"{}\" #\nbase = 5 # {}\n", "á".repeat(300_000), "x".repeat(100_000));
+    let problems = load(&text, "gatehouse.toml").unwrap_err();
+    assert_eq!(problems.listed().len(), 2, "{}", problems.to_string().len());
+    assert!(problems.to_string().len() < 10_000);
+    let text = format!("location = {{ a = \"{}\", nmae = 5 }}\n[gateway]\n", "x".repeat(1_000));
+    let rendered = load(&text, "gatehouse.toml").unwrap_err().to_string();
+    assert!(rendered.contains("gatehouse.toml:1:1"), "{rendered}");
+}
+
+#[test]
+fn the_count_stands_at_the_end() {
+    let one = load("x = 1\n", "gatehouse.toml").unwrap_err().to_string();
+    assert!(one.ends_with("\n1 problem in gatehouse.toml"), "{one}");
+    let text = format!("{}x = 1\n", output("interlock = \"a\"\n"));
+    let both = load(&text, "gatehouse.toml").unwrap_err().to_string();
+    assert!(both.ends_with("\n1 problem and 1 warning in gatehouse.toml"), "{both}");
+}
+
+/// Numbers from a repeatable sequence.
+struct Dice(SeededRandomness);
+
+impl Dice {
+    fn below(&self, limit: usize) -> usize {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        usize::try_from(u64::from_le_bytes(bytes) % u64::try_from(limit.max(1)).unwrap()).unwrap()
+    }
+}
+
+/// No text panics, and whatever is refused says at least one error. Half of the texts are damaged configurations, since
+/// texts of chance hardly ever get past the grammar.
+#[test]
+fn no_text_panics() {
+    const PIECES: [&str; 24] = [
+        "[",
+        "]",
+        "[[device]]\n",
+        "\"",
+        "=",
+        "\n",
+        "\r\n",
+        "{",
+        "}",
+        ".",
+        ",",
+        "#",
+        "á",
+        "家",
+        "\u{0}",
+        "\u{1b}",
+        "-1",
+        "nan",
+        "1e400",
+        "'''",
+        "id = \"x\"\n",
+        "driver = \"output\"\n",
+        "pin = 4294967296\n",
+        "max_on = \"99999999999d\"\n",
+    ];
+    for seed in 0..3_000 {
+        let dice = Dice(SeededRandomness::new(seed));
+        let mut text = if seed % 2 == 0 { HOUSE.to_owned() } else { String::new() };
+        for _ in 0..1 + dice.below(20) {
+            let from = text.floor_char_boundary(dice.below(text.len() + 1));
+            let to = text.floor_char_boundary((from + dice.below(12)).min(text.len())).max(from);
+            text.replace_range(from..to, PIECES[dice.below(PIECES.len())]);
+        }
+        match load(&text, "gatehouse.toml") {
+            Ok(config) => drop(config.warnings.render(Paint::Coloured)),
+            Err(problems) => assert!(problems.errors() > 0 && !problems.render(Paint::Coloured).is_empty()),
+        }
+    }
+}
