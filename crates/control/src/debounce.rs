@@ -31,11 +31,13 @@ impl Debounce {
         self.settled
     }
 
-    /// Takes an edge with its time stamp. Gives the change, with the time it began, when it counts at once.
+    /// Takes an edge with its time stamp. Gives the change, with the time it began, when it counts at once, or when the
+    /// line had been quiet for long enough before this edge: edges may be handed in long after they happened.
     pub fn handle_edge(&mut self, level: bool, at: Moment) -> Option<(bool, Moment)> {
+        let settled_before = self.handle_timeout(at);
         let began = self.burst.map_or(at, |burst| burst.began);
         self.burst = Some(Burst { level, began, latest: at });
-        if self.quiet.is_zero() { self.settle() } else { None }
+        if self.quiet.is_zero() { self.settle() } else { settled_before }
     }
 
     /// When the line will have been quiet long enough.
@@ -87,6 +89,15 @@ mod tests {
         line.handle_edge(true, at(6));
         assert_eq!(line.handle_timeout(at(26)), None);
         assert!(line.level());
+    }
+
+    /// A busy machine hands in the edges of a tenth of a second at once. A door that was open in between was lost.
+    #[test]
+    fn edges_that_come_late_are_judged_by_their_time_stamps() {
+        let mut line = Debounce::new(false, Duration::from_millis(20));
+        assert_eq!(line.handle_edge(true, at(0)), None);
+        assert_eq!(line.handle_edge(false, at(100)), Some((true, at(0))));
+        assert_eq!(line.handle_timeout(at(900)), Some((false, at(100))));
     }
 
     proptest! {

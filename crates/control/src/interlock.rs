@@ -1,6 +1,6 @@
 //! Outputs that must never be on together, such as the two directions of a motor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gatehouse_model::Moment;
@@ -19,14 +19,15 @@ pub struct Interlocks {
 
 #[derive(Clone, Debug, Default)]
 struct Group {
-    on: Option<OutputId>,
+    /// Members that are on, or of which it is not known that they are off. More than one only when pins do not follow.
+    on: BTreeSet<OutputId>,
     latest_off: Option<(OutputId, Moment)>,
 }
 
 /// Why an output may not go on now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// Another member is on.
+    /// Another member is on, or may be.
     ByOther(OutputId),
     /// Another member went off a moment ago; it may go on after this time.
     DeadTime(Duration),
@@ -39,8 +40,8 @@ impl Interlocks {
     /// What stands in the way.
     pub fn check(&self, group: &str, output: OutputId, now: Moment) -> Result<(), Blocked> {
         let Some(group) = self.groups.get(group) else { return Ok(()) };
-        if let Some(other) = group.on.filter(|other| *other != output) {
-            return Err(Blocked::ByOther(other));
+        if let Some(other) = group.on.iter().find(|other| **other != output) {
+            return Err(Blocked::ByOther(*other));
         }
         match group.latest_off {
             Some((other, at)) if other != output && now < at + DEAD_TIME => {
@@ -50,13 +51,12 @@ impl Interlocks {
         }
     }
 
-    /// Notes that a member was driven on or off.
+    /// Notes that a member is on or may be, or that it was seen to be off.
     pub fn note(&mut self, group: &str, output: OutputId, on: bool, now: Moment) {
         let group = self.groups.entry(group.to_owned()).or_default();
         if on {
-            group.on = Some(output);
-        } else if group.on == Some(output) {
-            group.on = None;
+            group.on.insert(output);
+        } else if group.on.remove(&output) {
             group.latest_off = Some((output, now));
         }
     }

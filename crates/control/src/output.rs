@@ -60,6 +60,13 @@ pub(crate) struct Fault {
     pub(crate) is_latched: bool,
 }
 
+/// When a command's duration ends, and who asked for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Timer {
+    pub(crate) ends: Moment,
+    pub(crate) cause: Cause,
+}
+
 /// The state of one output.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
@@ -70,8 +77,8 @@ pub(crate) struct Output {
     pub(crate) changed_at: Option<Moment>,
     /// When it left its safe level.
     pub(crate) left_safe_at: Option<Moment>,
-    /// When a command's duration ends.
-    pub(crate) duration_ends: Option<Moment>,
+    /// The end of a command's duration.
+    pub(crate) timer: Option<Timer>,
     /// Why it is as it is.
     pub(crate) cause: Cause,
     /// What is wrong with it.
@@ -88,7 +95,7 @@ impl Output {
             rules,
             changed_at: None,
             left_safe_at: None,
-            duration_ends: None,
+            timer: None,
             cause,
             fault: None,
             retry_at: None,
@@ -132,9 +139,34 @@ impl Output {
         ))
     }
 
+    /// Whether it may be at the level `on` for `length` from now and then go back to its safe level. What the limits do
+    /// not allow is refused: cut short in silence, a granted command would not be what was asked for.
+    pub(crate) fn check_duration(&self, on: bool, length: Duration, now: Moment) -> Result<(), String> {
+        // An output that is there already has part of its time behind it.
+        let passed =
+            self.left_safe_at.filter(|_| on == self.driven_on).map(|left| now.saturating_since(left));
+        let total = passed.unwrap_or_default().saturating_add(length);
+        let (name, level) = (&self.rules.name, if on { "on" } else { "off" });
+        let asked = format_duration(length);
+        if let Some(longest) = self.rules.max_on.filter(|longest| total > *longest) {
+            let longest = format_duration(longest);
+            return Err(format!(
+                "{name} stays {level} for at most {longest}: ask for a shorter time than {asked}"
+            ));
+        }
+        let minimum = if on { self.rules.min_on } else { self.rules.min_off };
+        if total < minimum {
+            let minimum = format_duration(minimum);
+            return Err(format!(
+                "{name} stays {level} for at least {minimum}: ask for a longer time than {asked}"
+            ));
+        }
+        Ok(())
+    }
+
     /// When something about this output is due.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let longest = self.left_safe_at.and_then(|left| Some(left + self.rules.max_on?));
-        [longest, self.duration_ends, self.retry_at].into_iter().flatten().min()
+        [longest, self.timer.as_ref().map(|timer| timer.ends), self.retry_at].into_iter().flatten().min()
     }
 }

@@ -9,7 +9,7 @@ use gatehouse_model::span::format_duration;
 use gatehouse_model::{Cause, Command, CommandResult, Moment, Origin};
 
 use crate::interlock::{Blocked, Interlocks};
-use crate::output::{Fault, Output, OutputRules, Pending, SAFE_RETRY};
+use crate::output::{Fault, Output, OutputRules, Pending, SAFE_RETRY, Timer};
 
 /// The place of an output in the order in which the rules were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,9 +110,12 @@ impl Outputs {
         if changes {
             self.check_change(id, on, now)?;
         }
-        let ends = command.duration.map(|duration| now + duration);
         let output = &mut self.outputs[id.0];
-        output.duration_ends = if on == output.rules.safe_on { None } else { ends };
+        let duration = command.duration.filter(|_| on != output.rules.safe_on);
+        if let Some(length) = duration {
+            output.check_duration(on, length, now)?;
+        }
+        output.timer = duration.map(|length| Timer { ends: now + length, cause: cause.clone() });
         if !changes && output.fault.is_none() && output.pending.is_none() {
             return Ok(vec![answer(id, command.id.clone(), None, cause.clone())]);
         }
@@ -127,7 +130,7 @@ impl Outputs {
         let name = &output.rules.name;
         self.interlocks.check(group, id, now).map_err(|blocked| match blocked {
             Blocked::ByOther(other) => format!(
-                "{} is on: {name} stays off (interlock {group})",
+                "{} is on, or may be: {name} stays off (interlock {group})",
                 self.outputs.get(other.0).map_or("another output", |other| &other.rules.name)
             ),
             Blocked::DeadTime(wait) => format!(
@@ -145,6 +148,10 @@ impl Outputs {
         now: Moment,
     ) -> Vec<OutputAction> {
         let Some(output) = self.outputs.get_mut(id.0) else { return Vec::new() };
+        // What was driven off is off for its group when it was seen to be, and not before.
+        if let Some(group) = &output.rules.interlock {
+            self.interlocks.note(group, id, measured != Ok(false), now);
+        }
         let pending = output.pending.take();
         let problem = match &measured {
             Ok(on) if *on == output.driven_on => None,
@@ -231,15 +238,18 @@ impl Outputs {
                 .left_safe_at
                 .zip(output.rules.max_on)
                 .is_some_and(|(left, longest)| left + longest <= now);
+            let ended = output.timer.as_ref().filter(|timer| timer.ends <= now);
+            let mut earlier = &output.cause;
             let origin = if reached_longest {
                 let longest = output.rules.max_on.map(format_duration).unwrap_or_default();
                 Origin::fail_safe(&format!("longest on-time of {longest}"))
             } else if output.retry_at.is_some_and(|retry_at| retry_at <= now) {
                 Origin::fail_safe("its fault")
             } else {
+                earlier = ended.map_or(earlier, |timer| &timer.cause);
                 Origin::part("timer of the command")
             };
-            let cause = Cause::because(origin, &output.cause);
+            let cause = Cause::because(origin, earlier);
             actions.push(self.drive_safe(id, cause, now));
         }
         actions
@@ -268,7 +278,7 @@ impl Outputs {
 
     fn drive_safe(&mut self, id: OutputId, cause: Cause, now: Moment) -> OutputAction {
         let output = &mut self.outputs[id.0];
-        output.duration_ends = None;
+        output.timer = None;
         output.retry_at = None;
         output.pending = Some(Pending { cause, answer: None });
         let safe_on = output.rules.safe_on;
@@ -281,8 +291,9 @@ impl Outputs {
             output.driven_on = on;
             output.changed_at = Some(now);
             output.left_safe_at = (!output.is_safe()).then_some(now);
-            if let Some(group) = &output.rules.interlock {
-                self.interlocks.note(group, id, on, now);
+            // From now on it may be on; that it went off is noted when it is read back.
+            if let Some(group) = output.rules.interlock.as_ref().filter(|_| on) {
+                self.interlocks.note(group, id, true, now);
             }
         }
         OutputAction::Drive { output: id, on }
