@@ -131,6 +131,10 @@ pub trait PublishGuard: Send + Sync {
     ///
     /// # Errors
     /// When the message is refused; the reason goes to the sender.
+    #[expect(
+        clippy::result_large_err,
+        reason = "a refusal is rare and carries a whole message; guards are simpler to write without a box"
+    )]
     fn check(&self, message: &Message) -> Result<(), Refusal>;
 }
 

@@ -17,6 +17,7 @@ pub(crate) const LOCAL_REQUESTS: usize = 1_024;
 
 /// Why a message was not published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(clippy::large_enum_variant, reason = "errors are rare, and callers match on the refusal itself")]
 pub enum PublishError {
     /// The guard or a limit refused it.
     #[error("refused: {0}")]
@@ -39,7 +40,7 @@ pub enum SubscribeError {
 pub(crate) enum LocalRequest {
     Publish {
         message: Box<Message>,
-        reply: oneshot::Sender<Result<(), Refusal>>,
+        reply: oneshot::Sender<Result<(), Box<Refusal>>>,
     },
     Subscribe {
         filters: Vec<(TopicFilter, Qos)>,
@@ -75,7 +76,7 @@ impl LocalClient {
         let (reply, answer) = oneshot::channel();
         let request = LocalRequest::Publish { message: Box::new(message), reply };
         self.requests.send(request).await.map_err(|_| PublishError::Closed)?;
-        answer.await.map_err(|_| PublishError::Closed)?.map_err(PublishError::Refused)
+        answer.await.map_err(|_| PublishError::Closed)?.map_err(|refusal| PublishError::Refused(*refusal))
     }
 
     /// Subscribes. Retained messages that match come first, with `retain` set; each message comes once, however many

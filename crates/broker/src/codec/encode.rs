@@ -12,10 +12,14 @@ use super::{Reason, Version};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum AckKind {
-    PubAck = 0x40,
-    PubRec = 0x50,
-    PubRel = 0x62,
-    PubComp = 0x70,
+    /// PUBACK.
+    Published = 0x40,
+    /// PUBREC.
+    Received = 0x50,
+    /// PUBREL.
+    Release = 0x62,
+    /// PUBCOMP.
+    Complete = 0x70,
 }
 
 /// One acknowledgement.
@@ -229,7 +233,9 @@ mod tests {
     fn acknowledgements_with_a_reason() {
         let encoder = Encoder::plain(Version::V5);
         let long = "señal ".repeat(50);
-        for (text, kind) in [("no", AckKind::PubAck), ("", AckKind::PubRec), (&*long, AckKind::PubAck)] {
+        for (text, kind) in
+            [("no", AckKind::Published), ("", AckKind::Received), (&*long, AckKind::Published)]
+        {
             let mut out = BytesMut::new();
             let text = (!text.is_empty()).then_some(text);
             encoder.ack(Ack { kind, packet_id: 9, reason: Reason::NotAuthorized, text }, &mut out);

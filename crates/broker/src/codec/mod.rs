@@ -11,6 +11,9 @@ mod frame;
 mod publish;
 mod topics;
 
+#[cfg(test)]
+mod mutations;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -294,7 +294,7 @@ impl Core {
         let allowed = session.rights.may_publish(&message.topic);
         let topic = message.topic.clone();
         let outcome = match allowed {
-            true => self.accept(now, *message, Some(key)),
+            true => self.accept(now, &message, Some(key)),
             false => Err(super::publish::not_authorized()),
         };
         if let Err(refusal) = outcome {
@@ -334,7 +334,7 @@ impl Core {
             self.close(now, key, Some((Reason::ShuttingDown, "the broker is shutting down")), false);
         }
         for message in wills {
-            if let Err(refusal) = self.accept(now, message, None) {
+            if let Err(refusal) = self.accept(now, &message, None) {
                 tracing::debug!(%refusal, "a will was refused");
             }
         }

@@ -338,7 +338,7 @@ fn send_first(
 fn send_again(now: Moment, link: &mut Link, repeat: &InFlight) {
     let packet_id = repeat.delivery.packet_id();
     if repeat.stage == Stage::Released {
-        let ack = Ack { kind: AckKind::PubRel, packet_id, reason: Reason::Success, text: None };
+        let ack = Ack { kind: AckKind::Release, packet_id, reason: Reason::Success, text: None };
         return link.encoder.ack(ack, &mut link.staged);
     }
     let delivery = &repeat.delivery;

@@ -42,7 +42,7 @@ impl Core {
             let unchanged = self.retained.get(&topic).is_some_and(|known| known.message.payload == value);
             if !unchanged {
                 let message = Message::new(topic, value, Qos::AtMostOnce, true, Origin::part("broker"));
-                self.dispatch(now, message, None);
+                self.dispatch(now, &message, None);
             }
         }
     }

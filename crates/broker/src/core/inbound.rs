@@ -103,7 +103,7 @@ impl Core {
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if qos == Qos::ExactlyOnce && session.incoming.contains(&packet_id) {
             // Sent again because our PUBREC was lost: it has been taken already. [MQTT-4.3.3-10]
-            let ack = Ack { kind: AckKind::PubRec, packet_id, reason: Reason::Success, text: None };
+            let ack = Ack { kind: AckKind::Received, packet_id, reason: Reason::Success, text: None };
             return self.answer_ack(key, None, ack);
         }
         let version = session.link.as_ref().map_or(Version::V3, |link| link.encoder.version);
@@ -125,7 +125,7 @@ impl Core {
             origin: session.origin.clone(),
         };
         let outcome = match allowed {
-            true => self.accept(now, message, Some(key)),
+            true => self.accept(now, &message, Some(key)),
             false => Err(super::publish::not_authorized()),
         };
         let refusal = match &outcome {
@@ -147,8 +147,8 @@ impl Core {
         }
         let kind = match qos {
             Qos::AtMostOnce => return,
-            Qos::AtLeastOnce => AckKind::PubAck,
-            Qos::ExactlyOnce => AckKind::PubRec,
+            Qos::AtLeastOnce => AckKind::Published,
+            Qos::ExactlyOnce => AckKind::Received,
         };
         let ticket = self.journal.since(mark);
         let text = refused.map(|refusal| refusal.reason.as_str());
@@ -178,7 +178,7 @@ impl Core {
         }
         let reason = if known { Reason::Success } else { Reason::PacketIdNotFound };
         let ticket = self.journal.since(mark);
-        self.answer_ack(key, ticket, Ack { kind: AckKind::PubComp, packet_id, reason, text: None });
+        self.answer_ack(key, ticket, Ack { kind: AckKind::Complete, packet_id, reason, text: None });
     }
 
     /// PUBREC: the client has a QoS 2 message.
@@ -194,7 +194,7 @@ impl Core {
         }
         let reason = if number.is_some() { Reason::Success } else { Reason::PacketIdNotFound };
         let ticket = self.journal.since(mark);
-        self.answer_ack(key, ticket, Ack { kind: AckKind::PubRel, packet_id, reason, text: None });
+        self.answer_ack(key, ticket, Ack { kind: AckKind::Release, packet_id, reason, text: None });
     }
 
     /// PUBACK, PUBCOMP, or a PUBREC that refuses: a delivery has come to its end, and the next may begin.

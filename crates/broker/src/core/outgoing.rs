@@ -97,16 +97,6 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Deliveries that wait to be sent for the first time.
-    pub(crate) fn waiting(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Deliveries that were sent and not acknowledged.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.len()
-    }
-
     /// Whether one more could be sent at once: nothing waits before it, and the window has room.
     pub(crate) fn has_room(&self, window: usize) -> bool {
         self.queue.is_empty() && self.sent == self.in_flight.len() && self.sent < window
@@ -256,7 +246,7 @@ mod tests {
             outgoing.finish(id).unwrap();
         }
         assert_eq!(seen.len() as u64, PACKET_IDS - 1);
-        assert_eq!(outgoing.in_flight(), 1);
+        assert_eq!(outgoing.in_flight.len(), 1);
     }
 
     #[test]
@@ -280,7 +270,7 @@ mod tests {
         outgoing.release(2).unwrap();
         enqueue(&mut outgoing, 9, 9_999);
         outgoing.restart();
-        let mut repeat = |outgoing: &mut Outgoing| {
+        let repeat = |outgoing: &mut Outgoing| {
             outgoing.next_repeat(2).map(|one| (one.delivery.packet_id(), one.stage))
         };
         // The client takes two at once now, so that the third has to wait, and the queue after it.

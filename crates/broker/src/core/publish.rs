@@ -17,12 +17,12 @@ use crate::{Refusal, RefusalCode};
 pub(super) const OWN_TOPICS: &str = "$SYS";
 
 /// The refusal of a message that the sender has no right to publish.
-pub(super) fn not_authorized() -> Refusal {
-    Refusal {
+pub(super) fn not_authorized() -> Box<Refusal> {
+    Box::new(Refusal {
         code: RefusalCode::NotAuthorized,
         reason: "this user may not publish to this topic".to_owned(),
         answer: None,
-    }
+    })
 }
 
 impl Core {
@@ -30,7 +30,11 @@ impl Core {
     ///
     /// # Errors
     /// When the guard or a limit refuses it.
-    pub(crate) fn publish_local(&mut self, now: Moment, message: Message) -> Result<Option<Ticket>, Refusal> {
+    pub(crate) fn publish_local(
+        &mut self,
+        now: Moment,
+        message: &Message,
+    ) -> Result<Option<Ticket>, Box<Refusal>> {
         let mark = self.journal.mark();
         self.tally.messages_received += 1;
         match self.accept(now, message, None) {
@@ -47,29 +51,31 @@ impl Core {
     pub(super) fn accept(
         &mut self,
         now: Moment,
-        message: Message,
+        message: &Message,
         publisher: Option<u32>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, Box<Refusal>> {
         let checked = match message.topic.as_str().starts_with(OWN_TOPICS) {
-            true => Err(Refusal {
+            true => Err(Box::new(Refusal {
                 code: RefusalCode::NotAuthorized,
                 reason: "topics below $SYS are the broker's own".to_owned(),
                 answer: None,
-            }),
-            false => self.guard.check(&message).and_then(|()| self.check_retained_quota(&message)),
+            })),
+            false => {
+                self.guard.check(message).map_err(Box::new).and_then(|()| self.check_retained_quota(message))
+            }
         };
         match checked {
             Ok(()) => Ok(self.dispatch(now, message, publisher)),
             Err(mut refusal) => {
                 if let Some(answer) = refusal.answer.take() {
-                    self.dispatch(now, answer, None);
+                    self.dispatch(now, &answer, None);
                 }
                 Err(refusal)
             }
         }
     }
 
-    fn check_retained_quota(&self, message: &Message) -> Result<(), Refusal> {
+    fn check_retained_quota(&self, message: &Message) -> Result<(), Box<Refusal>> {
         if !message.retain || message.payload.is_empty() {
             return Ok(());
         }
@@ -80,35 +86,37 @@ impl Core {
         if self.retained.len() - former_count >= self.settings.retained_messages
             || self.retained.bytes() - former_bytes + message_bytes(message) > self.settings.retained_bytes
         {
-            return Err(Refusal {
+            return Err(Box::new(Refusal {
                 code: RefusalCode::QuotaExceeded,
                 reason: "the broker retains as much as it may".to_owned(),
                 answer: None,
-            });
+            }));
         }
         Ok(())
     }
 
     /// Keeps a retained message and delivers it to everybody who asked. Tells whether somebody did.
-    pub(super) fn dispatch(&mut self, now: Moment, message: Message, publisher: Option<u32>) -> bool {
+    pub(super) fn dispatch(&mut self, now: Moment, message: &Message, publisher: Option<u32>) -> bool {
         if !message.retain {
-            return self.deliver(now, &message, None, publisher);
+            return self.deliver(now, message, None, publisher);
         }
         if message.payload.is_empty() {
             // An empty payload clears the topic, and is delivered like any other message. [MQTT-3.3.1-6]
             self.forget_retained(&message.topic);
-            return self.deliver(now, &message, None, publisher);
+            return self.deliver(now, message, None, publisher);
         }
-        let kept = Arc::new(compact(&message));
+        let kept = Arc::new(compact(message));
         let retained = Retained { message: Arc::clone(&kept), received: now };
-        if let Some(expires) = expires_at(&retained) {
-            self.timers.set(expires, Timer::RetainedExpiry(message.topic.clone()));
-        }
+        let expires = expires_at(&retained);
+        // First the former timer, then the new one: they may be due at the same moment, and then they are the same.
         if let Some(former) = self.retained.insert(retained) {
             self.cancel_expiry(&former);
         }
+        if let Some(expires) = expires {
+            self.timers.set(expires, Timer::RetainedExpiry(message.topic.clone()));
+        }
         self.journal.record(|| Change::Retained(Arc::clone(&kept)));
-        self.deliver(now, &message, Some(kept), publisher)
+        self.deliver(now, message, Some(kept), publisher)
     }
 
     fn forget_retained(&mut self, topic: &TopicName) {

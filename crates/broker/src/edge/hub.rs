@@ -64,7 +64,7 @@ struct LocalOutlet {
 /// An in-process publish that waits for its commit.
 struct HeldReply {
     ticket: Ticket,
-    reply: oneshot::Sender<Result<(), Refusal>>,
+    reply: oneshot::Sender<Result<(), Box<Refusal>>>,
 }
 
 /// Owns the core and everything that its decisions go to.
@@ -154,7 +154,7 @@ impl Hub {
 
     fn serve_local(&mut self, now: Moment, request: LocalRequest) {
         match request {
-            LocalRequest::Publish { message, reply } => match self.core.publish_local(now, *message) {
+            LocalRequest::Publish { message, reply } => match self.core.publish_local(now, &message) {
                 Ok(Some(ticket)) => self.state.held.push(HeldReply { ticket, reply }),
                 // Whoever asked may have stopped waiting; the message is published all the same.
                 Ok(None) => drop(reply.send(Ok(()))),

@@ -1,1 +1,9 @@
 //! The core, stepped through a simulated world.
+
+mod delivery;
+mod hostile;
+mod properties;
+mod rights;
+mod sessions;
+mod wills;
+mod world;

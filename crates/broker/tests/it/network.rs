@@ -1,10 +1,8 @@
 //! The broker over sockets: what hostile and clumsy clients do to it, byte by byte.
 
-mod harness;
-
+use super::harness::{House, connect_packet, packet, text, within};
 use gatehouse_broker::Settings;
 use gatehouse_model::{Message, Origin, Qos, TopicFilter, TopicName};
-use harness::{House, connect_packet, packet, text, within};
 
 /// Somebody else's client still works.
 async fn is_alive(house: &House) {

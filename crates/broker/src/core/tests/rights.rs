@@ -1,0 +1,123 @@
+//! Who may do what, and what the guard says.
+
+use gatehouse_model::{Message, Origin, Qos, TopicFilter};
+
+use super::world::{Sent, World, hello, name, plain, will};
+use crate::codec::{Connect, Version};
+use crate::{Refusal, RefusalCode, Rights};
+
+fn branch() -> Rights {
+    let filters = || vec![TopicFilter::new("casa/room/#").unwrap()];
+    Rights { publish: filters(), subscribe: filters() }
+}
+
+#[test]
+fn rights_hold_at_publish() {
+    let mut world = World::new();
+    let all = world.client(Version::V3, "all");
+    world.subscribe(all, "#", Qos::AtMostOnce);
+    for (version, code) in [(Version::V3, 0), (Version::V5, 0x87)] {
+        let room = world.connect_as(hello(version, "room"), "room", branch());
+        world.sent(room);
+        world.publish(room, "casa/room/a", "yes", Qos::AtMostOnce, 0);
+        world.publish(room, "casa/other", "no", Qos::AtMostOnce, 0);
+        world.publish(room, "casa/other", "no", Qos::AtLeastOnce, 1);
+        world.publish(room, "casa/other", "no", Qos::ExactlyOnce, 2);
+        assert_eq!(world.sent(room), [Sent::Ack("PUBACK", 1, code), Sent::Ack("PUBREC", 2, code)]);
+        assert_eq!(world.payloads(all), ["yes"]);
+    }
+    assert_eq!(world.core.tally().messages_refused, 6);
+}
+
+#[test]
+fn rights_hold_at_subscribe_and_at_delivery() {
+    let mut world = World::new();
+    let room = world.connect_as(hello(Version::V5, "room"), "room", branch());
+    world.sent(room);
+    world.publish_local("casa/room/old", "1", Qos::AtMostOnce, true);
+    world.publish_local("casa/other/old", "2", Qos::AtMostOnce, true);
+    assert_eq!(world.subscribe(room, "casa/other/#", Qos::AtMostOnce), 0x87);
+    assert_eq!(world.subscribe(room, "#", Qos::AtMostOnce), 0);
+    world.publish_local("casa/room/new", "3", Qos::AtMostOnce, false);
+    world.publish_local("casa/other/new", "4", Qos::AtMostOnce, false);
+    assert_eq!(world.payloads(room), ["1", "3"]);
+}
+
+#[test]
+fn rights_that_change_hold_for_a_session_that_is_resumed() {
+    let mut world = World::new();
+    let connect = || Connect { clean_start: false, session_expiry: 60, ..hello(Version::V5, "c") };
+    let client = world.connect_as(connect(), "u", Rights::everything());
+    world.sent(client);
+    world.subscribe(client, "#", Qos::AtMostOnce);
+    world.publish_local("casa/other", "1", Qos::AtMostOnce, false);
+    assert_eq!(world.payloads(client), ["1"]);
+    world.cut(client);
+    let client = world.connect_as(connect(), "u", branch());
+    world.sent(client);
+    world.publish_local("casa/other", "2", Qos::AtMostOnce, false);
+    world.publish_local("casa/room/x", "3", Qos::AtMostOnce, false);
+    assert_eq!(world.payloads(client), ["3"]);
+}
+
+#[test]
+fn rights_hold_for_wills() {
+    for (version, code) in [(Version::V3, 5), (Version::V5, 0x87)] {
+        let mut world = World::new();
+        for topic in ["casa/other", "$SYS/broker/version"] {
+            let connect = Connect { will: will(topic, "x", 0), ..hello(version, "room") };
+            let room = world.connect_as(connect, "room", branch());
+            assert_eq!(world.sent(room), [Sent::ConnAck(code, false)]);
+        }
+    }
+}
+
+#[test]
+fn nobody_publishes_figures_but_the_broker() {
+    let mut world = World::new();
+    let client = world.client(Version::V5, "c");
+    world.subscribe(client, "$SYS/#", Qos::AtMostOnce);
+    world.publish(client, "$SYS/broker/version", "mine", Qos::AtLeastOnce, 1);
+    assert_eq!(world.sent(client), [Sent::Ack("PUBACK", 1, 0x87)]);
+    let message = Message::new(name("$SYS/x"), "x", Qos::AtMostOnce, false, Origin::part("bridge"));
+    assert_eq!(world.core.publish_local(world.now, &message).unwrap_err().code, RefusalCode::NotAuthorized);
+}
+
+#[test]
+#[expect(clippy::result_large_err, reason = "the guard's own signature")]
+fn the_guard_refuses_and_its_answer_is_published() {
+    let mut world = World::guarded(|message| {
+        if !message.topic.as_str().ends_with("/set") || !message.retain {
+            return Ok(());
+        }
+        let result = name("casa/boiler/power/result");
+        let answer = Message::new(result, "refused", Qos::AtLeastOnce, false, Origin::part("guard"));
+        Err(Refusal {
+            code: RefusalCode::Implementation,
+            reason: "a command must not be retained".to_owned(),
+            answer: Some(answer),
+        })
+    });
+    for version in [Version::V3, Version::V5] {
+        let client = world.client(version, "c");
+        world.subscribe(client, "casa/#", Qos::AtMostOnce);
+        world.retain(client, "casa/boiler/power/set", "ON");
+        world.publish(client, "casa/boiler/power/set", "ON", Qos::AtMostOnce, 0);
+        let result = plain("casa/boiler/power/result", "refused");
+        assert_eq!(world.got(client), [result, plain("casa/boiler/power/set", "ON")]);
+        world.leave(client);
+    }
+}
+
+#[test]
+fn retained_messages_have_a_quota() {
+    let mut world = World::with_settings(|settings| settings.retained_messages = 1);
+    let client = world.client(Version::V5, "c");
+    world.retain(client, "a", "1");
+    world.retain(client, "a", "2");
+    world.retain(client, "b", "1");
+    assert_eq!(world.core.tally().messages_refused, 1);
+    world.retain(client, "a", "");
+    world.retain(client, "b", "2");
+    assert_eq!(world.core.tally().messages_refused, 1);
+}

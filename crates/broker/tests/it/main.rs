@@ -1,0 +1,7 @@
+//! The broker over sockets on this machine, as clients see it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its harness too")]
+
+mod clients;
+mod harness;
+mod network;
