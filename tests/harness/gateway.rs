@@ -341,14 +341,15 @@ impl Gateway {
 }
 
 impl Drop for Gateway {
+    #[expect(clippy::print_stderr, reason = "only so is it shown with the test that failed")]
     fn drop(&mut self) {
         if self.ended {
             return;
         }
         if std::thread::panicking() {
-            // The test has failed already; the output of the gateway may say why. The process is killed when its
+            // The test has failed already, and the output of the gateway may say why. The process is killed when its
             // handle is dropped.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), self.process.words().as_bytes());
+            eprintln!("{}", self.process.words());
             return;
         }
         self.process.terminate();

@@ -61,11 +61,11 @@ impl Wire {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Waits until the broker has closed the connection, and gives what it said before.
+    /// Waits until the broker has closed the connection, and gives what it said before. `after` names what was sent.
     ///
     /// # Panics
     /// When it goes on listening.
-    pub fn wait_closed(&mut self) -> Vec<u8> {
+    pub fn wait_closed(&mut self, after: &str) -> Vec<u8> {
         let (mut said, mut buffer) = (Vec::new(), [0; 1_024]);
         loop {
             match self.stream.read(&mut buffer) {
@@ -73,7 +73,7 @@ impl Wire {
                 Ok(count) => said.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    panic!("the broker keeps the connection open after {} s", LIMIT.as_secs())
+                    panic!("the broker keeps the connection open after {after}: {} s, {said:?}", LIMIT.as_secs())
                 }
                 // Reset: closed with bytes of ours still unread.
                 Err(_) => return said,

@@ -55,7 +55,7 @@ fn garbage_closes_only_its_own_connection() {
         intruder.send(bytes);
         // What is only half there may still become whole: the sender says that nothing more follows.
         intruder.finish();
-        intruder.wait_closed();
+        intruder.wait_closed(what);
         bystander.is_well(what);
     }
 }
@@ -77,7 +77,6 @@ fn garbage_after_a_login_closes_only_its_own_connection() {
         ("a topic that is not UTF-8", &wire::packet(0x30, b"\x00\x02\xc3\x28x")),
         ("a topic with the null character", &wire::publish("a\0b", b"x")),
         ("a subscription without a filter", &wire::packet(0x82, b"\x00\x01")),
-        ("a subscription with a misplaced wildcard", &wire::packet(0x82, b"\x00\x01\x00\x03a#b\x00")),
         ("packet id 0", &wire::publish_acknowledged("a", 0, b"x")),
         ("an answer that only a broker gives", &wire::packet(0x20, b"\x00\x00")),
         ("a string that ends after its packet", &wire::packet(0x30, b"\xff\xffa")),
@@ -86,9 +85,18 @@ fn garbage_after_a_login_closes_only_its_own_connection() {
         let mut intruder = Wire::log_in(gateway.mqtt_address(), "intruder", &login);
         intruder.send(bytes);
         // Nothing here can become whole by waiting, so the broker closes by itself.
-        intruder.wait_closed();
+        intruder.wait_closed(what);
         bystander.is_well(what);
     }
+}
+
+/// A client with one filter wrong among many keeps the others, so this is refused and not punished.
+#[test]
+fn a_subscription_with_a_misplaced_wildcard_is_refused() {
+    let gateway = Setup::demo().start();
+    let mut wire = Wire::log_in(gateway.mqtt_address(), "careless", &gateway.demo_user());
+    assert!(wire.send(&wire::packet(0x82, b"\x00\x01\x00\x03a#b\x00\x00\x03a/b\x00")));
+    assert_eq!(wire.read_exactly(6), [0x90, 4, 0, 1, 0x80, 0]);
 }
 
 /// rumqttd 0.20 lost its listener for good after a few hundred malformed packets, and its router at the first message
@@ -114,7 +122,7 @@ fn hundreds_of_intruders_leave_the_broker_as_it_was() {
         bytes.extend((0..200).map(|_| next_byte()));
         intruder.send(&bytes);
         intruder.finish();
-        intruder.wait_closed();
+        intruder.wait_closed("random bytes");
     }
     bystander.is_well("hundreds of intruders");
 }
@@ -149,7 +157,8 @@ fn the_api_answers_rubbish_with_a_sentence() {
     assert!(missing.contains("password"), "the message names what is missing: {missing}");
     post(json, "{\"name\": 5, \"password\": \"x\"}").expect_error(400, "bad_json");
     assert_eq!(post("text/plain", "name=ana").status, 415);
-    assert_eq!(post(json, &format!("{{\"name\": \"{}\"}}", "a".repeat(4_000_000))).status, 413);
+    // Small enough to be on its way when the answer comes, whatever the limit.
+    assert_eq!(post(json, &format!("{{\"name\": \"{}\"}}", "a".repeat(100_000))).status, 413);
 
     let unknown = browser.get("/api/v1/nothing-here").expect(404);
     assert!(unknown.json()["error"]["message"].is_string(), "{unknown:?}");
