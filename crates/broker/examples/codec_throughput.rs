@@ -26,8 +26,8 @@ const TOPIC: &str = "casa/ático/temperatura";
 /// Packets of one measurement: enough for a tenth of a second at ten million a second.
 const PACKETS: usize = 1_000_000;
 
-/// Packets in one buffer, as one read of a busy socket gives them.
-const BATCH: usize = 500;
+/// Bytes in one buffer: one read of a busy socket.
+const BUFFER: usize = 64 * 1_024;
 
 const SPOILED: usize = 1_000_000;
 
@@ -65,7 +65,8 @@ fn throughput(clock: &SystemClock, payload: usize) {
     let mut one = BytesMut::new();
     v3::Codec::default().encode(v3::Packet::Publish(Box::new(publish(payload, false))), &mut one).unwrap();
     let (size, body) = (one.len(), one[2 + usize::from(one.len() > 129)..].to_vec());
-    let batch = one.repeat(BATCH);
+    let in_one = BUFFER / size;
+    let batch = one.repeat(in_one);
     measure(clock, "rmqtt-codec decode 3.1.1", size, || {
         let mut bytes = BytesMut::from(&batch[..]);
         let mut codec = v3::Codec::default();
@@ -75,15 +76,15 @@ fn throughput(clock: &SystemClock, payload: usize) {
     measure(clock, "rmqtt-codec encode 3.1.1", size, || {
         let mut bytes = BytesMut::with_capacity(batch.len());
         let mut codec = v3::Codec::default();
-        for _ in 0..BATCH {
+        for _ in 0..in_one {
             codec.encode(v3::Packet::Publish(Box::new(message.clone())), &mut bytes).unwrap();
         }
         black_box(bytes);
-        BATCH
+        in_one
     });
     let mut one_v5 = BytesMut::new();
     v5::Codec::default().encode(v5::Packet::Publish(Box::new(publish(payload, true))), &mut one_v5).unwrap();
-    let batch_v5 = one_v5.repeat(BATCH);
+    let batch_v5 = one_v5.repeat(in_one);
     measure(clock, "rmqtt-codec decode 5", size + 1, || {
         let mut bytes = BytesMut::from(&batch_v5[..]);
         let mut codec = v5::Codec::default();
@@ -93,17 +94,17 @@ fn throughput(clock: &SystemClock, payload: usize) {
     measure(clock, "rmqtt-codec encode 5", size + 1, || {
         let mut bytes = BytesMut::with_capacity(batch_v5.len());
         let mut codec = v5::Codec::default();
-        for _ in 0..BATCH {
+        for _ in 0..in_one {
             codec.encode(v5::Packet::Publish(Box::new(message_v5.clone())), &mut bytes).unwrap();
         }
         black_box(bytes);
-        BATCH
+        in_one
     });
     measure(clock, "mqtt-protocol-core decode 3.1.1", size, || {
-        for _ in 0..BATCH {
+        for _ in 0..in_one {
             black_box(v3_1_1::Publish::parse(0, Arc::from(&body[..])).unwrap());
         }
-        BATCH
+        in_one
     });
     let other = v3_1_1::Publish::builder()
         .topic_name(TOPIC)
@@ -113,10 +114,10 @@ fn throughput(clock: &SystemClock, payload: usize) {
         .build()
         .unwrap();
     measure(clock, "mqtt-protocol-core encode 3.1.1", size, || {
-        for _ in 0..BATCH {
+        for _ in 0..in_one {
             black_box(other.to_continuous_buffer());
         }
-        BATCH
+        in_one
     });
 }
 
