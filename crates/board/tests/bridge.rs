@@ -152,7 +152,10 @@ mod bridge {
         let result = house.result("heater", "power").await;
         assert!(!result.ok);
         house.payload("home/heater/availability", "offline").await;
-        assert!(house.fault("heater").is_some(), "a pin that follows to its safe level is still not to be trusted");
+        assert!(
+            house.fault("heater").is_some(),
+            "a pin that follows to its safe level is still not to be trusted"
+        );
         assert!(result.reason.is_some_and(|reason| reason.contains("pin reads off")));
         assert_eq!(house.latest("home/heater/power").as_deref(), Some("OFF"), "the state is the real one");
         house.stop().await.unwrap();

@@ -42,7 +42,8 @@ pub(crate) struct RunArguments {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArguments,
-    /// A simulated house and this machine's own sensors instead of the devices of the configuration.
+    /// A simulated board beside this machine's own sensors: with the demonstration house, or with the devices of the
+    /// configuration that --config names.
     #[arg(long)]
     pub(crate) demo: bool,
     /// Where the dashboard listens, for example 0.0.0.0:8080; port 0 picks a free one.

@@ -37,11 +37,14 @@ const OUTBOX_LIMIT: usize = 256;
 /// Runs the daemon until it is asked to stop, or until a part dies.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
-    let config = match config::for_run(arguments.config.as_deref(), arguments.demo) {
+    let mut config = match config::for_run(arguments.config.as_deref(), arguments.demo) {
         Ok(config) => config.with_arguments(arguments.http, arguments.mqtt),
         Err(problems) => return Ok(check::report_problems(&problems)),
     };
     check::print(&config.warnings);
+    if arguments.demo && (arguments.config.is_none() || config.devices.is_empty()) {
+        config.devices = demo_house();
+    }
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
     paths::make_private_directory(&directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -160,7 +163,7 @@ fn open_board(
 ) -> anyhow::Result<(Bridge, GatewayInfo)> {
     let host = HostPlaces::of_this_machine(directory);
     let board_name = host.board_name();
-    let devices = if demo { demo_house() } else { config.devices.clone() };
+    let devices = config.devices.clone();
     let board: Arc<dyn Board> = if demo {
         let mut seed = [0; 8];
         SystemRandomness.fill(&mut seed);

@@ -85,11 +85,6 @@ fn interlocks(devices: &[DeviceConfig], problems: &mut Vec<String>) {
         }
     }
     for (group, members) in groups {
-        if let [(only, _)] = members.as_slice() {
-            problems.push(format!(
-                "`{only}` is alone in the interlock `{group}`: name it at another output too, or remove it"
-            ));
-        }
         if let Some((id, _)) = members.iter().find(|(_, output)| output.safe_on) {
             problems.push(format!(
                 "`{id}` is in the interlock `{group}` but its safe state is on: interlocked outputs are safe when off"
@@ -137,7 +132,6 @@ mod tests {
         let devices = [
             output("a", 5, |output| output.max_on = Some(Duration::ZERO)),
             DeviceConfig::new(DeviceId::new("a").unwrap(), "A", input),
-            output("b", 6, |output| output.interlock = Some("lonely".to_owned())),
             output("c", 7, |output| {
                 output.interlock = Some("pair".to_owned());
                 output.safe_on = true;
@@ -151,7 +145,6 @@ mod tests {
             "two devices have the id `a`",
             "both use GPIO 5, header pin 29",
             "max_on is zero",
-            "alone in the interlock `lonely`",
             "`c` is in the interlock `pair` but",
             "min_on is longer",
             "every is shorter",

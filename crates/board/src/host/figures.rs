@@ -69,7 +69,13 @@ impl Figures {
 }
 
 fn parse<T: FromRead>(path: &Path) -> Option<T> {
-    T::from_file(path).ok()
+    T::from_read(read_ascii(path)?.as_slice()).ok()
+}
+
+/// The content of a file below `/proc`, when it is what the kernel writes there: ASCII. The parser cuts its text by
+/// bytes and panics inside a longer character; a property test found that.
+fn read_ascii(path: &Path) -> Option<Vec<u8>> {
+    std::fs::read(path).ok().filter(|content| content.is_ascii())
 }
 
 /// The kernel writes two digits; a 32-bit float made 64 bits wide would show more than it knows.
@@ -141,7 +147,7 @@ fn processor(proc: &Path) -> Option<Counters> {
         page_size: 4_096,
         is_little_endian: true,
     };
-    let total = KernelStats::from_file(proc.join("stat"), &system).ok()?.total;
+    let total = KernelStats::from_read(read_ascii(&proc.join("stat"))?.as_slice(), &system).ok()?.total;
     // Guest time is already part of user and nice (proc_stat(5)).
     let idle = total.idle.saturating_add(total.iowait.unwrap_or(0));
     let busy =

@@ -335,7 +335,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::test_runner::Config::with_cases(48))]
+        #![proptest_config(proptest::test_runner::Config::with_cases(256))]
         /// A kernel module may write anything into its files.
         #[test]
         fn no_content_of_a_file_panics_or_gives_a_number_that_is_none(content in "(\\PC|\n|[0-9 :.-]){0,200}") {
