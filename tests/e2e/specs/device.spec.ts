@@ -11,10 +11,13 @@ function seriesPixels(page: Page): Promise<number> {
     .getByRole('main')
     .locator('canvas')
     .first()
-    .evaluate((canvas, colour) => {
-      const { width, height } = canvas as HTMLCanvasElement;
-      const context = (canvas as HTMLCanvasElement).getContext('2d');
-      if (!context || width === 0 || height === 0) return 0;
+    .evaluate((chart, colour) => {
+      const { width, height } = chart as HTMLCanvasElement;
+      if (width === 0 || height === 0) return 0;
+      // A copy, so that the browser does not take the chart itself for one that is read all the time.
+      const copy = Object.assign(document.createElement('canvas'), { width, height });
+      const context = copy.getContext('2d', { willReadFrequently: true })!;
+      context.drawImage(chart as HTMLCanvasElement, 0, 0);
       const { data } = context.getImageData(0, 0, width, height);
       const near = (value: number, wanted: number) => Math.abs(value - wanted) < 24;
       let count = 0;
@@ -40,7 +43,8 @@ test('a device has a page with its chart, its figures and what it is', async ({ 
   await expectAccessible(home, 'the page of a device');
 
   // The age of the value moves with the clock of the gateway, and starts again with each reading.
-  const age = main.locator('dd', { hasText: /^\s*\d+ s ago\s*$/ });
+  const age = main.locator('dt', { hasText: 'Heard' }).locator('+ dd');
+  await expect(age).toContainText('ago');
   const before = await age.innerText();
   await expect(age).not.toHaveText(before);
 

@@ -37,9 +37,11 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { scope: 'worker' },
   ],
 
-  newGateway: async ({}, use) => {
+  newGateway: async ({ context }, use) => {
     const gateway = await startGateway([]);
     await use(gateway);
+    // A page that outlives its gateway complains, and rightly so.
+    await Promise.all(context.pages().map((page) => page.close()));
     await gateway.stop();
   },
 
