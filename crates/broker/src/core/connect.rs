@@ -76,6 +76,7 @@ impl Core {
             staged,
             held: VecDeque::new(),
             gauge,
+            progress: (0, now),
             congested: false,
             replay: Replay::default(),
             noted: true,

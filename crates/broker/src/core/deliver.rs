@@ -11,7 +11,7 @@ use super::retained::Retained;
 use super::route::{Audience, Target, targets};
 use super::sessions::{Link, Session};
 use super::subscriptions::{Entry, Subscriber};
-use super::{Action, Core, Tally, note};
+use super::{Action, Core, Pressure, Tally, note};
 use crate::Settings;
 use crate::codec::{Ack, AckKind, OutgoingPublish, Reason, Version, set_packet_id};
 use crate::store::Change;
@@ -98,7 +98,7 @@ impl Core {
                     self.actions.push(Action::Deliver { subscription, message });
                 }
                 Subscriber::Session(key) if qos == Qos::AtMostOnce => {
-                    self.deliver_at_most_once(key, target, message, route.len() > 1);
+                    self.deliver_at_most_once(now, key, target, message, route.len() > 1);
                 }
                 Subscriber::Session(key) => {
                     let shared = kept.get_or_insert_with(|| Arc::new(compact(message)));
@@ -118,8 +118,19 @@ impl Core {
     }
 
     /// QoS 0: to whoever is connected and reads.
-    fn deliver_at_most_once(&mut self, key: u32, target: &Target, message: &Message, share: bool) {
+    fn deliver_at_most_once(
+        &mut self,
+        now: Moment,
+        key: u32,
+        target: &Target,
+        message: &Message,
+        share: bool,
+    ) {
         let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        let pressure = Pressure::of(link.backlog(), self.settings.outbound_bytes);
+        if pressure > self.pressure && link.reads(now) {
+            self.pressure = pressure;
+        }
         if link.backlog() > self.settings.outbound_bytes {
             self.tally.messages_dropped += 1;
             return;
@@ -163,6 +174,10 @@ impl Core {
             send_first(now, session, delivery, share.then_some(&mut self.templates)).is_ok()
         } else {
             let Settings { queued_messages, queued_bytes, .. } = self.settings;
+            let pressure = session.outgoing.pressure(queued_messages, queued_bytes);
+            if pressure > self.pressure && session.link.as_mut().is_some_and(|link| link.reads(now)) {
+                self.pressure = pressure;
+            }
             session.outgoing.enqueue(delivery, queued_messages, queued_bytes) == Queueing::Queued
         };
         match (taken, sends_now) {

@@ -7,31 +7,34 @@ use gatehouse_model::{Message, Moment, Qos};
 
 use super::outgoing::Stage;
 use super::sessions::{ConnectionId, Link};
-use super::{Core, note};
+use super::{Core, Pressure, note};
 use crate::RefusalCode;
 use crate::codec::{Ack, AckKind, Disconnect, Packet, Publish, Reason, Version};
 use crate::store::{Change, Ticket};
 
 impl Core {
-    /// Takes packets of one connection, in order, until they end or the connection does.
+    /// Takes packets of one connection, in order, until they end or the connection does. It gives the pressure at those
+    /// whom they were delivered to.
     pub(crate) fn packets(
         &mut self,
         now: Moment,
         connection: ConnectionId,
         packets: impl IntoIterator<Item = Packet>,
-    ) {
-        let Some(key) = self.sessions.of_connection(connection) else { return };
+    ) -> Pressure {
+        self.pressure = Pressure::default();
+        let Some(key) = self.sessions.of_connection(connection) else { return self.pressure };
         if let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) {
             link.last_heard = now;
         }
         for packet in packets {
             // A packet may end the connection, and what follows it is then nobody's.
             if self.sessions.of_connection(connection) != Some(key) {
-                return;
+                break;
             }
             self.tally.packets_received += 1;
             self.packet(now, key, packet);
         }
+        self.pressure
     }
 
     fn packet(&mut self, now: Moment, key: u32, packet: Packet) {

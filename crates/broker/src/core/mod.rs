@@ -24,6 +24,7 @@ mod timers;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use gatehouse_model::{Message, Moment, Randomness, TopicFilter};
@@ -70,6 +71,29 @@ pub(crate) struct Tally {
     pub(crate) protocol_errors: u64,
 }
 
+/// How full the queue or the outbox of a client is that a publisher sends to, in hundredths. A client that does not read
+/// does not count, so that it slows nobody down for long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pressure(u32);
+
+impl Pressure {
+    /// Below this a publisher is not slowed down at all.
+    const NOTICEABLE: Self = Self(25);
+
+    /// The pause at full pressure. It grows with the square of the pressure, so that publishers find the speed of those
+    /// who receive from them well before something has to be dropped.
+    const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+
+    fn of(part: usize, whole: usize) -> Self {
+        Self(u32::try_from(part.saturating_mul(100) / whole.max(1)).unwrap_or(100).min(100))
+    }
+
+    /// How long the publisher has to wait before its next batch is taken.
+    pub(crate) fn pause(self) -> Option<Duration> {
+        (self >= Self::NOTICEABLE).then(|| Self::LONGEST_PAUSE * (self.0 * self.0) / 10_000)
+    }
+}
+
 /// The state of the broker.
 pub(crate) struct Core {
     settings: Settings,
@@ -89,6 +113,8 @@ pub(crate) struct Core {
     templates: Templates,
     /// Sessions with bytes or wishes for the edge.
     noted: Vec<u32>,
+    /// How full the fullest of those is that the packets at hand were delivered to.
+    pressure: Pressure,
     /// Sessions whose client has to go at the end of the round.
     doomed: Vec<(u32, Reason, &'static str)>,
     actions: Vec<Action>,
@@ -120,6 +146,7 @@ impl Core {
             started: now,
             templates: Templates::default(),
             noted: Vec::new(),
+            pressure: Pressure::default(),
             doomed: Vec::new(),
             actions: Vec::new(),
         };

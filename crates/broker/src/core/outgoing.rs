@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gatehouse_model::{Message, Moment, Qos};
 
+use super::Pressure;
 use super::retained::message_bytes;
 
 /// Packet identifiers run from 1 to 65,535. [MQTT-2.2.1-3]
@@ -116,6 +117,11 @@ impl Outgoing {
         self.queued_bytes += size;
         self.queue.push_back(delivery);
         Queueing::Queued
+    }
+
+    /// How full the queue is.
+    pub(crate) fn pressure(&self, messages: usize, bytes: usize) -> Pressure {
+        Pressure::of(self.queue.len(), messages.min(MOST_QUEUED)).max(Pressure::of(self.queued_bytes, bytes))
     }
 
     /// The next delivery to send again on this connection, when the window has room for it.

@@ -19,7 +19,11 @@ pub(crate) type ConnectionId = u64;
 
 /// How many bytes of a connection are not written yet. The edge keeps it, the core reads it.
 pub(crate) trait Gauge: Send + Sync {
+    /// Bytes that wait to be written.
     fn unwritten(&self) -> usize;
+
+    /// Bytes that have ever been written: while it grows, the client reads.
+    fn written(&self) -> u64;
 }
 
 /// The state that a client has at the broker, connected or not.
@@ -65,6 +69,8 @@ pub(crate) struct Link {
     /// Acknowledgements that wait for a commit, in order.
     pub(crate) held: VecDeque<(Ticket, BytesMut)>,
     pub(crate) gauge: Arc<dyn Gauge>,
+    /// What the gauge had written when it was last seen to have grown, and when that was.
+    pub(crate) progress: (u64, Moment),
     /// Something waits until the client has read more.
     pub(crate) congested: bool,
     /// Retained messages that are still to be sent for new subscriptions.
@@ -78,7 +84,20 @@ impl Link {
     pub(crate) fn backlog(&self) -> usize {
         self.staged.len() + self.gauge.unwritten()
     }
+
+    /// Whether the client reads at all: something was written to it within [`PATIENCE`].
+    pub(crate) fn reads(&mut self, now: Moment) -> bool {
+        let written = self.gauge.written();
+        if written != self.progress.0 {
+            self.progress = (written, now);
+        }
+        now.saturating_since(self.progress.1) < PATIENCE
+    }
 }
+
+/// How long publishers are slowed down for a client that has stopped to read. Then it is left to itself, and what does
+/// not fit into its queue is dropped.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Retained messages on their way to new subscriptions. Only the first subscription in line is expanded, so that a
 /// client that subscribes much and reads little costs little.

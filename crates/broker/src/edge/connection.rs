@@ -59,16 +59,12 @@ pub(crate) async fn serve<R, W>(
     let mut decoder =
         Decoder::new(version, door.settings.max_packet_bytes, door.settings.topic_alias_maximum);
     let mut output = BytesMut::new();
-    let end = match forward(&door, connection, &mut decoder, &mut input.bytes).await {
-        Ok(()) => {
-            exchange(&door, connection, &mut decoder, &mut input, (&mut writer, &mut output), &outbox).await
-        }
-        Err(end) => end,
-    };
+    let mut side = Side { door: &door, connection, decoder: &mut decoder, outbox: &outbox };
+    let end = side.exchange(&mut input, &mut writer, &mut output).await;
     let error = match end {
         End::Closed => None,
         End::Gone => {
-            let _ = door.hub.send(Inbound::Lost { connection, error: None }).await;
+            door.tell(Inbound::Lost { connection, error: None }).await;
             return;
         }
         End::Broken(error) => {
@@ -76,7 +72,7 @@ pub(crate) async fn serve<R, W>(
             Some(error)
         }
     };
-    if error.is_some() && door.hub.send(Inbound::Lost { connection, error }).await.is_err() {
+    if error.is_some() && !door.tell(Inbound::Lost { connection, error }).await {
         return;
     }
     let _ = timeout(FAREWELL, say_farewell(&outbox, &mut writer, output)).await;
@@ -123,8 +119,7 @@ where
                 identity: Box::new(identity),
                 outbox: Arc::clone(&outbox),
             };
-            door.hub.send(arrival).await.ok()?;
-            Some(Greeted { version, outbox })
+            door.tell(arrival).await.then_some(Greeted { version, outbox })
         }
         Err((reason, text)) => {
             Counters::add(&door.counters.logins_refused, 1);
@@ -161,84 +156,92 @@ async fn refuse<W: AsyncWrite + Unpin + Send>(writer: &mut W, version: Version, 
     .await;
 }
 
-/// Reads and writes until the connection ends. The hub never waits for this task, so this task may wait for the hub:
-/// that is how a flood is slowed down to what the core can do.
-async fn exchange<R, W>(
-    door: &Door,
+/// The broker's side of a conversation with a client that was let in.
+struct Side<'a> {
+    door: &'a Door,
     connection: ConnectionId,
-    decoder: &mut Decoder,
-    input: &mut Input<R>,
-    (writer, output): (&mut W, &mut BytesMut),
-    outbox: &Outbox,
-) -> End
-where
-    R: AsyncRead + Unpin + Send,
-    W: AsyncWrite + Unpin + Send,
-{
-    loop {
-        if outbox.is_closed() {
-            return End::Closed;
-        }
-        if output.is_empty() {
-            outbox.take(output);
-        }
-        if outbox.has_drained() && door.hub.send(Inbound::Drained { connection }).await.is_err() {
-            return End::Gone;
-        }
-        tokio::select! {
-            read = input.read() => {
-                let Some(count) = read else { return End::Gone };
-                Counters::add(&door.counters.bytes_received, count as u64);
-                if let Err(end) = forward(door, connection, decoder, &mut input.bytes).await {
-                    return end;
-                }
+    decoder: &'a mut Decoder,
+    outbox: &'a Outbox,
+}
+
+impl Side<'_> {
+    /// Reads and writes until the connection ends. The hub never waits for this task; this task waits for the hub, one
+    /// batch of packets after the other, and reads no more meanwhile: that is how a flood is slowed down, to what the
+    /// core can do and to what those can take whom it is meant for.
+    async fn exchange<R, W>(&mut self, input: &mut Input<R>, writer: &mut W, output: &mut BytesMut) -> End
+    where
+        R: AsyncRead + Unpin + Send,
+        W: AsyncWrite + Unpin + Send,
+    {
+        // Packets may have come together with the CONNECT.
+        let mut batch = self.decode(&mut input.bytes);
+        loop {
+            if let Some(error) = batch.error
+                && batch.packets.is_empty()
+            {
+                return End::Broken(error);
             }
-            written = writer.write(output), if !output.is_empty() => {
-                match written {
-                    Ok(count) if count > 0 => {
-                        output.advance(count);
-                        outbox.wrote(count);
-                        Counters::add(&door.counters.bytes_sent, count as u64);
+            if self.outbox.is_closed() {
+                return End::Closed;
+            }
+            if output.is_empty() {
+                self.outbox.take(output);
+            }
+            if self.outbox.has_drained()
+                && !self.door.tell(Inbound::Drained { connection: self.connection }).await
+            {
+                return End::Gone;
+            }
+            tokio::select! {
+                read = input.read(), if batch.packets.is_empty() => {
+                    let Some(count) = read else { return End::Gone };
+                    Counters::add(&self.door.counters.bytes_received, count as u64);
+                    batch = self.decode(&mut input.bytes);
+                }
+                () = self.outbox.granted(), if !batch.packets.is_empty() => {
+                    let packets = std::mem::take(&mut batch.packets);
+                    if !self.door.tell(Inbound::Packets { connection: self.connection, packets }).await {
+                        return End::Gone;
                     }
-                    _ => return End::Gone,
+                    if batch.error.is_none() {
+                        batch = self.decode(&mut input.bytes);
+                    }
                 }
+                written = writer.write(output), if !output.is_empty() => {
+                    match written {
+                        Ok(count) if count > 0 => {
+                            output.advance(count);
+                            self.outbox.wrote(count);
+                            Counters::add(&self.door.counters.bytes_sent, count as u64);
+                        }
+                        _ => return End::Gone,
+                    }
+                }
+                () = self.outbox.changed() => {}
             }
-            () = outbox.changed() => {}
         }
+    }
+
+    /// Takes whole packets from the front of `bytes`, many at once.
+    fn decode(&mut self, bytes: &mut BytesMut) -> Batch {
+        let mut batch = Batch::default();
+        while batch.packets.len() < MOST_PACKETS && batch.error.is_none() {
+            match self.decoder.decode(bytes) {
+                Ok(Some(packet)) => batch.packets.push(packet),
+                Ok(None) => break,
+                Err(error) => batch.error = Some(error),
+            }
+        }
+        batch
     }
 }
 
-/// Decodes every whole packet in `bytes` and hands them to the hub, many at once.
-async fn forward(
-    door: &Door,
-    connection: ConnectionId,
-    decoder: &mut Decoder,
-    bytes: &mut BytesMut,
-) -> Result<(), End> {
-    loop {
-        let mut packets: Vec<Packet> = Vec::new();
-        let mut broken = None;
-        while packets.len() < MOST_PACKETS {
-            match decoder.decode(bytes) {
-                Ok(Some(packet)) => packets.push(packet),
-                Ok(None) => break,
-                Err(error) => {
-                    broken = Some(error);
-                    break;
-                }
-            }
-        }
-        let is_full = packets.len() == MOST_PACKETS;
-        if !packets.is_empty() {
-            let batch = Inbound::Packets { connection, packets };
-            door.hub.send(batch).await.map_err(|_| End::Gone)?;
-        }
-        match broken {
-            Some(error) => return Err(End::Broken(error)),
-            None if is_full => {}
-            None => return Ok(()),
-        }
-    }
+/// What was read at once.
+#[derive(Default)]
+struct Batch {
+    packets: Vec<Packet>,
+    /// What follows the packets is no packet.
+    error: Option<WireError>,
 }
 
 /// Writes what the broker still has to say, up to the end of the outbox.

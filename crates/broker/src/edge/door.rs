@@ -16,7 +16,7 @@ use crate::{Authenticator, Identity, Login, LoginError, Settings};
 pub(crate) struct Door {
     pub(crate) settings: Settings,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) hub: mpsc::Sender<Inbound>,
+    hub: mpsc::Sender<Inbound>,
     /// The broker stops: nobody is let in any more.
     pub(crate) stopping: CancellationToken,
     authenticator: Arc<dyn Authenticator>,
@@ -33,6 +33,11 @@ impl Door {
     ) -> Self {
         let logins = Semaphore::new(settings.concurrent_logins.max(1));
         Self { settings, counters, hub, stopping, authenticator, logins }
+    }
+
+    /// Tells the hub something; false when there is no hub any more.
+    pub(crate) async fn tell(&self, what: Inbound) -> bool {
+        self.hub.send(what).await.is_ok()
     }
 
     /// Who the client is, or the reason code and sentence for its CONNACK.

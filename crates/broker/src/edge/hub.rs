@@ -1,7 +1,8 @@
 //! The task that owns the core: what connections and parts of the gateway send goes in, what the core decides comes
 //! out.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub(crate) struct HubState {
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
     locals: HashMap<u32, LocalOutlet>,
     held: Vec<HeldReply>,
+    /// Connections whose next batch is taken later, because those whom they publish to cannot follow.
+    paused: BinaryHeap<Reverse<(Moment, ConnectionId)>>,
     actions: Vec<Action>,
     submitted: Ticket,
     committed: Ticket,
@@ -100,7 +103,7 @@ impl Hub {
         let (epoch, started) = (timer.deadline(), self.clock.moment());
         tokio::pin!(timer);
         loop {
-            let deadline = self.core.next_deadline();
+            let deadline = self.next_deadline();
             if let Some(deadline) = deadline {
                 let latest = self.clock.moment() + LONGEST_SLEEP;
                 let at = epoch + deadline.min(latest).saturating_since(started);
@@ -132,6 +135,7 @@ impl Hub {
             if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
                 self.core.handle_timeout(now, self.traffic());
             }
+            self.end_pauses(now);
             self.end_round(now);
         }
         self.core.shut_down(self.clock.moment());
@@ -146,10 +150,39 @@ impl Hub {
                 self.state.outboxes.insert(connection, outbox);
                 self.core.connect(now, connection, *connect, *identity, gauge);
             }
-            Inbound::Packets { connection, packets } => self.core.packets(now, connection, packets),
+            Inbound::Packets { connection, packets } => {
+                match self.core.packets(now, connection, packets).pause() {
+                    Some(pause) => self.state.paused.push(Reverse((now + pause, connection))),
+                    None => self.grant(connection),
+                }
+            }
             Inbound::Drained { connection } => self.core.drained(now, connection),
             Inbound::Lost { connection, error } => self.core.lost(now, connection, error),
         }
+    }
+
+    /// Lets a connection send its next batch.
+    fn grant(&self, connection: ConnectionId) {
+        if let Some(outbox) = self.state.outboxes.get(&connection) {
+            outbox.grant();
+        }
+    }
+
+    /// Lets those send again whose pause is over.
+    fn end_pauses(&mut self, now: Moment) {
+        while let Some(Reverse((until, connection))) = self.state.paused.peek().copied() {
+            if until > now {
+                return;
+            }
+            self.state.paused.pop();
+            self.grant(connection);
+        }
+    }
+
+    /// When something is due in the core or here.
+    fn next_deadline(&self) -> Option<Moment> {
+        let pause = self.state.paused.peek().map(|Reverse((until, _))| *until);
+        self.core.next_deadline().into_iter().chain(pause).min()
     }
 
     fn serve_local(&mut self, now: Moment, request: LocalRequest) {

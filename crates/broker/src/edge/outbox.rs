@@ -1,6 +1,6 @@
 //! Bytes on their way from the hub to one connection.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
@@ -17,8 +17,11 @@ pub(crate) struct Outbox {
     unwritten: AtomicUsize,
     /// Below this the hub is told that the client reads again.
     low_water: usize,
+    written: AtomicU64,
     tell_when_drained: AtomicBool,
     wake: Notify,
+    /// Leave to send the next batch of packets to the hub.
+    credit: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -29,13 +32,27 @@ struct State {
 
 impl Outbox {
     pub(crate) fn new(low_water: usize) -> Self {
-        Self {
+        let outbox = Self {
             state: Mutex::default(),
             unwritten: AtomicUsize::new(0),
             low_water,
+            written: AtomicU64::new(0),
             tell_when_drained: AtomicBool::new(false),
             wake: Notify::new(),
-        }
+            credit: Notify::new(),
+        };
+        outbox.grant();
+        outbox
+    }
+
+    /// The hub has dealt with a batch of this connection and takes the next.
+    pub(crate) fn grant(&self) {
+        self.credit.notify_one();
+    }
+
+    /// Waits until the hub takes the next batch.
+    pub(crate) async fn granted(&self) {
+        self.credit.notified().await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -82,6 +99,7 @@ impl Outbox {
     /// Bytes were written to the socket.
     pub(crate) fn wrote(&self, bytes: usize) {
         self.unwritten.fetch_sub(bytes, Ordering::AcqRel);
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Whether the hub has to be told now that the client has read; true once for each time it asked.
@@ -100,5 +118,9 @@ impl Outbox {
 impl Gauge for Outbox {
     fn unwritten(&self) -> usize {
         self.unwritten.load(Ordering::Acquire)
+    }
+
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 }

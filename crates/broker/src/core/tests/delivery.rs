@@ -195,6 +195,32 @@ fn a_client_that_reads_slowly_gets_the_rest_later() {
 }
 
 #[test]
+fn publishers_are_slowed_for_those_who_read_slowly_and_not_for_those_who_do_not() {
+    let mut world = World::with_settings(|settings| {
+        settings.in_flight_messages = 1;
+        settings.queued_messages = 10;
+    });
+    let publisher = world.client(Version::V3, "publisher");
+    let slow = world.client(Version::V3, "slow");
+    world.subscribe(slow, "t", Qos::AtLeastOnce);
+    let flood = |world: &mut World| {
+        let packet = Packet::Publish(publish("t", "x", Qos::AtLeastOnce, 1));
+        world.core.packets(world.now, publisher, [packet]).pause()
+    };
+    assert!((0..3).all(|_| flood(&mut world).is_none()));
+    let pauses: Vec<_> = (0..9).map(|_| flood(&mut world)).collect();
+    assert!(pauses.is_sorted() && pauses[8] == Some(Duration::from_millis(64)), "{pauses:?}");
+    // It reads on, so that it is waited for.
+    world.pass(Duration::from_secs(5));
+    world.gauge(slow).1.store(100, Ordering::Relaxed);
+    assert!(flood(&mut world).is_some());
+    world.pass(Duration::from_secs(5));
+    assert_eq!(flood(&mut world), None, "it has stopped to read");
+    world.cut(slow);
+    assert_eq!(flood(&mut world), None, "nobody waits for a client that is away");
+}
+
+#[test]
 fn a_packet_too_large_for_its_client_is_not_sent() {
     let mut world = World::new();
     let small = world.connect(Connect { max_packet_bytes: Some(60), ..hello(Version::V5, "small") });

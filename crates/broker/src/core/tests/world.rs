@@ -47,11 +47,15 @@ pub(super) struct Got {
 
 /// How much of a client's bytes the world has not taken yet; tests set it.
 #[derive(Debug, Default)]
-pub(super) struct FakeGauge(pub(super) AtomicUsize);
+pub(super) struct FakeGauge(pub(super) AtomicUsize, pub(super) AtomicUsize);
 
 impl Gauge for FakeGauge {
     fn unwritten(&self) -> usize {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn written(&self) -> u64 {
+        self.1.load(Ordering::Relaxed) as u64
     }
 }
 
