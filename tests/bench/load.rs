@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gatehouse_model::{Clock, Moment, SystemClock};
 
-use crate::wire::{Client, put_puback, put_publish};
+use crate::wire::{Client, Publish, put_puback, put_publish};
 
 /// How many messages are published, by all publishers together, that some subscriber has not received yet. Without this
 /// the publishers would outrun every broker, and what it does with too much (drop, keep, slow down) would decide
@@ -19,10 +19,11 @@ pub(crate) const MAX_AHEAD: u64 = 500;
 /// How many QoS 1 messages of one publisher may wait for their PUBACK.
 pub(crate) const WINDOW: u64 = 100;
 
-/// Most messages in one write.
-const BATCH: u64 = 64;
+/// Messages in one write of a publisher that has many to send. A broker that answers many packets with few writes gains
+/// from it, and the generator costs little beside the broker.
+pub(crate) const BATCH: u64 = 64;
 
-/// Bytes of a payload: a reading as JSON with its time.
+/// Bytes of a payload: about a reading as JSON with its time.
 pub(crate) const PAYLOAD_BYTES: usize = 64;
 
 /// After this long without a message, those that are missing count as lost.
@@ -36,21 +37,27 @@ pub(crate) struct Case {
     pub(crate) publishers: u64,
     pub(crate) subscribers: u64,
     pub(crate) qos: u8,
+    /// Most messages in one write; with 1, each is sent by itself, as by a sensor.
+    pub(crate) batch: u64,
 }
 
-/// One phone watching one sensor, many sensors into one subscriber, one sensor to many phones.
-pub(crate) const CASES: [Case; 6] = [
-    Case { publishers: 1, subscribers: 1, qos: 0 },
-    Case { publishers: 1, subscribers: 1, qos: 1 },
-    Case { publishers: 10, subscribers: 1, qos: 0 },
-    Case { publishers: 10, subscribers: 1, qos: 1 },
-    Case { publishers: 1, subscribers: 10, qos: 0 },
-    Case { publishers: 1, subscribers: 10, qos: 1 },
+/// One sensor and one phone, many sensors into one subscriber, one sensor to many phones; and one sensor that sends its
+/// messages singly, where the system calls of the clients weigh as much as the broker.
+pub(crate) const CASES: [Case; 8] = [
+    Case { publishers: 1, subscribers: 1, qos: 0, batch: BATCH },
+    Case { publishers: 1, subscribers: 1, qos: 1, batch: BATCH },
+    Case { publishers: 10, subscribers: 1, qos: 0, batch: BATCH },
+    Case { publishers: 10, subscribers: 1, qos: 1, batch: BATCH },
+    Case { publishers: 1, subscribers: 10, qos: 0, batch: BATCH },
+    Case { publishers: 1, subscribers: 10, qos: 1, batch: BATCH },
+    Case { publishers: 1, subscribers: 1, qos: 0, batch: 1 },
+    Case { publishers: 1, subscribers: 1, qos: 1, batch: 1 },
 ];
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QoS {}, {} to {}", self.qos, self.publishers, self.subscribers)
+        write!(f, "QoS {}, {} to {}", self.qos, self.publishers, self.subscribers)?;
+        if self.batch == 1 { f.write_str(", singly") } else { Ok(()) }
     }
 }
 
@@ -61,6 +68,9 @@ pub(crate) struct Outcome {
     pub(crate) delivered: u64,
     /// Messages that they should have received besides.
     pub(crate) lost: u64,
+    /// Deliveries that were not the next message of their publisher, or not what was sent: doubled, reordered, changed.
+    /// Those do not count as delivered.
+    pub(crate) wrong: u64,
     /// From the first publish to the last delivery.
     pub(crate) time: Duration,
     /// Processor time of the broker meanwhile.
@@ -91,12 +101,14 @@ pub(crate) fn run(address: SocketAddr, case: &Case, time: Duration) -> io::Resul
     thread::scope(|scope| {
         let end = clock.moment() + time;
         let pace = &pace;
-        let receiving: Vec<_> =
-            subscribers.into_iter().map(|client| scope.spawn(move || subscribe(client, pace))).collect();
+        let receiving: Vec<_> = subscribers
+            .into_iter()
+            .map(|client| scope.spawn(move || subscribe(client, case, pace)))
+            .collect();
         let sending: Vec<_> = publishers
             .into_iter()
             .enumerate()
-            .map(|(number, client)| scope.spawn(move || publish(client, number, case.qos, pace, end)))
+            .map(|(number, client)| scope.spawn(move || publish(client, number, case, pace, end)))
             .collect();
         let sent = join_all(sending);
         pace.finish();
@@ -130,13 +142,55 @@ fn join_all(handles: Vec<thread::ScopedJoinHandle<'_, io::Result<()>>>) -> io::R
     results.into_iter().collect()
 }
 
-fn publish(mut client: Client, number: usize, qos: u8, pace: &Pace, end: Moment) -> io::Result<()> {
-    let topic = format!("bench/room-{number}/temperature");
-    let payload = [b'x'; PAYLOAD_BYTES];
+/// The topic of a publisher.
+fn topic(publisher: usize) -> String {
+    format!("bench/room-{publisher}/temperature")
+}
+
+/// A message says whose it is and which of them, so that a subscriber can tell it from every other.
+fn payload(publisher: usize, sequence: u64) -> [u8; PAYLOAD_BYTES] {
+    let mut payload = [b'x'; PAYLOAD_BYTES];
+    payload[..8].copy_from_slice(&(publisher as u64).to_be_bytes());
+    payload[8..16].copy_from_slice(&sequence.to_be_bytes());
+    payload
+}
+
+/// What one subscriber expects: from each publisher the next message, on its topic, as it was sent.
+struct Expected {
+    topics: Vec<String>,
+    next: Vec<u64>,
+}
+
+impl Expected {
+    fn new(publishers: u64) -> Self {
+        let topics: Vec<String> = (0..publishers as usize).map(topic).collect();
+        Self { next: vec![0; topics.len()], topics }
+    }
+
+    /// Whether this is such a message. After a loss the ones that follow are good again.
+    fn accepts(&mut self, publish: &Publish<'_>) -> bool {
+        let field =
+            |from: usize| publish.payload.get(from..from + 8)?.try_into().ok().map(u64::from_be_bytes);
+        let (Some(publisher), Some(sequence)) = (field(0), field(8)) else { return false };
+        let publisher = usize::try_from(publisher).unwrap_or(usize::MAX);
+        let Some(next) = self.next.get_mut(publisher) else { return false };
+        let is_good = sequence >= *next
+            && publish.topic == self.topics[publisher].as_bytes()
+            && *publish.payload == payload(publisher, sequence);
+        if is_good {
+            *next = sequence + 1;
+        }
+        is_good
+    }
+}
+
+fn publish(mut client: Client, number: usize, case: &Case, pace: &Pace, end: Moment) -> io::Result<()> {
+    let topic = topic(number);
+    let mut sequence = 0;
     let mut packets = Vec::new();
     let (mut unacknowledged, mut id) = (0_u64, 0_u16);
     loop {
-        let wanted = if qos == 0 { BATCH } else { BATCH.min(WINDOW - unacknowledged) };
+        let wanted = if case.qos == 0 { case.batch } else { case.batch.min(WINDOW - unacknowledged) };
         let granted = pace.ask(wanted, end);
         if granted == 0 {
             break;
@@ -145,10 +199,11 @@ fn publish(mut client: Client, number: usize, qos: u8, pace: &Pace, end: Moment)
         for _ in 0..granted {
             // Identifiers go round; zero is none. The window is far smaller than the circle.
             id = id.checked_add(1).unwrap_or(1);
-            put_publish(&mut packets, &topic, &payload, (qos > 0).then_some(id));
+            put_publish(&mut packets, &topic, &payload(number, sequence), (case.qos > 0).then_some(id));
+            sequence += 1;
         }
         client.send(&packets)?;
-        if qos > 0 {
+        if case.qos > 0 {
             unacknowledged += granted;
             while unacknowledged == WINDOW {
                 unacknowledged -= acknowledged(&mut client)?;
@@ -173,7 +228,8 @@ fn acknowledged(client: &mut Client) -> io::Result<u64> {
     Ok(count)
 }
 
-fn subscribe(mut client: Client, pace: &Pace) -> io::Result<()> {
+fn subscribe(mut client: Client, case: &Case, pace: &Pace) -> io::Result<()> {
+    let mut expected = Expected::new(case.publishers);
     let (mut own, mut acknowledgements) = (0, Vec::new());
     let mut silent = Duration::ZERO;
     while !pace.is_complete(own) && silent < SILENCE {
@@ -182,17 +238,28 @@ fn subscribe(mut client: Client, pace: &Pace) -> io::Result<()> {
             continue;
         }
         silent = Duration::ZERO;
-        let mut count = 0;
+        let (mut good, mut wrong) = (0, 0);
         while let Some(packet) = client.next() {
-            count += u64::from(packet.is_publish());
-            if packet.is_publish()
-                && let Some(id) = packet.publish_id()
-            {
+            if !packet.is_publish() {
+                continue;
+            }
+            let publish = packet.publish().ok_or_else(|| io::Error::other("a malformed PUBLISH came"))?;
+            if publish.id.is_some() != (case.qos > 0) {
+                return Err(io::Error::other(
+                    "a PUBLISH came with another QoS than was published and subscribed",
+                ));
+            }
+            if let Some(id) = publish.id {
                 put_puback(&mut acknowledgements, id);
             }
+            if expected.accepts(&publish) {
+                good += 1;
+            } else {
+                wrong += 1;
+            }
         }
-        own += count;
-        pace.delivered(count);
+        own += good;
+        pace.delivered(good, wrong);
         client.send(&acknowledgements)?;
         acknowledgements.clear();
     }
@@ -211,6 +278,7 @@ struct Pace {
 struct Counts {
     published: u64,
     delivered: u64,
+    wrong: u64,
     first: Option<Moment>,
     last: Moment,
     finished: bool,
@@ -245,10 +313,11 @@ impl Pace {
         }
     }
 
-    fn delivered(&self, count: u64) {
+    fn delivered(&self, good: u64, wrong: u64) {
         let now = self.clock.moment();
         let mut counts = self.counts();
-        counts.delivered += count;
+        counts.delivered += good;
+        counts.wrong += wrong;
         counts.last = counts.last.max(now);
         drop(counts);
         self.room.notify_all();
@@ -270,6 +339,7 @@ impl Pace {
         Outcome {
             delivered: counts.delivered,
             lost: (counts.published * self.subscribers).saturating_sub(counts.delivered),
+            wrong: counts.wrong,
             time: counts.first.map_or(Duration::ZERO, |first| counts.last.saturating_since(first)),
             cpu: Duration::ZERO,
         }

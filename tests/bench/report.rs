@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::Round;
 use crate::arguments::Arguments;
 use crate::brokers::Broker;
-use crate::load::{CASES, MAX_AHEAD, Outcome, PAYLOAD_BYTES, WINDOW};
+use crate::load::{BATCH, CASES, MAX_AHEAD, Outcome, PAYLOAD_BYTES, WINDOW};
 
 /// The broker that the ratios are against.
 const YARDSTICK: &str = "mosquitto";
@@ -47,7 +47,7 @@ pub(crate) fn text(arguments: &Arguments, brokers: &[Broker], rounds: &[Vec<Roun
     for broker in brokers {
         let _ = writeln!(text, "- {}: {}{}", broker.name(), broker.version(), remark(broker));
     }
-    text.push_str("\n## Idle\n\n");
+    text.push_str("\n## Idle, after one login\n\n");
     text.push_str("| broker | start to first login | RSS | PSS | peak RSS under the load below |\n|---|---|---|---|---|\n");
     for (broker, rounds) in brokers.iter().zip(rounds) {
         let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure));
@@ -64,7 +64,9 @@ pub(crate) fn text(arguments: &Arguments, brokers: &[Broker], rounds: &[Vec<Roun
     let _ = writeln!(
         text,
         "\n## Load\n\nMessages of {PAYLOAD_BYTES} bytes delivered per second (times {YARDSTICK}), and microseconds of the broker's processor time\n\
-         for each. The clients run on the same cores. At most {MAX_AHEAD} messages are under way, at most {WINDOW} wait for their PUBACK.\n"
+         for each. The clients run on the same cores. At most {MAX_AHEAD} messages are under way, at most {WINDOW} wait for their PUBACK.\n\
+         Publishers write up to {BATCH} messages at a time, which suits brokers that batch; `singly` is one at a time, where the clients' own\n\
+         system calls set the pace. Each delivery is checked for its order and content.\n"
     );
     load_table(&mut text, brokers, rounds);
     text
@@ -89,11 +91,19 @@ fn load_table(text: &mut String, brokers: &[Broker], all: &[Vec<Round>]) {
             let ratio = yardstick
                 .map_or(String::new(), |other| format!(" ({:.2}×)", rate / of(&all[other], Outcome::rate)));
             let cpu = of(rounds, Outcome::cpu_micros);
-            let lost: u64 = rounds.iter().map(|round| round.outcomes[number].lost).sum();
-            let loss = if lost > 0 { format!(", **{} lost**", grouped(lost as f64)) } else { String::new() };
+            let loss = complaint(rounds, "lost", |round| round.outcomes[number].lost)
+                + &complaint(rounds, "wrong", |round| round.outcomes[number].wrong);
             let _ = write!(text, " {}{ratio}, {cpu:.1} µs{loss} |", grouped(rate));
         }
         text.push('\n');
+    }
+}
+
+/// How many messages went astray in all rounds; nothing when none did.
+fn complaint(rounds: &[Round], word: &str, count: impl Fn(&Round) -> u64) -> String {
+    match rounds.iter().map(count).sum::<u64>() {
+        0 => String::new(),
+        number => format!(", **{} {word}**", grouped(number as f64)),
     }
 }
 

@@ -70,14 +70,23 @@ impl Packet<'_> {
         self.first == 0x40
     }
 
-    /// The packet identifier of a PUBLISH with QoS 1.
-    pub(crate) fn publish_id(&self) -> Option<[u8; 2]> {
+    /// The topic, the packet identifier (with QoS 1) and the payload of a PUBLISH; nothing when it is malformed.
+    pub(crate) fn publish(&self) -> Option<Publish<'_>> {
+        let length = usize::from(u16::from_be_bytes([*self.body.first()?, *self.body.get(1)?]));
+        let topic = self.body.get(2..2 + length)?;
+        let rest = &self.body[2 + length..];
         if self.first & 0x06 == 0 {
-            return None;
+            return Some(Publish { topic, id: None, payload: rest });
         }
-        let topic = usize::from(u16::from_be_bytes([*self.body.first()?, *self.body.get(1)?]));
-        Some([*self.body.get(2 + topic)?, *self.body.get(3 + topic)?])
+        Some(Publish { topic, id: Some([*rest.first()?, *rest.get(1)?]), payload: &rest[2..] })
     }
+}
+
+/// What a PUBLISH says.
+pub(crate) struct Publish<'a> {
+    pub(crate) topic: &'a [u8],
+    pub(crate) id: Option<[u8; 2]>,
+    pub(crate) payload: &'a [u8],
 }
 
 /// A connected client.
