@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 /// Where the sign of life goes. Nobody can subscribe to it by a wildcard.
-const HEARTBEAT_TOPIC: &str = "$SYS/gatehouse/heartbeat";
+const HEARTBEAT_TOPIC: &str = "$gatehouse/heartbeat";
 
 /// Says that everything runs.
 pub(crate) fn ready() {
