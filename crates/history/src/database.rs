@@ -23,6 +23,10 @@ use crate::{HistoryError, Options};
 /// Bytes of a page. Memory cards and their file systems write 4 KiB at least, so smaller pages would save nothing.
 pub(crate) const PAGE_BYTES: u32 = 4_096;
 
+/// How long a query waits for a free reader before it is told that history is busy: about as long as the queries
+/// before it may take.
+const READER_WAIT: Duration = Duration::from_secs(5);
+
 /// KiB of pages that the writer keeps in memory. It appends, so the last pages of two trees are all it needs.
 const WRITER_CACHE_KIB: u32 = 1_024;
 
@@ -112,7 +116,7 @@ pub(crate) async fn open(
         base.read_only(true).pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"));
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
-        .acquire_timeout(options.query_time_limit.max(Duration::from_millis(1)))
+        .acquire_timeout(READER_WAIT)
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(reader_options);
