@@ -56,6 +56,19 @@ impl Wire {
         self.stream.read_exact(&mut bytes).ok().map(|()| bytes)
     }
 
+    /// Reads one HTTP answer and gives its head in lower case; its body is passed over. Nothing when the connection was
+    /// closed instead.
+    pub fn try_read_http(&mut self) -> Option<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.try_read_exactly(1)?[0]);
+        }
+        let head = String::from_utf8_lossy(&head).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        self.try_read_exactly(length.unwrap_or(0))?;
+        Some(head)
+    }
+
     /// Says that nothing more will be sent, with the connection left half open.
     pub fn finish(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -73,7 +86,10 @@ impl Wire {
                 Ok(count) => said.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    panic!("the broker keeps the connection open after {after}: {} s, {said:?}", LIMIT.as_secs())
+                    panic!(
+                        "the broker keeps the connection open after {after}: {} s, {said:?}",
+                        LIMIT.as_secs()
+                    )
                 }
                 // Reset: closed with bytes of ours still unread.
                 Err(_) => return said,
