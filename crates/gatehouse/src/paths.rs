@@ -34,6 +34,11 @@ pub(crate) fn data_directory(asked: Option<PathBuf>, demo: bool) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA))
 }
 
+/// Lets only the owner read what this process makes from now on: databases and their journals, whoever makes them.
+pub(crate) fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
 /// Makes the data directory when it is not there, for its owner only: it holds passwords' hashes and the set-up code.
 pub(crate) fn make_private_directory(directory: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;

@@ -37,6 +37,7 @@ const OUTBOX_LIMIT: usize = 256;
 /// Runs the daemon until it is asked to stop, or until a part dies.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
+    paths::keep_files_private();
     let mut config = match config::for_run(arguments.config.as_deref(), arguments.demo) {
         Ok(config) => config.with_arguments(arguments.http, arguments.mqtt),
         Err(problems) => return Ok(check::report_problems(&problems)),

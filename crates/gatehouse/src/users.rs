@@ -54,6 +54,7 @@ pub(crate) fn with_accounts(
     data: DataArguments,
     work: impl AsyncFnOnce(&Accounts) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
+    paths::keep_files_private();
     let directory = paths::data_directory(data.data_dir, false);
     paths::make_private_directory(&directory)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
