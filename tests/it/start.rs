@@ -22,6 +22,17 @@ fn a_port_that_is_taken_is_named() {
     assert_clear(&finished, &[&address]);
 }
 
+/// Two daemons once ran on the same directory without complaint, and both wrote its history.
+#[test]
+fn a_second_gateway_on_the_same_data_is_refused_until_the_first_is_gone() {
+    let first = Setup::demo().start();
+    let directory = first.data_directory().display().to_string();
+    let run = ["run", "--demo", "--data-dir", &directory, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"];
+    assert_clear(&command_line(&run, ""), &["another gatehouse is running", &directory, "--data-dir"]);
+    // A killed gateway leaves no claim behind.
+    drop(first.kill().start());
+}
+
 #[test]
 fn a_data_directory_is_made_when_it_is_missing() {
     let setup = Setup::demo();

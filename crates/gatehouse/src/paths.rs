@@ -1,8 +1,9 @@
 //! Where files are when nobody says.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// The configuration of an installed gateway.
 pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/gatehouse/gatehouse.toml";
@@ -18,6 +19,9 @@ pub(crate) const HISTORY_FILE: &str = "history.db";
 
 /// The demonstration's MQTT password, so that a phone that was connected yesterday still is.
 pub(crate) const DEMO_PASSWORD_FILE: &str = "demo-password";
+
+/// Locked by the daemon that runs on a data directory.
+const LOCK_FILE: &str = "gatehouse.lock";
 
 /// The data directory: the one asked for; else the one that the service manager hands over; else, for a
 /// demonstration, one below the user's own, so that trying the gateway out needs no rights; else the installed one.
@@ -37,6 +41,28 @@ pub(crate) fn data_directory(asked: Option<PathBuf>, demo: bool) -> PathBuf {
 /// Lets only the owner read what this process makes from now on: databases and their journals, whoever makes them.
 pub(crate) fn keep_files_private() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
+/// Claims the data directory for this process, until the file that is given back is dropped or the process ends, however
+/// it ends: two daemons on the same databases and pins would fight.
+pub(crate) fn claim(directory: &Path) -> anyhow::Result<File> {
+    let path = directory.join(LOCK_FILE);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("{} cannot be made: check who owns the directory", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another gatehouse is running on {}: stop that one, or choose another directory with --data-dir",
+            directory.display()
+        ),
+        Err(TryLockError::Error(problem)) => {
+            Err(problem).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
 }
 
 /// Makes the data directory when it is not there, for its owner only: it holds passwords' hashes and the set-up code.

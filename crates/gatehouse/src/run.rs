@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     }
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
     paths::make_private_directory(&directory)?;
+    let _claim = paths::claim(&directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;

@@ -39,6 +39,9 @@ mod tests {
             fault: None,
         };
         let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(json, r#"{"temperature":21.5,"uptime":4180,"ts":"1970-01-01T00:00:00.000Z","quality":"ok"}"#);
+        assert_eq!(
+            json,
+            r#"{"temperature":21.5,"uptime":4180,"ts":"1970-01-01T00:00:00.000Z","quality":"ok"}"#
+        );
     }
 }

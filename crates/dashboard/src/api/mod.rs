@@ -99,6 +99,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(middleware::from_fn(headers::refuse_cross_site))
         .layer(middleware::from_fn(limit_time))
         .layer(CatchPanicLayer::custom(explain_panic))
+        .layer(middleware::from_fn(headers::close_after_refusal))
         .layer(middleware::from_fn(headers::add))
         .with_state(Arc::new(app))
 }
