@@ -11,6 +11,7 @@
 //!
 //! Architecture invariant: nothing is lost silently. What is not recorded is counted by its reason in [`Status`].
 
+mod before;
 mod database;
 mod error;
 mod intake;
@@ -31,6 +32,7 @@ use gatehouse_model::{Clock, Message, Scheme};
 use sqlx::SqlitePool;
 use tokio_util::sync::CancellationToken;
 
+pub use before::Before;
 pub use error::{HistoryError, InvalidRange};
 pub use options::Options;
 pub use range::{MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};

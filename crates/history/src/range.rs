@@ -6,6 +6,7 @@ use gatehouse_model::{DeviceId, PropertyId, Quality, Timestamp};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::before::{self, Before};
 use crate::{History, HistoryError, InvalidRange, database, quality};
 
 /// Most buckets of one answer: more than any screen has columns. The table `step` has one row for each.
@@ -36,6 +37,9 @@ pub struct Series {
     pub bucket: Duration,
     /// Time of the first reading that was ever recorded of this property; nothing when there is none.
     pub recording_since: Option<Timestamp>,
+    /// The last reading before the range, whose value still holds when the range begins. Nothing when there is none, or
+    /// when it lies so far back that it could not be found quickly.
+    pub before: Option<Before>,
     /// The buckets that have readings, in the order of time. A bucket without readings is absent: a gap.
     pub points: Vec<Point>,
 }
@@ -125,13 +129,14 @@ pub(crate) async fn read(history: &History, query: &RangeQuery) -> Result<Series
     let explain = |error| explain_read(error, limit);
     let mut connection = history.readers.acquire().await.map_err(explain)?;
     database::limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
-    let answer = read_limited(&mut connection, query, &plan).await;
+    let answer = read_limited(&mut connection, history, query, &plan).await;
     database::lift_time_limit(&mut connection).await.map_err(explain)?;
     answer.map_err(explain)
 }
 
 async fn read_limited(
     connection: &mut SqliteConnection,
+    history: &History,
     query: &RangeQuery,
     plan: &Plan,
 ) -> Result<Series, sqlx::Error> {
@@ -143,7 +148,7 @@ async fn read_limited(
             .fetch_optional(&mut *connection)
             .await?;
     let Some((id, since)) = series else {
-        return Ok(Series { bucket, recording_since: None, points: Vec::new() });
+        return Ok(Series { bucket, recording_since: None, before: None, points: Vec::new() });
     };
     let buckets: Vec<Bucket> = sqlx::query_as(RANGE)
         .bind(id)
@@ -154,7 +159,9 @@ async fn read_limited(
         .fetch_all(&mut *connection)
         .await?;
     let points = buckets.into_iter().map(|bucket| point(plan, &bucket)).collect();
-    Ok(Series { bucket, recording_since: Some(Timestamp::from_millis(since)), points })
+    let limit = history.options.query_time_limit.min(before::LOOK_BACK_TIME);
+    let before = before::look_back(connection, &history.clock, limit, id, (since, plan.from)).await?;
+    Ok(Series { bucket, recording_since: Some(Timestamp::from_millis(since)), before, points })
 }
 
 fn point(plan: &Plan, bucket: &Bucket) -> Point {

@@ -1,5 +1,6 @@
 //! Tests of the whole room: a real file, a stream of messages in, queries out.
 
+mod before;
 mod damage;
 mod ranges;
 mod recording;

@@ -1,0 +1,56 @@
+//! The value that held when a range begins: a switch that changed yesterday is still on in today's chart.
+//!
+//! The key of the samples starts with the time, so looking for one series means walking back over all others' samples.
+//! The walk ends at the series' first sample, and at [`LOOK_BACK_TIME`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_model::{Clock, Quality, Timestamp};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::{database, quality};
+
+/// Longest time that a query looks back for the value before its range: a person who opens a chart does not notice it,
+/// and it walks over some hundred thousand samples, which is days of a house at two readings a second.
+pub(crate) const LOOK_BACK_TIME: Duration = Duration::from_millis(250);
+
+/// The last reading before a range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Before {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Its value, in the property's unit; on and off are 1 and 0.
+    pub value: f64,
+    /// Its quality.
+    pub quality: Quality,
+}
+
+/// Walks back from the range along the key; the plus sign keeps SQLite from building an index.
+pub(crate) const BEFORE: &str = "
+    SELECT ts, value, quality FROM sample WHERE ts < ?2 AND ts >= ?3 AND +series = ?1 ORDER BY ts DESC LIMIT 1";
+
+/// The last sample of `series` before `from` and not before `earliest`; nothing also when `limit` is not enough.
+pub(crate) async fn look_back(
+    connection: &mut SqliteConnection,
+    clock: &Arc<dyn Clock>,
+    limit: Duration,
+    series: i64,
+    (earliest, from): (i64, i64),
+) -> Result<Option<Before>, sqlx::Error> {
+    if earliest >= from {
+        return Ok(None);
+    }
+    database::limit_time(connection, clock, limit).await?;
+    let found: Result<Option<(i64, f64, i64)>, _> =
+        sqlx::query_as(BEFORE).bind(series).bind(from).bind(earliest).fetch_optional(&mut *connection).await;
+    match found {
+        Ok(found) => Ok(found.map(|(at, value, stored)| Before {
+            at: Timestamp::from_millis(at),
+            value,
+            quality: quality::from_stored(stored),
+        })),
+        Err(error) if database::was_interrupted(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
