@@ -26,6 +26,7 @@ pub mod wire;
 pub use accounts::{Accounts, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
-    CommandRefused, Commander, HistoryReader, HistoryUnavailable, Ports, SeriesPoint, SeriesQuery, SeriesView,
+    CommandRefused, Commander, HistoryProblem, HistoryReader, Ports, SeriesBefore, SeriesPoint, SeriesQuery,
+    SeriesView,
 };
 pub use serve::{DashboardError, serve};

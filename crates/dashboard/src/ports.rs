@@ -60,8 +60,8 @@ pub trait HistoryReader: Send + Sync {
     /// The recorded values of a property, in at most `query.points` steps.
     ///
     /// # Errors
-    /// When the history cannot be read now.
-    async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryUnavailable>;
+    /// See [`HistoryProblem`].
+    async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryProblem>;
 }
 
 /// What a chart asks for.
@@ -86,8 +86,22 @@ pub struct SeriesView {
     pub bucket: Duration,
     /// When the recording of this property began; nothing when it has not yet.
     pub recording_since: Option<Timestamp>,
+    /// The last value before the start, so that a switch that changed yesterday has a chart today; nothing when none
+    /// was recorded.
+    pub before: Option<SeriesBefore>,
     /// In the order of time. Times without values have no point: gaps are gaps.
     pub points: Vec<SeriesPoint>,
+}
+
+/// The last recorded value before the start of a chart; on is 1 and off is 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeriesBefore {
+    /// When it was true.
+    pub at: Timestamp,
+    /// The value, in the property's unit.
+    pub value: f64,
+    /// How far it can be trusted.
+    pub quality: Quality,
 }
 
 /// What was recorded in one stretch of time; on is 1 and off is 0.
@@ -109,10 +123,19 @@ pub struct SeriesPoint {
     pub quality: Quality,
 }
 
-/// The history cannot be read now.
+/// Why the history did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the history cannot be read: {reason}")]
-pub struct HistoryUnavailable {
-    /// What stands in the way. It is logged, and not shown to people.
-    pub reason: String,
+pub enum HistoryProblem {
+    /// The asked range is none that the history can answer, in a sentence for people, who get to see it.
+    #[error("{0}")]
+    InvalidRange(String),
+    /// As many questions as the history takes at a time wait already.
+    #[error("the history answers other questions already")]
+    Busy,
+    /// The answer would take longer than the history allows one question.
+    #[error("the question about the history takes too long")]
+    TooLong,
+    /// The history cannot be read. What stands in the way is logged, and not shown to people.
+    #[error("the history cannot be read: {0}")]
+    Broken(String),
 }

@@ -354,8 +354,24 @@ pub struct HistorySeries {
     #[ts(type = "string | null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub recording_since: Option<Timestamp>,
+    /// The last value before the start, so that a chart begins with what held then; null when there is none.
+    #[schema(required = true)]
+    pub before: Option<HistoryBefore>,
     /// In the order of time; times without values have no point.
     pub points: Vec<HistoryPoint>,
+}
+
+/// The last recorded value before the start of a chart; on is 1 and off is 0.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct HistoryBefore {
+    /// When it was true (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The value.
+    pub value: f64,
+    /// How far it can be trusted.
+    pub quality: QualityWord,
 }
 
 /// What was recorded in one stretch of time; on is 1 and off is 0.

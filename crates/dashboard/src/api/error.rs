@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 
+use crate::HistoryProblem;
 use crate::accounts::{AccountsError, SetupError};
 use crate::wire::{ApiErrorBody, ApiErrorDetail};
 
@@ -99,6 +100,35 @@ impl From<AccountsError> for ApiError {
             | AccountsError::Damaged(_)
             | AccountsError::Hash(_)
             | AccountsError::Database(_) => Self::internal(&text),
+        }
+    }
+}
+
+impl From<HistoryProblem> for ApiError {
+    fn from(problem: HistoryProblem) -> Self {
+        match problem {
+            HistoryProblem::InvalidRange(sentence) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_range", sentence)
+            }
+            HistoryProblem::Busy => Self::busy(
+                "busy",
+                "The gateway is busy drawing other charts. Try again in a few seconds.",
+                Duration::from_secs(5),
+            ),
+            // Waiting does not help, so no time to wait is named.
+            HistoryProblem::TooLong => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_slow",
+                "This chart takes too long to read. Ask for a shorter range.",
+            ),
+            HistoryProblem::Broken(_) => {
+                tracing::warn!(error = %problem, "a chart cannot be drawn");
+                Self::busy(
+                    "history_unavailable",
+                    "The history cannot be read now. Try again in a minute; the gateway's log says why.",
+                    Duration::from_secs(60),
+                )
+            }
         }
     }
 }

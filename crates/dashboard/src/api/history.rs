@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use super::extract::{LoggedIn, Target};
 use super::{ApiError, App};
 use crate::SeriesQuery;
-use crate::wire::{ApiErrorBody, HistoryPoint, HistorySeries};
+use crate::wire::{ApiErrorBody, HistoryBefore, HistoryPoint, HistorySeries};
 
 /// Points of an answer when the request does not say: about one for each pixel of a phone.
 const DEFAULT_POINTS: u32 = 600;
@@ -52,7 +52,7 @@ pub(super) struct Range {
         (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
         (status = 404, description = "`unknown_device`, `unknown_property`", body = ApiErrorBody),
         (status = 422, description = "`invalid_range`", body = ApiErrorBody),
-        (status = 503, description = "`history_unavailable`", body = ApiErrorBody),
+        (status = 503, description = "`busy`, `too_slow`, `history_unavailable`", body = ApiErrorBody),
     )
 )]
 pub(super) async fn history(
@@ -65,15 +65,7 @@ pub(super) async fn history(
         .map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, "bad_query", rejection.body_text()))?;
     let (from, to, points) = read(&range, app.clock.now())
         .map_err(|message| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_range", message))?;
-    let view =
-        app.history.range(SeriesQuery { device, property, from, to, points }).await.map_err(|error| {
-            tracing::warn!(%error, "a chart cannot be drawn");
-            ApiError::busy(
-                "history_unavailable",
-                "The history cannot be read now. Try again in a minute; the gateway's log says why.",
-                Duration::from_secs(60),
-            )
-        })?;
+    let view = app.history.range(SeriesQuery { device, property, from, to, points }).await?;
     let unit = match info.kind {
         PropertyKind::Number { unit, .. } => unit,
         PropertyKind::Switch | PropertyKind::Text => String::new(),
@@ -84,6 +76,7 @@ pub(super) async fn history(
         bucket_ms: view.bucket.as_millis().try_into().unwrap_or(u64::MAX),
         unit,
         recording_since: view.recording_since,
+        before: view.before.map(HistoryBefore::from),
         points: view.points.iter().map(HistoryPoint::from).collect(),
     }))
 }

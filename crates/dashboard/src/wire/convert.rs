@@ -3,10 +3,10 @@
 use gatehouse_model::{Cause, DeviceInfo, Origin, PropertyInfo, PropertyKind, Quality, Value};
 
 use super::{
-    AvailabilityWord, CauseKind, CauseView, Device, HistoryPoint, KindWord, Property, QualityWord, Reading,
-    RoleWord, Scalar, SessionUser,
+    AvailabilityWord, CauseKind, CauseView, Device, HistoryBefore, HistoryPoint, KindWord, Property,
+    QualityWord, Reading, RoleWord, Scalar, SessionUser,
 };
-use crate::{Role, SeriesPoint, User};
+use crate::{Role, SeriesBefore, SeriesPoint, User};
 
 impl From<&Value> for Scalar {
     fn from(value: &Value) -> Self {
@@ -150,6 +150,12 @@ impl Device {
             fault: fault.map(str::to_owned),
             properties,
         }
+    }
+}
+
+impl From<SeriesBefore> for HistoryBefore {
+    fn from(SeriesBefore { at, value, quality }: SeriesBefore) -> Self {
+        Self { at, value, quality: quality.into() }
     }
 }
 

@@ -4,9 +4,9 @@ use ts_rs::{Config, TS};
 
 use super::{
     ApiErrorBody, ApiErrorDetail, AvailabilityEvent, AvailabilityWord, CauseKind, CauseView, Device, Gateway,
-    Health, HistoryPoint, HistorySeries, House, KindWord, LoginRequest, OnlineEvent, Property, QualityWord,
-    Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, Session, SessionUser, SetAccepted, SetRequest,
-    SetupRequest,
+    Health, HistoryBefore, HistoryPoint, HistorySeries, House, KindWord, LoginRequest, OnlineEvent, Property,
+    QualityWord, Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, Session, SessionUser, SetAccepted,
+    SetRequest, SetupRequest,
 };
 
 /// Name and content of every generated file, in the order of their names.
@@ -35,6 +35,7 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         Device,
         Gateway,
         Health,
+        HistoryBefore,
         HistoryPoint,
         HistorySeries,
         House,

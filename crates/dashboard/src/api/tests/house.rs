@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, ORIGIN, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 
 use super::world::{Answer, Mood, World, request};
-use crate::Role;
+use crate::{HistoryProblem, Role};
 
 const SET: &str = "/api/v1/devices/boiler/properties/power/set";
 
@@ -143,8 +143,10 @@ async fn charts() {
     let point = json!({
         "at": from, "min": 1.0, "mean": 2.0, "max": 3.0, "last": 2.5, "count": 4, "quality": "simulated",
     });
+    let before = json!({ "at": "2026-11-19T09:00:00.000Z", "value": 1.0, "quality": "ok" });
     let expected = json!({
-        "from": from, "to": to, "bucket_ms": 60_000, "unit": "°C", "recording_since": from, "points": [point],
+        "from": from, "to": to, "bucket_ms": 60_000, "unit": "°C", "recording_since": from, "before": before,
+        "points": [point],
     });
     assert_eq!(chart.json(), expected);
     assert_eq!(world.history.asked.lock().unwrap()[0].points, 300);
@@ -156,14 +158,29 @@ async fn charts() {
     get("/api/v1/history/boiler/power?points=0").await.assert_error(422, "invalid_range");
     get("/api/v1/history/boiler/power?points=1&points=2").await.assert_error(400, "bad_query");
     assert_eq!(get("/api/v1/history/boiler/power").await.json()["unit"], "");
+}
 
-    *world.history.mood.lock().unwrap() = Mood::Broken;
-    let broken = get("/api/v1/history/boiler/power").await;
+/// A range of 300 years, a second chart at a time and a full card used to be one and the same error.
+#[tokio::test]
+async fn charts_that_cannot_be_drawn() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let get = async |mood: Mood| {
+        *world.history.mood.lock().unwrap() = mood;
+        world.get("/api/v1/history/boiler/power", &cookie).await
+    };
+    let invalid = get(Mood::Refusing(HistoryProblem::InvalidRange("It is too long.".to_owned()))).await;
+    assert_eq!(invalid.assert_error(422, "invalid_range"), "It is too long.");
+    let busy = get(Mood::Refusing(HistoryProblem::Busy)).await;
+    busy.assert_error(503, "busy");
+    assert_eq!(busy.header(RETRY_AFTER), "5");
+    let slow = get(Mood::Refusing(HistoryProblem::TooLong)).await.assert_error(503, "too_slow");
+    assert!(slow.contains("shorter range"), "{slow}");
+    let broken = get(Mood::Refusing(HistoryProblem::Broken("secret path".to_owned()))).await;
     broken.assert_error(503, "history_unavailable");
     assert_eq!(broken.header(RETRY_AFTER), "60");
-    *world.history.mood.lock().unwrap() = Mood::Panicking;
-    get("/api/v1/history/boiler/power").await.assert_error(500, "internal");
-    assert_eq!(get("/health").await.status, 200, "a panic ends one request only");
+    get(Mood::Panicking).await.assert_error(500, "internal");
+    assert_eq!(world.get("/health", "").await.status, 200, "a panic ends one request only");
 }
 
 #[tokio::test]

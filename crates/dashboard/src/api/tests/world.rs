@@ -24,7 +24,7 @@ use tower::ServiceExt;
 
 use crate::api::{App, Peer, router};
 use crate::{
-    Accounts, CommandRefused, Commander, HistoryReader, HistoryUnavailable, LiveHouse, Ports, Role,
+    Accounts, CommandRefused, Commander, HistoryProblem, HistoryReader, LiveHouse, Ports, Role, SeriesBefore,
     SeriesPoint, SeriesQuery, SeriesView,
 };
 
@@ -56,11 +56,11 @@ impl Commander for FakeCommander {
 }
 
 /// What the history does when it is asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Mood {
     #[default]
     Well,
-    Broken,
+    Refusing(HistoryProblem),
     Panicking,
     Stuck,
 }
@@ -81,11 +81,11 @@ impl FakeHistory {
 
 #[async_trait]
 impl HistoryReader for FakeHistory {
-    async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryUnavailable> {
-        let mood = *self.mood.lock().unwrap();
+    async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryProblem> {
+        let mood = self.mood.lock().unwrap().clone();
         match mood {
             Mood::Well => {}
-            Mood::Broken => return Err(HistoryUnavailable { reason: "secret path".to_owned() }),
+            Mood::Refusing(problem) => return Err(problem),
             Mood::Panicking => panic!("secret bug"),
             Mood::Stuck => {
                 self.stuck.fetch_add(1, Ordering::SeqCst);
@@ -102,8 +102,10 @@ impl HistoryReader for FakeHistory {
             quality: Quality::Simulated,
         };
         let (bucket, recording_since) = (Duration::from_secs(60), Some(query.from));
+        let yesterday = Timestamp::from_millis(query.from.as_millis() - 86_400_000);
+        let before = Some(SeriesBefore { at: yesterday, value: 1.0, quality: Quality::Ok });
         self.asked.lock().unwrap().push(query);
-        Ok(SeriesView { bucket, recording_since, points: vec![point] })
+        Ok(SeriesView { bucket, recording_since, before, points: vec![point] })
     }
 }
 

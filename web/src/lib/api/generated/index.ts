@@ -8,6 +8,7 @@ export type { CauseView } from "./CauseView";
 export type { Device } from "./Device";
 export type { Gateway } from "./Gateway";
 export type { Health } from "./Health";
+export type { HistoryBefore } from "./HistoryBefore";
 export type { HistoryPoint } from "./HistoryPoint";
 export type { HistorySeries } from "./HistorySeries";
 export type { House } from "./House";
