@@ -112,6 +112,7 @@ class App {
     switch (name) {
       case 'house':
         this.house.takeHouse(event as House);
+        this.commands.takeHouse(this.house);
         break;
       case 'reading':
         this.#takeReading(event as ReadingEvent);

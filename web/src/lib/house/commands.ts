@@ -2,7 +2,7 @@
 
 import { ApiError } from '../api/client';
 import type { ResultEvent, SetAccepted, Value } from '../api/types';
-import type { LiveDevice, LiveProperty } from './house.svelte';
+import type { LiveDevice, LiveHouse, LiveProperty } from './house.svelte';
 
 /** Without an outcome for so long, the page stops waiting and says so. */
 export const OUTCOME_MS = 10_000;
@@ -30,6 +30,7 @@ export interface CommandParts {
 }
 
 interface UnderWay {
+  device: string;
   property: LiveProperty;
   name: string;
   id: string | null;
@@ -50,7 +51,7 @@ export class Commands {
     const name =
       device.properties.length > 1 ? `${device.info.name}, ${property.info.name}` : device.info.name;
     const timer = setTimeout(() => this.#refuse(command, this.parts.noOutcome(OUTCOME_MS)), OUTCOME_MS);
-    const command: UnderWay = { property, name, id: null, timer };
+    const command: UnderWay = { device: device.info.id, property, name, id: null, timer };
     this.#underWay.add(command);
     try {
       command.id = (await this.parts.set(device.info.id, property.info.id, value)).id;
@@ -85,6 +86,18 @@ export class Commands {
     const { pending, reading } = property;
     if (!pending || reading?.value !== pending.asked) return;
     for (const command of this.#underWay) if (command.property === property) this.#end(command);
+  }
+
+  /**
+   * A whole house arrived, perhaps instead of events that were lost with their stream: what it says is an outcome too.
+   * A command to a device that is gone, or is described anew, has nothing left to wait at.
+   */
+  takeHouse(house: Pick<LiveHouse, 'device'>) {
+    for (const command of this.#underWay) {
+      const { property } = command;
+      if (house.device(command.device)?.property(property.info.id) === property) this.takeState(property);
+      else this.#end(command);
+    }
   }
 
   #settle(command: UnderWay, result: ResultEvent) {

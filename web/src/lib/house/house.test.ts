@@ -124,7 +124,7 @@ describe('a command', () => {
       live.takeReading(reading(value));
       commands.takeState(property);
     };
-    return { device, property, announce, commands, result, report };
+    return { live, device, property, announce, commands, result, report };
   }
 
   it('is pending until the state comes back, and never shows it before', async () => {
@@ -136,6 +136,34 @@ describe('a command', () => {
     expect(property.pending).toBeNull();
     result(true);
     expect(property.refusal).toBeNull();
+  });
+
+  // The stream was lost between the command and its outcome: the state came inside the whole house, the result never.
+  it('is settled by a whole house that holds the wanted value', async () => {
+    const { live, device, property, commands } = scene();
+    await commands.send(device, property, 'ON');
+    const told = (value: string): House =>
+      house([
+        { ...lamp, properties: lamp.properties.map((p) => ({ ...p, reading: { ...p.reading!, value } })) },
+      ]);
+    live.takeHouse(told('OFF'));
+    commands.takeHouse(live);
+    expect(property.pending).not.toBeNull();
+    live.takeHouse(told('ON'));
+    commands.takeHouse(live);
+    expect(property.pending).toBeNull();
+    vi.advanceTimersByTime(OUTCOME_MS);
+    expect(property.refusal).toBeNull();
+  });
+
+  it('ends without a word when a whole house describes its device anew', async () => {
+    const { live, device, property, announce, commands } = scene();
+    await commands.send(device, property, 'ON');
+    live.takeHouse(house([{ ...lamp, name: 'Lantern' }]));
+    commands.takeHouse(live);
+    vi.advanceTimersByTime(OUTCOME_MS);
+    expect(property.pending).toBeNull();
+    expect(announce).not.toHaveBeenCalled();
   });
 
   it('that is refused goes back, says why, and forgets it after a while', async () => {
