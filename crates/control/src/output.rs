@@ -9,6 +9,17 @@ use gatehouse_model::{Action, Cause, Command, Moment, Value};
 /// How long after a failed drive to the safe level it is tried again.
 pub const SAFE_RETRY: Duration = Duration::from_secs(5);
 
+/// After its longest on-time an output rests for this part of it, at most [`MAX_REST`]: whoever repeats `ON` for ever
+/// would otherwise keep a heater on but for an instant. A command to the safe level ends the rest: somebody had a look.
+pub const REST_SHARE: u32 = 4;
+
+/// Longest rest after the longest on-time.
+pub const MAX_REST: Duration = Duration::from_secs(15 * 60);
+
+/// Shortest time at the safe level, whatever the configuration says: many clients together, or one with many names, must
+/// not make a relay chatter.
+pub const MIN_SAFE: Duration = Duration::from_millis(500);
+
 /// What holds for an output, below MQTT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputRules {
@@ -81,6 +92,8 @@ pub(crate) struct Output {
     pub(crate) timer: Option<Timer>,
     /// Why it is as it is.
     pub(crate) cause: Cause,
+    /// Until when it rests after its longest on-time.
+    pub(crate) rests_until: Option<Moment>,
     /// What is wrong with it.
     pub(crate) fault: Option<Fault>,
     /// When a drive to the safe level that failed is tried again.
@@ -95,6 +108,7 @@ impl Output {
             rules,
             changed_at: None,
             left_safe_at: None,
+            rests_until: None,
             timer: None,
             cause,
             fault: None,
@@ -118,18 +132,36 @@ impl Output {
         }
     }
 
+    /// Notes that the longest on-time ended what was asked for: now it rests.
+    pub(crate) fn rest(&mut self, now: Moment) {
+        let rest = self.rules.max_on.map(|longest| (longest / REST_SHARE).min(MAX_REST));
+        self.rests_until = rest.map(|rest| now + rest);
+    }
+
+    /// Whether its rest after the longest on-time stands in the way of leaving the safe level.
+    pub(crate) fn check_rest(&self, on: bool, now: Moment) -> Result<(), String> {
+        match self.rests_until.filter(|until| on != self.rules.safe_on && now < *until) {
+            None => Ok(()),
+            Some(until) => Err(format!(
+                "{} has reached its longest on-time and rests: try again in {}, or send {} first",
+                self.rules.name,
+                format_duration(up_to_a_second(until.saturating_since(now))),
+                if self.rules.safe_on { "ON" } else { "OFF" },
+            )),
+        }
+    }
+
     /// Whether minimum times stand in the way of a change.
     pub(crate) fn check_minimum_times(&self, on: bool, now: Moment) -> Result<(), String> {
         let Some(changed_at) = self.changed_at else { return Ok(()) };
         let (minimum, was, stays) =
             if on { (self.rules.min_off, "off", "off") } else { (self.rules.min_on, "on", "on") };
+        let minimum = if on == self.rules.safe_on { minimum } else { minimum.max(MIN_SAFE) };
         let since = now.saturating_since(changed_at);
         if since >= minimum {
             return Ok(());
         }
-        // Rounded up, so that who waits as long as the sentence says is not refused again.
-        let wait =
-            Duration::from_secs((minimum - since).as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));
+        let wait = up_to_a_second(minimum - since);
         Err(format!(
             "{} was switched {was} {} ago and stays {stays} for at least {}: try again in {}",
             self.rules.name,
@@ -169,4 +201,9 @@ impl Output {
         let longest = self.left_safe_at.and_then(|left| Some(left + self.rules.max_on?));
         [longest, self.timer.as_ref().map(|timer| timer.ends), self.retry_at].into_iter().flatten().min()
     }
+}
+
+/// Rounded up, so that who waits as long as a sentence says is not refused again.
+fn up_to_a_second(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
 }

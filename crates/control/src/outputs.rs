@@ -111,6 +111,9 @@ impl Outputs {
             self.check_change(id, on, now)?;
         }
         let output = &mut self.outputs[id.0];
+        if on == output.rules.safe_on {
+            output.rests_until = None;
+        }
         let duration = command.duration.filter(|_| on != output.rules.safe_on);
         if let Some(length) = duration {
             output.check_duration(on, length, now)?;
@@ -125,6 +128,7 @@ impl Outputs {
 
     fn check_change(&self, id: OutputId, on: bool, now: Moment) -> Result<(), String> {
         let output = &self.outputs[id.0];
+        output.check_rest(on, now)?;
         output.check_minimum_times(on, now)?;
         let Some(group) = output.rules.interlock.as_deref().filter(|_| on) else { return Ok(()) };
         let name = &output.rules.name;
@@ -250,6 +254,9 @@ impl Outputs {
                 Origin::part("timer of the command")
             };
             let cause = Cause::because(origin, earlier);
+            if reached_longest {
+                self.outputs[id.0].rest(now);
+            }
             actions.push(self.drive_safe(id, cause, now));
         }
         actions

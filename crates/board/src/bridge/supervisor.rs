@@ -21,10 +21,10 @@ use super::tasks::Tasks;
 use super::{Bridge, BridgeError};
 
 /// Longest time that sensors and inputs get to end; one that hangs does not hold the shutdown up.
-const END_LIMIT: Duration = Duration::from_secs(2);
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// Longest time that the last messages get to be taken.
-const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
+const LAST_WORDS_LIMIT: Duration = Duration::from_millis(1_500);
 
 type Delivery = JoinHandle<Result<(), OutboxClosed>>;
 

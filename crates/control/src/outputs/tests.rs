@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::interlock::DEAD_TIME;
+use crate::output::MIN_SAFE;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -108,6 +109,7 @@ fn a_command_switches_and_is_answered_with_its_cause() {
     assert!(bench.pins[0]);
     assert_eq!(bench.cause(), "ana on the page");
     assert_eq!(bench.command(0, Action::Toggle, None), Ok(()));
+    bench.pass(SECOND);
     assert_eq!(bench.command(0, Action::Set(Value::Number(1.0)), None), Ok(()));
     assert!(bench.pins[0]);
     assert!(bench.command(0, Action::Set(Value::Number(0.5)), None).is_err());
@@ -124,6 +126,36 @@ fn the_longest_on_time_ends_it_and_says_why() {
     bench.pass(SECOND);
     assert!(!bench.pins[0], "a repeated command must not prolong the longest on-time");
     assert_eq!(bench.cause(), "fail-safe: longest on-time of 2h, because of ana on the page");
+}
+
+/// A client that repeated `ON` without end once had its heater on for 98 % of the time: each single run was within the
+/// longest on-time, and the next began at once.
+#[test]
+fn after_its_longest_on_time_it_rests_until_time_has_passed_or_somebody_had_a_look() {
+    let mut bench = Bench::new(vec![OutputRules::new("Heater", Some(40 * SECOND))]);
+    bench.switch(0, true).unwrap();
+    bench.pass(41 * SECOND);
+    assert_eq!(
+        bench.switch(0, true),
+        Err("Heater has reached its longest on-time and rests: try again in 9s, or send OFF first".to_owned())
+    );
+    bench.pass(9 * SECOND);
+    assert_eq!(bench.switch(0, true), Ok(()));
+    bench.pass(42 * SECOND);
+    assert!(bench.command(0, Action::Toggle, None).is_err());
+    bench.switch(0, false).unwrap();
+    assert_eq!(bench.switch(0, true), Ok(()));
+}
+
+#[test]
+fn a_relay_does_not_chatter_however_many_ask() {
+    let mut bench = Bench::new(vec![heater()]);
+    bench.switch(0, true).unwrap();
+    bench.switch(0, false).unwrap();
+    assert!(bench.switch(0, true).unwrap_err().contains("at least 500ms"));
+    assert_eq!(bench.switch(0, false), Ok(()), "the way to the safe level is always free");
+    bench.pass(MIN_SAFE);
+    assert_eq!(bench.switch(0, true), Ok(()));
 }
 
 #[test]
@@ -177,6 +209,7 @@ fn a_pin_that_does_not_follow_is_a_fault_until_somebody_had_a_look() {
     assert!(bench.switch(0, true).unwrap_err().starts_with(&reason));
     assert_eq!(bench.switch(0, false), Ok(()));
     assert_eq!(bench.fault(), Some(None));
+    bench.pass(SECOND);
     assert_eq!(bench.switch(0, true), Ok(()));
 }
 
