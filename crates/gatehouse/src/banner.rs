@@ -18,7 +18,8 @@ pub(crate) struct Banner {
 #[derive(Debug)]
 pub(crate) struct DemoUser {
     pub(crate) name: String,
-    pub(crate) password: String,
+    /// Its password; nothing when somebody gave it another one.
+    pub(crate) password: Option<String>,
 }
 
 impl Banner {
@@ -36,7 +37,8 @@ impl Banner {
         }
         lines.push(format!("  MQTT:        {}", reachable(self.mqtt)));
         if let Some(user) = &self.demo {
-            lines.push(format!("  MQTT user:   {}   password: {}", user.name, user.password));
+            let password = user.password.as_deref().unwrap_or("the one you gave it");
+            lines.push(format!("  MQTT user:   {}   password: {password}", user.name));
         }
         lines.push("Ready.".to_owned());
         lines.join("\n")

@@ -26,7 +26,9 @@ pub(crate) async fn prepare(accounts: &Accounts, directory: &Path) -> anyhow::Re
     let file = directory.join(DEMO_PASSWORD_FILE);
     let exists = accounts.list().await?.iter().any(|user| &*user.name == NAME);
     if exists && let Ok(password) = std::fs::read_to_string(&file) {
-        return Ok(DemoUser { name: NAME.to_owned(), password });
+        // Somebody may have given it another password since, which is theirs to know.
+        let is_known = accounts.verify(NAME, password.as_bytes()).await?.is_some();
+        return Ok(DemoUser { name: NAME.to_owned(), password: is_known.then_some(password) });
     }
     let password = make_password();
     if exists {
@@ -36,7 +38,7 @@ pub(crate) async fn prepare(accounts: &Accounts, directory: &Path) -> anyhow::Re
     }
     keep(&file, &password)
         .with_context(|| format!("the demonstration's password cannot be kept in {}", file.display()))?;
-    Ok(DemoUser { name: NAME.to_owned(), password })
+    Ok(DemoUser { name: NAME.to_owned(), password: Some(password) })
 }
 
 fn make_password() -> String {

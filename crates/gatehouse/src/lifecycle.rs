@@ -15,9 +15,6 @@ use tracing::{debug, error, info, warn};
 /// Longest time that the whole stop may take. After it the process ends as it is.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// Longest time that one part may take to stop, so that one that hangs leaves time for the others.
-const PART_STOP_LIMIT: Duration = Duration::from_secs(4);
-
 /// Why the daemon stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopReason {
@@ -67,13 +64,13 @@ impl Lifecycle {
         StopReason::PartDied
     }
 
-    /// Asks one part to stop and waits for it, for a limited time. A part that has already ended is passed over.
-    /// Gives whether it ended well.
-    pub(crate) async fn stop(&mut self, name: &'static str) -> bool {
+    /// Asks one part to stop and waits for it, at most for `limit`: one that hangs leaves time for the others. A part that
+    /// has already ended is passed over. Gives whether it ended well.
+    pub(crate) async fn stop(&mut self, name: &'static str, limit: Duration) -> bool {
         let Some(index) = self.parts.iter().position(|part| part.name == name) else { return true };
         let mut part = self.parts.remove(index);
         part.stop.cancel();
-        match tokio::time::timeout(PART_STOP_LIMIT, &mut part.task).await {
+        match tokio::time::timeout(limit, &mut part.task).await {
             Ok(Ok(Ok(()))) => {
                 debug!(part = name, "stopped");
                 true
@@ -83,7 +80,7 @@ impl Lifecycle {
                 false
             }
             Err(_) => {
-                warn!(part = name, "did not stop within {} s and is cut off", PART_STOP_LIMIT.as_secs());
+                warn!(part = name, "did not stop within {} ms and is cut off", limit.as_millis());
                 part.task.abort();
                 false
             }
@@ -137,8 +134,8 @@ mod tests {
         lifecycle.start("fragile", |_| async { anyhow::bail!("the wire broke") });
         let mut signals = Signals::listen().unwrap();
         assert_eq!(lifecycle.wait(&mut signals).await, StopReason::PartDied);
-        assert!(lifecycle.stop("steady").await);
-        assert!(lifecycle.stop("fragile").await, "a part that is gone has nothing to stop");
+        assert!(lifecycle.stop("steady", STOP_LIMIT).await);
+        assert!(lifecycle.stop("fragile", STOP_LIMIT).await, "a part that is gone has nothing to stop");
     }
 
     #[tokio::test]
@@ -153,6 +150,6 @@ mod tests {
     async fn a_part_that_hangs_is_cut_off() {
         let mut lifecycle = Lifecycle::default();
         lifecycle.start("deaf", |_| std::future::pending());
-        assert!(!lifecycle.stop("deaf").await);
+        assert!(!lifecycle.stop("deaf", STOP_LIMIT).await);
     }
 }

@@ -17,6 +17,9 @@ pub(crate) fn begin() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A line that cannot be written is lost. The default reports that on standard error, which panics when nobody
+        // reads it any more (`gatehouse run 2>&1 | tee log`, Ctrl-C), in the middle of driving the outputs safe.
+        .log_internal_errors(false)
         .with_target(false);
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         lines.without_time().init();

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod demo_user;
 mod exit;
+mod house;
 mod lifecycle;
 mod logs;
 mod paths;

@@ -3,13 +3,11 @@
 mod charts;
 mod commands;
 mod guard;
-mod honest;
 mod login;
 mod outbox;
 
 pub(crate) use charts::RecordedCharts;
 pub(crate) use commands::PageCommands;
 pub(crate) use guard::DoorGuard;
-pub(crate) use honest::honest_readings;
 pub(crate) use login::AccountLogins;
 pub(crate) use outbox::carry;

@@ -1,0 +1,363 @@
+//! The rooms of the daemon: opened, started in order, joined, and stopped in order.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gatehouse_board::host::{BareMachine, HostPlaces};
+use gatehouse_board::sim::SimulatedBoard;
+use gatehouse_board::traits::Board;
+use gatehouse_board::{Bridge, BridgeParts};
+use gatehouse_broker::{Broker, BrokerHandle, LocalClient, MemoryStore, Parts, Settings, Subscription};
+use gatehouse_dashboard::{Accounts, LiveHouse, Ports};
+use gatehouse_history::History;
+use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::banner::{self, Banner};
+use crate::config::Config;
+use crate::lifecycle::Lifecycle;
+use crate::system::SystemRandomness;
+use crate::wiring::{AccountLogins, DoorGuard, PageCommands, RecordedCharts, carry};
+use crate::{demo_user, paths, supervision};
+
+/// Names of the parts, for the log and for stopping them.
+const BROKER: &str = "broker";
+const HISTORY: &str = "history";
+const LIVE_PAGE: &str = "live page";
+const BRIDGE: &str = "bridge";
+const OUTBOX: &str = "outbox";
+const DASHBOARD: &str = "dashboard";
+const WATCHDOG: &str = "watchdog";
+
+/// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
+/// this is full, so a short queue is enough.
+const OUTBOX_LIMIT: usize = 256;
+
+/// The part that stops first, with the longest time that it gets: the bridge drives the outputs safe. Each of these
+/// limits is longer than those inside the part, and together they stay below [`crate::lifecycle::STOP_LIMIT`].
+const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
+
+/// The bridge has closed its outbox, which ends when its last words are published.
+const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
+
+/// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
+const STOP_AFTER_OFFLINE: [(&str, Duration); 5] = [
+    (WATCHDOG, Duration::from_millis(200)),
+    (DASHBOARD, Duration::from_millis(2_500)),
+    (LIVE_PAGE, Duration::from_millis(200)),
+    (HISTORY, Duration::from_millis(4_000)),
+    (BROKER, Duration::from_millis(1_500)),
+];
+
+/// Longest time that the last word on `<base>/status` may take.
+const LAST_WORD_LIMIT: Duration = Duration::from_millis(500);
+
+/// Everything that can fail before the first part runs: the devices, the databases, the listeners.
+pub(crate) struct House {
+    config: Config,
+    demo: bool,
+    clock: Arc<dyn Clock>,
+    accounts: Accounts,
+    history: History,
+    http: TcpListener,
+    mqtt: TcpListener,
+    bridge: Bridge,
+    info: GatewayInfo,
+}
+
+impl House {
+    /// Opens everything; nothing runs yet.
+    pub(crate) async fn open(config: Config, directory: &Path, demo: bool) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (bridge, info) = open_board(&config, directory, demo, &clock)?;
+        let accounts_file = directory.join(paths::ACCOUNTS_FILE);
+        let accounts = Accounts::open(&accounts_file, clock.clone(), Arc::new(SystemRandomness))
+            .await
+            .with_context(|| format!("the accounts in {} cannot be opened", accounts_file.display()))?;
+        let history_file = directory.join(paths::HISTORY_FILE);
+        let history = History::open(&history_file, config.history.clone(), clock.clone())
+            .await
+            .with_context(|| format!("the history in {} cannot be opened", history_file.display()))?;
+        let http = listen(config.http, "dashboard", "--http").await?;
+        let mqtt = listen(config.mqtt, "MQTT broker", "--mqtt").await?;
+        Ok(Self { config, demo, clock, accounts, history, http, mqtt, bridge, info })
+    }
+
+    /// Starts the rooms in order and joins them.
+    ///
+    /// # Errors
+    /// What failed, with the parts that run already: they are to be stopped in order, outputs first.
+    pub(crate) async fn start(self, directory: &Path) -> Result<Running, (Box<Running>, anyhow::Error)> {
+        let Self { config, demo, clock, accounts, history, http, mqtt, bridge, info } = self;
+        let scheme = config.gateway.scheme;
+        let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, clock.clone()));
+        let mqtt_address = mqtt.local_addr();
+        let mut lifecycle = Lifecycle::default();
+        let broker = start_broker(&mut lifecycle, mqtt, &accounts, guard.clone(), &clock);
+        let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
+        let mut running = Running { lifecycle, guard, voice, accounts, history };
+        let joints = Joints { broker, scheme, info, clock, demo };
+        let started = async {
+            let mqtt = mqtt_address?;
+            let banner = joints.banner(&running.accounts, &http, mqtt, directory).await?;
+            joints.start_parts(&mut running, bridge, http, mqtt.port()).await?;
+            announce(&banner);
+            anyhow::Ok(())
+        };
+        match started.await {
+            Ok(()) => Ok(running),
+            Err(problem) => Err((Box::new(running), problem)),
+        }
+    }
+}
+
+/// What the parts are joined with.
+struct Joints {
+    broker: BrokerHandle,
+    scheme: Scheme,
+    info: GatewayInfo,
+    clock: Arc<dyn Clock>,
+    demo: bool,
+}
+
+impl Joints {
+    async fn banner(
+        &self,
+        accounts: &Accounts,
+        http: &TcpListener,
+        mqtt: SocketAddr,
+        directory: &Path,
+    ) -> anyhow::Result<Banner> {
+        Ok(Banner {
+            name: self.info.name.clone(),
+            http: http.local_addr()?,
+            mqtt,
+            network_ip: banner::network_ip(),
+            demo: if self.demo { Some(demo_user::prepare(accounts, directory).await?) } else { None },
+            setup_code: accounts.setup_code().await?,
+        })
+    }
+
+    /// The order is that of promises: what the house says before its bridge runs is `offline`, and whoever records or
+    /// shows is there before the first reading.
+    async fn start_parts(
+        &self,
+        running: &mut Running,
+        bridge: Bridge,
+        http: TcpListener,
+        mqtt_port: u16,
+    ) -> anyhow::Result<()> {
+        running.voice.say_status(false).await?;
+        running.voice.say_info(&self.info).await?;
+        self.start_history(running).await?;
+        let live = self.start_live_page(running).await?;
+        self.start_bridge(running, bridge).await?;
+        self.start_dashboard(running, http, live, mqtt_port);
+        running.voice.say_status(true).await?;
+        let heartbeat = self.broker.client("watchdog");
+        running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, stop));
+        Ok(())
+    }
+
+    async fn start_history(&self, running: &mut Running) -> anyhow::Result<()> {
+        let messages = self.subscribe("history").await?;
+        let (history, scheme) = (running.history.clone(), self.scheme.clone());
+        running.lifecycle.start(HISTORY, |stop| async move {
+            history.record(scheme, messages, stop).await.context("the history failed")
+        });
+        Ok(())
+    }
+
+    async fn start_live_page(&self, running: &mut Running) -> anyhow::Result<LiveHouse> {
+        let live = LiveHouse::new(self.scheme.clone(), self.info.clone(), self.clock.clone());
+        let messages = self.subscribe("live page").await?;
+        let follower = live.clone();
+        running.lifecycle.start(LIVE_PAGE, |stop| async move {
+            tokio::select! {
+                () = follower.follow(messages) => anyhow::bail!("the live page lost the broker"),
+                () = stop.cancelled() => Ok(()),
+            }
+        });
+        Ok(live)
+    }
+
+    async fn start_bridge(&self, running: &mut Running, bridge: Bridge) -> anyhow::Result<()> {
+        let client = self.broker.client("bridge");
+        let commands = client.subscribe(&[(self.scheme.all_commands(), Qos::ExactlyOnce)]).await?;
+        let (outbox, messages) = mpsc::channel(OUTBOX_LIMIT);
+        running.lifecycle.start(OUTBOX, |_| carry(messages, client));
+        running.lifecycle.start(BRIDGE, |stop| async move {
+            bridge.run(outbox, commands, stop).await.context("the bridge failed")
+        });
+        Ok(())
+    }
+
+    fn start_dashboard(&self, running: &mut Running, http: TcpListener, live: LiveHouse, mqtt_port: u16) {
+        let ports = Ports {
+            accounts: running.accounts.clone(),
+            live,
+            commander: Arc::new(PageCommands::new(self.broker.client("page"), self.scheme.clone())),
+            history: Arc::new(RecordedCharts::new(running.history.clone())),
+            clock: self.clock.clone(),
+            randomness: Arc::new(SystemRandomness),
+            demo: self.demo,
+            mqtt_port,
+        };
+        running.lifecycle.start(DASHBOARD, |stop| async move {
+            gatehouse_dashboard::serve(http, ports, stop).await.context("the dashboard failed")
+        });
+    }
+
+    /// Everything below the base topic.
+    async fn subscribe(&self, part: &str) -> anyhow::Result<Subscription> {
+        Ok(self.broker.client(part).subscribe(&[(self.scheme.everything(), Qos::AtLeastOnce)]).await?)
+    }
+}
+
+fn open_board(
+    config: &Config,
+    directory: &Path,
+    demo: bool,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Bridge, GatewayInfo)> {
+    let host = HostPlaces::of_this_machine(directory);
+    let board_name = host.board_name();
+    let devices = config.devices.clone();
+    let board: Arc<dyn Board> = if demo {
+        let mut seed = [0; 8];
+        SystemRandomness.fill(&mut seed);
+        Arc::new(SimulatedBoard::new(&devices, u64::from_le_bytes(seed), clock.clone()))
+    } else {
+        Arc::new(BareMachine::new(&host))
+    };
+    let scheme = config.gateway.scheme.clone();
+    let bridge = Bridge::new(BridgeParts { scheme, devices, board, host, clock: clock.clone() })?;
+    let info = GatewayInfo {
+        name: config.gateway.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        board: board_name,
+        base: config.gateway.scheme.base().to_owned(),
+        devices: bridge.inventory(),
+    };
+    Ok((bridge, info))
+}
+
+async fn listen(address: SocketAddr, who: &str, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "the {who} cannot listen on {address}: stop the program that has this port, or choose another with {option}"
+        )
+    })
+}
+
+fn start_broker(
+    lifecycle: &mut Lifecycle,
+    listener: TcpListener,
+    accounts: &Accounts,
+    guard: Arc<DoorGuard>,
+    clock: &Arc<dyn Clock>,
+) -> BrokerHandle {
+    let (broker, handle) = Broker::new(Parts {
+        settings: Settings::default(),
+        authenticator: Arc::new(AccountLogins::new(accounts.clone())),
+        guard,
+        store: Box::new(MemoryStore),
+        clock: clock.clone(),
+        randomness: Arc::new(SystemRandomness),
+    });
+    lifecycle.start(BROKER, |stop| async move {
+        broker.run(vec![listener], stop).await.context("the broker failed")
+    });
+    handle
+}
+
+/// Tells the person who started the daemon, the log and the service manager that everything runs. A terminal that is
+/// gone or a full disk behind standard output is no reason to end.
+fn announce(banner: &Banner) {
+    if let Err(problem) = writeln!(std::io::stdout(), "{}", banner.text()) {
+        warn!("the addresses could not be printed: {problem}");
+    }
+    info!("ready: dashboard on {}, MQTT on {}", banner.http, banner.mqtt);
+    supervision::ready();
+}
+
+/// What the gateway says of itself.
+struct GatewayVoice {
+    client: LocalClient,
+    scheme: Scheme,
+}
+
+impl GatewayVoice {
+    /// `<base>/status`: whether the bridge runs.
+    async fn say_status(&self, online: bool) -> anyhow::Result<()> {
+        let word = if online { "online" } else { "offline" };
+        self.say(self.scheme.status(), word.to_owned()).await
+    }
+
+    /// `<base>/info`: the inventory.
+    async fn say_info(&self, info: &GatewayInfo) -> anyhow::Result<()> {
+        self.say(self.scheme.info(), serde_json::to_string(info)?).await
+    }
+
+    async fn say(&self, topic: TopicName, payload: String) -> anyhow::Result<()> {
+        let message = Message::new(topic, payload, Qos::AtLeastOnce, true, Origin::part("gatehouse"));
+        self.client.publish(message).await.context("the gateway cannot publish its own state")
+    }
+}
+
+/// The daemon once its first part runs.
+pub(crate) struct Running {
+    pub(crate) lifecycle: Lifecycle,
+    guard: Arc<DoorGuard>,
+    voice: GatewayVoice,
+    accounts: Accounts,
+    history: History,
+}
+
+impl Running {
+    /// Refuses new commands and drives the outputs to their safe level. Gives whether that went well.
+    pub(crate) async fn stop_outputs(&mut self) -> bool {
+        self.guard.refuse_all();
+        let (bridge, limit) = STOP_FIRST;
+        self.lifecycle.stop(bridge, limit).await
+    }
+
+    /// Stops everything else in the order that keeps promises. Gives whether every part stopped well.
+    pub(crate) async fn stop_rest(&mut self) -> bool {
+        let (outbox, limit) = STOP_BEFORE_OFFLINE;
+        let mut well = self.lifecycle.stop(outbox, limit).await;
+        match tokio::time::timeout(LAST_WORD_LIMIT, self.voice.say_status(false)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => warn!("{problem:#}"),
+            Err(_) => warn!(
+                "the broker did not take the gateway's last word within {} ms",
+                LAST_WORD_LIMIT.as_millis()
+            ),
+        }
+        for (part, limit) in STOP_AFTER_OFFLINE {
+            well &= self.lifecycle.stop(part, limit).await;
+        }
+        self.history.clone().close().await;
+        self.accounts.close().await;
+        well
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::STOP_LIMIT;
+
+    /// A part that had less time than its own limits was cut off while it did what it should, and the stop exited 1.
+    #[test]
+    fn the_parts_have_time_to_stop_within_the_limit_of_the_whole() {
+        let parts = [STOP_FIRST, STOP_BEFORE_OFFLINE].into_iter().chain(STOP_AFTER_OFFLINE).map(|(_, limit)| limit);
+        assert!(parts.sum::<Duration>() + LAST_WORD_LIMIT <= STOP_LIMIT);
+    }
+}
