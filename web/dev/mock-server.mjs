@@ -51,9 +51,11 @@ function sessionOf(request) {
   };
 }
 
+const gatewayTime = () => new Date().toISOString();
+
 function wholeHouse() {
   return {
-    now: new Date().toISOString(),
+    now: gatewayTime(),
     gateway: {
       name: 'Casa',
       version: '0.1.0',
@@ -74,7 +76,8 @@ function wholeHouse() {
 }
 
 function send(name, data) {
-  for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  const told = JSON.stringify({ ...data, now: gatewayTime() });
+  for (const stream of streams) stream.write(`event: ${name}\ndata: ${told}\n\n`);
 }
 
 function put(device, property, value, quality, cause = null) {
@@ -96,9 +99,7 @@ setInterval(() => {
     }
   }
 }, 2_000);
-setInterval(() => {
-  for (const stream of streams) stream.write(': still here\n\n');
-}, 15_000);
+setInterval(() => send('clock', {}), 15_000);
 
 function command(device, property, value, user) {
   const id = `mock-${nextId++}`;

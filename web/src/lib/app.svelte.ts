@@ -1,5 +1,13 @@
 import { api, ApiError, EVENTS_PATH } from './api/client';
-import type { AvailabilityEvent, House, OnlineEvent, ReadingEvent, ResultEvent, Session } from './api/types';
+import type {
+  AvailabilityEvent,
+  ClockEvent,
+  House,
+  OnlineEvent,
+  ReadingEvent,
+  ResultEvent,
+  Session,
+} from './api/types';
 import { GatewayClock } from './house/clock.svelte';
 import { Commands } from './house/commands';
 import { LiveHouse } from './house/house.svelte';
@@ -26,7 +34,7 @@ class App {
   announcement = $state('');
 
   readonly clock = new GatewayClock();
-  readonly house = new LiveHouse(this.clock);
+  readonly house = new LiveHouse();
   readonly user = $derived(this.session?.user ?? null);
   readonly maySwitch = $derived(this.user !== null && this.user.role !== 'viewer');
   /** Whether the values on the page are the house's present ones. */
@@ -109,6 +117,8 @@ class App {
       console.warn(`The gateway sent an event "${name}" that is not JSON; it is left out.`);
       return;
     }
+    const { now } = event as Partial<ClockEvent>;
+    if (now !== undefined) this.clock.set(Date.parse(now));
     switch (name) {
       case 'house':
         this.house.takeHouse(event as House);
@@ -125,6 +135,8 @@ class App {
         break;
       case 'online':
         this.house.online = (event as OnlineEvent).online;
+        break;
+      case 'clock':
         break;
     }
     this.lastHeard = this.clock.exact();

@@ -30,6 +30,11 @@ export type Value = Scalar;
 /** What a property is, without what it says. */
 export type PropertyInfo = Omit<Property, 'reading'>;
 
+/** The gateway's clock. Every event carries it, and one with nothing else comes every 15 s. */
+export interface ClockEvent {
+  now: string;
+}
+
 export type History = HistorySeries;
 export type User = SessionUser;
 

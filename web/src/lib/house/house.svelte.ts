@@ -12,7 +12,6 @@ import type {
   ReadingEvent,
   Value,
 } from '../api/types';
-import type { GatewayClock } from './clock.svelte';
 
 /** A reading with its times as numbers, milliseconds since 1970 by the gateway's clock. */
 export interface LiveReading {
@@ -114,14 +113,11 @@ export class LiveHouse {
   readonly rooms = $derived(roomsOf(this.devices));
   readonly #listeners = new Set<ReadingListener>();
 
-  constructor(readonly clock: GatewayClock) {}
-
   device(id: string): LiveDevice | undefined {
     return this.#devices.get(id);
   }
 
   takeHouse(house: House) {
-    this.clock.set(Date.parse(house.now));
     this.gateway = house.gateway;
     this.online = house.online;
     this.#takeInventory(house.devices);
@@ -134,7 +130,6 @@ export class LiveHouse {
     property.take(event);
     const { reading } = property;
     if (!reading) return;
-    this.clock.seen(reading.at);
     for (const listener of this.#listeners) listener(event.device, event.property, reading);
   }
 

@@ -2,10 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../api/client';
 import type { Device, House, ReadingEvent } from '../api/types';
 import { backOffMs } from './back-off';
-import type { GatewayClock } from './clock.svelte';
 import { Commands, OUTCOME_MS, REFUSAL_MS, STATE_MS } from './commands';
 import { LiveHouse } from './house.svelte';
-import { EventStream, HIDDEN_MS, SILENCE_MS, type EventName } from './stream';
+import { EventStream, HIDDEN_MS, LOST_MS, SILENCE_MS, type EventName } from './stream';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -42,8 +41,7 @@ function house(devices: Device[]): House {
 }
 
 function newHouse(devices = [lamp]) {
-  const clock = { set: vi.fn(), seen: vi.fn() } as unknown as GatewayClock;
-  const live = new LiveHouse(clock);
+  const live = new LiveHouse();
   live.takeHouse(house(devices));
   return live;
 }
@@ -282,13 +280,35 @@ describe('the event stream', () => {
     expect(sources).toHaveLength(1);
   });
 
-  it('is asked after when it says nothing, and lost when nobody answers', async () => {
-    let alive = true;
-    const { states, last } = scene(() => Promise.resolve(alive ? 'logged-in' : 'no-answer'));
+  it('is kept by the word of the clock alone, however quiet the house', async () => {
+    const { sources, states, last } = scene(() => Promise.resolve('logged-in'));
     last().say('house');
-    await vi.advanceTimersByTimeAsync(SILENCE_MS);
+    for (let ticks = 0; ticks < 20; ticks += 1) {
+      await vi.advanceTimersByTimeAsync(15_000);
+      last().say('clock');
+    }
+    expect(states).toEqual(['connecting', 'live']);
+    expect(sources).toHaveLength(1);
+  });
+
+  // A proxy may hold a dead stream open while other requests pass: the gateway answers, and no event ever comes.
+  it('is lost when it says nothing for long, though the gateway answers', async () => {
+    const { sources, states, last } = scene(() => Promise.resolve('logged-in'));
+    last().say('house');
+    await vi.advanceTimersByTimeAsync(LOST_MS - 1);
     expect(states.at(-1)).toBe('live');
-    alive = false;
+    await vi.advanceTimersByTimeAsync(1);
+    expect(states.at(-1)).toBe('lost');
+    expect(sources[0]?.closed).toBe(true);
+    await vi.advanceTimersByTimeAsync(backOffMs(1, 0));
+    last().say('house');
+    expect(sources).toHaveLength(2);
+    expect(states.at(-1)).toBe('live');
+  });
+
+  it('is asked after when it says nothing for a while, and lost when nobody answers', async () => {
+    const { states, last } = scene(() => Promise.resolve('no-answer'));
+    last().say('house');
     await vi.advanceTimersByTimeAsync(SILENCE_MS);
     expect(states.at(-1)).toBe('lost');
   });
@@ -297,7 +317,10 @@ describe('the event stream', () => {
     const { stream, sources, last } = scene(() => Promise.resolve('logged-in'));
     last().say('house');
     stream.setHidden(true);
-    await vi.advanceTimersByTimeAsync(HIDDEN_MS);
+    for (let waited = 0; waited < HIDDEN_MS; waited += 15_000) {
+      last().say('clock');
+      await vi.advanceTimersByTimeAsync(15_000);
+    }
     expect(sources[0]?.closed).toBe(true);
     stream.setHidden(false);
     expect(sources).toHaveLength(2);

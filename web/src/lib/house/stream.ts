@@ -2,14 +2,14 @@
 
 import { backOffMs } from './back-off';
 
-export const EVENT_NAMES = ['house', 'reading', 'availability', 'result', 'online'] as const;
+export const EVENT_NAMES = ['house', 'reading', 'availability', 'result', 'online', 'clock'] as const;
 export type EventName = (typeof EVENT_NAMES)[number];
 
-/**
- * A stream that says nothing for so long may hang on a dead connection: the gateway is asked whether it lives.
- * Its comment lines every 15 s are not shown to the page, so silence alone is no proof.
- */
+/** The gateway's clock speaks every 15 s. Without any event for so long, the gateway is asked whether it lives. */
 export const SILENCE_MS = 20_000;
+
+/** Without any event for so long, the stream is lost, whatever else the gateway answers: two words of its clock are missing. */
+export const LOST_MS = 40_000;
 
 /** A hidden tab lets go of its stream after a while: a browser opens six connections to a host and no more. */
 export const HIDDEN_MS = 60_000;
@@ -29,6 +29,7 @@ export class EventStream {
   #source: EventSource | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  #deaf: ReturnType<typeof setTimeout> | undefined;
   #hidden: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #running = false;
@@ -96,15 +97,16 @@ export class EventStream {
 
   #watch() {
     clearTimeout(this.#silence);
+    clearTimeout(this.#deaf);
     this.#silence = setTimeout(() => void this.#ask(), SILENCE_MS);
+    this.#deaf = setTimeout(() => void this.#lost(), LOST_MS);
   }
 
   async #ask() {
     const source = this.#source;
     const answer = await this.parts.probe();
     if (this.#source !== source || source === null) return;
-    if (answer === 'logged-in') this.#watch();
-    else await this.#lost(answer);
+    if (answer !== 'logged-in') await this.#lost(answer);
   }
 
   async #lost(known?: 'logged-out' | 'no-answer') {
@@ -124,6 +126,7 @@ export class EventStream {
 
   #close() {
     clearTimeout(this.#silence);
+    clearTimeout(this.#deaf);
     this.#source?.close();
     this.#source = null;
   }
