@@ -1,10 +1,12 @@
 //! Stopping: in order, in time, with outputs safe, whatever else is going on.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use gatehouse_tests::{Gateway, LIMIT, Setup, Wire, wire};
+use gatehouse_tests::{Gateway, LIMIT, Login, Phone, Setup, Wire, binary, wire};
 use serde_json::Value;
 
 /// Clients that publish as fast as they can and never read, and browsers that ask without a pause.
@@ -96,6 +98,45 @@ fn a_stop_under_load_leaves_outputs_safe_and_says_so() {
     late.subscribe("home/#");
     late.wait_payload("home/status", "online");
     late.wait_payload(&heater.topic(), "OFF");
+}
+
+/// `gatehouse run 2>&1 | tee log` and Ctrl-C end both at once: from then on a line of the log cannot be written. That
+/// once made the daemon panic in the middle of its stop, with the heater on.
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_outputs_from_being_safe() {
+    let directory = tempfile::TempDir::new().expect("a temporary directory can be made");
+    let data = directory.path().to_string_lossy().into_owned();
+    let mut child = Command::new(binary::path())
+        .args(["run", "--demo", "--data-dir", &data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the daemon starts");
+    drop(child.stderr.take());
+    let words = BufReader::new(child.stdout.take().expect("it was asked for"));
+    let lines: Vec<String> =
+        words.lines().map_while(Result::ok).take_while(|line| line != "Ready.").collect();
+    let find = |label: &str| {
+        let line = lines.iter().find_map(|line| line.trim().strip_prefix(label));
+        line.unwrap_or_else(|| panic!("{label} is missing: {lines:#?}")).trim().to_owned()
+    };
+    let (user, password) = find("MQTT user:").split_once("password:").map_or_else(
+        || panic!("the demonstration has a user: {lines:#?}"),
+        |(user, password)| (user.trim().to_owned(), password.trim().to_owned()),
+    );
+    let address = find("MQTT:").parse().expect("an address is printed");
+    let phone = Phone::connect(address, "witness", &Login { user, password });
+    phone.subscribe("home/#");
+    phone.publish("home/heater/power/set", "ON", false).expect("the command is taken");
+    phone.wait_payload("home/heater/power", "ON");
+
+    let mark = phone.messages().mark();
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM)
+        .expect("the child can be signalled");
+    phone.wait_after(mark, "home/heater/power", |message| (message.payload == "OFF").then_some(()));
+    phone.wait_after(mark, "home/status", |message| (message.payload == "offline").then_some(()));
+    assert_eq!(child.wait().expect("the child can be waited for").code(), Some(0));
 }
 
 #[test]
