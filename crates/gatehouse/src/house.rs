@@ -357,7 +357,48 @@ mod tests {
     /// A part that had less time than its own limits was cut off while it did what it should, and the stop exited 1.
     #[test]
     fn the_parts_have_time_to_stop_within_the_limit_of_the_whole() {
-        let parts = [STOP_FIRST, STOP_BEFORE_OFFLINE].into_iter().chain(STOP_AFTER_OFFLINE).map(|(_, limit)| limit);
+        let parts =
+            [STOP_FIRST, STOP_BEFORE_OFFLINE].into_iter().chain(STOP_AFTER_OFFLINE).map(|(_, limit)| limit);
         assert!(parts.sum::<Duration>() + LAST_WORD_LIMIT <= STOP_LIMIT);
+    }
+
+    /// The demonstration house with its listeners on free ports of this machine.
+    async fn demonstration(directory: &Path) -> Running {
+        let config = crate::config::load(crate::config::default_text(), "the default configuration").unwrap();
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = config.with_arguments(Some(free), Some(free));
+        config.devices = gatehouse_board::sim::demo_house();
+        let house = House::open(config, directory, true).await.unwrap();
+        match house.start(directory).await {
+            Ok(running) => running,
+            Err((_, problem)) => panic!("{problem:#}"),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_part_that_dies_stops_the_house_with_its_outputs_safe() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut running = demonstration(directory.path()).await;
+        let client = running.voice.client.clone();
+        let states = |text| gatehouse_model::TopicFilter::new(text).unwrap();
+        let filters =
+            [(states("home/heater/power"), Qos::AtLeastOnce), (states("home/status"), Qos::AtLeastOnce)];
+        let mut seen = client.subscribe(&filters).await.unwrap();
+        let command = TopicName::new("home/heater/power/set").unwrap();
+        let origin = Origin::Page { user: "ana".into() };
+        client.publish(Message::new(command, "ON", Qos::AtLeastOnce, false, origin)).await.unwrap();
+        while seen.recv().await.unwrap().payload != "ON" {}
+
+        running.lifecycle.start("fragile part", |_| async { anyhow::bail!("the wire broke") });
+        let mut signals = crate::lifecycle::Signals::listen().unwrap();
+        let reason = running.lifecycle.wait(&mut signals).await;
+        assert_eq!(reason, crate::lifecycle::StopReason::PartDied, "the process exits with 1");
+        assert!(running.stop_outputs().await && running.stop_rest().await);
+
+        let mut words = Vec::new();
+        while let Some(message) = seen.recv().await {
+            words.push(String::from_utf8(message.payload.to_vec()).unwrap());
+        }
+        assert_eq!(words, ["OFF", "offline"], "first safe, then offline");
     }
 }

@@ -1,7 +1,9 @@
 //! The page's charts come from the recorded history.
 
 use async_trait::async_trait;
-use gatehouse_dashboard::{HistoryProblem, HistoryReader, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView};
+use gatehouse_dashboard::{
+    HistoryProblem, HistoryReader, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
+};
 use gatehouse_history::{Before, History, HistoryError, Point, RangeQuery};
 
 /// The dashboard's history reader on top of the history room.
