@@ -1,7 +1,8 @@
 //! The value that held when a range begins: a switch that changed yesterday is still on in today's chart.
 //!
 //! The key of the samples starts with the time, so looking for one series means walking back over all others' samples.
-//! The walk ends at the series' first sample, and at [`LOOK_BACK_TIME`].
+//! The walk ends at the series' first sample, at the latest sample that the recorder met (which it knows
+//! of each series at no cost in writes, also after a start, from the retained messages), and at [`LOOK_BACK_TIME`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use gatehouse_model::{Clock, Quality, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 
+use crate::intake::Sample;
+use crate::waiting::Held;
 use crate::{database, quality};
 
 /// Longest time that a query looks back for the value before its range: a person who opens a chart does not notice it,
@@ -24,6 +27,22 @@ pub struct Before {
     pub value: f64,
     /// Its quality.
     pub quality: Quality,
+}
+
+impl Before {
+    fn of(sample: &Sample) -> Self {
+        Self {
+            at: Timestamp::from_millis(sample.at),
+            value: sample.value,
+            quality: quality::from_stored(sample.quality),
+        }
+    }
+}
+
+/// The last sample before `from` that the recorder holds.
+pub(crate) fn of_held(held: &Held, from: i64) -> Option<Before> {
+    let candidates = held.waiting.iter().chain(&held.latest).filter(|sample| sample.at < from);
+    candidates.max_by_key(|sample| sample.at).map(Before::of)
 }
 
 /// Walks back from the range along the key; the plus sign keeps SQLite from building an index.

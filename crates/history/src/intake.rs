@@ -1,12 +1,14 @@
 //! What is recorded and what is not, and the buffer between the stream and the disk. It decides, and does nothing else.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::message::PROPERTY_TIME;
 use gatehouse_model::{DeviceId, Message, PropertyId, Scheme, Timestamp};
 
 use crate::quality;
+use crate::waiting::Held;
 
 /// Most series that are recorded: any client with the right to publish below the base topic can make a new one.
 pub(crate) const MAX_SERIES: usize = 10_000;
@@ -80,9 +82,11 @@ pub(crate) struct Intake {
     limit: usize,
     index: HashMap<SeriesName, SeriesIndex>,
     series: Vec<NewSeries>,
+    /// The sample with the latest time of each series, in their order. It spares queries most of their way back.
+    latest: Vec<Sample>,
     waiting: VecDeque<Sample>,
-    /// How many samples are with the writer; they count towards the limit, since they may come back.
-    in_flight: usize,
+    /// What is with the writer; it counts towards the limit, since it may come back.
+    in_flight: Option<Arc<Batch>>,
 }
 
 impl Intake {
@@ -92,8 +96,9 @@ impl Intake {
             limit: limit.max(1),
             index: HashMap::new(),
             series: Vec::new(),
+            latest: Vec::new(),
             waiting: VecDeque::new(),
-            in_flight: 0,
+            in_flight: None,
         }
     }
 
@@ -114,7 +119,13 @@ impl Intake {
         };
         let dropped_oldest = self.make_room();
         let quality = quality::to_stored(reading.quality);
-        self.waiting.push_back(Sample { at: reading.at.as_millis(), series, value, quality });
+        let sample = Sample { at: reading.at.as_millis(), series, value, quality };
+        match self.latest.get_mut(series) {
+            Some(latest) if latest.at <= sample.at => *latest = sample,
+            Some(_) => {}
+            None => self.latest.push(sample),
+        }
+        self.waiting.push_back(sample);
         Verdict::Taken { state: reading.cause.is_some() && !message.retain, dropped_oldest }
     }
 
@@ -133,26 +144,28 @@ impl Intake {
 
     /// Drops the oldest sample when the buffer is full. The newest are worth more: an unchanged state holds on.
     fn make_room(&mut self) -> bool {
-        self.waiting.len() + self.in_flight >= self.limit && self.waiting.pop_front().is_some()
+        self.len() >= self.limit && self.waiting.pop_front().is_some()
     }
 
     /// Hands over what one transaction writes, to a writer that knows the first `known` series. [`Intake::written`] or
     /// [`Intake::give_back`] must follow.
-    pub(crate) fn batch(&mut self, known: usize) -> Batch {
+    pub(crate) fn batch(&mut self, known: usize) -> Arc<Batch> {
         let count = self.waiting.len().min(MAX_BATCH);
         let samples: Vec<Sample> = self.waiting.drain(..count).collect();
-        self.in_flight = samples.len();
-        Batch { samples, new_series: self.series.iter().skip(known).cloned().collect() }
+        let new_series = self.series.iter().skip(known).cloned().collect();
+        let batch = Arc::new(Batch { samples, new_series });
+        self.in_flight = Some(Arc::clone(&batch));
+        batch
     }
 
     /// The batch is on the disk.
     pub(crate) fn written(&mut self) {
-        self.in_flight = 0;
+        self.in_flight = None;
     }
 
     /// The batch could not be written: it waits again, in front.
-    pub(crate) fn give_back(&mut self, batch: &Batch) {
-        self.in_flight = 0;
+    pub(crate) fn give_back(&mut self) {
+        let Some(batch) = self.in_flight.take() else { return };
         for sample in batch.samples.iter().rev() {
             self.waiting.push_front(*sample);
         }
@@ -160,7 +173,15 @@ impl Intake {
 
     /// How many samples wait or are with the writer.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len() + self.in_flight
+        self.waiting.len() + self.in_flight.as_ref().map_or(0, |batch| batch.samples.len())
+    }
+
+    /// A copy of what it holds of one series.
+    pub(crate) fn held(&self, name: &SeriesName) -> Held {
+        let Some(series) = self.index.get(name) else { return Held::default() };
+        let in_flight = self.in_flight.iter().flat_map(|batch| &batch.samples);
+        let waiting = in_flight.chain(&self.waiting).filter(|sample| sample.series == *series);
+        Held { waiting: waiting.copied().collect(), latest: self.latest.get(*series).copied() }
     }
 
     /// Whether samples wait for a writer.
@@ -266,11 +287,11 @@ mod tests {
         }
         let full = Verdict::Taken { state: false, dropped_oldest: true };
         assert_eq!(intake.take(&number(3), NOW), full);
-        let batch = intake.batch(0);
+        intake.batch(0);
         assert_eq!(intake.len(), 3);
         // Everything is with the writer: nothing can be dropped, and the one that arrives is kept all the same.
         assert_eq!(intake.take(&number(4), NOW), TAKEN);
-        intake.give_back(&batch);
+        intake.give_back();
         assert_eq!(intake.take(&number(5), NOW), full);
         let times: Vec<i64> =
             intake.batch(1).samples.iter().map(|sample| sample.at - NOW.as_millis()).collect();

@@ -12,6 +12,7 @@
 //! Architecture invariant: nothing is lost silently. What is not recorded is counted by its reason in [`Status`].
 
 mod before;
+mod bucket;
 mod database;
 mod error;
 mod intake;
@@ -22,6 +23,7 @@ mod recorder;
 mod status;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +41,7 @@ pub use range::{MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
 pub use status::{NotRecorded, Status};
 
 use status::Counters;
+use waiting::Recording;
 
 /// The history of a house, in one file. Cheap to clone: all clones are the same history.
 #[derive(Clone, Debug)]
@@ -49,6 +52,7 @@ pub struct History {
     writer: SqlitePool,
     readers: SqlitePool,
     counters: Arc<Counters>,
+    recording: Arc<Recording>,
 }
 
 impl History {
@@ -67,11 +71,13 @@ impl History {
             writer: opened.writer,
             readers: opened.readers,
             counters: Arc::new(Counters::new(opened.rows)),
+            recording: Arc::default(),
         })
     }
 
     /// Records the readings among `messages` until they end or `shutdown` is cancelled; then records what is already
-    /// waiting in the stream, commits and returns.
+    /// waiting in the stream, commits and returns. One recording at a time: [`History::range`] looks into the buffer of
+    /// the one that started last.
     ///
     /// While the disk refuses, readings wait in a bounded buffer; the oldest are dropped, and counted, when it is full.
     ///
@@ -87,7 +93,7 @@ impl History {
     }
 
     /// The readings of one property in a range of time, gathered into buckets. A property that was never recorded
-    /// has no points.
+    /// has no points. Readings that still wait for their commit are in it.
     ///
     /// # Errors
     /// When the query is not valid, too many queries run, or it takes longer than [`Options::query_time_limit`].

@@ -1,13 +1,16 @@
 //! Range queries: the readings of one property, gathered into the buckets of a chart by SQLite.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use gatehouse_model::{DeviceId, PropertyId, Quality, Timestamp};
-use sqlx::FromRow;
+use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::before::{self, Before};
-use crate::{History, HistoryError, InvalidRange, database, quality};
+use crate::intake::Sample;
+use crate::waiting::Held;
+use crate::{History, HistoryError, InvalidRange, bucket, database};
 
 /// Most buckets of one answer: more than any screen has columns. The table `step` has one row for each.
 pub const MAX_POINTS: u32 = 4_000;
@@ -67,7 +70,8 @@ pub struct Point {
 /// and SQLite neither sorts nor keeps more than one of them; the plus sign keeps it from building an index of the whole
 /// table for the one query. The value of the last reading is fetched by its key.
 pub(crate) const RANGE: &str = "
-    SELECT bucket.n, bucket.lowest, bucket.mean, bucket.highest, final.value AS last, bucket.count, bucket.worst
+    SELECT bucket.n, bucket.lowest, bucket.mean, bucket.highest, final.value AS last, bucket.count, bucket.worst,
+           bucket.last_ts
     FROM (
         SELECT step.n AS n, min(sample.value) AS lowest, avg(sample.value) AS mean, max(sample.value) AS highest,
                count(*) AS count, max(sample.quality) AS worst, max(sample.ts) AS last_ts
@@ -79,23 +83,12 @@ pub(crate) const RANGE: &str = "
     ) AS bucket
     CROSS JOIN sample AS final ON final.ts = bucket.last_ts AND final.series = ?1";
 
-#[derive(FromRow)]
-struct Bucket {
-    n: i64,
-    lowest: f64,
-    mean: Option<f64>,
-    highest: f64,
-    last: f64,
-    count: i64,
-    worst: i64,
-}
-
 /// A valid query, in the numbers of the database.
-struct Plan {
-    from: i64,
-    to: i64,
+pub(crate) struct Plan {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
     buckets: i64,
-    bucket_millis: i64,
+    pub(crate) bucket_millis: i64,
 }
 
 impl Plan {
@@ -128,8 +121,10 @@ pub(crate) async fn read(history: &History, query: &RangeQuery) -> Result<Series
     let limit = history.options.query_time_limit;
     let explain = |error| explain_read(error, limit);
     let mut connection = history.readers.acquire().await.map_err(explain)?;
+    // Before the file is read: see `waiting`.
+    let held = history.recording.of_series(&(query.device.clone(), query.property.clone()));
     database::limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
-    let answer = read_limited(&mut connection, history, query, &plan).await;
+    let answer = read_limited(&mut connection, history, query, &plan, &held).await;
     database::lift_time_limit(&mut connection).await.map_err(explain)?;
     answer.map_err(explain)
 }
@@ -139,45 +134,72 @@ async fn read_limited(
     history: &History,
     query: &RangeQuery,
     plan: &Plan,
+    held: &Held,
 ) -> Result<Series, sqlx::Error> {
-    let bucket = Duration::from_millis(plan.bucket_millis.unsigned_abs());
+    // All that follows sees the file as it was at one moment.
+    let mut transaction = connection.begin().await?;
     let series: Option<(i64, i64)> =
         sqlx::query_as("SELECT id, since FROM series WHERE device = ?1 AND property = ?2")
             .bind(query.device.as_str())
             .bind(query.property.as_str())
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&mut *transaction)
             .await?;
-    let Some((id, since)) = series else {
-        return Ok(Series { bucket, recording_since: None, before: None, points: Vec::new() });
-    };
-    let buckets: Vec<Bucket> = sqlx::query_as(RANGE)
-        .bind(id)
-        .bind(plan.from)
-        .bind(plan.to)
-        .bind(plan.buckets)
-        .bind(plan.bucket_millis)
-        .fetch_all(&mut *connection)
-        .await?;
-    let points = buckets.into_iter().map(|bucket| point(plan, &bucket)).collect();
-    let limit = history.options.query_time_limit.min(before::LOOK_BACK_TIME);
-    let before = before::look_back(connection, &history.clock, limit, id, (since, plan.from)).await?;
-    Ok(Series { bucket, recording_since: Some(Timestamp::from_millis(since)), before, points })
+    let mut buckets = Vec::new();
+    let mut stored = HashSet::new();
+    if let Some((id, _)) = series {
+        buckets = sqlx::query_as(RANGE)
+            .bind(id)
+            .bind(plan.from)
+            .bind(plan.to)
+            .bind(plan.buckets)
+            .bind(plan.bucket_millis)
+            .fetch_all(&mut *transaction)
+            .await?;
+        stored = already_stored(&mut transaction, id, &held.waiting).await?;
+    }
+    let mut before = before::of_held(held, plan.from);
+    if let Some((id, since)) = series {
+        let limit = history.options.query_time_limit.min(before::LOOK_BACK_TIME);
+        let earliest = before.map_or(since, |held| since.max(held.at.as_millis() + 1));
+        let window = (earliest, plan.from);
+        let found = before::look_back(&mut transaction, &history.clock, limit, id, window).await?;
+        before = found.or(before);
+    }
+    transaction.commit().await?;
+    let first_waiting = held.waiting.iter().map(|sample| sample.at).min();
+    let since = series.map(|(_, since)| since).into_iter().chain(first_waiting).min();
+    let unsaved = held.waiting.iter().filter(|sample| !stored.contains(&sample.at));
+    Ok(Series {
+        bucket: Duration::from_millis(plan.bucket_millis.unsigned_abs()),
+        recording_since: since.map(Timestamp::from_millis),
+        before,
+        points: bucket::points(plan, buckets, unsaved),
+    })
 }
 
-fn point(plan: &Plan, bucket: &Bucket) -> Point {
-    // The sum of very large values can leave the range of numbers, and of rounded ones the range of the values.
-    let middle = bucket.lowest / 2.0 + bucket.highest / 2.0;
-    let mean = bucket.mean.filter(|mean| mean.is_finite()).unwrap_or(middle);
-    Point {
-        at: Timestamp::from_millis(plan.from + bucket.n * plan.bucket_millis),
-        min: bucket.lowest,
-        mean: mean.max(bucket.lowest).min(bucket.highest),
-        max: bucket.highest,
-        last: bucket.last,
-        count: u32::try_from(bucket.count).unwrap_or(u32::MAX),
-        quality: quality::from_stored(bucket.worst),
+/// The times of the waiting samples that are in the file too: committed since the copy was made, or replays. A
+/// correction of a stored value shows once it is committed.
+async fn already_stored(
+    connection: &mut SqliteConnection,
+    series: i64,
+    waiting: &[Sample],
+) -> Result<HashSet<i64>, sqlx::Error> {
+    if waiting.is_empty() {
+        return Ok(HashSet::new());
     }
+    let times: Vec<String> = waiting.iter().map(|sample| sample.at.to_string()).collect();
+    let found: Vec<i64> = sqlx::query_scalar(STORED)
+        .bind(format!("[{}]", times.join(",")))
+        .bind(series)
+        .fetch_all(connection)
+        .await?;
+    Ok(found.into_iter().collect())
 }
+
+/// Which times of a JSON array have a sample, each found by its key.
+const STORED: &str = "
+    SELECT sample.ts FROM json_each(?1) AS waiting
+    CROSS JOIN sample ON sample.ts = waiting.value AND sample.series = ?2";
 
 /// Says in the room's words what went wrong with a query that had `limit` to finish.
 pub(crate) fn explain_read(error: sqlx::Error, limit: Duration) -> HistoryError {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::intake::{Batch, Intake, Verdict};
 use crate::status::Counters;
+use crate::waiting::SharedIntake;
 use crate::writer::{Committed, Writer};
 use crate::{History, HistoryError, Options};
 
@@ -30,14 +31,14 @@ const FINAL_RETRY: Duration = Duration::from_millis(200);
 /// Most messages that are still taken out of the stream after the shutdown: more than all outputs' last states.
 const FINAL_MESSAGES: usize = 10_000;
 
-type CommitResult = (Writer, Batch, Result<Committed, sqlx::Error>);
+type CommitResult = (Writer, Arc<Batch>, Result<Committed, sqlx::Error>);
 
 /// The loop and what it keeps between its turns.
 pub(crate) struct Recorder {
     options: Options,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
-    intake: Intake,
+    intake: SharedIntake,
     alarm: Alarm,
     /// The writer, while it has nothing to do.
     writer: Option<Writer>,
@@ -54,7 +55,7 @@ impl Recorder {
             options: history.options.clone(),
             clock: Arc::clone(&history.clock),
             counters: Arc::clone(&history.counters),
-            intake: Intake::new(scheme, history.options.buffer_limit),
+            intake: history.recording.begin(Intake::new(scheme, history.options.buffer_limit)),
             alarm: Alarm::default(),
             writer: Some(Writer::new(history.writer.clone())),
             commit: None.into(),
@@ -88,7 +89,7 @@ impl Recorder {
     }
 
     fn take(&mut self, message: &Message) {
-        let verdict = self.intake.take(message, self.clock.now());
+        let verdict = self.intake.lock().take(message, self.clock.now());
         self.counters.count(verdict);
         if let Verdict::Taken { state, dropped_oldest } = verdict {
             if dropped_oldest && !self.dropping {
@@ -104,7 +105,7 @@ impl Recorder {
                 self.alarm.set_within(wait);
             }
         }
-        self.counters.set_waiting(self.intake.len());
+        self.counters.set_waiting(self.intake.lock().len());
     }
 
     /// The stream has no end when the shutdown comes first, but what is in it already was received.
@@ -122,7 +123,7 @@ impl Recorder {
     fn start_commit(&mut self) {
         self.alarm.clear();
         let Some(mut writer) = self.writer.take() else { return };
-        let batch = self.intake.batch(writer.known());
+        let batch = self.intake.lock().batch(writer.known());
         let commit = async move {
             let result = writer.commit(&batch).await;
             (writer, batch, result)
@@ -136,12 +137,12 @@ impl Recorder {
         self.writer = Some(writer);
         let error = match result {
             Ok(committed) => {
-                self.intake.written();
+                self.intake.lock().written();
                 if self.retry.take().is_some() || self.dropping {
                     tracing::info!("history is being written again");
                 }
                 self.dropping = false;
-                if self.intake.has_waiting() {
+                if self.intake.lock().has_waiting() {
                     // More than one batch holds, or what arrived meanwhile: its own alarm is set, or it is late.
                     let full = batch.samples.len() == crate::intake::MAX_BATCH;
                     self.alarm.set_within(if full { Duration::ZERO } else { self.options.commit_every });
@@ -150,7 +151,7 @@ impl Recorder {
                 None
             }
             Err(error) => {
-                self.intake.give_back(&batch);
+                self.intake.lock().give_back();
                 let wait = self.retry.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY));
                 if self.retry.is_none() {
                     tracing::error!(%error, "history cannot be written; readings wait in memory. Check the disk's space and health");
@@ -162,7 +163,7 @@ impl Recorder {
                 Some(error)
             }
         };
-        self.counters.set_waiting(self.intake.len());
+        self.counters.set_waiting(self.intake.lock().len());
         error
     }
 
@@ -172,13 +173,13 @@ impl Recorder {
             self.after(result);
         }
         let mut failures = 0;
-        while self.intake.has_waiting() {
+        while self.intake.lock().has_waiting() {
             self.start_commit();
             let Some(result) = (&mut self.commit).await else { break };
             let Some(source) = self.after(result) else { continue };
             failures += 1;
             if failures == FINAL_TRIES {
-                return Err(HistoryError::Unsaved { readings: self.intake.len(), source });
+                return Err(HistoryError::Unsaved { readings: self.intake.lock().len(), source });
             }
             tokio::time::sleep(FINAL_RETRY).await;
         }

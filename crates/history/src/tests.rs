@@ -4,6 +4,7 @@ mod before;
 mod damage;
 mod ranges;
 mod recording;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;

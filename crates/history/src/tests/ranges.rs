@@ -56,12 +56,21 @@ fn buckets_are_those_of_the_naive_computation() {
             .collect();
         let query = query(&device, NOW + from, NOW + from + length, points);
         let series = runtime.block_on(async {
-            record_all(&history, &readings).await;
-            history.range(query.clone()).await.unwrap()
+            // Every other one is in the file, the rest waits: the answer does not depend on it.
+            let (stored, waiting): (Vec<_>, Vec<_>) =
+                readings.into_iter().partition(|reading| reading.at.as_millis() % 2 == 0);
+            record_all(&history, &stored).await;
+            let going = super::waiting::Going::with(&history, &waiting).await;
+            let series = history.range(query.clone()).await.unwrap();
+            going.end().await;
+            series
         });
         prop_assert!(series.points.len() <= points as usize);
         let expected = naive(&samples, &query, series.bucket);
         prop_assert_eq!(series.points.len(), expected.len());
+        let before = samples.iter().rfind(|(at, ..)| *at < query.from.as_millis());
+        let found = series.before.map(|before| (before.at.as_millis(), before.value, before.quality));
+        prop_assert_eq!(found, before.copied());
         for (found, expected) in series.points.iter().zip(&expected) {
             prop_assert!((found.mean - expected.mean).abs() < 1e-6, "{:?} {:?}", found, expected);
             prop_assert_eq!(Point { mean: 0.0, ..*found }, Point { mean: 0.0, ..*expected });
