@@ -21,6 +21,7 @@ mod codec;
 mod core;
 mod edge;
 mod local;
+mod local_queue;
 mod settings;
 mod statistics;
 mod store;

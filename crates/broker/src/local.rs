@@ -1,9 +1,9 @@
 //! The door for the gateway's own parts: publish and subscribe without a socket.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
@@ -11,6 +11,7 @@ use gatehouse_model::{Message, Qos, TopicFilter};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Refusal;
+use crate::local_queue::LocalQueue;
 
 /// Requests of in-process clients that wait for the hub. A full channel makes the caller wait, so nothing is lost.
 pub(crate) const LOCAL_REQUESTS: usize = 1_024;
@@ -38,15 +39,8 @@ pub enum SubscribeError {
 /// What an in-process client asks of the hub.
 #[derive(Debug)]
 pub(crate) enum LocalRequest {
-    Publish {
-        message: Box<Message>,
-        reply: oneshot::Sender<Result<(), Box<Refusal>>>,
-    },
-    Subscribe {
-        filters: Vec<(TopicFilter, Qos)>,
-        dropped: Arc<AtomicU64>,
-        reply: oneshot::Sender<Subscription>,
-    },
+    Publish { message: Box<Message>, reply: oneshot::Sender<Result<(), Box<Refusal>>> },
+    Subscribe { filters: Vec<(TopicFilter, Qos)>, part: Arc<str>, reply: oneshot::Sender<Subscription> },
 }
 
 /// A part of the gateway as a client of the broker. Cheap to clone.
@@ -59,11 +53,6 @@ pub struct LocalClient {
 impl LocalClient {
     pub(crate) fn new(part: &str, requests: mpsc::Sender<LocalRequest>) -> Self {
         Self { part: part.into(), requests }
-    }
-
-    /// The name of the part.
-    pub fn part(&self) -> &str {
-        &self.part
     }
 
     /// Publishes a message. It resolves when the broker has taken it: it is routed, and what of it has to be kept is
@@ -86,41 +75,40 @@ impl LocalClient {
     /// When the broker has stopped.
     pub async fn subscribe(&self, filters: &[(TopicFilter, Qos)]) -> Result<Subscription, SubscribeError> {
         let (reply, answer) = oneshot::channel();
-        let dropped = Arc::new(AtomicU64::new(0));
-        let request = LocalRequest::Subscribe { filters: filters.to_vec(), dropped, reply };
+        let part = Arc::clone(&self.part);
+        let request = LocalRequest::Subscribe { filters: filters.to_vec(), part, reply };
         self.requests.send(request).await.map_err(|_| SubscribeError::Closed)?;
         answer.await.map_err(|_| SubscribeError::Closed)
     }
 }
 
 /// The messages of one in-process subscription. It ends when the broker stops; dropping it unsubscribes.
+///
+/// It is bounded ([`crate::Settings::local_queue_messages`]). Publishers are slowed down before it is full; when it is
+/// full all the same, the newest message of each topic that was published to be retained is handed over later, and the
+/// rest is dropped and counted.
 #[derive(Debug)]
 pub struct Subscription {
     retained: VecDeque<Message>,
-    live: mpsc::Receiver<Message>,
-    dropped: Arc<AtomicU64>,
+    live: Arc<LocalQueue>,
 }
 
 impl Subscription {
-    pub(crate) fn new(
-        retained: VecDeque<Message>,
-        live: mpsc::Receiver<Message>,
-        dropped: Arc<AtomicU64>,
-    ) -> Self {
-        Self { retained, live, dropped }
+    pub(crate) fn new(retained: VecDeque<Message>, live: Arc<LocalQueue>) -> Self {
+        Self { retained, live }
     }
 
     /// The next message, or nothing when the broker has stopped. It is safe to drop the future before it is done.
     pub async fn recv(&mut self) -> Option<Message> {
         match self.retained.pop_front() {
             Some(message) => Some(message),
-            None => self.live.recv().await,
+            None => poll_fn(|context| self.live.poll_pop(context)).await,
         }
     }
 
     /// How many messages were dropped because nobody took them out in time.
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.live.dropped()
     }
 }
 
@@ -130,7 +118,13 @@ impl Stream for Subscription {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
         match self.retained.pop_front() {
             Some(message) => Poll::Ready(Some(message)),
-            None => self.live.poll_recv(context),
+            None => self.live.poll_pop(context),
         }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.live.abandon();
     }
 }

@@ -47,8 +47,14 @@ pub struct Settings {
     pub retained_messages: usize,
     /// Bytes of retained messages.
     pub retained_bytes: usize,
-    /// Messages that wait for one in-process subscription; beyond it they are dropped and counted.
+    /// Messages that wait for one in-process subscription. Publishers are slowed down well before; beyond it only the
+    /// newest message of each topic that was published to be retained is held for later, and the rest is dropped and
+    /// counted.
     pub local_queue_messages: usize,
+    /// Bytes that wait for one in-process subscription, and again bytes of messages that are held for later.
+    pub local_queue_bytes: usize,
+    /// Topics whose newest message is held for one in-process subscription that is full: more than a house has.
+    pub local_held_topics: usize,
     /// How often the figures below `$SYS/broker` are published. Zero publishes none.
     pub sys_interval: Duration,
     /// The version that `$SYS/broker/version` tells.
@@ -77,6 +83,8 @@ impl Default for Settings {
             retained_messages: 65_536,
             retained_bytes: 64 * 1_024 * 1_024,
             local_queue_messages: 4_096,
+            local_queue_bytes: 8 * 1_024 * 1_024,
+            local_held_topics: 16_384,
             sys_interval: Duration::from_secs(10),
             version: concat!("gatehouse version ", env!("CARGO_PKG_VERSION")).to_owned(),
         }

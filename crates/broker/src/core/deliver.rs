@@ -7,7 +7,7 @@ use gatehouse_model::{Message, Moment, Qos, TopicName};
 
 use super::outgoing::{Delivery, InFlight, Queueing, Stage, expiry_left};
 use super::publish::compact;
-use super::retained::Retained;
+use super::retained::{Retained, message_bytes};
 use super::route::{Audience, Target, targets};
 use super::sessions::{Link, Session};
 use super::subscriptions::{Entry, Subscriber};
@@ -94,8 +94,13 @@ impl Core {
             let qos = target.qos.min(message.qos);
             match target.subscriber {
                 Subscriber::Local(subscription) => {
-                    let message = Message { qos, retain: false, ..message.clone() };
-                    self.actions.push(Action::Deliver { subscription, message });
+                    let shared = kept.get_or_insert_with(|| Arc::new(compact(message)));
+                    let delivered = Message { qos, retain: false, ..Message::clone(shared) };
+                    let pressure =
+                        self.locals.note(now, subscription, message_bytes(message), &self.settings);
+                    self.pressure = self.pressure.max(pressure);
+                    let is_state = message.retain;
+                    self.actions.push(Action::Deliver { subscription, message: delivered, is_state });
                 }
                 Subscriber::Session(key) if qos == Qos::AtMostOnce => {
                     self.deliver_at_most_once(now, key, target, message, route.len() > 1);

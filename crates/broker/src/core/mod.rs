@@ -11,6 +11,7 @@ mod deliver;
 mod figures;
 mod inbound;
 mod journal;
+mod locals;
 mod outgoing;
 mod publish;
 mod retained;
@@ -27,10 +28,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gatehouse_model::{Message, Moment, Randomness, TopicFilter};
+use gatehouse_model::{Message, Moment, Randomness};
 
 use self::deliver::Templates;
 use self::journal::Journal;
+use self::locals::Locals;
 use self::retained::{Retained, RetainedTree};
 use self::route::Routes;
 use self::sessions::Sessions;
@@ -41,6 +43,8 @@ use crate::store::{Change, Snapshot, Ticket};
 use crate::{PublishGuard, Settings};
 
 pub(crate) use self::figures::Traffic;
+pub(crate) use self::locals::LocalGauge;
+pub(crate) use self::retained::message_bytes;
 pub(crate) use self::sessions::{ConnectionId, Gauge};
 
 /// What the edge has to do.
@@ -56,7 +60,12 @@ pub(crate) enum Action {
     /// Write these bytes, then close.
     Close { connection: ConnectionId, bytes: BytesMut },
     /// Hand a message to an in-process subscription.
-    Deliver { subscription: u32, message: Message },
+    Deliver {
+        subscription: u32,
+        message: Message,
+        /// It was published to be retained, so that it is the newest state of its topic.
+        is_state: bool,
+    },
 }
 
 /// What has been counted since the broker started.
@@ -71,8 +80,8 @@ pub(crate) struct Tally {
     pub(crate) protocol_errors: u64,
 }
 
-/// How full the queue or the outbox of a client is that a publisher sends to, in hundredths. A client that does not read
-/// does not count, so that it slows nobody down for long.
+/// How full the queue or the outbox of a client or of an in-process subscription is that a publisher sends to, in
+/// hundredths. Who does not read does not count, so that it slows nobody down for long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pressure(u32);
 
@@ -83,6 +92,10 @@ impl Pressure {
     /// The pause at full pressure. It grows with the square of the pressure, so that publishers find the speed of those
     /// who receive from them well before something has to be dropped.
     const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+
+    /// From here on publishers that were paused stay so: a queue of a part of the gateway that is half full has room for
+    /// what a handful of them may send at once, and not for more.
+    const HIGH: Self = Self(50);
 
     fn of(part: usize, whole: usize) -> Self {
         Self(u32::try_from(part.saturating_mul(100) / whole.max(1)).unwrap_or(100).min(100))
@@ -101,8 +114,8 @@ pub(crate) struct Core {
     randomness: Arc<dyn Randomness>,
     sessions: Sessions,
     subscriptions: SubscriptionTree,
-    /// The filters of in-process subscriptions, by their number.
-    locals: Vec<Option<Vec<TopicFilter>>>,
+    /// In-process subscriptions.
+    locals: Locals,
     routes: Routes,
     retained: RetainedTree,
     timers: Timers,
@@ -136,7 +149,7 @@ impl Core {
             randomness,
             sessions: Sessions::default(),
             subscriptions: SubscriptionTree::default(),
-            locals: Vec::new(),
+            locals: Locals::default(),
             routes: Routes::default(),
             retained: RetainedTree::default(),
             timers: Timers::default(),
@@ -221,6 +234,7 @@ impl Core {
                 tell_when_drained: link.congested,
             });
         }
+        self.locals.handed_over();
         actions.append(&mut self.actions);
     }
 }

@@ -95,9 +95,9 @@ impl Link {
     }
 }
 
-/// How long publishers are slowed down for a client that has stopped to read. Then it is left to itself, and what does
-/// not fit into its queue is dropped.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long publishers are slowed down for whoever has stopped to read. Then it is left to itself, and what does not fit
+/// into its queue is dropped.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Retained messages on their way to new subscriptions. Only the first subscription in line is expanded, so that a
 /// client that subscribes much and reads little costs little.

@@ -1,12 +1,10 @@
 //! Clients and parts of the gateway ask for topics, and stop asking.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use gatehouse_model::{Message, Moment, Qos, TopicFilter};
+use gatehouse_model::{Moment, Qos, TopicFilter};
 
 use super::Core;
-use super::outgoing::expiry_left;
 use super::subscriptions::{Entry, Subscriber};
 use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe};
 use crate::store::Change;
@@ -94,57 +92,5 @@ impl Core {
             self.journal.record(|| Change::Unsubscribed(Arc::clone(client_id), filter.clone()));
         }
         Reason::Success as u8
-    }
-
-    /// A part of the gateway subscribes: the number of its subscription, and the retained messages that match.
-    pub(crate) fn subscribe_local(
-        &mut self,
-        now: Moment,
-        filters: &[(TopicFilter, Qos)],
-    ) -> (u32, VecDeque<Message>) {
-        let free = self.locals.iter().position(Option::is_none);
-        let number = free.unwrap_or_else(|| {
-            self.locals.push(None);
-            self.locals.len() - 1
-        });
-        // In-process subscriptions are few: each part of the gateway has one or two.
-        let subscription = number as u32;
-        let mut retained: Vec<Message> = Vec::new();
-        for (filter, qos) in filters {
-            let options = Options { qos: *qos, ..Options::default() };
-            let subscriber = Subscriber::Local(subscription);
-            self.subscriptions.insert(filter, Entry { subscriber, options, identifier: None });
-            let mut found = Vec::new();
-            self.retained.matching(filter, &mut found);
-            for one in found.iter().filter(|one| expiry_left(&one.message, one.received, now).is_ok()) {
-                let qos = one.message.qos.min(*qos);
-                // A message that several of the filters match comes once, with the greatest QoS among them.
-                match retained.iter_mut().find(|known| known.topic == one.message.topic) {
-                    Some(known) => known.qos = known.qos.max(qos),
-                    None => retained.push(Message { qos, retain: true, ..Message::clone(&one.message) }),
-                }
-            }
-        }
-        self.locals[number] = Some(filters.iter().map(|(filter, _)| filter.clone()).collect());
-        self.routes.forget();
-        self.tally.messages_sent += retained.len() as u64;
-        (subscription, retained.into())
-    }
-
-    /// A part of the gateway has dropped its subscription.
-    pub(crate) fn unsubscribe_local(&mut self, subscription: u32) {
-        let Some(filters) = self.locals.get_mut(subscription as usize).and_then(Option::take) else { return };
-        for filter in &filters {
-            self.subscriptions.remove(filter, Subscriber::Local(subscription));
-        }
-        self.routes.forget();
-    }
-
-    /// A message was handed to an in-process subscription, or dropped because nobody took it out in time.
-    pub(crate) fn count_local(&mut self, delivered: bool) {
-        match delivered {
-            true => self.tally.messages_sent += 1,
-            false => self.tally.messages_dropped += 1,
-        }
     }
 }

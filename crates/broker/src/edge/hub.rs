@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gatehouse_model::{Clock, Message, Moment};
@@ -12,9 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::outbox::Outbox;
+use super::outlet::Outlet;
 use crate::codec::{Connect, Packet, WireError};
-use crate::core::{Action, ConnectionId, Core, Traffic};
+use crate::core::{Action, ConnectionId, Core, LocalGauge, Traffic};
 use crate::local::{LocalRequest, Subscription};
+use crate::local_queue::{LocalQueue, Pushed, QueueLimits};
 use crate::statistics::Counters;
 use crate::store::{Store, StoreError, Ticket};
 use crate::{Identity, Refusal, Settings};
@@ -56,12 +58,6 @@ pub(crate) enum Inbound {
     },
 }
 
-/// The way to an in-process subscription.
-struct LocalOutlet {
-    sender: mpsc::Sender<Message>,
-    dropped: Arc<AtomicU64>,
-}
-
 /// An in-process publish that waits for its commit.
 struct HeldReply {
     ticket: Ticket,
@@ -84,7 +80,7 @@ pub(crate) struct Hub {
 #[derive(Default)]
 pub(crate) struct HubState {
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
-    locals: HashMap<u32, LocalOutlet>,
+    locals: HashMap<u32, Outlet>,
     held: Vec<HeldReply>,
     /// Connections whose next batch is taken later, because those whom they publish to cannot follow.
     paused: BinaryHeap<Reverse<(Moment, ConnectionId)>>,
@@ -175,6 +171,11 @@ impl Hub {
                 return;
             }
             self.state.paused.pop();
+            // What they would send now would only be dropped: they wait on while a part of the gateway catches up.
+            if let Some(pause) = self.core.local_pause(now) {
+                self.state.paused.push(Reverse((now + pause, connection)));
+                continue;
+            }
             self.grant(connection);
         }
     }
@@ -182,7 +183,8 @@ impl Hub {
     /// When something is due in the core or here.
     fn next_deadline(&self) -> Option<Moment> {
         let pause = self.state.paused.peek().map(|Reverse((until, _))| *until);
-        self.core.next_deadline().into_iter().chain(pause).min()
+        let calm = self.state.locals.values().filter_map(Outlet::calms_at).min();
+        self.core.next_deadline().into_iter().chain(pause).chain(calm).min()
     }
 
     fn serve_local(&mut self, now: Moment, request: LocalRequest) {
@@ -193,12 +195,16 @@ impl Hub {
                 Ok(None) => drop(reply.send(Ok(()))),
                 Err(refusal) => drop(reply.send(Err(refusal))),
             },
-            LocalRequest::Subscribe { filters, dropped, reply } => {
+            LocalRequest::Subscribe { filters, part, reply } => {
                 let (number, retained) = self.core.subscribe_local(now, &filters);
-                let (sender, live) = mpsc::channel(self.settings.local_queue_messages.max(1));
-                let outlet = LocalOutlet { sender, dropped: Arc::clone(&dropped) };
-                self.state.locals.insert(number, outlet);
-                if reply.send(Subscription::new(retained, live, dropped)).is_err() {
+                let queue = Arc::new(LocalQueue::new(QueueLimits {
+                    messages: self.settings.local_queue_messages,
+                    bytes: self.settings.local_queue_bytes,
+                    held_topics: self.settings.local_held_topics,
+                }));
+                self.core.watch_local(number, Arc::clone(&queue) as Arc<dyn LocalGauge>);
+                self.state.locals.insert(number, Outlet::new(part, Arc::clone(&queue)));
+                if reply.send(Subscription::new(retained, queue)).is_err() {
                     self.drop_local(number);
                 }
             }
@@ -237,22 +243,28 @@ impl Hub {
                         outbox.close(bytes);
                     }
                 }
-                Action::Deliver { subscription, message } => self.deliver_local(subscription, message),
+                Action::Deliver { subscription, message, is_state } => {
+                    self.deliver_local(now, subscription, message, is_state);
+                }
             }
         }
         self.state.actions = actions;
+        for notice in self.state.locals.values_mut().filter_map(|outlet| outlet.calmed(now)) {
+            notice.log();
+        }
         self.publish_counters();
     }
 
-    fn deliver_local(&mut self, subscription: u32, message: Message) {
-        let Some(outlet) = self.state.locals.get(&subscription) else { return };
-        match outlet.sender.try_send(message) {
-            Ok(()) => self.core.count_local(true),
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                outlet.dropped.fetch_add(1, Ordering::Relaxed);
-                self.core.count_local(false);
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => self.drop_local(subscription),
+    fn deliver_local(&mut self, now: Moment, subscription: u32, message: Message, is_state: bool) {
+        let Some(outlet) = self.state.locals.get_mut(&subscription) else { return };
+        let (pushed, notice) = outlet.push(now, message, is_state);
+        if let Some(notice) = notice {
+            notice.log();
+        }
+        match pushed {
+            Pushed::Taken => self.core.count_local_sent(),
+            Pushed::Replaced | Pushed::Dropped => self.core.count_local_dropped(),
+            Pushed::Abandoned => self.drop_local(subscription),
         }
     }
 

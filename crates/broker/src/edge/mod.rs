@@ -5,6 +5,7 @@ mod door;
 mod hub;
 mod listener;
 mod outbox;
+mod outlet;
 
 pub(crate) use door::Door;
 pub(crate) use hub::{Hub, HubState, INBOUND_BATCHES, Inbound};

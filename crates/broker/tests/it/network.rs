@@ -193,3 +193,32 @@ async fn a_shutdown_says_goodbye_and_publishes_wills() {
     assert_eq!(will.origin, Origin::Client { client_id: "five".into(), user: "bar".into() });
     assert_eq!(within(watcher.recv()).await, None);
 }
+
+/// Three clients flooded a topic, the live page lost a switch that was switched off meanwhile, and showed it on for good.
+#[tokio::test]
+async fn a_flood_neither_hides_a_switch_nor_holds_the_house_up() {
+    let settings = Settings { local_queue_messages: 64, ..Settings::default() };
+    let house = House::with(settings).await;
+    let page = house.handle.client("page");
+    let mut page = page.subscribe(&[(TopicFilter::new("#").unwrap(), Qos::AtMostOnce)]).await.unwrap();
+    let flood = packet(0x30, &[text("phone/battery"), b"50".to_vec()].concat()).repeat(2_000);
+    for number in 0..3 {
+        let mut client = house.client(&format!("flood{number}")).await;
+        client.send(&flood).await;
+        client.ping().await;
+    }
+    let part = house.handle.client("bridge");
+    for state in ["ON", "OFF"] {
+        let topic = TopicName::new("heater/power").unwrap();
+        let message = Message::new(topic, state, Qos::AtMostOnce, true, Origin::part("bridge"));
+        within(part.publish(message)).await.unwrap();
+    }
+    assert!(page.dropped() > 1_000);
+    loop {
+        let message = within(page.recv()).await.unwrap();
+        if message.topic.as_str() == "heater/power" && &*message.payload == b"OFF" {
+            break;
+        }
+    }
+    house.stop().await;
+}

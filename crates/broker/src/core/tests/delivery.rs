@@ -314,3 +314,51 @@ fn an_acknowledgement_waits_for_the_commit_that_covers_it() {
     world.send(subscriber, Packet::PubAck(1));
     assert!(matches!(world.changes.last(), Some(Change::Delivered(_, 0))));
 }
+
+/// A part of the gateway that takes nothing out unless the test says so.
+#[derive(Default)]
+struct SlowPart {
+    waiting: std::sync::atomic::AtomicUsize,
+    taken: std::sync::atomic::AtomicU64,
+}
+
+impl crate::core::LocalGauge for SlowPart {
+    fn waiting(&self) -> (usize, usize) {
+        (self.waiting.load(std::sync::atomic::Ordering::Relaxed), 0)
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_part_of_the_gateway_slows_its_publishers_down() {
+    use std::sync::atomic::Ordering::Relaxed;
+    let mut world = World::with_settings(|settings| settings.local_queue_messages = 100);
+    let filters = [(TopicFilter::new("t").unwrap(), Qos::AtMostOnce)];
+    let (number, _) = world.core.subscribe_local(world.now, &filters);
+    let part = std::sync::Arc::new(SlowPart::default());
+    world.core.watch_local(number, std::sync::Arc::clone(&part) as _);
+    let client = world.client(Version::V3, "publisher");
+    let send = |world: &mut World, count| {
+        let packets = (0..count).map(|_| Packet::Publish(publish("t", "x", Qos::AtMostOnce, 0)));
+        let pause = world.core.packets(world.now, client, packets).pause();
+        world.settle();
+        pause
+    };
+    assert_eq!(send(&mut world, 10), None);
+    // What this round has not handed over yet counts as well.
+    assert!(send(&mut world, 60).is_some());
+    part.waiting.store(80, Relaxed);
+    assert!(send(&mut world, 1).is_some());
+    assert!(world.core.local_pause(world.now).is_some());
+    part.waiting.store(30, Relaxed);
+    assert_eq!(world.core.local_pause(world.now), None);
+    // A part that hangs holds nobody up for long.
+    part.waiting.store(100, Relaxed);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(send(&mut world, 1), None);
+    part.taken.store(1, Relaxed);
+    assert!(send(&mut world, 1).is_some());
+}

@@ -151,7 +151,7 @@ impl World {
                     client.bytes.extend_from_slice(&bytes);
                     client.open = false;
                 }
-                Action::Deliver { subscription, message } => {
+                Action::Deliver { subscription, message, .. } => {
                     self.local.entry(subscription).or_default().push(message);
                 }
             }
