@@ -176,8 +176,8 @@ function historyOf(device, property, query) {
   const [from, to] = [Date.parse(query.get('from')), Date.parse(query.get('to'))];
   const since = startedAt - 5 * 24 * 3_600_000;
   const isEmpty = device === 'cistern' || (device === 'greenhouse' && to - from < 900_001);
-  const { bucket, points } = isEmpty
-    ? { bucket: 1_000, points: [] }
+  const { bucket, points, before } = isEmpty
+    ? { bucket: 1_000, points: [], before: null }
     : history(
         `${device}/${property}`,
         info.kind,
@@ -195,6 +195,7 @@ function historyOf(device, property, query) {
       bucket_ms: bucket,
       unit: info.unit,
       recording_since: device === 'cistern' ? null : new Date(since).toISOString(),
+      before,
       points,
     },
   };

@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { Format } from '../format/format';
 import { en } from '../i18n/en';
 import { labelDecimals, timeLabels, valueLabels, valueRange } from './axis';
-import { append, columnsOf, gapMs, onShareOf, summaryOf, trim, type Bucket } from './series';
+import {
+  append,
+  changesOf,
+  columnsOf,
+  gapMs,
+  onShareOf,
+  recordedOf,
+  summaryOf,
+  trim,
+  type Bucket,
+  type Drawing,
+} from './series';
 
 const bucket = (at: number, value: number, parts: Partial<Bucket> = {}): Bucket => ({
   at,
@@ -12,6 +23,15 @@ const bucket = (at: number, value: number, parts: Partial<Bucket> = {}): Bucket 
   last: value,
   count: 1,
   stale: false,
+  ...parts,
+});
+
+const drawing = (parts: Partial<Drawing> = {}): Drawing => ({
+  bucketMs: 1_000,
+  gapMs: Infinity,
+  steps: false,
+  from: 0,
+  recordedUntil: null,
   ...parts,
 });
 
@@ -39,7 +59,8 @@ describe('trimming', () => {
     const buckets = [bucket(0, 1), bucket(10, 2), bucket(20, 3)];
     expect(trim(buckets, 15).map(({ at }) => at)).toEqual([10, 20]);
     expect(trim(buckets, 0)).toHaveLength(3);
-    expect(trim(buckets, 25)).toEqual([]);
+    expect(trim(buckets, 25).map(({ at }) => at)).toEqual([20]);
+    expect(trim([], 25)).toEqual([]);
   });
 });
 
@@ -50,7 +71,7 @@ describe('gaps', () => {
     const gap = gapMs(regular, 1_000, 10_000);
     expect(gap).toBe(31_000);
     const cut = [...regular.slice(0, 10), ...regular.slice(14)];
-    const line = columnsOf(cut, { bucketMs: 1_000, gapMs: gap, steps: false }, 0)[1];
+    const line = columnsOf(cut, drawing({ gapMs: gap }), 0)[1];
     expect(line.filter((value) => value === null)).toHaveLength(1);
   });
 
@@ -64,11 +85,23 @@ describe('gaps', () => {
   });
 
   it('follow the word of the gateway that a sensor fell silent', () => {
-    const drawing = { bucketMs: 1_000, gapMs: 1e9, steps: false };
     const silent = [bucket(0, 1, { stale: true }), bucket(60_000, 2)];
-    expect(columnsOf(silent, drawing, 0)[1]).toEqual([1, null, 2]);
+    expect(columnsOf(silent, drawing(), 0)[1]).toEqual([1, null, 2]);
     const spokeAgain = [bucket(0, 1, { stale: true }), bucket(1_000, 2)];
-    expect(columnsOf(spokeAgain, drawing, 0)[1]).toEqual([1, 2]);
+    expect(columnsOf(spokeAgain, drawing(), 0)[1]).toEqual([1, 2]);
+  });
+
+  // Readings wait for their commit: a chart that opened just then showed a gap that closed with the next visit.
+  it('are not the readings that wait to be recorded when the chart opens', () => {
+    const recorded = Array.from({ length: 50 }, (_, index) => bucket(index * 1_000, 20));
+    const gap = gapMs(recorded, 1_000, 1_000);
+    const nulls = (liveAt: number, recordedUntil: number | null) => {
+      const grown = append(recorded, 1_000, liveAt, 21, false);
+      return columnsOf(grown, drawing({ gapMs: gap, recordedUntil }), 0)[1].filter((value) => value === null);
+    };
+    expect(nulls(49_000 + 11_000, 49_000)).toEqual([]);
+    expect(nulls(49_000 + 20_000, 49_000)).toEqual([null]);
+    expect(nulls(49_000 + 11_000, null)).toEqual([null]);
   });
 });
 
@@ -76,29 +109,76 @@ describe('columns', () => {
   it('are mean, min and max of a number', () => {
     const columns = columnsOf(
       [bucket(2_000, 5, { min: 1, max: 9, last: 7 })],
-      { bucketMs: 1_000, gapMs: 1_000, steps: false },
+      drawing({ gapMs: 1_000 }),
       9_000,
     );
     expect(columns).toEqual([[2], [5], [1], [9]]);
   });
 
   it('carry a state to the present', () => {
-    const columns = columnsOf([bucket(2_000, 1)], { bucketMs: 1_000, gapMs: Infinity, steps: true }, 9_000);
+    const columns = columnsOf([bucket(2_000, 1)], drawing({ steps: true }), 9_000);
     expect(columns[0]).toEqual([2, 9]);
     expect(columns[1]).toEqual([1, 1]);
+  });
+});
+
+describe('the value before the range', () => {
+  const DAY_MS = 86_400_000;
+  const iso = (at: number) => new Date(at).toISOString();
+  const before = { at: iso(DAY_MS), value: 0, quality: 'ok' } as const;
+  const [from, now] = [2 * DAY_MS, 3 * DAY_MS];
+
+  // A door that nobody opened since yesterday had an empty chart, though its state was known for all of it.
+  it('is the whole chart of a switch that did not move', () => {
+    const buckets = recordedOf({ before, points: [] });
+    const columns = columnsOf(buckets, drawing({ steps: true, from, recordedUntil: DAY_MS }), now);
+    expect(columns.slice(0, 2)).toEqual([
+      [from / 1_000, now / 1_000],
+      [0, 0],
+    ]);
+    expect(onShareOf(buckets, from, now)).toBe(0);
+    expect(changesOf(buckets, from)).toBe(0);
+  });
+
+  it('counts for the steps, the changes and the share of time from the edge on', () => {
+    const opened = from + DAY_MS / 4;
+    const point = { min: 1, mean: 1, max: 1, last: 1, count: 1, quality: 'ok', at: iso(opened) } as const;
+    const buckets = recordedOf({ before, points: [point] });
+    expect(columnsOf(buckets, drawing({ steps: true, from }), now).slice(0, 2)).toEqual([
+      [from / 1_000, opened / 1_000, now / 1_000],
+      [0, 1, 1],
+    ]);
+    expect(onShareOf(buckets, from, now)).toBeCloseTo(0.75);
+    expect(changesOf(buckets, from)).toBe(1);
+  });
+
+  it('begins the line of a number, and is in no figure of the range', () => {
+    const buckets = [bucket(-500, 3, { count: 0 }), bucket(500, 5)];
+    expect(columnsOf(buckets, drawing({ gapMs: 5_000 }), 1_000)[1]).toEqual([3, 5]);
+    expect(columnsOf(buckets, drawing({ gapMs: 900 }), 1_000)[1]).toEqual([3, null, 5]);
+    expect(summaryOf(buckets, 1_000, 0)).toEqual({ min: 5, mean: 5, max: 5, last: 5, count: 1 });
+    expect(summaryOf(buckets.slice(0, 1), 1_000, 0)).toBeNull();
+    // Nor does the first live reading melt into it, nor does it make the usual silence longer.
+    expect(append(buckets.slice(0, 1), 1_000, 100, 9, false)).toHaveLength(2);
+    expect(gapMs([bucket(-1e9, 3, { count: 0 }), bucket(0, 5)], 1_000, 1_000)).toBe(4_000);
+  });
+
+  it('may be unknown', () => {
+    expect(recordedOf({ before: null, points: [] })).toEqual([]);
+    expect(onShareOf([], from, now)).toBeNull();
   });
 });
 
 describe('figures', () => {
   it('weigh each reading alike', () => {
     const buckets = [bucket(0, 10, { count: 1 }), bucket(1, 20, { count: 3, min: 5, max: 30, last: 22 })];
-    expect(summaryOf(buckets)).toEqual({ min: 5, mean: 17.5, max: 30, last: 22, count: 4 });
-    expect(summaryOf([])).toBeNull();
+    expect(summaryOf(buckets, 1, 0)).toEqual({ min: 5, mean: 17.5, max: 30, last: 22, count: 4 });
+    expect(summaryOf([], 1, 0)).toBeNull();
   });
 
   it('know how long a switch was on', () => {
-    expect(onShareOf([bucket(0, 1), bucket(60, 0)], 240)).toBeCloseTo(0.25);
-    expect(onShareOf([], 240)).toBeNull();
+    expect(onShareOf([bucket(0, 1), bucket(60, 0)], 0, 240)).toBeCloseTo(0.25);
+    expect(onShareOf([bucket(0, 1), bucket(60, 0)], 30, 90)).toBeCloseTo(0.5);
   });
 });
 

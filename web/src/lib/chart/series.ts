@@ -1,8 +1,11 @@
 /** What a chart draws: buckets of history, with readings appended as they arrive. Pure. */
 
-import type { HistoryPoint } from '../api/types';
+import type { History, HistoryPoint } from '../api/types';
 
-/** A bucket with its time as a number, milliseconds since 1970. */
+/**
+ * A bucket with its time as a number, milliseconds since 1970. One that counts nothing is the value that held before
+ * the range: the drawing begins with it, and the figures leave it out.
+ */
 export interface Bucket {
   at: number;
   min: number;
@@ -25,6 +28,15 @@ export function bucketsOf(points: readonly HistoryPoint[]): Bucket[] {
   }));
 }
 
+/** What the gateway recorded, with the value before the range as a bucket that counts nothing. */
+export function recordedOf({ before, points }: Pick<History, 'before' | 'points'>): Bucket[] {
+  const buckets = bucketsOf(points);
+  if (before === null) return buckets;
+  const { value, quality } = before;
+  const held = { at: Date.parse(before.at), min: value, mean: value, max: value, last: value };
+  return [{ ...held, count: 0, stale: quality === 'stale' }, ...buckets];
+}
+
 /** Adds one reading: to the last bucket while that lasts, else as a new one. One older than the last is left out. */
 export function append(
   buckets: readonly Bucket[],
@@ -37,7 +49,7 @@ export function append(
   const last = buckets.at(-1);
   if (!last) return [fresh];
   if (at < last.at) return [...buckets];
-  if (at - last.at >= bucketMs) return [...buckets, fresh];
+  if (last.count === 0 || at - last.at >= bucketMs) return [...buckets, fresh];
   const count = last.count + 1;
   const merged: Bucket = {
     at: last.at,
@@ -51,11 +63,10 @@ export function append(
   return [...buckets.slice(0, -1), merged];
 }
 
-/** Leaves out what is older than the range, but keeps one before it so that the line enters from the edge. */
+/** Leaves out what is older than the range, but keeps one before it: a line enters from it, a state holds on. */
 export function trim(buckets: readonly Bucket[], from: number): Bucket[] {
   const first = buckets.findIndex((bucket) => bucket.at >= from);
-  if (first === -1) return buckets.slice(-1).filter((bucket) => bucket.at >= from);
-  return buckets.slice(Math.max(first - 1, 0));
+  return buckets.slice(first === -1 ? -1 : Math.max(first - 1, 0));
 }
 
 /** A sensor counts as silent when it missed this many of its readings, as the gateway has it. */
@@ -67,9 +78,16 @@ const USUAL_QUIETS = 4;
 /** Nine of ten silences are no longer than the usual one. */
 const USUAL = 0.9;
 
+/**
+ * How long the gateway holds readings before it records them. When a chart opens, those held are neither in its history
+ * nor will they arrive, so between the two a silence of so long is none.
+ */
+const COMMIT_MS = 10_000;
+
 /** How long a silence between two buckets must be to be drawn as a gap. What reports only changes has none. */
-export function gapMs(buckets: readonly Bucket[], bucketMs: number, periodMs: number | null): number {
+export function gapMs(all: readonly Bucket[], bucketMs: number, periodMs: number | null): number {
   if (periodMs === null) return Number.POSITIVE_INFINITY;
+  const buckets = all.filter(({ count }) => count > 0);
   const silences = buckets.slice(1).map(({ at }, index) => at - (buckets[index]?.at ?? at));
   const usual = silences.sort((a, b) => a - b)[Math.floor(silences.length * USUAL)] ?? 0;
   // With every reading recorded, the usual silence is the period itself, and needs no allowance.
@@ -87,10 +105,14 @@ export interface Drawing {
   gapMs: number;
   /** A state that holds until the next, instead of a number that moves. */
   steps: boolean;
+  /** Start of the range: a state that held before it begins there. */
+  from: number;
+  /** The newest bucket that came recorded; those after it arrived live. Nothing when none came. */
+  recordedUntil: number | null;
 }
 
 export function columnsOf(buckets: readonly Bucket[], drawing: Drawing, now: number): Columns {
-  const { bucketMs, gapMs: gap, steps } = drawing;
+  const { bucketMs, gapMs: gap, steps, from, recordedUntil } = drawing;
   const columns: Columns = [[], [], [], []];
   const [at, line, min, max] = columns;
   const push = (seconds: number, values: [number, number, number] | null) => {
@@ -100,12 +122,16 @@ export function columnsOf(buckets: readonly Bucket[], drawing: Drawing, now: num
     max.push(values?.[2] ?? null);
   };
   let previous: Bucket | undefined;
-  for (const bucket of buckets) {
+  // Of a state, what it was at the edge; of a number, the measurement itself, however far outside it lies.
+  const drawnAt = ({ at: taken }: Bucket) => (steps ? Math.max(taken, from) : taken);
+  for (const bucket of steps ? trim(buckets, from) : buckets) {
     const silence = previous ? bucket.at - previous.at : 0;
+    const isSeam = recordedUntil !== null && previous?.at === recordedUntil;
+    const longest = isSeam ? gap + COMMIT_MS : gap;
     // The gateway's own word that the sensor fell silent, unless it spoke again within the same bucket.
     const fellSilent = previous?.stale === true && silence > 1.5 * bucketMs;
-    if (previous && (fellSilent || silence > gap)) push((previous.at + bucket.at) / 2_000, null);
-    push(bucket.at / 1_000, [steps ? bucket.last : bucket.mean, bucket.min, bucket.max]);
+    if (previous && (fellSilent || silence > longest)) push((drawnAt(previous) + bucket.at) / 2_000, null);
+    push(drawnAt(bucket) / 1_000, [steps ? bucket.last : bucket.mean, bucket.min, bucket.max]);
     previous = bucket;
   }
   // A state holds until it changes, so its step reaches the present.
@@ -124,7 +150,8 @@ export interface Summary {
   count: number;
 }
 
-export function summaryOf(buckets: readonly Bucket[]): Summary | null {
+export function summaryOf(all: readonly Bucket[], bucketMs: number, from: number): Summary | null {
+  const buckets = all.filter(({ at, count }) => count > 0 && at + bucketMs > from);
   const last = buckets.at(-1);
   if (!last) return null;
   let [min, max, sum, count] = [last.min, last.max, 0, 0];
@@ -137,14 +164,22 @@ export function summaryOf(buckets: readonly Bucket[]): Summary | null {
   return { min, mean: count === 0 ? last.mean : sum / count, max, last: last.last, count };
 }
 
-/** How much of the time a switch was on, from its first bucket to now: each state holds until the next. */
-export function onShareOf(buckets: readonly Bucket[], now: number): number | null {
-  const first = buckets[0];
-  if (!first || now <= first.at) return null;
-  let on = 0;
+/** How much of the time from `from` to now a switch was on, as far as it is known: each state holds until the next. */
+export function onShareOf(buckets: readonly Bucket[], from: number, now: number): number | null {
+  let [on, known] = [0, 0];
   buckets.forEach((bucket, index) => {
     const until = buckets[index + 1]?.at ?? now;
-    on += bucket.last * (until - bucket.at);
+    const held = Math.max(until - Math.max(bucket.at, from), 0);
+    on += bucket.last * held;
+    known += held;
   });
-  return on / (now - first.at);
+  return known === 0 ? null : on / known;
+}
+
+/** How many times a switch changed in the range. */
+export function changesOf(buckets: readonly Bucket[], from: number): number {
+  return buckets.filter(({ at, last }, index) => {
+    const before = buckets[index - 1];
+    return before !== undefined && at >= from && before.last !== last;
+  }).length;
 }
