@@ -225,6 +225,10 @@ pub struct House {
 /// The data of the `reading` event: one property has a new value.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
 pub struct ReadingEvent {
+    /// The gateway's clock when this happened (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
     /// Whose value.
     pub device: String,
     /// Which of its values.
@@ -237,6 +241,10 @@ pub struct ReadingEvent {
 /// The data of the `availability` event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
 pub struct AvailabilityEvent {
+    /// The gateway's clock when this happened (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
     /// Which device.
     pub device: String,
     /// Whether it answers.
@@ -249,6 +257,10 @@ pub struct AvailabilityEvent {
 /// The data of the `result` event: the answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
 pub struct ResultEvent {
+    /// The gateway's clock when this happened (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
     /// Whose property was to be set.
     pub device: String,
     /// Which one.
@@ -266,8 +278,22 @@ pub struct ResultEvent {
 /// The data of the `online` event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
 pub struct OnlineEvent {
+    /// The gateway's clock when this happened (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
     /// Whether the bridge to the hardware runs.
     pub online: bool,
+}
+
+/// The data of the `clock` event, which comes at a steady pace whatever else happens: a page that misses it knows that the
+/// stream is dead, and follows a clock that was set meanwhile, forwards or back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ClockEvent {
+    /// The gateway's clock (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
 }
 
 /// Who is at the page.

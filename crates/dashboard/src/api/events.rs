@@ -19,26 +19,27 @@ use super::house::picture;
 use super::{ApiError, App};
 use crate::accounts::SessionToken;
 use crate::live::{Event, frame};
-use crate::wire::ApiErrorBody;
+use crate::wire::{ApiErrorBody, ClockEvent};
 
 /// Streams at the same time: every tab of a household and then some. Each keeps a position in the shared queue of
 /// changes and at most one picture of the house.
 pub(super) const MAX_EVENT_STREAMS: usize = 128;
 
-/// A line that says nothing is sent this often, so that both ends notice when the other is gone.
-const COMMENT_EVERY: Duration = Duration::from_secs(15);
+/// The gateway's clock is sent this often, however much else there is to say: both ends notice when the other is gone,
+/// and the page follows a clock that is set.
+pub(super) const CLOCK_EVERY: Duration = Duration::from_secs(15);
 
 /// How often a stream looks whether its session still stands. Log-out and removal by the daemon are heard at once; this
 /// is for expiry and for the command line.
 const CHECK_SESSION_EVERY: Duration = Duration::from_secs(60);
 
 /// Live values as server-sent events: `house` first and when the inventory changes, then `reading`, `availability`,
-/// `result` and `online`.
+/// `result` and `online`; every 15 s `clock`. All but `house` carry the gateway's clock as `now`, and so does the house.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "house",
     responses(
         (status = 200, description = "`house` (House), `reading` (ReadingEvent), `availability` (AvailabilityEvent), \
-            `result` (ResultEvent), `online` (OnlineEvent)", body = String, content_type = "text/event-stream"),
+            `result` (ResultEvent), `online` (OnlineEvent), `clock` (ClockEvent)", body = String, content_type = "text/event-stream"),
         (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
         (status = 503, description = "`too_many_streams`", body = ApiErrorBody),
     )
@@ -46,7 +47,7 @@ const CHECK_SESSION_EVERY: Duration = Duration::from_secs(60);
 pub(super) async fn events(State(app): State<Arc<App>>, person: LoggedIn) -> Result<Response, ApiError> {
     let place = Arc::clone(&app.event_streams).try_acquire_owned().map_err(|_| {
         let message = format!("{MAX_EVENT_STREAMS} pages are open already. Close one that is not needed.");
-        ApiError::busy("too_many_streams", message, COMMENT_EVERY)
+        ApiError::busy("too_many_streams", message, CLOCK_EVERY)
     })?;
     let listener = Listener::new(app, person.token, place);
     let frames = stream::unfold(listener, |mut listener| async {
@@ -67,6 +68,7 @@ struct Listener {
     first: Option<Bytes>,
     sessions_changed: watch::Receiver<u64>,
     check_session: Interval,
+    clock: Interval,
     _place: OwnedSemaphorePermit,
 }
 
@@ -75,8 +77,12 @@ impl Listener {
         let (first, changes) = look(&app);
         let mut check_session = tokio::time::interval(CHECK_SESSION_EVERY);
         check_session.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut clock = tokio::time::interval(CLOCK_EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first picture tells the time itself.
+        clock.reset();
         let sessions_changed = app.accounts.sessions_changed();
-        Self { app, token, changes, first, sessions_changed, check_session, _place: place }
+        Self { app, token, changes, first, sessions_changed, check_session, clock, _place: place }
     }
 
     /// What to send next; nothing when the stream ends.
@@ -93,6 +99,7 @@ impl Listener {
                     changed.ok()?;
                     self.check().await?;
                 }
+                _ = self.clock.tick() => return Some(self.tell_time()),
                 change = self.changes.recv() => match change {
                     Ok(Event::Frame(frame)) => return Some(frame),
                     // The picture includes all changes so far, so listening begins anew with it.
@@ -103,9 +110,14 @@ impl Listener {
                     }
                     Err(RecvError::Closed) => return None,
                 },
-                () = tokio::time::sleep(COMMENT_EVERY) => return Some(Bytes::from_static(b":\n\n")),
             }
         }
+    }
+
+    /// The gateway's clock, behind a comment for clients that know of comments only.
+    fn tell_time(&self) -> Bytes {
+        let event = frame("clock", &ClockEvent { now: self.app.clock.now() });
+        [Bytes::from_static(b":\n\n"), event.unwrap_or_default()].concat().into()
     }
 
     /// Ends the stream when its session has ended. When the accounts cannot be read, the stream goes on: it was opened

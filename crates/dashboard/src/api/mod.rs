@@ -32,7 +32,7 @@ pub(crate) use error::ApiError;
 pub(crate) use extract::Peer;
 
 use crate::attempts::Attempts;
-use crate::wire::{AvailabilityEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
+use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
 use crate::{Accounts, Commander, HistoryReader, LiveHouse, Ports, headers, web};
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -168,6 +168,6 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         set::set,
         history::history,
     ),
-    components(schemas(House, ReadingEvent, AvailabilityEvent, ResultEvent, OnlineEvent))
+    components(schemas(House, ReadingEvent, AvailabilityEvent, ResultEvent, OnlineEvent, ClockEvent))
 )]
 struct Description;

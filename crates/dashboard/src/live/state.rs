@@ -41,9 +41,12 @@ impl DeviceState {
         Self { availability: AvailabilityWord::Unknown, fault: None, readings: HashMap::new() }
     }
 
-    fn event(&self, device: &DeviceId) -> Option<Event> {
+    fn event(&self, device: &DeviceId, now: Timestamp) -> Option<Event> {
         let (availability, fault) = (self.availability, self.fault.clone());
-        Event::frame("availability", &AvailabilityEvent { device: device.to_string(), availability, fault })
+        Event::frame(
+            "availability",
+            &AvailabilityEvent { now, device: device.to_string(), availability, fault },
+        )
     }
 }
 
@@ -87,26 +90,26 @@ impl State {
     /// Takes in one message, received at `now`. The answer is what the pages have to hear of it.
     pub(super) fn take(&mut self, scheme: &Scheme, message: &Message, now: Timestamp) -> Option<Event> {
         match scheme.place(&message.topic)? {
-            Place::Status => self.take_status(&message.payload),
+            Place::Status => self.take_status(&message.payload, now),
             Place::Info => self.take_info(&message.payload),
-            Place::Availability(device) => self.take_availability(&device, &message.payload),
-            Place::Json(device) => self.take_fault(&device, &message.payload),
+            Place::Availability(device) => self.take_availability(&device, &message.payload, now),
+            Place::Json(device) => self.take_fault(&device, &message.payload, now),
             Place::Property(device, property) => self.take_reading(scheme, &device, &property, message, now),
             // A retained result would be the answer to a command that nobody remembers.
             Place::Result(device, property) if !message.retain => {
-                self.take_result(&device, &property, &message.payload)
+                self.take_result(&device, &property, &message.payload, now)
             }
             Place::Result(..) | Place::Set(..) | Place::Event(..) => None,
         }
     }
 
-    fn take_status(&mut self, payload: &[u8]) -> Option<Event> {
+    fn take_status(&mut self, payload: &[u8], now: Timestamp) -> Option<Event> {
         let online = payload == b"online";
         if online == self.online {
             return None;
         }
         self.online = online;
-        Event::frame("online", &OnlineEvent { online })
+        Event::frame("online", &OnlineEvent { now, online })
     }
 
     fn take_info(&mut self, payload: &[u8]) -> Option<Event> {
@@ -148,7 +151,7 @@ impl State {
         }
     }
 
-    fn take_availability(&mut self, device: &DeviceId, payload: &[u8]) -> Option<Event> {
+    fn take_availability(&mut self, device: &DeviceId, payload: &[u8], now: Timestamp) -> Option<Event> {
         let state = self.devices.get_mut(device)?;
         let availability = match payload {
             b"online" => AvailabilityWord::Online,
@@ -159,11 +162,11 @@ impl State {
             return None;
         }
         state.availability = availability;
-        state.event(device)
+        state.event(device, now)
     }
 
     /// The report of a device repeats its values; the page takes the fault from it.
-    fn take_fault(&mut self, device: &DeviceId, payload: &[u8]) -> Option<Event> {
+    fn take_fault(&mut self, device: &DeviceId, payload: &[u8], now: Timestamp) -> Option<Event> {
         #[derive(Deserialize)]
         struct Report {
             fault: Option<String>,
@@ -179,7 +182,7 @@ impl State {
             return None;
         }
         state.fault = fault;
-        state.event(device)
+        state.event(device, now)
     }
 
     fn take_reading(
@@ -207,6 +210,7 @@ impl State {
             return None;
         }
         let event = ReadingEvent {
+            now,
             device: device.to_string(),
             property: property.to_string(),
             reading: (&reading).into(),
@@ -215,12 +219,19 @@ impl State {
         Event::frame("reading", &event)
     }
 
-    fn take_result(&mut self, device: &DeviceId, property: &PropertyId, payload: &[u8]) -> Option<Event> {
+    fn take_result(
+        &mut self,
+        device: &DeviceId,
+        property: &PropertyId,
+        payload: &[u8],
+        now: Timestamp,
+    ) -> Option<Event> {
         if !matches!(self.look_up(device, property), Lookup::Found(_)) || payload.len() > MAX_JSON_BYTES {
             return None;
         }
         let result: CommandResult = serde_json::from_slice(payload).ok()?;
         let event = ResultEvent {
+            now,
             device: device.to_string(),
             property: property.to_string(),
             id: result.id.map(|id| id.to_string()),

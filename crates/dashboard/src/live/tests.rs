@@ -11,6 +11,9 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
+/// The gateway's clock, which stands still.
+const NOW: &str = "1970-01-01T00:00:01.000Z";
+
 fn property(id: &str, kind: PropertyKind) -> PropertyInfo {
     PropertyInfo {
         id: PropertyId::new(id).unwrap(),
@@ -125,6 +128,7 @@ fn a_reading_is_kept_and_told() {
         "cause": { "sentence": "ana at the dashboard", "by": "page", "user": "ana", "client_id": null, "name": null, "reason": null, "chain": [] },
     });
     assert_eq!(world.reading("boiler", "power"), expected);
+    expected["now"] = NOW.into();
     expected["device"] = "boiler".into();
     expected["property"] = "power".into();
     assert_eq!(heard, [("reading".to_owned(), expected)]);
@@ -175,14 +179,20 @@ fn what_is_not_ours_is_passed_over() {
 #[test]
 fn status_availability_and_fault_are_told_when_they_change() {
     let mut world = World::new();
-    assert_eq!(world.hear("casa/status", "online"), [("online".to_owned(), json!({ "online": true }))]);
+    assert_eq!(
+        world.hear("casa/status", "online"),
+        [("online".to_owned(), json!({ "now": NOW, "online": true }))]
+    );
     assert_eq!(world.hear("casa/status", "online"), []);
-    assert_eq!(world.hear("casa/status", "offline"), [("online".to_owned(), json!({ "online": false }))]);
+    assert_eq!(
+        world.hear("casa/status", "offline"),
+        [("online".to_owned(), json!({ "now": NOW, "online": false }))]
+    );
 
     let event = |availability: &str, fault: Json| {
         [(
             "availability".to_owned(),
-            json!({ "device": "kitchen", "availability": availability, "fault": fault }),
+            json!({ "now": NOW, "device": "kitchen", "availability": availability, "fault": fault }),
         )]
     };
     assert_eq!(world.hear("casa/kitchen/availability", "online"), event("online", Json::Null));
@@ -206,7 +216,7 @@ fn a_result_is_told_once_and_never_from_the_past() {
         cause: Cause::direct(Origin::Page { user: "ana".into() }),
     };
     let payload = serde_json::to_string(&result).unwrap();
-    let expected = json!({ "device": "boiler", "property": "power", "id": "7", "ok": false, "reason": "Window is open." });
+    let expected = json!({ "now": NOW, "device": "boiler", "property": "power", "id": "7", "ok": false, "reason": "Window is open." });
     assert_eq!(world.hear("casa/boiler/power/result", &payload), [("result".to_owned(), expected)]);
     assert_eq!(world.hear_message(&message("casa/boiler/power/result", &payload, true)), []);
 }

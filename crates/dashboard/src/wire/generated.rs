@@ -3,10 +3,10 @@
 use ts_rs::{Config, TS};
 
 use super::{
-    ApiErrorBody, ApiErrorDetail, AvailabilityEvent, AvailabilityWord, CauseKind, CauseView, Device, Gateway,
-    Health, HistoryBefore, HistoryPoint, HistorySeries, House, KindWord, LoginRequest, OnlineEvent, Property,
-    QualityWord, Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, Session, SessionUser, SetAccepted,
-    SetRequest, SetupRequest,
+    ApiErrorBody, ApiErrorDetail, AvailabilityEvent, AvailabilityWord, CauseKind, CauseView, ClockEvent,
+    Device, Gateway, Health, HistoryBefore, HistoryPoint, HistorySeries, House, KindWord, LoginRequest,
+    OnlineEvent, Property, QualityWord, Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, Session,
+    SessionUser, SetAccepted, SetRequest, SetupRequest,
 };
 
 /// Name and content of every generated file, in the order of their names.
@@ -32,6 +32,7 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         AvailabilityWord,
         CauseKind,
         CauseView,
+        ClockEvent,
         Device,
         Gateway,
         Health,

@@ -1,14 +1,17 @@
 //! The stream of live values.
 
+use std::time::Duration;
+
 use axum::body::BodyDataStream;
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use futures_util::StreamExt;
+use gatehouse_model::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::world::{World, request};
 use crate::Role;
-use crate::api::events::MAX_EVENT_STREAMS;
+use crate::api::events::{CLOCK_EVERY, MAX_EVENT_STREAMS};
 
 struct Tab(BodyDataStream);
 
@@ -26,11 +29,12 @@ impl Tab {
             let bytes = self.0.next().await?.unwrap();
             let text = std::str::from_utf8(&bytes).unwrap();
             assert!(text.ends_with("\n\n"), "{text}");
-            if text.starts_with(':') {
+            let event = text.strip_prefix(":\n\n").unwrap_or(text);
+            if event.is_empty() {
                 continue;
             }
             let (name, data) =
-                text.trim_end().strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
+                event.trim_end().strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
             return Some((name.to_owned(), serde_json::from_str(data).unwrap()));
         }
     }
@@ -59,12 +63,13 @@ async fn first_the_house_and_then_each_change() {
     });
     let (name, reading) = tab.next().await.unwrap();
     assert_eq!(name, "reading");
+    let now = "2026-11-21T09:14:00.000Z";
     let expected = json!({
-        "device": "boiler", "property": "temperature", "value": 61.5, "quality": "ok",
-        "at": "2026-11-21T09:14:00.000Z", "cause": null,
+        "now": now, "device": "boiler", "property": "temperature", "value": 61.5, "quality": "ok",
+        "at": now, "cause": null,
     });
     assert_eq!(reading, expected);
-    let expected = json!({ "device": "boiler", "availability": "online", "fault": null });
+    let expected = json!({ "now": now, "device": "boiler", "availability": "online", "fault": null });
     assert_eq!(tab.next().await, Some(("availability".to_owned(), expected)));
 
     let mut info = super::world::info();
@@ -90,6 +95,28 @@ async fn a_tab_that_lags_gets_the_house_anew() {
     world.hear(&[("casa/boiler/temperature", "5000")]).await;
     let (name, reading) = tab.next().await.unwrap();
     assert_eq!((name.as_str(), &reading["value"]), ("reading", &json!(5000.0)));
+}
+
+/// A page that took the time once, when it was opened, showed ages that were wrong by as much as the clock of the Pi was
+/// set when it heard the time.
+#[tokio::test]
+async fn the_page_hears_the_clock_of_the_gateway() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let mut tab = Tab::open(&world, &cookie).await;
+    assert_eq!(tab.next_name().await.unwrap(), "house");
+    for time in ["2026-11-21T09:00:00.000Z", "2026-11-20T09:00:00.000Z"] {
+        world.clock.set_wall(Timestamp::parse(time).unwrap());
+        world.hear(&[("casa/boiler/temperature", "61.5")]).await;
+        assert_eq!(tab.next().await.unwrap().1["now"], time);
+        // A house in which something happens all the time does not keep the clock from the page.
+        tokio::time::pause();
+        tokio::time::advance(CLOCK_EVERY + Duration::from_secs(1)).await;
+        world.hear(&[("casa/boiler/temperature", "62.5")]).await;
+        assert_eq!(tab.next().await, Some(("clock".to_owned(), json!({ "now": time }))));
+        tokio::time::resume();
+        assert_eq!(tab.next_name().await.unwrap(), "reading");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,10 @@ import type { Availability } from "./Availability";
  */
 export type AvailabilityEvent = { 
 /**
+ * The gateway's clock when this happened (RFC 3339, UTC).
+ */
+now: string, 
+/**
  * Which device.
  */
 device: string, 

@@ -5,6 +5,10 @@
  */
 export type OnlineEvent = { 
 /**
+ * The gateway's clock when this happened (RFC 3339, UTC).
+ */
+now: string, 
+/**
  * Whether the bridge to the hardware runs.
  */
 online: boolean, };

@@ -8,6 +8,10 @@ import type { Scalar } from "./Scalar";
  */
 export type ReadingEvent = { 
 /**
+ * The gateway's clock when this happened (RFC 3339, UTC).
+ */
+now: string, 
+/**
  * Whose value.
  */
 device: string, 

@@ -5,6 +5,10 @@
  */
 export type ResultEvent = { 
 /**
+ * The gateway's clock when this happened (RFC 3339, UTC).
+ */
+now: string, 
+/**
  * Whose property was to be set.
  */
 device: string, 

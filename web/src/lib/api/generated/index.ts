@@ -5,6 +5,7 @@ export type { AvailabilityEvent } from "./AvailabilityEvent";
 export type { Availability } from "./Availability";
 export type { CauseKind } from "./CauseKind";
 export type { CauseView } from "./CauseView";
+export type { ClockEvent } from "./ClockEvent";
 export type { Device } from "./Device";
 export type { Gateway } from "./Gateway";
 export type { Health } from "./Health";
