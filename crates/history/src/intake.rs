@@ -16,6 +16,9 @@ pub(crate) const MAX_SERIES: usize = 10_000;
 /// Most readings of one transaction, so that the log and a failed try stay small.
 pub(crate) const MAX_BATCH: usize = 5_000;
 
+/// A full buffer is emptied by its hundredth at a time: little is lost, and the walk over it is rare.
+const DROPS_IN_A_FULL_BUFFER: usize = 100;
+
 /// Nothing was read before 2020-01-01T00:00:00Z: a clock that says so is not set yet.
 pub(crate) const EARLIEST: Timestamp = Timestamp::from_millis(1_577_836_800_000);
 
@@ -52,8 +55,8 @@ pub(crate) enum Verdict {
     Taken {
         /// It is a state change with a cause, which should be committed soon.
         state: bool,
-        /// The oldest sample had to go for it.
-        dropped_oldest: bool,
+        /// How many samples had to go for it, since the buffer was full.
+        dropped: usize,
     },
     /// It is no reading.
     Other,
@@ -117,7 +120,7 @@ impl Intake {
         let Some(series) = self.index_of((reading.device, reading.property), reading.at) else {
             return Verdict::TooManySeries;
         };
-        let dropped_oldest = self.make_room();
+        let dropped = self.make_room();
         let quality = quality::to_stored(reading.quality);
         let sample = Sample { at: reading.at.as_millis(), series, value, quality };
         match self.latest.get_mut(series) {
@@ -126,7 +129,7 @@ impl Intake {
             None => self.latest.push(sample),
         }
         self.waiting.push_back(sample);
-        Verdict::Taken { state: reading.cause.is_some() && !message.retain, dropped_oldest }
+        Verdict::Taken { state: reading.cause.is_some() && !message.retain, dropped }
     }
 
     fn index_of(&mut self, name: SeriesName, at: Timestamp) -> Option<SeriesIndex> {
@@ -142,9 +145,39 @@ impl Intake {
         Some(next)
     }
 
-    /// Drops the oldest sample when the buffer is full. The newest are worth more: an unchanged state holds on.
-    fn make_room(&mut self) -> bool {
-        self.len() >= self.limit && self.waiting.pop_front().is_some()
+    /// When the buffer is full, drops the oldest samples of the series that fills it most, so that a sensor that talks
+    /// too much costs its own past and not the house's quiet switches. The newest are worth more: an unchanged state
+    /// holds on. Several go at once, since each look for the fullest series walks over the buffer; never more than half
+    /// of that series. Gives their number.
+    fn make_room(&mut self) -> usize {
+        if self.len() < self.limit {
+            return 0;
+        }
+        let mut counts = vec![0_usize; self.series.len()];
+        for sample in &self.waiting {
+            counts[sample.series] += 1;
+        }
+        let Some((fullest, count)) = counts.into_iter().enumerate().max_by_key(|(_, count)| *count) else {
+            return 0;
+        };
+        let due = (count / 2).min(self.limit / DROPS_IN_A_FULL_BUFFER).max(1);
+        let mut dropped = 0;
+        self.waiting.retain(|sample| {
+            let goes = sample.series == fullest && dropped < due;
+            dropped += usize::from(goes);
+            !goes
+        });
+        dropped
+    }
+
+    /// Whether enough waits for a commit that it should start now: a whole batch, or half of a buffer that is smaller.
+    pub(crate) fn holds_batch(&self) -> bool {
+        self.waiting.len() >= MAX_BATCH.min(self.limit / 2).max(1)
+    }
+
+    /// Whether so much room is left again that dropping is over, and not about to start with the next reading.
+    pub(crate) fn has_ample_room(&self) -> bool {
+        self.len() <= self.limit / 2
     }
 
     /// Hands over what one transaction writes, to a writer that knows the first `known` series. [`Intake::written`] or
@@ -222,7 +255,7 @@ mod tests {
         live(&reading(Value::Number(21.5), Timestamp::from_millis(NOW.as_millis() + at)))
     }
 
-    const TAKEN: Verdict = Verdict::Taken { state: false, dropped_oldest: false };
+    const TAKEN: Verdict = Verdict::Taken { state: false, dropped: 0 };
 
     #[test]
     fn numbers_and_switches_are_taken_and_texts_are_not() {
@@ -250,7 +283,7 @@ mod tests {
         state.cause = Some(Cause::direct(Origin::Page { user: "ana".into() }));
         let mut message = live(&state);
         let mut intake = intake(10);
-        assert_eq!(intake.take(&message, NOW), Verdict::Taken { state: true, dropped_oldest: false });
+        assert_eq!(intake.take(&message, NOW), Verdict::Taken { state: true, dropped: 0 });
         message.retain = true;
         assert_eq!(intake.take(&message, NOW), TAKEN);
     }
@@ -285,7 +318,7 @@ mod tests {
         for at in 0..3 {
             assert_eq!(intake.take(&number(at), NOW), TAKEN);
         }
-        let full = Verdict::Taken { state: false, dropped_oldest: true };
+        let full = Verdict::Taken { state: false, dropped: 1 };
         assert_eq!(intake.take(&number(3), NOW), full);
         intake.batch(0);
         assert_eq!(intake.len(), 3);
@@ -296,6 +329,41 @@ mod tests {
         let times: Vec<i64> =
             intake.batch(1).samples.iter().map(|sample| sample.at - NOW.as_millis()).collect();
         assert_eq!(times, [2, 3, 4, 5]);
+    }
+
+    /// A client that published a thousand readings a second pushed the front door's one reading out.
+    #[test]
+    fn a_full_buffer_drops_from_the_series_that_fills_it_most() {
+        let mut intake = intake(1_000);
+        let mut quiet = reading(Value::Switch(true), NOW);
+        quiet.device = DeviceId::new("front-door").unwrap();
+        intake.take(&live(&quiet), NOW);
+        let mut dropped = 0;
+        for at in 0..5_000 {
+            match intake.take(&number(at), NOW) {
+                Verdict::Taken { dropped: more, .. } => dropped += more,
+                other => panic!("{other:?}"),
+            }
+            assert!(intake.len() <= 1_000);
+        }
+        assert_eq!(intake.len() + dropped, 5_001);
+        let samples = &intake.batch(0).samples;
+        assert_eq!(samples.iter().filter(|sample| sample.series == 0).count(), 1);
+        let newest: Vec<i64> = samples.iter().skip(1).map(|sample| sample.at - NOW.as_millis()).collect();
+        assert_eq!(newest, (5_001 - samples.len() as i64..5_000).collect::<Vec<_>>()[..newest.len()]);
+        assert_eq!(newest.last(), Some(&4_999));
+    }
+
+    #[test]
+    fn a_batch_is_held_before_the_buffer_is_full() {
+        for (limit, batch) in [(1, 1), (10, 5), (50_000, MAX_BATCH)] {
+            let mut intake = intake(limit);
+            for at in 0..batch {
+                assert!(!intake.holds_batch());
+                intake.take(&number(at as i64), NOW);
+            }
+            assert!(intake.holds_batch());
+        }
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl History {
     /// waiting in the stream, commits and returns. One recording at a time: [`History::range`] looks into the buffer of
     /// the one that started last.
     ///
-    /// While the disk refuses, readings wait in a bounded buffer; the oldest are dropped, and counted, when it is full.
+    /// While the disk refuses, readings wait in a bounded buffer; when it is full, the oldest of the series that fills it
+    /// most are dropped, and counted.
     ///
     /// # Errors
     /// When the last commit fails: the readings still in the buffer are lost.

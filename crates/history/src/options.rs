@@ -7,6 +7,7 @@ use std::time::Duration;
 pub struct Options {
     /// The longest time that a reading waits for its commit, and so the stated loss window: what arrived within it
     /// is lost in a power cut. Longer is kinder to a memory card: each commit costs it at least one page and one flush.
+    /// A commit comes earlier when a whole batch waits.
     pub commit_every: Duration,
     /// The longest time that a state change with a cause waits. It is short since switching is rare and matters more,
     /// and not zero so that an output that flutters does not wear the card out.

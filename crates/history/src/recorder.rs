@@ -91,21 +91,41 @@ impl Recorder {
     fn take(&mut self, message: &Message) {
         let verdict = self.intake.lock().take(message, self.clock.now());
         self.counters.count(verdict);
-        if let Verdict::Taken { state, dropped_oldest } = verdict {
-            if dropped_oldest && !self.dropping {
-                self.dropping = true;
-                tracing::warn!(
-                    limit = self.options.buffer_limit,
-                    "history's buffer is full: the oldest readings are dropped and counted until the disk takes them again"
-                );
+        if let Verdict::Taken { state, dropped } = verdict {
+            if dropped > 0 {
+                self.say_that_it_drops();
             }
             // While the disk refuses, only the retry's own wait counts.
             if self.retry.is_none() {
-                let wait = if state { self.options.commit_states_within } else { self.options.commit_every };
-                self.alarm.set_within(wait);
+                if self.writer.is_some() && self.intake.lock().holds_batch() {
+                    self.start_commit();
+                } else {
+                    let wait =
+                        if state { self.options.commit_states_within } else { self.options.commit_every };
+                    self.alarm.set_within(wait);
+                }
             }
         }
         self.counters.set_waiting(self.intake.lock().len());
+    }
+
+    /// Once, until there is ample room again.
+    fn say_that_it_drops(&mut self) {
+        if std::mem::replace(&mut self.dropping, true) {
+            return;
+        }
+        let limit = self.options.buffer_limit;
+        if self.retry.is_some() {
+            tracing::warn!(
+                limit,
+                "history's buffer is full, since the disk refuses: the oldest readings of whatever fills it most are dropped and counted until the disk takes them again"
+            );
+        } else {
+            tracing::warn!(
+                limit,
+                "history's buffer is full, since readings arrive faster than the disk takes them: the oldest readings of whatever fills it most are dropped and counted. Look for a client that publishes too often"
+            );
+        }
     }
 
     /// The stream has no end when the shutdown comes first, but what is in it already was received.
@@ -138,15 +158,20 @@ impl Recorder {
         let error = match result {
             Ok(committed) => {
                 self.intake.lock().written();
-                if self.retry.take().is_some() || self.dropping {
+                if self.retry.take().is_some() {
                     tracing::info!("history is being written again");
                 }
-                self.dropping = false;
-                if self.intake.lock().has_waiting() {
+                let intake = self.intake.lock();
+                if self.dropping && intake.has_ample_room() {
+                    self.dropping = false;
+                    tracing::info!("history's buffer has room again");
+                }
+                if intake.has_waiting() {
                     // More than one batch holds, or what arrived meanwhile: its own alarm is set, or it is late.
-                    let full = batch.samples.len() == crate::intake::MAX_BATCH;
+                    let full = intake.holds_batch() || batch.samples.len() == crate::intake::MAX_BATCH;
                     self.alarm.set_within(if full { Duration::ZERO } else { self.options.commit_every });
                 }
+                drop(intake);
                 self.counters.committed(committed, self.clock.now());
                 None
             }

@@ -46,7 +46,7 @@ pub struct Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotRecorded {
-    /// Dropped from the full buffer while the disk refused.
+    /// Dropped from the full buffer while the disk refused, or took them more slowly than they arrived.
     pub buffer_full: u64,
     /// Dated before 2020 or more than a day ahead of the gateway's clock.
     pub wrong_time: u64,
@@ -96,12 +96,15 @@ impl Counters {
 
     pub(crate) fn count(&self, verdict: Verdict) {
         let counter = match verdict {
-            Verdict::Taken { dropped_oldest: true, .. } => &self.buffer_full,
+            Verdict::Taken { dropped, .. } => {
+                self.buffer_full.fetch_add(dropped as u64, Ordering::Relaxed);
+                return;
+            }
             Verdict::Text => &self.texts,
             Verdict::UnknownTime => &self.unknown_time,
             Verdict::WrongTime => &self.wrong_time,
             Verdict::TooManySeries => &self.too_many_series,
-            Verdict::Taken { dropped_oldest: false, .. } | Verdict::Other => return,
+            Verdict::Other => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

@@ -174,6 +174,20 @@ async fn a_large_backlog_is_written_in_several_commits() {
     assert_eq!(counts(&day_of(&history, "kitchen").await), 12_345);
 }
 
+/// With a commit every ten minutes the buffer of a busy house filled up on a healthy disk, and its oldest were dropped.
+#[tokio::test]
+async fn a_whole_batch_does_not_wait_for_the_alarm() {
+    let house = House::new();
+    let history = house.open(Options { buffer_limit: 1_000, ..lazy() }).await;
+    let mut commits = history.counters.commits();
+    let readings: Vec<Reading> = (0..500).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
+    let going = super::waiting::Going::with(&history, &readings).await;
+    commits.changed().await.unwrap();
+    let status = history.status().await.unwrap();
+    assert_eq!((status.recorded, status.not_recorded.buffer_full), (500, 0));
+    going.end().await;
+}
+
 /// A page limit stands for a full card: SQLite answers SQLITE_FULL to both.
 #[tokio::test]
 async fn a_full_disk_loses_the_oldest_of_the_buffer_says_so_and_keeps_what_was_there() {
@@ -189,7 +203,8 @@ async fn a_full_disk_loses_the_oldest_of_the_buffer_says_so_and_keeps_what_was_t
         .to_string();
     assert!(error.contains("readings could not be saved"), "{error}");
     let status = history.status().await.unwrap();
-    assert_eq!(status.not_recorded.buffer_full, 8_000);
+    // By a hundredth of the buffer at a time.
+    assert!((8_000..8_120).contains(&status.not_recorded.buffer_full), "{status:?}");
     let (_, sentence) = status.last_error.clone().unwrap();
     assert!(sentence.contains("full"), "{sentence}");
     // Nothing is uncounted: stored, still waiting, or dropped.
