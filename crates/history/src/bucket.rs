@@ -79,12 +79,15 @@ pub(crate) fn points<'a>(
     unsaved: impl Iterator<Item = &'a Sample>,
 ) -> Vec<Point> {
     let mut buckets: BTreeMap<i64, Bucket> = buckets.into_iter().map(|bucket| (bucket.n, bucket)).collect();
-    // Of two values of one moment the later one counts, as in the file.
-    let unsaved: BTreeMap<i64, &Sample> = unsaved
-        .filter(|sample| (plan.from..plan.to).contains(&sample.at))
-        .map(|sample| (sample.at, sample))
-        .collect();
-    for sample in unsaved.into_values() {
+    // Of two samples of one moment one counts, as in the file.
+    let mut moments: BTreeMap<i64, &Sample> = BTreeMap::new();
+    for sample in unsaved.filter(|sample| (plan.from..plan.to).contains(&sample.at)) {
+        let kept = moments.entry(sample.at).or_insert(sample);
+        if sample.replaces(kept) {
+            *kept = sample;
+        }
+    }
+    for sample in moments.into_values() {
         let n = (sample.at - plan.from) / plan.bucket_millis;
         buckets.entry(n).and_modify(|bucket| bucket.add(sample)).or_insert_with(|| Bucket::of(n, sample));
     }

@@ -48,6 +48,15 @@ pub(crate) struct Sample {
     pub(crate) quality: i64,
 }
 
+impl Sample {
+    /// Whether it takes the place of `other`, of the same series and moment. The later one counts, but for a stale mark:
+    /// it repeats the last sample when its source falls silent, and what was measured was measured. The silence shows
+    /// in a chart as what it is, a gap behind that sample.
+    pub(crate) const fn replaces(&self, other: &Self) -> bool {
+        self.quality != quality::STALE || other.quality == quality::STALE
+    }
+}
+
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -124,8 +133,11 @@ impl Intake {
         let quality = quality::to_stored(reading.quality);
         let sample = Sample { at: reading.at.as_millis(), series, value, quality };
         match self.latest.get_mut(series) {
-            Some(latest) if latest.at <= sample.at => *latest = sample,
-            Some(_) => {}
+            Some(latest) => {
+                if latest.at < sample.at || (latest.at == sample.at && sample.replaces(latest)) {
+                    *latest = sample;
+                }
+            }
             None => self.latest.push(sample),
         }
         self.waiting.push_back(sample);

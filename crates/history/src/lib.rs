@@ -13,6 +13,7 @@
 
 mod before;
 mod bucket;
+mod clocks;
 mod database;
 mod error;
 mod intake;

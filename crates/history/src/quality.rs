@@ -2,6 +2,9 @@
 
 use gatehouse_model::Quality;
 
+/// The stored number of a mark that says that a sample is old.
+pub(crate) const STALE: i64 = to_stored(Quality::Stale);
+
 /// The stored number. These are part of the file format and never change.
 pub(crate) const fn to_stored(quality: Quality) -> i64 {
     match quality {

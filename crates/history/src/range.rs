@@ -160,7 +160,7 @@ async fn read_limited(
     let mut before = before::of_held(held, plan.from);
     if let Some((id, since)) = series {
         let limit = history.options.query_time_limit.min(before::LOOK_BACK_TIME);
-        let earliest = before.map_or(since, |held| since.max(held.at.as_millis() + 1));
+        let earliest = before.map_or(since, |held| since.max(held.at.as_millis()));
         let window = (earliest, plan.from);
         let found = before::look_back(&mut transaction, &history.clock, limit, id, window).await?;
         before = found.or(before);

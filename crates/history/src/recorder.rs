@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::{Stream, StreamExt};
-use gatehouse_model::{Clock, Message, Scheme};
+use gatehouse_model::{Clock, Message, Scheme, Timestamp};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::clocks::{Clocks, Remark};
 use crate::intake::{Batch, Intake, Verdict};
 use crate::status::Counters;
 use crate::waiting::SharedIntake;
@@ -47,6 +48,7 @@ pub(crate) struct Recorder {
     /// The wait before the next try, while commits fail.
     retry: Option<Duration>,
     dropping: bool,
+    clocks: Clocks,
 }
 
 impl Recorder {
@@ -61,6 +63,7 @@ impl Recorder {
             commit: None.into(),
             retry: None,
             dropping: false,
+            clocks: Clocks::default(),
         }
     }
 
@@ -89,8 +92,12 @@ impl Recorder {
     }
 
     fn take(&mut self, message: &Message) {
-        let verdict = self.intake.lock().take(message, self.clock.now());
+        let now = self.clock.now();
+        let verdict = self.intake.lock().take(message, now);
         self.counters.count(verdict);
+        if let Some(remark) = self.clocks.remark(verdict, now) {
+            say(remark, message, now);
+        }
         if let Verdict::Taken { state, dropped } = verdict {
             if dropped > 0 {
                 self.say_that_it_drops();
@@ -209,6 +216,21 @@ impl Recorder {
             tokio::time::sleep(FINAL_RETRY).await;
         }
         Ok(())
+    }
+}
+
+fn say(remark: Remark, message: &Message, now: Timestamp) {
+    match remark {
+        Remark::NotSet => tracing::warn!(
+            %now,
+            "the clock seems not to be set: readings are counted but not recorded until it is. Check that the gateway reaches a time server"
+        ),
+        Remark::Set => tracing::info!(%now, "the clock is set: readings are recorded"),
+        Remark::Apart => tracing::warn!(
+            topic = %message.topic,
+            %now,
+            "a reading is dated before 2020 or more than a day ahead, so it is counted but not recorded, and so are others like it: the clock of its device or of the gateway seems to be wrong"
+        ),
     }
 }
 

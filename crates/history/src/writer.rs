@@ -5,6 +5,7 @@ use sqlx::{Connection, SqlitePool};
 
 use crate::database::PAGE_BYTES;
 use crate::intake::{Batch, NewSeries};
+use crate::quality;
 
 /// Pages in the log at which they are moved into the database file. Many commits rewrite the same last page, and all
 /// but its newest version are skipped then; the log stays at about 4 MB.
@@ -32,10 +33,17 @@ pub(crate) struct Committed {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pool: SqlitePool,
-    /// The key of each series, by its index.
-    ids: Vec<i64>,
+    /// What is stored of each series, by its index.
+    series: Vec<Stored>,
     /// Pages in the log after the last commit and in the file at the last checkpoint, once they were looked up.
     pages: Option<Pages>,
+}
+
+/// The row of a series.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+struct Stored {
+    id: i64,
+    since: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +54,12 @@ struct Pages {
 
 impl Writer {
     pub(crate) fn new(pool: SqlitePool) -> Self {
-        Self { pool, ids: Vec::new(), pages: None }
+        Self { pool, series: Vec::new(), pages: None }
     }
 
     /// How many series it knows.
     pub(crate) fn known(&self) -> usize {
-        self.ids.len()
+        self.series.len()
     }
 
     /// Writes a batch, or nothing of it.
@@ -60,7 +68,7 @@ impl Writer {
         if self.pages.is_none() {
             self.pages = Some(Pages { log: log_pages(&mut connection, LOOK).await?, file: 0 });
         }
-        let written = match write(&mut connection, &self.ids, batch).await {
+        let written = match write(&mut connection, &self.series, batch).await {
             Ok(written) => written,
             Err(error) => {
                 // SQLite may have rolled back on its own (a full disk), which leaves the connection's count of open
@@ -69,7 +77,7 @@ impl Writer {
                 return Err(error);
             }
         };
-        self.ids.extend(written.new_ids);
+        self.series = written.series;
         // The samples are safe; when the rest fails, the next commit tries again and says so.
         let bytes = match self.account(&mut connection).await {
             Ok(bytes) => bytes,
@@ -113,49 +121,62 @@ async fn log_pages(connection: &mut SqliteConnection, pragma: &'static str) -> R
 }
 
 struct Written {
-    new_ids: Vec<i64>,
+    series: Vec<Stored>,
     stored: u64,
     known: u64,
 }
 
+/// Stores a sample. A replay changes nothing, and then no page is written. A stale mark leaves what was measured as it
+/// was: this is `Sample::replaces` in SQL.
+const STORE: &str = "
+    INSERT INTO sample (ts, series, value, quality) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (ts, series) DO UPDATE SET value = excluded.value, quality = excluded.quality
+    WHERE (value <> excluded.value OR quality <> excluded.quality) AND (excluded.quality <> ?5 OR quality = ?5)";
+
 async fn write(
     connection: &mut SqliteConnection,
-    ids: &[i64],
+    known_series: &[Stored],
     batch: &Batch,
 ) -> Result<Written, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut new_ids = Vec::with_capacity(batch.new_series.len());
-    for series in &batch.new_series {
-        new_ids.push(series_id(&mut transaction, series).await?);
+    let mut series = known_series.to_vec();
+    for new in &batch.new_series {
+        series.push(series_of(&mut transaction, new).await?);
     }
     let (mut stored, mut known) = (0, 0);
     for sample in &batch.samples {
         // Its series is either known to the writer or new in this batch: the intake hands both over together.
-        let Some(id) = ids.get(sample.series).or_else(|| new_ids.get(sample.series - ids.len())) else {
-            continue;
-        };
-        // Of two values of one moment the later one counts. A replay changes nothing, and then no page is written.
-        let changed = sqlx::query(
-            "INSERT INTO sample (ts, series, value, quality) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (ts, series) DO UPDATE SET value = excluded.value, quality = excluded.quality \
-             WHERE value <> excluded.value OR quality <> excluded.quality",
-        )
-        .bind(sample.at)
-        .bind(id)
-        .bind(sample.value)
-        .bind(sample.quality)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+        let Some(row) = series.get_mut(sample.series) else { continue };
+        let changed = sqlx::query(STORE)
+            .bind(sample.at)
+            .bind(row.id)
+            .bind(sample.value)
+            .bind(sample.quality)
+            .bind(quality::STALE)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
         stored += changed;
         known += u64::from(changed == 0);
+        // The first sample to arrive need not be the earliest: the clock may have been ahead, or a device sends its
+        // past.
+        row.since = row.since.min(sample.at);
+    }
+    for (index, row) in series.iter().enumerate() {
+        if known_series.get(index).is_none_or(|before| row.since < before.since) {
+            sqlx::query("UPDATE series SET since = ?2 WHERE id = ?1 AND since > ?2")
+                .bind(row.id)
+                .bind(row.since)
+                .execute(&mut *transaction)
+                .await?;
+        }
     }
     transaction.commit().await?;
-    Ok(Written { new_ids, stored, known })
+    Ok(Written { series, stored, known })
 }
 
-/// The key of a series, which is made when it is new.
-async fn series_id(transaction: &mut SqliteConnection, series: &NewSeries) -> Result<i64, sqlx::Error> {
+/// The row of a series, which is made when it is new.
+async fn series_of(transaction: &mut SqliteConnection, series: &NewSeries) -> Result<Stored, sqlx::Error> {
     let (device, property) = &series.name;
     sqlx::query(
         "INSERT INTO series (device, property, since) VALUES (?1, ?2, ?3) ON CONFLICT (device, property) DO NOTHING",
@@ -165,7 +186,7 @@ async fn series_id(transaction: &mut SqliteConnection, series: &NewSeries) -> Re
     .bind(series.since)
     .execute(&mut *transaction)
     .await?;
-    sqlx::query_scalar("SELECT id FROM series WHERE device = ?1 AND property = ?2")
+    sqlx::query_as("SELECT id, since FROM series WHERE device = ?1 AND property = ?2")
         .bind(device.as_str())
         .bind(property.as_str())
         .fetch_one(transaction)

@@ -96,6 +96,52 @@ async fn a_retained_replay_is_not_recorded_twice() {
     assert_eq!(counts(&day_of(&history, "attic").await), 0);
 }
 
+/// A sensor that fell silent turned its last good sample into a stale one.
+#[tokio::test]
+async fn a_stale_mark_leaves_what_was_measured() {
+    let house = House::new();
+    let stale = |at| Reading { quality: Quality::Stale, ..reading("kitchen", 21.5, at) };
+    let good = reading("kitchen", 21.5, NOW);
+    let quality = |series: Series| (series.points[0].count, series.points[0].quality);
+    for readings in [[good.clone(), stale(NOW)], [stale(NOW), good.clone()]] {
+        let house = House::new();
+        let history = house.open(lazy()).await;
+        let going = super::waiting::Going::with(&history, &readings).await;
+        assert_eq!(quality(day_of(&history, "kitchen").await), (1, Quality::Ok));
+        let held = history.range(query("kitchen", NOW + 1, NOW + 2, 1)).await.unwrap().before.unwrap();
+        assert_eq!(held.quality, Quality::Ok);
+        going.end().await;
+        assert_eq!(quality(day_of(&history, "kitchen").await), (1, Quality::Ok));
+    }
+    // A mark whose sample is not known is all there is, and a later start that replays it changes nothing.
+    let history = house.open(lazy()).await;
+    record_all(&history, &[stale(NOW)]).await;
+    assert_eq!(quality(day_of(&history, "kitchen").await), (1, Quality::Stale));
+    record_all(&history, &[good]).await;
+    let going = super::waiting::Going::with(&history, &[stale(NOW)]).await;
+    assert_eq!(quality(day_of(&history, "kitchen").await), (1, Quality::Ok));
+    let held = history.range(query("kitchen", NOW + 1, NOW + 2, 1)).await.unwrap().before.unwrap();
+    assert_eq!(held.quality, Quality::Ok);
+    going.end().await;
+}
+
+/// A first sample that was taken while the clock was ahead made "recording since" a time in the future for ever.
+#[tokio::test]
+async fn recording_since_is_the_earliest_sample_and_not_the_first_to_arrive() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let since = async || day_of(&history, "kitchen").await.recording_since.unwrap().as_millis() - NOW;
+    record_all(&history, &[reading("kitchen", 1.0, NOW + 80_000_000)]).await;
+    assert_eq!(since().await, 80_000_000);
+    // In the run that meets the series again, and in one that knows it from an earlier commit.
+    record_all(&history, &[reading("kitchen", 1.0, NOW + 1_000), reading("kitchen", 1.0, NOW)]).await;
+    assert_eq!(since().await, 0);
+    let many: Vec<Reading> = (1..=6_000).map(|n| reading("kitchen", 1.0, NOW - n)).collect();
+    record_all(&history, &many).await;
+    assert_eq!(since().await, -6_000);
+    assert_eq!(with_sqlite3(&house.file(), "SELECT min(ts) - since FROM sample, series").await, 0);
+}
+
 #[tokio::test]
 async fn of_two_values_of_one_moment_the_later_one_counts() {
     let house = House::new();
