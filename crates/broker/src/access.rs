@@ -112,6 +112,9 @@ pub enum LoginError {
     /// The users cannot be looked up now.
     #[error("logins cannot be checked now; try again later")]
     Unavailable,
+    /// There were too many failed tries for this user or from this peer; it has to wait.
+    #[error("too many tries; try again later")]
+    TooManyTries,
 }
 
 /// Checks logins. It may take its time (password hashing does): it is called beside the accept loop, and at most

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use gatehouse_model::{Clock, Moment, Randomness};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::Core;
 use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Reception, listen};
-use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest};
+use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest, RevokeError};
 use crate::statistics::{Counters, Statistics};
 use crate::store::{Store, StoreError};
 use crate::{Authenticator, PublishGuard, Settings};
@@ -91,20 +91,20 @@ impl Broker {
         let snapshot = store.load().await?;
         let (sender, inbound) = mpsc::channel(INBOUND_BATCHES);
         let core = Core::new(settings.clone(), guard, randomness, snapshot, store.keeps(), started);
-        let hub = Hub {
-            core,
-            settings: settings.clone(),
-            clock,
-            store,
-            counters: Arc::clone(&counters),
-            inbound,
-            requests,
-            state: HubState::default(),
-        };
         // Whatever ends first, a shutdown or a task that died, ends all the others.
         let stop = shutdown.child_token();
         let _stops_when_dropped = stop.clone().drop_guard();
-        let door = Door::new(settings, counters, sender, authenticator, stop.clone());
+        let door = Door::new(settings.clone(), Arc::clone(&counters), sender, authenticator, stop.clone());
+        let hub = Hub {
+            core,
+            settings,
+            clock,
+            store,
+            counters,
+            inbound,
+            requests,
+            state: HubState::new(Arc::clone(&door.revocations)),
+        };
         let reception = Arc::new(Reception::new(Arc::new(door)));
         let _abandons_when_dropped = reception.abandon.clone().drop_guard();
         let mut accepting = JoinSet::new();
@@ -150,6 +150,24 @@ impl BrokerHandle {
     /// A client for the part of the gateway with this name.
     pub fn client(&self, part: &str) -> LocalClient {
         LocalClient::new(part, self.requests.clone())
+    }
+
+    /// Takes everything from a user that it has at the broker: every connection is closed (MQTT 5 clients are told
+    /// 0x87, Not authorized), and every session ends with its subscriptions and the messages that wait in it. Wills are
+    /// published under the rights that the user had, since the client did not say goodbye [MQTT-3.1.2-8]. A login of
+    /// the user that is being checked meanwhile is refused. Retained messages stay.
+    ///
+    /// It keeps nobody from coming back: take the user from the accounts before. It resolves when it is done and, where
+    /// a store keeps sessions, committed.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn revoke(&self, user: &str) -> Result<(), RevokeError> {
+        let (reply, answer) = oneshot::channel();
+        let request = LocalRequest::Revoke { user: user.into(), reply };
+        self.requests.send(request).await.map_err(|_| RevokeError::Closed)?;
+        // Nothing refuses a revocation: an answer means that it is done.
+        answer.await.map(drop).map_err(|_| RevokeError::Closed)
     }
 
     /// The figures now.

@@ -30,7 +30,7 @@ pub use access::{
     Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode, Rights,
 };
 pub use broker::{Broker, BrokerError, BrokerHandle, Parts};
-pub use local::{LocalClient, PublishError, SubscribeError, Subscription};
+pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
 pub use settings::Settings;
 pub use statistics::Statistics;
 pub use store::{Change, MemoryStore, Snapshot, Store, StoreError, Ticket};

@@ -36,10 +36,19 @@ pub enum SubscribeError {
     Closed,
 }
 
+/// Why a user was not revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevokeError {
+    /// The broker is not running any more, and with it nobody's connection is.
+    #[error("the broker has stopped")]
+    Closed,
+}
+
 /// What an in-process client asks of the hub.
 #[derive(Debug)]
 pub(crate) enum LocalRequest {
     Publish { message: Box<Message>, reply: oneshot::Sender<Result<(), Box<Refusal>>> },
+    Revoke { user: Arc<str>, reply: oneshot::Sender<Result<(), Box<Refusal>>> },
     Subscribe { filters: Vec<(TopicFilter, Qos)>, part: Arc<str>, reply: oneshot::Sender<Subscription> },
 }
 

@@ -59,6 +59,7 @@ pub(crate) enum Reason {
     QuotaExceeded = 0x97,
     PayloadFormatInvalid = 0x99,
     SharedNotSupported = 0x9E,
+    ConnectionRateExceeded = 0x9F,
 }
 
 /// Why bytes are no packet, or no packet that a client may send.

@@ -14,7 +14,7 @@ use super::timers::Timer;
 use super::{Action, Core};
 use crate::Identity;
 use crate::codec::{ConnAck, Connect, Encoder, Reason, Version, Will};
-use crate::store::Change;
+use crate::store::{Change, Ticket};
 
 /// A keep-alive that is missed by half is a client that is gone. [MQTT-3.1.2-22]
 const SILENCE_PERCENT: u64 = 150;
@@ -109,7 +109,8 @@ impl Core {
         Ok(())
     }
 
-    fn refuse(&mut self, connection: ConnectionId, version: Version, reason: Reason, text: &str) {
+    /// Answers a CONNECT with a refusal and closes.
+    pub(crate) fn refuse(&mut self, connection: ConnectionId, version: Version, reason: Reason, text: &str) {
         let mut bytes = BytesMut::new();
         Encoder::plain(version).connection_refused(reason, text, &mut bytes);
         self.tally.packets_sent += 1;
@@ -269,6 +270,18 @@ impl Core {
         if expiry == 0 {
             self.end_session(now, key);
         }
+    }
+
+    /// Ends every connection and every session of a user. The ticket, if there is one, has to be committed before it
+    /// holds across a restart.
+    pub(crate) fn revoke(&mut self, now: Moment, user: &str) -> Option<Ticket> {
+        let mark = self.journal.mark();
+        for key in self.sessions.keys_of(user) {
+            self.close(now, key, Some((Reason::NotAuthorized, "the user's access was revoked")), true);
+            // A session that does not outlive its connection is gone by now, and nobody else has its number yet.
+            self.end_session(now, key);
+        }
+        self.journal.since(mark)
     }
 
     /// Ends a session with everything that belongs to it. A will that was waiting is published. [MQTT-3.1.2-8]

@@ -147,6 +147,12 @@ impl Sessions {
         self.by_connection.values().copied().collect()
     }
 
+    /// The sessions of a user.
+    pub(crate) fn keys_of(&self, user: &str) -> Vec<u32> {
+        let is_theirs = |key: &u32| self.get(*key).is_some_and(|session| &*session.user == user);
+        self.by_client.values().copied().filter(is_theirs).collect()
+    }
+
     pub(crate) fn insert(&mut self, session: Session) -> u32 {
         let key = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);

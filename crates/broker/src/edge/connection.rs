@@ -110,6 +110,7 @@ where
         }
     };
     let version = connect.version;
+    let revocations = door.revocations.now();
     match door.identify(&connect, peer).await {
         Ok(identity) => {
             let outbox = Arc::new(Outbox::new(door.settings.outbound_bytes / 2));
@@ -117,6 +118,7 @@ where
                 connection,
                 connect: Box::new(Connect { password: None, ..connect }),
                 identity: Box::new(identity),
+                revocations,
                 outbox: Arc::clone(&outbox),
             };
             door.tell(arrival).await.then_some(Greeted { version, outbox })

@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Inbound;
+use super::{Inbound, Revocations};
 use crate::codec::{Connect, Reason};
 use crate::statistics::Counters;
 use crate::{Authenticator, Identity, Login, LoginError, Settings};
@@ -21,6 +21,7 @@ pub(crate) struct Door {
     pub(crate) stopping: CancellationToken,
     authenticator: Arc<dyn Authenticator>,
     logins: Semaphore,
+    pub(crate) revocations: Arc<Revocations>,
 }
 
 impl Door {
@@ -32,7 +33,8 @@ impl Door {
         stopping: CancellationToken,
     ) -> Self {
         let logins = Semaphore::new(settings.concurrent_logins.max(1));
-        Self { settings, counters, hub, stopping, authenticator, logins }
+        let revocations = Arc::default();
+        Self { settings, counters, hub, stopping, authenticator, logins, revocations }
     }
 
     /// Tells the hub something; false when there is no hub any more.
@@ -67,6 +69,9 @@ impl Door {
             Ok(Ok(identity)) => Ok(identity),
             Ok(Err(LoginError::BadCredentials)) => {
                 Err((Reason::BadCredentials, "the user name or the password is wrong"))
+            }
+            Ok(Err(LoginError::TooManyTries)) => {
+                Err((Reason::ConnectionRateExceeded, "there were too many tries; try again later"))
             }
             Ok(Err(LoginError::Unavailable)) | Err(_) => {
                 Err((Reason::ServerUnavailable, "logins cannot be checked now; try again later"))

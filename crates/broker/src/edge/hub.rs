@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::outbox::Outbox;
 use super::outlet::Outlet;
-use crate::codec::{Connect, Packet, WireError};
+use super::revocations::{Revocations, RevokedUsers};
+use crate::codec::{Connect, Packet, Reason, WireError};
 use crate::core::{Action, ConnectionId, Core, LocalGauge, Traffic};
 use crate::local::{LocalRequest, Subscription};
 use crate::local_queue::{LocalQueue, Pushed, QueueLimits};
@@ -41,6 +42,8 @@ pub(crate) enum Inbound {
         connection: ConnectionId,
         connect: Box<Connect>,
         identity: Box<Identity>,
+        /// How many users had been revoked before the login was checked.
+        revocations: u64,
         outbox: Arc<Outbox>,
     },
     Packets {
@@ -58,7 +61,7 @@ pub(crate) enum Inbound {
     },
 }
 
-/// An in-process publish that waits for its commit.
+/// An in-process request that waits for its commit.
 struct HeldReply {
     ticket: Ticket,
     reply: oneshot::Sender<Result<(), Box<Refusal>>>,
@@ -82,11 +85,21 @@ pub(crate) struct HubState {
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
     locals: HashMap<u32, Outlet>,
     held: Vec<HeldReply>,
+    /// Whoever asked for something that is done when the round is.
+    done: Vec<oneshot::Sender<Result<(), Box<Refusal>>>>,
+    revoked: RevokedUsers,
     /// Connections whose next batch is taken later, because those whom they publish to cannot follow.
     paused: BinaryHeap<Reverse<(Moment, ConnectionId)>>,
     actions: Vec<Action>,
     submitted: Ticket,
     committed: Ticket,
+}
+
+impl HubState {
+    /// A hub that has done nothing yet; `revocations` is how logins learn of revoked users.
+    pub(crate) fn new(revocations: Arc<Revocations>) -> Self {
+        Self { revoked: RevokedUsers::new(revocations), ..Self::default() }
+    }
 }
 
 impl Hub {
@@ -141,9 +154,13 @@ impl Hub {
 
     fn take_in(&mut self, now: Moment, batch: Inbound) {
         match batch {
-            Inbound::Arrived { connection, connect, identity, outbox } => {
+            Inbound::Arrived { connection, connect, identity, revocations, outbox } => {
                 let gauge = Arc::clone(&outbox);
                 self.state.outboxes.insert(connection, outbox);
+                if self.state.revoked.overtook(revocations, &identity.user) {
+                    let text = "the user may not come in any more";
+                    return self.core.refuse(connection, connect.version, Reason::NotAuthorized, text);
+                }
                 self.core.connect(now, connection, *connect, *identity, gauge);
             }
             Inbound::Packets { connection, packets } => {
@@ -195,6 +212,14 @@ impl Hub {
                 Ok(None) => drop(reply.send(Ok(()))),
                 Err(refusal) => drop(reply.send(Err(refusal))),
             },
+            LocalRequest::Revoke { user, reply } => {
+                let ticket = self.core.revoke(now, &user);
+                self.state.revoked.note(user);
+                match ticket {
+                    Some(ticket) => self.state.held.push(HeldReply { ticket, reply }),
+                    None => self.state.done.push(reply),
+                }
+            }
             LocalRequest::Subscribe { filters, part, reply } => {
                 let (number, retained) = self.core.subscribe_local(now, &filters);
                 let queue = Arc::new(LocalQueue::new(QueueLimits {
@@ -253,6 +278,9 @@ impl Hub {
             notice.log();
         }
         self.publish_counters();
+        for reply in self.state.done.drain(..) {
+            drop(reply.send(Ok(())));
+        }
     }
 
     fn deliver_local(&mut self, now: Moment, subscription: u32, message: Message, is_state: bool) {

@@ -6,7 +6,9 @@ mod hub;
 mod listener;
 mod outbox;
 mod outlet;
+mod revocations;
 
 pub(crate) use door::Door;
 pub(crate) use hub::{Hub, HubState, INBOUND_BATCHES, Inbound};
 pub(crate) use listener::{Reception, listen};
+pub(crate) use revocations::Revocations;

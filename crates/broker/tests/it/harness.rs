@@ -24,6 +24,9 @@ struct Users;
 #[async_trait]
 impl Authenticator for Users {
     async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError> {
+        if login.user == Some("hasty") {
+            return Err(LoginError::TooManyTries);
+        }
         if login.password != Some(b"secret") {
             return Err(LoginError::BadCredentials);
         }

@@ -92,6 +92,8 @@ async fn logins_are_needed_and_answered_in_the_words_of_each_version() {
         (connect(4, 0b0000_0010, &[]), 3, 5),
         (connect(4, 0b1100_0010, &["bar", "wrong"]), 3, 4),
         (connect(4, 0b1100_0010, &["nobody", "secret"]), 3, 4),
+        (connect(4, 0b1100_0010, &["hasty", "secret"]), 3, 3),
+        (connect(5, 0b1100_0010, &["hasty", "secret"]), 3, 0x9F),
         (connect(5, 0b0000_0010, &[]), 3, 0x87),
         (connect(5, 0b1100_0010, &["bar", "wrong"]), 3, 0x86),
         (connect(6, 0b0000_0010, &[]), 3, 0x84),
@@ -112,7 +114,7 @@ async fn logins_are_needed_and_answered_in_the_words_of_each_version() {
     let body = [text("MQIsdp"), vec![3, 0b1100_0010, 0, 0], text("old"), text("bar"), text("secret")];
     raw.send(&packet(0x10, &body.concat())).await;
     assert_eq!(raw.packet().await, [0x20, 2, 0, 0]);
-    assert_eq!(house.handle.statistics().logins_refused, 6);
+    assert_eq!(house.handle.statistics().logins_refused, 8);
     house.stop().await;
 }
 
@@ -221,4 +223,36 @@ async fn a_flood_neither_hides_a_switch_nor_holds_the_house_up() {
         }
     }
     house.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_user_is_gone_when_it_is_said_so() {
+    let house = House::start().await;
+    let mut bystander = house.connect().await;
+    let body = [text("MQTT"), vec![4, 0b1100_0010, 0, 0], text("bystander"), text("other"), text("secret")];
+    bystander.send(&packet(0x10, &body.concat())).await;
+    assert_eq!(bystander.packet().await, [0x20, 2, 0, 0]);
+    let mut version_3 = house.client("three").await;
+    let mut version_5 = house.connect().await;
+    // A session that lasts an hour: property 0x11.
+    let body = [
+        text("MQTT"),
+        vec![5, 0b1100_0000, 0, 0, 5, 0x11, 0, 0, 14, 16],
+        text("five"),
+        text("bar"),
+        text("secret"),
+    ];
+    version_5.send(&packet(0x10, &body.concat())).await;
+    assert_eq!(version_5.packet().await[0], 0x20);
+    house.handle.revoke("bar").await.unwrap();
+    let statistics = house.handle.statistics();
+    assert_eq!((statistics.clients_connected, statistics.sessions), (1, 1));
+    assert!(version_3.rest().await.is_empty());
+    let goodbye = version_5.rest().await;
+    assert_eq!((goodbye[0], goodbye[2]), (0xE0, 0x87));
+    bystander.ping().await;
+    house.handle.revoke("nobody").await.unwrap();
+    let handle = house.handle.clone();
+    house.stop().await;
+    assert_eq!(handle.revoke("bar").await, Err(gatehouse_broker::RevokeError::Closed));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatehouse_model::Qos;
 
-use super::world::{Sent, World, hello};
+use super::world::{Sent, World, hello, will};
 use crate::Rights;
 use crate::codec::{Connect, Disconnect, Packet, Version};
 
@@ -136,4 +136,38 @@ fn limits_of_sessions_and_identifiers_are_told() {
     let long = world.connect(hello(Version::V3, &"x".repeat(257)));
     assert_eq!(world.sent(long), [Sent::ConnAck(2, false)]);
     world.client(Version::V5, "first");
+}
+
+#[test]
+fn a_revoked_user_keeps_nothing() {
+    for version in [Version::V3, Version::V5] {
+        let mut world = World::new();
+        let lasting =
+            |client_id| Connect { clean_start: false, session_expiry: 3_600, ..hello(version, client_id) };
+        let bystander = world.client(version, "bystander");
+        world.subscribe(bystander, "will", Qos::AtMostOnce);
+        let bob = |world: &mut World, connect| world.connect_as(connect, "bob", Rights::everything());
+        let away = bob(&mut world, lasting("away"));
+        let _ = world.sent(away);
+        world.subscribe(away, "t", Qos::AtLeastOnce);
+        world.cut(away);
+        let here = bob(&mut world, Connect { will: will("will", "gone", 0), ..lasting("here") });
+        let short = bob(&mut world, hello(version, "short"));
+        let _ = (world.sent(here), world.sent(short));
+        world.publish_local("t", "secret", Qos::AtLeastOnce, false);
+        world.core.revoke(world.now, "bob");
+        world.settle();
+        for client in [here, short] {
+            assert!(!world.is_open(client));
+            let expected = if version == Version::V5 { vec![Sent::Disconnect(0x87)] } else { vec![] };
+            assert_eq!(world.sent(client), expected);
+        }
+        assert_eq!(world.payloads(bystander), ["gone"]);
+        assert!(world.is_open(bystander));
+        // Nothing is found again.
+        for client_id in ["away", "here"] {
+            let back = bob(&mut world, lasting(client_id));
+            assert_eq!(world.sent(back), [Sent::ConnAck(0, false)]);
+        }
+    }
 }
