@@ -15,7 +15,6 @@
 
 pub mod accounts;
 mod api;
-mod attempts;
 mod headers;
 pub mod live;
 mod ports;
@@ -23,7 +22,7 @@ mod serve;
 mod web;
 pub mod wire;
 
-pub use accounts::{Accounts, Role, User};
+pub use accounts::{Accounts, LogIn, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
     CommandRefused, Commander, HistoryProblem, HistoryReader, Ports, SeriesBefore, SeriesPoint, SeriesQuery,

@@ -27,6 +27,9 @@ pub struct Ports {
     pub demo: bool,
     /// The port where MQTT is really served, for the page to show.
     pub mqtt_port: u16,
+    /// The command that shows the set-up code, as somebody types it on the gateway: `gatehouse setup-code`, with the
+    /// option for the data directory when that is not the default one.
+    pub setup_hint: String,
 }
 
 /// Sends commands into the house.

@@ -3,6 +3,8 @@
 //! They are kept in a file that the daemon and the command line may have open at the same time; each change is one
 //! transaction.
 
+mod attempts;
+mod login;
 mod password;
 mod rules;
 mod sessions;
@@ -18,8 +20,9 @@ use std::sync::{Arc, Mutex};
 use gatehouse_model::{Clock, Randomness, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+pub use login::LogIn;
 pub use rules::{MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH};
 pub use setup::{MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
 
@@ -152,6 +155,11 @@ struct Inner {
     randomness: Arc<dyn Randomness>,
     own_code: Mutex<Option<setup::OwnCode>>,
     sessions_changed: watch::Sender<u64>,
+    attempts: Mutex<attempts::Attempts>,
+    /// Places to wait for a log-in.
+    log_ins: Semaphore,
+    /// Whose log-in is being checked.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Accounts {
@@ -166,10 +174,18 @@ impl Accounts {
         randomness: Arc<dyn Randomness>,
     ) -> Result<Self, AccountsError> {
         let pool = store::open(path).await?;
-        let hasher = password::Hasher::new(Arc::clone(&randomness));
-        let sessions_changed = watch::Sender::new(0);
-        let own_code = Mutex::new(None);
-        Ok(Self { inner: Arc::new(Inner { pool, hasher, clock, randomness, own_code, sessions_changed }) })
+        let inner = Inner {
+            pool,
+            hasher: password::Hasher::new(Arc::clone(&randomness)),
+            clock,
+            randomness,
+            own_code: Mutex::new(None),
+            sessions_changed: watch::Sender::new(0),
+            attempts: Mutex::default(),
+            log_ins: Semaphore::new(1 + login::MAX_WAITING_LOG_INS),
+            turn: Arc::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Adds a user.
@@ -191,7 +207,8 @@ impl Accounts {
     }
 
     /// The user of this name, when the password is right. It takes as long when there is no such user, so the time of
-    /// the answer does not tell who has an account.
+    /// the answer does not tell who has an account. It counts no tries: what comes from the network goes through
+    /// [`Accounts::log_in`].
     ///
     /// # Errors
     /// When the accounts cannot be read, or too many log-ins wait already ([`AccountsError::Busy`]).

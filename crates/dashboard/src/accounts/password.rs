@@ -20,8 +20,7 @@ const LANES: u32 = 1;
 /// take a small board's memory.
 const MAX_STORED_MEMORY_KIB: u32 = 64 * 1_024;
 
-/// Log-ins that may wait for their turn, for instance when all phones and devices come back after a restart. Further
-/// ones are told that the gateway is busy.
+/// Passwords that may wait to be hashed or checked. Further ones are told that the gateway is busy.
 const MAX_WAITING_HASHES: usize = 128;
 
 /// Salt length, in bytes (RFC 9106, section 3.1).

@@ -1,5 +1,6 @@
 //! The one-time code that lets the owner, and nobody else on the network, become the administrator.
 
+use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -7,13 +8,16 @@ use gatehouse_model::{Moment, Randomness, Timestamp};
 use sqlx::{Sqlite, Transaction};
 use subtle::ConstantTimeEq;
 
+use super::attempts::Target;
 use super::{Accounts, AccountsError, Role, User, rules};
 
 /// How long a code works.
 pub const SETUP_CODE_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
-/// Wrong tries after which a code stops working. With 30^8 codes, guessing is hopeless long before.
-pub const MAX_SETUP_TRIES: i64 = 10;
+/// Wrong tries after which a code stops working. It is more than the limits on tries let through in the code's life
+/// (twenty, then six a minute), so that nobody on the network can kill the code by guessing; it stands for the case that
+/// the gateway, which forgets its tries, is restarted again and again. Of 30^8 codes that is one in 60 millions.
+pub const MAX_SETUP_TRIES: i64 = 10_000;
 
 /// Characters that are not taken for each other: no 0 and O, no 1, I and L, no U beside V.
 const ALPHABET: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -25,13 +29,17 @@ const CODE_LENGTH: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// Another code, or one that has expired.
-    #[error("This is not the set-up code. `gatehouse setup-code` on the gateway shows the one that works.")]
+    #[error("This is not the set-up code.")]
     WrongCode,
-    /// Too many wrong tries.
-    #[error(
-        "There were too many wrong tries with this code. `gatehouse setup-code` on the gateway makes a new one."
-    )]
+    /// Too many wrong tries with this code: it does not work any more.
+    #[error("There were too many wrong tries with this code.")]
     TooManyTries,
+    /// Too many wrong tries of late, from this address or from all together.
+    #[error("There were too many wrong tries.")]
+    Slowed {
+        /// How long to wait for the next try.
+        retry_after: Duration,
+    },
     /// Somebody can administrate already.
     #[error("This gateway is set up already. Log in.")]
     AlreadySetUp,
@@ -94,9 +102,23 @@ impl Accounts {
     /// in the code do not matter.
     ///
     /// # Errors
-    /// See [`SetupError`]. A wrong code counts as a try, a bad name or password does not.
-    pub async fn complete_setup(&self, code: &str, name: &str, password: &str) -> Result<User, SetupError> {
-        self.check_code(code).await?;
+    /// See [`SetupError`]. A wrong code counts as a try of the address `from`, by the rule of [`Accounts::log_in`]; a
+    /// bad name or password does not.
+    pub async fn complete_setup(
+        &self,
+        code: &str,
+        name: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<User, SetupError> {
+        let now = self.inner.clock.moment();
+        let taken = self.attempts().take(from, Target::SetUp, now);
+        taken.map_err(|retry_after| SetupError::Slowed { retry_after })?;
+        let checked = self.check_code(code).await;
+        if !matches!(checked, Err(SetupError::WrongCode | SetupError::TooManyTries)) {
+            self.attempts().give_back(from, &Target::SetUp, now);
+        }
+        checked?;
         rules::check_name(name)?;
         rules::check_password(password)?;
         let hash = self.inner.hasher.hash(password).await?;

@@ -1,5 +1,6 @@
 //! Accounts in a throw-away folder, on a clock that stands still.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,9 @@ use super::sessions::{MAX_SESSIONS_PER_USER, SESSION_IDLE, SESSION_LONGEST};
 use super::*;
 
 const PASSWORD: &str = "lamp in the window";
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
 
 struct World {
     folder: tempfile::TempDir,
@@ -135,18 +139,18 @@ async fn the_set_up_code_works_once() {
     let other_process = world.open(2).await;
     assert_eq!(other_process.setup_code().await.unwrap(), Some(code.clone()));
 
-    let wrong = accounts.complete_setup("AAAA-AAAA", "ana", PASSWORD).await;
+    let wrong = accounts.complete_setup("AAAA-AAAA", "ana", PASSWORD, HERE).await;
     assert!(matches!(wrong, Err(SetupError::WrongCode)));
-    let weak = accounts.complete_setup(&code, "ana", "short").await;
+    let weak = accounts.complete_setup(&code, "ana", "short", HERE).await;
     assert!(matches!(weak, Err(SetupError::Accounts(AccountsError::WeakPassword(_)))));
-    let unnamed = accounts.complete_setup(&code, "", PASSWORD).await;
+    let unnamed = accounts.complete_setup(&code, "", PASSWORD, HERE).await;
     assert!(matches!(unnamed, Err(SetupError::Accounts(AccountsError::InvalidName(_)))));
 
     let typed = code.to_lowercase().replace('-', " ");
-    let ana = accounts.complete_setup(&typed, "ana", PASSWORD).await.unwrap();
+    let ana = accounts.complete_setup(&typed, "ana", PASSWORD, HERE).await.unwrap();
     assert_eq!(ana.role, Role::Admin);
     assert_eq!(accounts.setup_code().await.unwrap(), None);
-    let again = accounts.complete_setup(&code, "eva", PASSWORD).await;
+    let again = accounts.complete_setup(&code, "eva", PASSWORD, HERE).await;
     assert!(matches!(again, Err(SetupError::AlreadySetUp)));
 }
 
@@ -156,27 +160,46 @@ async fn of_two_set_ups_at_once_one_wins() {
     let accounts = world.open(1).await;
     let code = accounts.setup_code().await.unwrap().unwrap();
     let (ana, eva) = tokio::join!(
-        accounts.complete_setup(&code, "ana", PASSWORD),
-        accounts.complete_setup(&code, "eva", PASSWORD)
+        accounts.complete_setup(&code, "ana", PASSWORD, HERE),
+        accounts.complete_setup(&code, "eva", PASSWORD, HERE)
     );
     assert!(ana.is_ok() != eva.is_ok());
     assert_eq!(accounts.list().await.unwrap().len(), 1);
 }
 
+/// Ten requests of anybody on the network used to kill the code.
 #[tokio::test]
-async fn the_set_up_code_dies_of_guesses() {
+async fn guesses_are_slowed_and_do_not_kill_the_set_up_code() {
     let world = World::new();
     let accounts = world.open(1).await;
     let code = accounts.setup_code().await.unwrap().unwrap();
-    for _ in 0..MAX_SETUP_TRIES {
-        let wrong = accounts.complete_setup("AAAA-AAAA", "ana", PASSWORD).await;
-        assert!(matches!(wrong, Err(SetupError::WrongCode)));
+    let mut wrong = 0;
+    for _ in 0..100 {
+        match accounts.complete_setup("AAAA-AAAA", "eva", PASSWORD, HERE).await {
+            Err(SetupError::WrongCode) => wrong += 1,
+            Err(SetupError::Slowed { retry_after }) => assert_eq!(retry_after, Duration::from_secs(30)),
+            other => panic!("{other:?}"),
+        }
     }
-    let late = accounts.complete_setup(&code, "ana", PASSWORD).await;
+    assert_eq!(wrong, 5);
+    accounts.complete_setup(&code, "ana", PASSWORD, ELSEWHERE).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_set_up_code_dies_in_the_end() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let code = accounts.setup_code().await.unwrap().unwrap();
+    sqlx::query("UPDATE setup_code SET tries = ?")
+        .bind(MAX_SETUP_TRIES)
+        .execute(&accounts.inner.pool)
+        .await
+        .unwrap();
+    let late = accounts.complete_setup(&code, "ana", PASSWORD, HERE).await;
     assert!(matches!(late, Err(SetupError::TooManyTries)));
     let fresh = accounts.setup_code().await.unwrap().unwrap();
     assert_ne!(fresh, code);
-    accounts.complete_setup(&fresh, "ana", PASSWORD).await.unwrap();
+    accounts.complete_setup(&fresh, "ana", PASSWORD, HERE).await.unwrap();
 }
 
 #[tokio::test]
@@ -185,7 +208,7 @@ async fn the_set_up_code_expires() {
     let accounts = world.open(1).await;
     let code = accounts.setup_code().await.unwrap().unwrap();
     world.clock.advance(SETUP_CODE_LIFE);
-    let late = accounts.complete_setup(&code, "ana", PASSWORD).await;
+    let late = accounts.complete_setup(&code, "ana", PASSWORD, HERE).await;
     assert!(matches!(late, Err(SetupError::WrongCode)));
     assert_ne!(accounts.setup_code().await.unwrap(), Some(code));
 }
@@ -199,7 +222,7 @@ async fn the_set_up_code_survives_the_clock_being_set() {
     let accounts = world.open(1).await;
     let code = accounts.setup_code().await.unwrap().unwrap();
     world.clock.set_wall(Timestamp::from_millis(1_795_252_440_000));
-    accounts.complete_setup(&code, "ana", PASSWORD).await.unwrap();
+    accounts.complete_setup(&code, "ana", PASSWORD, HERE).await.unwrap();
 }
 
 #[tokio::test]
@@ -209,7 +232,7 @@ async fn an_administrator_of_the_command_line_ends_the_set_up() {
     let code = accounts.setup_code().await.unwrap().unwrap();
     accounts.add("bar", Role::Admin, PASSWORD).await.unwrap();
     assert_eq!(accounts.setup_code().await.unwrap(), None);
-    let late = accounts.complete_setup(&code, "ana", PASSWORD).await;
+    let late = accounts.complete_setup(&code, "ana", PASSWORD, HERE).await;
     assert!(matches!(late, Err(SetupError::AlreadySetUp)));
 }
 
@@ -267,4 +290,76 @@ async fn the_file_holds_no_token() {
     assert_eq!(kept.len(), 1);
     assert_ne!(kept[0], token.as_str().as_bytes());
     assert_eq!(kept[0].len(), 32);
+}
+
+#[tokio::test]
+async fn wrong_log_ins_wait_and_right_ones_do_not() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let ana = accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let log_in =
+        async |password: &str, from| accounts.log_in("ana", password.as_bytes(), from).await.unwrap();
+    assert_eq!(log_in(PASSWORD, HERE).await, LogIn::Welcome(ana.clone()));
+    for _ in 0..5 {
+        assert_eq!(log_in("wrong password", ELSEWHERE).await, LogIn::Wrong);
+    }
+    let wait = LogIn::TooManyTries { retry_after: Duration::from_secs(30) };
+    assert_eq!(log_in(PASSWORD, ELSEWHERE).await, wait);
+    assert_eq!(log_in(PASSWORD, HERE).await, LogIn::Welcome(ana.clone()));
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(log_in(PASSWORD, ELSEWHERE).await, LogIn::Welcome(ana), "nobody is locked out for ever");
+}
+
+/// After a restart the programs of one host come back at the same time.
+#[tokio::test]
+async fn right_log_ins_at_once_do_not_refuse_each_other() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let ana = accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let all = (0..12).map(|_| accounts.log_in("ana", PASSWORD.as_bytes(), HERE));
+    for answer in futures_util::future::join_all(all).await {
+        assert_eq!(answer.unwrap(), LogIn::Welcome(ana.clone()));
+    }
+}
+
+#[tokio::test]
+async fn wrong_log_ins_at_once_do_not_get_around_the_limit() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let all = (0..40).map(|_| accounts.log_in("ana", b"wrong password", HERE));
+    let answers = futures_util::future::join_all(all).await;
+    let wrong = answers.iter().filter(|answer| matches!(answer, Ok(LogIn::Wrong))).count();
+    assert_eq!(wrong, 5);
+}
+
+#[tokio::test]
+async fn too_many_log_ins_at_once_are_told_so() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let _all = accounts.inner.log_ins.try_acquire_many(1 + login::MAX_WAITING_LOG_INS as u32).unwrap();
+    assert!(matches!(accounts.log_in("ana", b"x", HERE).await, Err(AccountsError::Busy)));
+}
+
+/// Who hangs up before the answer has still used a try.
+#[tokio::test]
+async fn hanging_up_early_gives_no_tries_for_nothing() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    for _ in 0..5 {
+        let mut log_in = Box::pin(accounts.log_in("ana", b"wrong password", HERE));
+        let before = accounts.attempts().wait(HERE, &attempts::Target::name("ana"), world.clock.moment());
+        assert_eq!(before, Duration::ZERO);
+        while Arc::clone(&accounts.inner.turn).try_lock_owned().is_ok() {
+            tokio::select! {
+                biased;
+                _ = &mut log_in => panic!("answered early"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        drop(log_in);
+        drop(accounts.inner.turn.lock().await);
+    }
+    let refused = accounts.log_in("ana", PASSWORD.as_bytes(), HERE).await.unwrap();
+    assert!(matches!(refused, LogIn::TooManyTries { .. }));
 }

@@ -8,7 +8,7 @@ use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 
 use crate::HistoryProblem;
-use crate::accounts::{AccountsError, SetupError};
+use crate::accounts::AccountsError;
 use crate::wire::{ApiErrorBody, ApiErrorDetail};
 
 /// An error of the API.
@@ -129,18 +129,6 @@ impl From<HistoryProblem> for ApiError {
                     Duration::from_secs(60),
                 )
             }
-        }
-    }
-}
-
-impl From<SetupError> for ApiError {
-    fn from(error: SetupError) -> Self {
-        let text = error.to_string();
-        match error {
-            SetupError::WrongCode => Self::new(StatusCode::FORBIDDEN, "wrong_code", text),
-            SetupError::TooManyTries => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", text),
-            SetupError::AlreadySetUp => Self::new(StatusCode::CONFLICT, "already_set_up", text),
-            SetupError::Accounts(error) => error.into(),
         }
     }
 }

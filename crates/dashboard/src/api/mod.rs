@@ -12,7 +12,7 @@ mod set;
 mod tests;
 
 use std::any::Any;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request};
@@ -31,7 +31,6 @@ use utoipa::OpenApi;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Peer;
 
-use crate::attempts::Attempts;
 use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
 use crate::{Accounts, Commander, HistoryReader, LiveHouse, Ports, headers, web};
 
@@ -51,7 +50,7 @@ pub(crate) struct App {
     randomness: Arc<dyn Randomness>,
     demo: bool,
     mqtt_port: u16,
-    attempts: Mutex<Attempts>,
+    setup_hint: String,
     event_streams: Arc<Semaphore>,
     /// Ends the event streams.
     shutdown: CancellationToken,
@@ -59,8 +58,8 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(ports: Ports, shutdown: CancellationToken) -> Self {
-        let Ports { accounts, live, commander, history, clock, randomness, demo, mqtt_port } = ports;
-        let attempts = Mutex::new(Attempts::default());
+        let Ports { accounts, live, commander, history, clock, randomness, demo, mqtt_port, setup_hint } =
+            ports;
         let event_streams = Arc::new(Semaphore::new(events::MAX_EVENT_STREAMS));
         Self {
             accounts,
@@ -71,7 +70,7 @@ impl App {
             randomness,
             demo,
             mqtt_port,
-            attempts,
+            setup_hint,
             event_streams,
             shutdown,
         }

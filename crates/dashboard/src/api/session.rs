@@ -1,6 +1,6 @@
 //! Coming in and going out: the first set-up, log-in, log-out.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,9 +10,9 @@ use axum::response::{AppendHeaders, IntoResponse};
 
 use super::extract::{Body, PeerAddress, SESSION_COOKIE, session_token};
 use super::{ApiError, App};
-use crate::User;
-use crate::accounts::{SESSION_LONGEST, SessionToken};
+use crate::accounts::{SESSION_LONGEST, SessionToken, SetupError};
 use crate::wire::{ApiErrorBody, LoginRequest, Session, SessionUser, SetupRequest};
+use crate::{LogIn, User};
 
 /// Tells whether the gateway is set up, and who is logged in.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Session)))]
@@ -40,11 +40,31 @@ pub(super) async fn session(
 )]
 pub(super) async fn set_up(
     State(app): State<Arc<App>>,
+    PeerAddress(address): PeerAddress,
     Body(SetupRequest { code, name, password }): Body<SetupRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let user = app.accounts.complete_setup(&code, &name, &password).await?;
+    let user = app.accounts.complete_setup(&code, &name, &password, address).await;
+    let user = user.map_err(|error| explain_setup(&app, error))?;
     tracing::info!(user = %user.name, "the gateway is set up");
     welcome(&app, &user, StatusCode::CREATED).await
+}
+
+/// What went wrong, and the command on the gateway that helps.
+fn explain_setup(app: &App, error: SetupError) -> ApiError {
+    let (text, command) = (error.to_string(), &app.setup_hint);
+    match error {
+        SetupError::WrongCode => {
+            let message = format!("{text} `{command}` on the gateway shows the one that works.");
+            ApiError::new(StatusCode::FORBIDDEN, "wrong_code", message)
+        }
+        SetupError::TooManyTries => {
+            let message = format!("{text} `{command}` on the gateway makes a new one.");
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message)
+        }
+        SetupError::Slowed { retry_after } => ApiError::too_many_tries(retry_after),
+        SetupError::AlreadySetUp => ApiError::new(StatusCode::CONFLICT, "already_set_up", text),
+        SetupError::Accounts(error) => error.into(),
+    }
 }
 
 /// Logs in.
@@ -61,17 +81,14 @@ pub(super) async fn log_in(
     PeerAddress(address): PeerAddress,
     Body(LoginRequest { name, password }): Body<LoginRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let attempts = || app.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-    attempts().take(address, &name, app.clock.moment()).map_err(ApiError::too_many_tries)?;
-    let verified = app.accounts.verify(&name, password.as_bytes()).await;
-    if !matches!(verified, Ok(None)) {
-        attempts().give_back(address, &name, app.clock.moment());
+    match app.accounts.log_in(&name, password.as_bytes(), address).await? {
+        LogIn::Welcome(user) => welcome(&app, &user, StatusCode::OK).await,
+        LogIn::Wrong => {
+            tracing::debug!(%address, "a wrong log-in");
+            Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_login", "Name or password is wrong."))
+        }
+        LogIn::TooManyTries { retry_after } => Err(ApiError::too_many_tries(retry_after)),
     }
-    let Some(user) = verified? else {
-        tracing::debug!(%address, "a wrong log-in");
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_login", "Name or password is wrong."));
-    };
-    welcome(&app, &user, StatusCode::OK).await
 }
 
 /// Logs out. It is no error when nobody was logged in.

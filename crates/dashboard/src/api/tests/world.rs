@@ -154,6 +154,7 @@ impl World {
             randomness: Arc::new(SeededRandomness::new(2)),
             demo: true,
             mqtt_port: 1883,
+            setup_hint: "gatehouse setup-code --data-dir /srv/casa".to_owned(),
         }
     }
 

@@ -1,0 +1,77 @@
+//! Coming in with name and password, at the page or over MQTT: both draw on one table of tries.
+
+use std::net::IpAddr;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::attempts::{Attempts, Target};
+use super::{Accounts, AccountsError, User};
+
+/// Log-ins that may wait for their turn, for instance when all phones and devices come back after a restart. Further
+/// ones are told that the gateway is busy.
+pub(super) const MAX_WAITING_LOG_INS: usize = 128;
+
+/// The answer to a log-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogIn {
+    /// Name and password are right.
+    Welcome(User),
+    /// Name or password is wrong.
+    Wrong,
+    /// The password was not even looked at, since too many before it were wrong.
+    TooManyTries {
+        /// How long to wait for the next try.
+        retry_after: Duration,
+    },
+}
+
+impl Accounts {
+    /// Logs in, from the address `from`, at the page or over MQTT: whichever door, the same tries are counted.
+    ///
+    /// The rule: a wrong log-in costs its address a try (five, then two a minute) and its name a try (twenty from
+    /// everywhere together, then six a minute). A right one costs nothing, and neither does one that is told to wait,
+    /// so no wait is longer than 30 s and none grows. An address from which a name once came in rightly, since the
+    /// start of the process, is at home for that name: only wrong log-ins of this very name from this very address
+    /// count there. So a client that reconnects with a right password is not slowed by what strangers try, by
+    /// other names that fail on its host, or by how often it reconnects. Who comes from a new address while at
+    /// least four others keep trying the name may have to try again until they stop.
+    ///
+    /// # Errors
+    /// When the accounts cannot be read, or too many log-ins wait already ([`AccountsError::Busy`]).
+    pub async fn log_in(&self, name: &str, password: &[u8], from: IpAddr) -> Result<LogIn, AccountsError> {
+        let target = Target::name(name);
+        let now = || self.inner.clock.moment();
+        // Who has to wait anyway takes no place from the others.
+        let wait = self.attempts().wait(from, &target, now());
+        if wait > Duration::ZERO {
+            return Ok(LogIn::TooManyTries { retry_after: wait });
+        }
+        let _place = self.inner.log_ins.try_acquire().map_err(|_| AccountsError::Busy)?;
+        // One at a time (so are the hashes): a dozen right ones at once, from one host after a restart, must not
+        // count as tries that are under way and refuse each other, and many wrong ones at once must not slip through.
+        let turn = Arc::clone(&self.inner.turn).lock_owned().await;
+        if let Err(retry_after) = self.attempts().take(from, target.clone(), now()) {
+            return Ok(LogIn::TooManyTries { retry_after });
+        }
+        let (accounts, name, password) = (self.clone(), name.to_owned(), password.to_owned());
+        // A task of its own comes to its end when the client hangs up: who gives up early is not counted as wrong,
+        // and nobody gets tries for nothing by hanging up.
+        let check = tokio::spawn(async move {
+            let verified = accounts.verify(&name, &password).await;
+            let now = accounts.inner.clock.moment();
+            match &verified {
+                Ok(Some(_)) => accounts.attempts().right(from, target, now),
+                Ok(None) => {}
+                Err(_) => accounts.attempts().give_back(from, &target, now),
+            }
+            drop(turn);
+            verified
+        });
+        let verified = check.await.map_err(|_| AccountsError::Hash("the work was broken off".to_owned()))?;
+        Ok(verified?.map_or(LogIn::Wrong, LogIn::Welcome))
+    }
+
+    pub(super) fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.inner.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
