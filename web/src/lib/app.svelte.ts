@@ -14,6 +14,7 @@ import { LiveHouse } from './house/house.svelte';
 import { EventStream, type EventName } from './house/stream';
 import { errorSentence } from './i18n/errors';
 import { i18n } from './i18n/i18n.svelte';
+import { propertyName } from './tiles/names';
 
 /** Where the visitor stands: the gate comes before the house. */
 export type Phase = 'loading' | 'unreachable' | 'setup' | 'login' | 'in';
@@ -45,6 +46,7 @@ class App {
     set: (device, property, value) => api.set(device, property, value),
     now: () => this.clock.exact(),
     announce: (name, reason) => (this.announcement = i18n.t.control.refused(name, reason)),
+    nameOf: (property) => propertyName(property, i18n.t),
     sentence: (error) => errorSentence(error, i18n.t),
     noReason: () => i18n.t.control.refusedUnknown,
     noOutcome: (ms) => i18n.t.control.noOutcome(i18n.format.duration(ms)),

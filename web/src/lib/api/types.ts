@@ -8,6 +8,7 @@ import type { CauseView, HistorySeries, Property, Scalar, SessionUser } from './
 export type {
   Availability,
   AvailabilityEvent,
+  ClockEvent,
   Device,
   Gateway,
   HistoryPoint,
@@ -29,11 +30,6 @@ export type Value = Scalar;
 
 /** What a property is, without what it says. */
 export type PropertyInfo = Omit<Property, 'reading'>;
-
-/** The gateway's clock. Every event carries it, and one with nothing else comes every 15 s. */
-export interface ClockEvent {
-  now: string;
-}
 
 export type History = HistorySeries;
 export type User = SessionUser;

@@ -1,7 +1,8 @@
 /** Commands from the page: pending until the gateway reports the new state, or says why not. */
 
 import { ApiError } from '../api/client';
-import type { ResultEvent, SetAccepted, Value } from '../api/types';
+import type { PropertyInfo, ResultEvent, SetAccepted, Value } from '../api/types';
+import { gatewayWords } from '../i18n/gateway-words';
 import type { LiveDevice, LiveHouse, LiveProperty } from './house.svelte';
 
 /** Without an outcome for so long, the page stops waiting and says so. */
@@ -21,6 +22,8 @@ export interface CommandParts {
   now: () => number;
   /** A refusal to be read out: what was switched, and why it was not. */
   announce: (name: string, reason: string) => void;
+  /** What a value is called. */
+  nameOf: (property: PropertyInfo) => string;
   /** The sentence for a failed request. */
   sentence: (error: ApiError) => string;
   /** The sentence for a refusal without a reason. */
@@ -49,7 +52,9 @@ export class Commands {
     property.refusal = null;
     property.pending = { asked: value, sentAt: this.parts.now() };
     const name =
-      device.properties.length > 1 ? `${device.info.name}, ${property.info.name}` : device.info.name;
+      device.properties.length > 1
+        ? `${device.info.name}, ${this.parts.nameOf(property.info)}`
+        : device.info.name;
     const timer = setTimeout(() => this.#refuse(command, this.parts.noOutcome(OUTCOME_MS)), OUTCOME_MS);
     const command: UnderWay = { device: device.info.id, property, name, id: null, timer };
     this.#underWay.add(command);
@@ -102,7 +107,7 @@ export class Commands {
 
   #settle(command: UnderWay, result: ResultEvent) {
     if (!result.ok) {
-      this.#refuse(command, result.reason ?? this.parts.noReason());
+      this.#refuse(command, result.reason === null ? this.parts.noReason() : gatewayWords(result.reason));
       return;
     }
     this.takeState(command.property);

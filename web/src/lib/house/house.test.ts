@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../api/client';
 import type { Device, House, ReadingEvent } from '../api/types';
+import { gatewayWords } from '../i18n/gateway-words';
 import { backOffMs } from './back-off';
 import { Commands, OUTCOME_MS, REFUSAL_MS, STATE_MS } from './commands';
 import { LiveHouse } from './house.svelte';
@@ -10,6 +11,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const AT = '2026-11-21T09:00:00.000Z';
+const now = AT;
 
 const lamp: Device = {
   id: 'lamp',
@@ -53,13 +55,14 @@ const reading = (value: string | number, at = AT): ReadingEvent => ({
   quality: 'ok',
   at,
   cause: null,
+  now,
 });
 
 describe('the house', () => {
   it('keeps the latest of everything', () => {
     const live = newHouse();
     live.takeReading(reading('ON', '2026-11-21T09:05:00.000Z'));
-    live.takeAvailability({ device: 'lamp', availability: 'offline', fault: 'No answer.' });
+    live.takeAvailability({ device: 'lamp', availability: 'offline', fault: 'No answer.', now });
     const device = live.device('lamp');
     expect(device?.property('power')?.reading?.value).toBe('ON');
     expect(device?.fault).toBe('No answer.');
@@ -112,12 +115,13 @@ describe('a command', () => {
       set,
       now: () => 0,
       announce,
+      nameOf: ({ name }) => name,
       sentence: (error) => error.message,
       noReason: () => 'No reason.',
       noOutcome: () => 'No outcome.',
     });
     const result = (ok: boolean, reason: string | null = null, id: string | null = 'x1') =>
-      commands.takeResult({ device: 'lamp', property: 'power', id, ok, reason });
+      commands.takeResult({ device: 'lamp', property: 'power', id, ok, reason, now });
     const report = (value: string) => {
       live.takeReading(reading(value));
       commands.takeState(property);
@@ -169,8 +173,8 @@ describe('a command', () => {
     await commands.send(device, property, 'ON');
     result(false, 'Window is open.');
     expect(property.pending).toBeNull();
-    expect(property.refusal).toBe('Window is open.');
-    expect(announce).toHaveBeenCalledWith('Lamp', 'Window is open.');
+    expect(property.refusal).toBe(gatewayWords('Window is open.'));
+    expect(announce).toHaveBeenCalledWith('Lamp', gatewayWords('Window is open.'));
     vi.advanceTimersByTime(REFUSAL_MS);
     expect(property.refusal).toBeNull();
   });
@@ -182,7 +186,7 @@ describe('a command', () => {
     result(false, 'Too soon.');
     answer({ id: 'x1' });
     await sent;
-    expect(property.refusal).toBe('Too soon.');
+    expect(property.refusal).toBe(gatewayWords('Too soon.'));
   });
 
   it('that is done but was so already ends by itself', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { es } from './es';
+import { gatewayWords, partsOf, withoutMarks } from './gateway-words';
 import { languageOfBrowser, localeFor } from './language';
 import { zh } from './zh';
 
@@ -56,5 +57,26 @@ describe('the language', () => {
     expect(localeFor('es', ['en-US', 'es-MX'])).toBe('es-MX');
     expect(localeFor('es', ['es'])).toBe('es-ES');
     expect(localeFor('en', ['de-DE'])).toBe('en-GB');
+  });
+});
+
+describe('a sentence with words of the gateway', () => {
+  it('is taken apart where they begin and end', () => {
+    expect(partsOf(`Calefactor: ${gatewayWords('Window is open.')}`)).toEqual([
+      { text: 'Calefactor: ', isGateways: false },
+      { text: 'Window is open.', isGateways: true },
+    ]);
+    expect(partsOf(`${gatewayWords('a')}, hace 3 s`).map(({ isGateways }) => isGateways)).toEqual([
+      true,
+      false,
+    ]);
+    expect(partsOf('Solo nuestra')).toEqual([{ text: 'Solo nuestra', isGateways: false }]);
+    expect(partsOf('')).toEqual([]);
+  });
+
+  it('is not confused by marks inside the gateway’s own', () => {
+    const words = gatewayWords(gatewayWords('a\u2069b'));
+    expect(partsOf(words)).toEqual([{ text: 'ab', isGateways: true }]);
+    expect(withoutMarks(words)).toBe('ab');
   });
 });

@@ -3,6 +3,9 @@ import type { PropertyInfo } from '../api/types';
 import { Format } from '../format/format';
 import { en } from '../i18n/en';
 import { es } from '../i18n/es';
+import { gatewayWords, withoutMarks } from '../i18n/gateway-words';
+import { zh } from '../i18n/zh';
+import { propertyName } from './names';
 import { causeText, isLit, isTrusted, noteOf, stateOf, valueText, worstOf, type Facts } from './state';
 
 const format = new Format('en-GB', en.units);
@@ -51,7 +54,7 @@ const read = (
   at: NOW - age,
   since: NOW - age,
 });
-const note = (parts: Partial<Facts>) => noteOf(facts(parts), NOW, en, format);
+const note = (parts: Partial<Facts>) => withoutMarks(noteOf(facts(parts), NOW, en, format));
 
 describe('the states of a tile', () => {
   it.each<[string, Partial<Facts>, string]>([
@@ -128,6 +131,30 @@ describe('causes', () => {
     expect(causeText(page, 'ON', en)).toBe('Switched on by ana on the page');
     expect(causeText(page, 'OFF', es)).toBe('Lo apagó ana en la página');
     const watch = { ...nobody, sentence: 'the night watch', by: 'part' } as const;
-    expect(causeText(watch, 'ON', en)).toBe('Switched on by the night watch');
+    expect(causeText(watch, 'ON', en)).toBe(`Switched on by ${gatewayWords('the night watch')}`);
+  });
+});
+
+describe('the gateway’s own words', () => {
+  it('are marked in what the page says', () => {
+    const fault = 'No answer on I2C bus 1.';
+    expect(noteOf(facts({ availability: 'offline', fault }), NOW, es, format)).toBe(gatewayWords(fault));
+    expect(noteOf(facts({ availability: 'offline' }), NOW, es, format)).toBe(es.tile.offline);
+    const parts = { client_id: null, user: null, name: null, chain: [] };
+    const cause = { ...parts, by: 'fail-safe', sentence: 'fail-safe: too long', reason: 'too long' } as const;
+    expect(causeText(cause, 'OFF', es)).toBe(`Lo apagó el modo seguro: ${gatewayWords('too long')}`);
+  });
+});
+
+describe('the name of a value', () => {
+  const name = (id: string, given: string) => propertyName({ id, name: given }, zh);
+
+  it('is translated when it is the gateway’s own, and is else the owner’s', () => {
+    expect(name('temperature', 'Temperature')).toBe('温度');
+    expect(name('temperature', 'Processor temperature')).toBe('处理器温度');
+    expect(name('disk-free', 'Disk free')).toBe('可用磁盘');
+    expect(name('temperature', 'Wine')).toBe('Wine');
+    expect(name('load', 'Temperature')).toBe('Temperature');
+    expect(name('constructor', 'Constructor')).toBe('Constructor');
   });
 });

@@ -3,6 +3,7 @@
 import type { Availability, Cause, PropertyInfo, Quality, Value } from '../api/types';
 import type { Format } from '../format/format';
 import type { Messages } from '../i18n/en';
+import { gatewayWords } from '../i18n/gateway-words';
 
 export type TileState = 'live' | 'on' | 'pending' | 'refused' | 'stale' | 'suspect' | 'fault' | 'empty';
 
@@ -76,7 +77,7 @@ const AGE_AFTER_INTERVALS = 2;
 /** The value that a DS18B20 gives when it was read before it had measured (datasheet, "Memory"). */
 const DS18B20_POWER_ON_CELSIUS = 85;
 
-/** The sentence under the value. Empty: there is nothing to say. */
+/** The sentence under the value, with the gateway's words in it marked. Empty: there is nothing to say. */
 export function noteOf(facts: Facts, now: number, t: Messages, format: Format): string {
   const { reading } = facts;
   switch (stateOf(facts)) {
@@ -85,7 +86,7 @@ export function noteOf(facts: Facts, now: number, t: Messages, format: Format): 
     case 'refused':
       return facts.refusal ?? t.control.refusedUnknown;
     case 'fault':
-      return facts.fault ?? t.tile.offline;
+      return facts.fault === null ? t.tile.offline : gatewayWords(facts.fault);
     case 'empty':
       return t.tile.noReading;
     case 'stale':
@@ -176,7 +177,7 @@ export function valueText(property: PropertyInfo, value: Value, t: Messages, for
   return unit === '' ? text : `${text}\u00a0${unit}`;
 }
 
-/** Who made it so, in the reader's language where we know the parts, else in the gateway's words. */
+/** Who made it so, in the reader's language where we know the parts, else in the gateway's words, which are marked. */
 export function causeText(cause: Cause, value: Value, t: Messages): string {
   const who = originText(cause, t);
   if (value === 'ON') return t.cause.on(who);
@@ -189,6 +190,6 @@ function originText(cause: Cause, t: Messages): string {
   if (by === 'page' && user) return t.cause.page(user);
   if (by === 'client' && client && user) return t.cause.client(client, user);
   if (by === 'part' && name) return t.cause.part(name);
-  if (by === 'fail-safe' && reason) return t.cause.failSafe(reason);
-  return cause.sentence;
+  if (by === 'fail-safe' && reason) return t.cause.failSafe(gatewayWords(reason));
+  return gatewayWords(cause.sentence);
 }
