@@ -194,6 +194,11 @@ pub(crate) fn was_interrupted(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(9)
 }
 
+/// Whether another program held the file for longer than [`LOCK_WAIT`] (SQLITE_BUSY).
+pub(crate) fn was_locked(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(5)
+}
+
 /// The primary result code, <https://www.sqlite.org/rescode.html>.
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let code: u32 = error.as_database_error()?.code()?.parse().ok()?;

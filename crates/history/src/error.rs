@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::{MAX_POINTS, MAX_RANGE};
 
 /// Why history could not be opened, recorded or read.
+///
+/// A query fails in four ways that call for different answers: the caller's mistake ([`Self::InvalidRange`]), a bad moment
+/// ([`Self::Busy`]), too much asked for at once ([`Self::TimeLimit`]), and history being broken ([`Self::Read`]).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
@@ -48,11 +51,13 @@ pub enum HistoryError {
         /// The limit.
         limit: Duration,
     },
-    /// All readers are taken.
-    #[error("history is busy with other queries: ask again in a moment")]
+    /// All readers are taken, or another program holds the file.
+    #[error("history is busy: ask again in a moment")]
     Busy,
     /// SQLite could not read.
-    #[error("history cannot be read: {0}. If this stays, run `gatehouse doctor` and check the disk")]
+    #[error(
+        "history cannot be read: {0}. If this stays, check the disk's space and health: `dmesg` names a card that fails"
+    )]
     Read(#[source] sqlx::Error),
     /// The last commit failed.
     #[error(

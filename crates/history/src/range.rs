@@ -206,6 +206,7 @@ pub(crate) fn explain_read(error: sqlx::Error, limit: Duration) -> HistoryError 
     match error {
         sqlx::Error::PoolTimedOut => HistoryError::Busy,
         error if database::was_interrupted(&error) => HistoryError::TimeLimit { limit },
+        error if database::was_locked(&error) => HistoryError::Busy,
         error => HistoryError::Read(error),
     }
 }

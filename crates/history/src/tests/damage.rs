@@ -57,3 +57,33 @@ async fn a_file_of_a_newer_release_is_left_alone() {
     assert!(matches!(error, HistoryError::OtherRelease { .. }), "{error}");
     assert_eq!(before.len(), std::fs::read(house.file()).unwrap().len());
 }
+
+/// The caller answers each of them differently, so a broken file must not look like a busy one.
+#[tokio::test]
+async fn a_query_tells_broken_busy_and_slow_apart() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    record_all(&history, &[reading("kitchen", 1.0, NOW)]).await;
+    let range = query("kitchen", NOW, NOW + 1, 1);
+    let explain = |error| crate::range::explain_read(error, Duration::ZERO);
+    assert!(matches!(explain(sqlx::Error::PoolTimedOut), HistoryError::Busy));
+    let busy = with_sqlite3_locked(&house.file()).await;
+    assert!(matches!(explain(busy), HistoryError::Busy));
+    with_sqlite3(&house.file(), "ALTER TABLE sample RENAME TO gone").await;
+    let broken = history.range(range).await.unwrap_err();
+    assert!(matches!(broken, HistoryError::Read(_)), "{broken}");
+    let sentence = broken.to_string();
+    assert!(sentence.contains("check the disk") && !sentence.contains("doctor"), "{sentence}");
+}
+
+/// The error of a program that wants to write while another one does.
+async fn with_sqlite3_locked(file: &Path) -> sqlx::Error {
+    use sqlx::Connection;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(Duration::ZERO);
+    let mut first = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut second = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let writing = first.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let error = second.begin_with("BEGIN IMMEDIATE").await.unwrap_err();
+    writing.rollback().await.unwrap();
+    error
+}
