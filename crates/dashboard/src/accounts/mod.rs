@@ -6,6 +6,7 @@
 mod attempts;
 mod login;
 mod password;
+mod revoked;
 mod rules;
 mod sessions;
 mod setup;
