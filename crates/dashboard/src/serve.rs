@@ -25,8 +25,10 @@ const MAX_CONNECTIONS: usize = 256;
 /// every 15 s, so only a peer that is gone, or does not read, is silent for so long.
 const MAX_SILENCE: Duration = Duration::from_secs(60);
 
-/// Longest time that running requests may take after the shutdown began.
-const MAX_DRAIN: Duration = Duration::from_secs(5);
+/// Longest time that running requests may take after the shutdown began. Requests of a house take milliseconds; the
+/// gateway gives each of its parts 4 s to end, and a part that takes longer counts as failed. Half of that leaves the
+/// rest of the dashboard room to end in.
+const MAX_DRAIN: Duration = Duration::from_secs(2);
 
 /// Why the dashboard stopped.
 #[derive(Debug, thiserror::Error)]

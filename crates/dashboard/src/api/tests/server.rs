@@ -1,6 +1,7 @@
 //! The life of connections, on a real listener.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,6 +72,24 @@ async fn the_shutdown_waits_for_requests_within_a_limit() {
     // From here on tokio's clock jumps to the next deadline whenever nothing else is to be done.
     tokio::time::pause();
     server.await.unwrap().unwrap();
+}
+
+/// The rest of a request that never came used to hold the shutdown for longer than the gateway waits for the page.
+#[tokio::test]
+async fn the_shutdown_does_not_wait_long_for_half_a_request() {
+    let world = World::new().await;
+    let (address, server) = start(&world).await;
+    let mut half = TcpStream::connect(address).await.unwrap();
+    let request = "POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    half.write_all(request.as_bytes()).await.unwrap();
+    // A second connection is answered: the first one, which came before it, has been accepted too.
+    let mut whole = TcpStream::connect(address).await.unwrap();
+    ask(&mut whole, "/health", "", "}").await;
+    world.shutdown.cancel();
+    tokio::time::pause();
+    // The time that the gateway gives a part, on tokio's clock, which jumps to the next deadline.
+    let limit = Duration::from_secs(4);
+    tokio::time::timeout(limit, server).await.expect("it ends in time").unwrap().unwrap();
 }
 
 #[tokio::test]
