@@ -102,7 +102,8 @@ impl House {
         let broker = start_broker(&mut lifecycle, mqtt, &accounts, guard.clone(), &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let mut running = Running { lifecycle, guard, voice, accounts, history };
-        let joints = Joints { broker, scheme, info, clock, demo };
+        let setup_hint = paths::setup_code_command(directory);
+        let joints = Joints { broker, scheme, info, clock, demo, setup_hint };
         let started = async {
             let mqtt = mqtt_address?;
             let banner = joints.banner(&running.accounts, &http, mqtt, directory).await?;
@@ -124,6 +125,8 @@ struct Joints {
     info: GatewayInfo,
     clock: Arc<dyn Clock>,
     demo: bool,
+    /// The command that makes another set-up code, for the page to say.
+    setup_hint: String,
 }
 
 impl Joints {
@@ -208,6 +211,7 @@ impl Joints {
             randomness: Arc::new(SystemRandomness),
             demo: self.demo,
             mqtt_port,
+            setup_hint: self.setup_hint.clone(),
         };
         running.lifecycle.start(DASHBOARD, |stop| async move {
             gatehouse_dashboard::serve(http, ports, stop).await.context("the dashboard failed")

@@ -38,6 +38,15 @@ pub(crate) fn data_directory(asked: Option<PathBuf>, demo: bool) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA))
 }
 
+/// The command that prints the set-up code of this data directory.
+pub(crate) fn setup_code_command(directory: &Path) -> String {
+    if directory == Path::new(DEFAULT_DATA) {
+        "sudo -u gatehouse gatehouse setup-code".to_owned()
+    } else {
+        format!("gatehouse setup-code --data-dir {}", directory.display())
+    }
+}
+
 /// Lets only the owner read what this process makes from now on: databases and their journals, whoever makes them.
 pub(crate) fn keep_files_private() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);

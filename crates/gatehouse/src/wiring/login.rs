@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use gatehouse_broker::{Authenticator, Identity, Login, LoginError, Rights};
-use gatehouse_dashboard::{Accounts, Role};
+use gatehouse_dashboard::{Accounts, LogIn, Role};
 use tracing::warn;
 
 /// The broker's authenticator on top of the accounts.
@@ -22,9 +22,10 @@ impl Authenticator for AccountLogins {
         let (Some(name), Some(password)) = (login.user, login.password) else {
             return Err(LoginError::BadCredentials);
         };
-        match self.accounts.verify(name, password).await {
-            Ok(Some(user)) => Ok(Identity { user: user.name, rights: rights_of(user.role) }),
-            Ok(None) => Err(LoginError::BadCredentials),
+        match self.accounts.log_in(name, password, login.peer.ip()).await {
+            Ok(LogIn::Welcome(user)) => Ok(Identity { user: user.name, rights: rights_of(user.role) }),
+            Ok(LogIn::Wrong) => Err(LoginError::BadCredentials),
+            Ok(LogIn::TooManyTries { .. }) => Err(LoginError::TooManyTries),
             Err(problem) => {
                 warn!("an MQTT client could not log in because the accounts cannot be read: {problem}");
                 Err(LoginError::Unavailable)
