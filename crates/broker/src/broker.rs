@@ -94,7 +94,14 @@ impl Broker {
         // Whatever ends first, a shutdown or a task that died, ends all the others.
         let stop = shutdown.child_token();
         let _stops_when_dropped = stop.clone().drop_guard();
-        let door = Door::new(settings.clone(), Arc::clone(&counters), sender, authenticator, stop.clone());
+        let door = Door::new(
+            settings.clone(),
+            Arc::clone(&counters),
+            sender,
+            authenticator,
+            stop.clone(),
+            core.meter(),
+        );
         let hub = Hub {
             core,
             settings,

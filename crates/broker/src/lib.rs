@@ -22,6 +22,7 @@ mod core;
 mod edge;
 mod local;
 mod local_queue;
+mod meter;
 mod settings;
 mod statistics;
 mod store;

@@ -18,6 +18,10 @@ pub struct Settings {
     /// Largest packet that is taken, and announced to MQTT 5 clients. Checked from the fixed header, before anything
     /// is buffered.
     pub max_packet_bytes: u32,
+    /// Largest CONNECT, checked from its fixed header. A client identifier, a user name, a password and a will fit many
+    /// times over; anybody who reaches the port can send one, so that it is kept far below what a client that has logged
+    /// in may send.
+    pub max_connect_bytes: u32,
     /// Longest client identifier. The standard asks for 23 characters at least; many clients send longer ones.
     pub max_client_id_bytes: usize,
     /// Longest keep-alive granted to an MQTT 5 client, in seconds; 0 grants whatever is asked. A client that asks for
@@ -33,6 +37,12 @@ pub struct Settings {
     pub queued_messages: usize,
     /// Bytes of topics, payloads and properties that wait for one session.
     pub queued_bytes: usize,
+    /// Bytes that wait for all clients together: queues, what is not acknowledged, and what is not written yet. Beyond
+    /// it each connected client still has a small share of its own ([`Settings::LEAST_SHARE`]), so that those who are
+    /// away or do not read cannot shut out the others; what goes beyond the share is dropped and counted as at the
+    /// limits of one session. The service may use 256 MB, and the limits add up to less: 64 MiB retained, 32 MiB here,
+    /// at most 64 MiB in the shares of all connections, and 8 MiB for each of a handful of in-process subscriptions.
+    pub total_waiting_bytes: usize,
     /// Bytes that wait to be written to one connection. Beyond it QoS 0 is dropped and counted and QoS 1 and 2 wait in
     /// the queue; a client whose answers alone pass twice this limit does not read at all, and is disconnected.
     pub outbound_bytes: usize,
@@ -61,6 +71,12 @@ pub struct Settings {
     pub version: String,
 }
 
+impl Settings {
+    /// Bytes that may wait to be written to a connected client, and again in its queue, when
+    /// [`Settings::total_waiting_bytes`] is used up. It is enough for some hundred messages of a house.
+    pub const LEAST_SHARE: usize = 32 * 1_024;
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -69,6 +85,7 @@ impl Default for Settings {
             login_time: Duration::from_secs(60),
             concurrent_logins: 2,
             max_packet_bytes: 1_024 * 1_024,
+            max_connect_bytes: 64 * 1_024,
             max_client_id_bytes: 256,
             max_keep_alive_seconds: 0,
             receive_maximum: 256,
@@ -76,6 +93,7 @@ impl Default for Settings {
             in_flight_messages: 256,
             queued_messages: 16_384,
             queued_bytes: 8 * 1_024 * 1_024,
+            total_waiting_bytes: 32 * 1_024 * 1_024,
             outbound_bytes: 4 * 1_024 * 1_024,
             max_sessions: 4_096,
             max_session_expiry: Duration::from_secs(60 * 60 * 24 * 30),
@@ -83,7 +101,7 @@ impl Default for Settings {
             retained_messages: 65_536,
             retained_bytes: 64 * 1_024 * 1_024,
             local_queue_messages: 4_096,
-            local_queue_bytes: 8 * 1_024 * 1_024,
+            local_queue_bytes: 4 * 1_024 * 1_024,
             local_held_topics: 16_384,
             sys_interval: Duration::from_secs(10),
             version: concat!("gatehouse version ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -149,7 +149,7 @@ impl Core {
             rights: identity.rights.clone(),
             link: None,
             subscriptions: HashMap::new(),
-            outgoing: Outgoing::default(),
+            outgoing: Outgoing::new(self.meter.clone()),
             incoming: HashSet::new(),
             expiry: 0,
             ends_at: None,
@@ -335,7 +335,8 @@ impl Core {
         }
     }
 
-    /// The broker stops: every client is told and disconnected, then all wills are published. A client that the broker
+    /// The broker stops: every client is told and disconnected, then all wills are published, those included that
+    /// wait for their delay. A client that the broker
     /// disconnects did not say goodbye, so its will is due [MQTT-3.1.2-8]; nobody is left to receive it at once, but
     /// retained topics and waiting sessions tell the truth when the broker is back.
     pub(crate) fn shut_down(&mut self, now: Moment) {
@@ -351,6 +352,10 @@ impl Core {
             if let Err(refusal) = self.accept(now, &message, None) {
                 tracing::debug!(%refusal, "a will was refused");
             }
+        }
+        // Those of clients that are away do not wait for their delay: nobody would be left to publish them.
+        for key in self.sessions.keys() {
+            self.publish_pending_will(now, key);
         }
     }
 

@@ -9,7 +9,7 @@ use super::outgoing::{Delivery, InFlight, Queueing, Stage, expiry_left};
 use super::publish::compact;
 use super::retained::{Retained, message_bytes};
 use super::route::{Audience, Target, targets};
-use super::sessions::{Link, Session};
+use super::sessions::{Link, Replayed, Session};
 use super::subscriptions::{Entry, Subscriber};
 use super::{Action, Core, Pressure, Tally, note};
 use crate::Settings;
@@ -131,12 +131,17 @@ impl Core {
         message: &Message,
         share: bool,
     ) {
+        let limit = self.outbound_limit();
         let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
         let pressure = Pressure::of(link.backlog(), self.settings.outbound_bytes);
         if pressure > self.pressure && link.reads(now) {
             self.pressure = pressure;
         }
-        if link.backlog() > self.settings.outbound_bytes {
+        let drops = link.backlog() > limit;
+        if message.retain {
+            link.replay.note(&message.topic, !drops);
+        }
+        if drops {
             self.tally.messages_dropped += 1;
             return;
         }
@@ -152,8 +157,10 @@ impl Core {
             identifiers: target.identifiers.as_deref().unwrap_or_default(),
         };
         let templates = share.then_some(&mut self.templates);
+        let before = link.staged.len();
         match write_publish(link, &publish, templates) {
             Ok(()) => {
+                self.staged += link.staged.len() - before;
                 count_sent(&mut self.tally);
                 note(&mut self.noted, key, &mut link.noted);
             }
@@ -163,28 +170,40 @@ impl Core {
 
     /// QoS 1 and 2: now when nothing waits before it, else later. The delivery gets its number here.
     fn deliver_surely(&mut self, now: Moment, key: u32, mut delivery: Delivery, share: bool) {
+        let (crowded, limit) = (self.is_crowded(), self.outbound_limit());
+        let (away, connected) = (self.queue_limit(false), self.queue_limit(true));
         let Some(session) = self.sessions.get_mut(key) else { return };
         delivery.number = session.outgoing.number();
         let number = delivery.number;
         let kept = session.lasts().then(|| (Arc::clone(&session.client_id), Arc::clone(&delivery.message)));
+        let (topic, is_state) = (delivery.message.topic.clone(), delivery.message.retain);
         let mut sends_now = false;
         if let Some(link) = session.link.as_mut()
             && session.outgoing.has_room(link.window)
         {
-            sends_now = link.backlog() <= self.settings.outbound_bytes;
+            sends_now = link.backlog() <= limit
+                && !(crowded && session.outgoing.held_bytes() > Settings::LEAST_SHARE);
             link.congested |= !sends_now;
             note(&mut self.noted, key, &mut link.noted);
         }
         let taken = if sends_now {
-            send_first(now, session, delivery, share.then_some(&mut self.templates)).is_ok()
+            let before = session.staged_bytes();
+            let sent = send_first(now, session, delivery, share.then_some(&mut self.templates)).is_ok();
+            self.staged += session.staged_bytes() - before;
+            sent
         } else {
             let Settings { queued_messages, queued_bytes, .. } = self.settings;
+            let over_share = crowded && session.outgoing.held_bytes() > Settings::LEAST_SHARE;
+            let limit = if session.link.is_some() && !over_share { connected } else { away };
             let pressure = session.outgoing.pressure(queued_messages, queued_bytes);
             if pressure > self.pressure && session.link.as_mut().is_some_and(|link| link.reads(now)) {
                 self.pressure = pressure;
             }
-            session.outgoing.enqueue(delivery, queued_messages, queued_bytes) == Queueing::Queued
+            session.outgoing.enqueue(delivery, queued_messages, limit) == Queueing::Queued
         };
+        if is_state && let Some(link) = session.link.as_mut() {
+            link.replay.note(&topic, taken);
+        }
         match (taken, sends_now) {
             (false, _) => return self.tally.messages_dropped += 1,
             (true, true) => count_sent(&mut self.tally),
@@ -208,9 +227,10 @@ impl Core {
     /// when the former connection broke [MQTT-4.4.0-1], then the queue, then retained messages for new subscriptions.
     pub(super) fn pump(&mut self, now: Moment, key: u32) {
         loop {
+            let limit = self.outbound_limit();
             let Some(session) = self.sessions.get_mut(key) else { return };
             let Some(link) = session.link.as_mut() else { return };
-            if link.backlog() > self.settings.outbound_bytes {
+            if link.backlog() > limit {
                 link.congested = true;
                 note(&mut self.noted, key, &mut link.noted);
                 return;
@@ -223,7 +243,9 @@ impl Core {
                 note(&mut self.noted, key, &mut link.noted);
                 let number = delivery.number;
                 let expired = delivery.expiry_left(now).is_err();
+                let before = session.staged_bytes();
                 if !expired && send_first(now, session, delivery, None).is_ok() {
+                    self.staged += session.staged_bytes() - before;
                     count_sent(&mut self.tally);
                     continue;
                 }
@@ -242,15 +264,16 @@ impl Core {
     fn replay_one(&mut self, now: Moment, key: u32) -> bool {
         let Some(session) = self.sessions.get_mut(key) else { return false };
         let Some(link) = session.link.as_mut() else { return false };
-        let Some((entry, found)) = link.replay.current.as_mut() else {
-            let Some((filter, entry)) = link.replay.waiting.pop_front() else { return false };
+        let Some(current) = link.replay.current.as_mut() else {
+            link.replay.tidy();
+            let Some(wish) = link.replay.waiting.pop_front() else { return false };
             let mut found = Vec::new();
-            self.retained.matching(&filter, &mut found);
-            link.replay.current = Some((entry, found.into()));
+            self.retained.matching(&wish.filter, &mut found);
+            link.replay.current = Some(Replayed { wish, found: found.into() });
             return true;
         };
-        let entry = *entry;
-        let Some(retained) = found.front() else {
+        let (entry, up_to) = (current.wish.entry, current.wish.up_to);
+        let Some(retained) = current.found.front() else {
             link.replay.current = None;
             return true;
         };
@@ -258,22 +281,22 @@ impl Core {
         if qos != Qos::AtMostOnce && !session.outgoing.has_room(link.window) {
             return false;
         }
-        let Some(retained) = found.pop_front() else { return false };
-        // What has been replaced or cleared meanwhile was delivered as it happened; sending the former value now would
-        // turn back the time.
-        let is_current = self
-            .retained
-            .get(&retained.message.topic)
-            .is_some_and(|current| Arc::ptr_eq(&current.message, &retained.message));
-        if !is_current || !session.rights.may_receive(&retained.message.topic) {
+        let Some(known) = current.found.pop_front() else { return false };
+        // What has been retained, replaced or cleared since it subscribed was delivered as it happened: sending the
+        // former value now would turn back the time, and sending the new one would tell it twice.
+        let topic = &known.message.topic;
+        let Some(retained) = self.retained.get(topic).cloned() else { return true };
+        if !link.replay.is_news(retained.number, up_to, topic) || !session.rights.may_receive(topic) {
             return true;
         }
+        link.replay.note(topic, true);
+        let qos = entry.options.qos.min(retained.message.qos);
         self.send_retained(now, key, entry, retained, qos);
         true
     }
 
     fn send_retained(&mut self, now: Moment, key: u32, entry: Entry, retained: Retained, qos: Qos) {
-        let Retained { message, received } = retained;
+        let Retained { message, received, .. } = retained;
         let Ok(expiry) = expiry_left(&message, received, now) else { return };
         if qos != Qos::AtMostOnce {
             let identifiers = entry.identifier.map(|identifier| [identifier].into());
@@ -292,8 +315,10 @@ impl Core {
             expiry,
             identifiers: entry.identifier.as_slice(),
         };
+        let before = link.staged.len();
         match write_publish(link, &publish, None) {
             Ok(()) => {
+                self.staged += link.staged.len() - before;
                 count_sent(&mut self.tally);
                 note(&mut self.noted, key, &mut link.noted);
             }

@@ -39,6 +39,7 @@ use self::sessions::Sessions;
 use self::subscriptions::SubscriptionTree;
 use self::timers::{Timer, Timers};
 use crate::codec::Reason;
+use crate::meter::Meter;
 use crate::store::{Change, Snapshot, Ticket};
 use crate::{PublishGuard, Settings};
 
@@ -116,6 +117,10 @@ pub(crate) struct Core {
     subscriptions: SubscriptionTree,
     /// In-process subscriptions.
     locals: Locals,
+    /// Bytes that wait for all clients, but those that were staged in this round.
+    meter: Meter,
+    /// Bytes that were staged in this round.
+    staged: usize,
     routes: Routes,
     retained: RetainedTree,
     timers: Timers,
@@ -150,6 +155,8 @@ impl Core {
             sessions: Sessions::default(),
             subscriptions: SubscriptionTree::default(),
             locals: Locals::default(),
+            meter: Meter::default(),
+            staged: 0,
             routes: Routes::default(),
             retained: RetainedTree::default(),
             timers: Timers::default(),
@@ -164,12 +171,39 @@ impl Core {
             actions: Vec::new(),
         };
         for message in snapshot.retained {
-            core.retained.insert(Retained { message: Arc::new(message), received: now });
+            core.retained.insert(Retained { message: Arc::new(message), received: now, number: 0 });
         }
         if !core.settings.sys_interval.is_zero() {
             core.timers.set(now, Timer::Figures);
         }
         core
+    }
+
+    /// Counts the bytes that wait for all clients; the edge adds those that are not written yet.
+    pub(crate) fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+
+    /// What may wait to be written to one client now.
+    fn outbound_limit(&self) -> usize {
+        match self.is_crowded() {
+            true => self.settings.outbound_bytes.min(Settings::LEAST_SHARE),
+            false => self.settings.outbound_bytes,
+        }
+    }
+
+    /// What may wait in the queue of one session now.
+    fn queue_limit(&self, connected: bool) -> usize {
+        match (self.is_crowded(), connected) {
+            (false, _) => self.settings.queued_bytes,
+            (true, true) => self.settings.queued_bytes.min(Settings::LEAST_SHARE),
+            (true, false) => 0,
+        }
+    }
+
+    /// Whether as much waits for all clients together as may.
+    fn is_crowded(&self) -> bool {
+        self.meter.bytes() + self.staged > self.settings.total_waiting_bytes
     }
 
     /// What has been counted.
@@ -234,6 +268,7 @@ impl Core {
                 tell_when_drained: link.congested,
             });
         }
+        self.staged = 0;
         self.locals.handed_over();
         actions.append(&mut self.actions);
     }

@@ -7,6 +7,7 @@ use gatehouse_model::{Message, Moment, Qos};
 
 use super::Pressure;
 use super::retained::message_bytes;
+use crate::meter::{Meter, Metered};
 
 /// Packet identifiers run from 1 to 65,535. [MQTT-2.2.1-3]
 const PACKET_IDS: u64 = 65_535;
@@ -94,10 +95,22 @@ pub(crate) struct Outgoing {
     sent: usize,
     queue: VecDeque<Delivery>,
     queued_bytes: usize,
+    /// Bytes of all deliveries, waiting or on their way.
+    held: Metered,
     next: u64,
 }
 
 impl Outgoing {
+    /// None yet; what will wait here is counted by `meter`.
+    pub(crate) fn new(meter: Meter) -> Self {
+        Self { held: Metered::new(meter), ..Self::default() }
+    }
+
+    /// Bytes of all deliveries, waiting or on their way.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
     /// Whether one more could be sent at once: nothing waits before it, and the window has room.
     pub(crate) fn has_room(&self, window: usize) -> bool {
         self.queue.is_empty() && self.sent == self.in_flight.len() && self.sent < window
@@ -115,6 +128,7 @@ impl Outgoing {
             return Queueing::Full;
         }
         self.queued_bytes += size;
+        self.held.add(size);
         self.queue.push_back(delivery);
         Queueing::Queued
     }
@@ -139,7 +153,9 @@ impl Outgoing {
             return None;
         }
         let delivery = self.queue.pop_front()?;
-        self.queued_bytes -= message_bytes(&delivery.message);
+        let size = message_bytes(&delivery.message);
+        self.queued_bytes -= size;
+        self.held.take(size);
         if self.queue.is_empty() {
             // A queue that was long for a while does not keep its memory.
             self.queue = VecDeque::new();
@@ -158,6 +174,7 @@ impl Outgoing {
 
     /// Notes a delivery as sent.
     pub(crate) fn begin(&mut self, delivery: Delivery) {
+        self.held.add(message_bytes(&delivery.message));
         self.in_flight.push_back(InFlight { stage: Stage::Published, delivery });
         self.sent = self.in_flight.len();
     }
@@ -200,6 +217,7 @@ impl Outgoing {
     pub(crate) fn finish(&mut self, id: u16) -> Option<u64> {
         let place = self.place(id)?;
         let done = self.in_flight.remove(place)?;
+        self.held.take(message_bytes(&done.delivery.message));
         if place < self.sent {
             self.sent -= 1;
         }

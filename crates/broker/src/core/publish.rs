@@ -83,8 +83,10 @@ impl Core {
             Some(former) => (1, message_bytes(&former.message)),
             None => (0, 0),
         };
-        if self.retained.len() - former_count >= self.settings.retained_messages
-            || self.retained.bytes() - former_bytes + message_bytes(message) > self.settings.retained_bytes
+        // The broker's own figures do not count: nobody but the broker has them in hand.
+        let (count, bytes) = self.retained.others();
+        if count - former_count >= self.settings.retained_messages
+            || bytes - former_bytes + message_bytes(message) > self.settings.retained_bytes
         {
             return Err(Box::new(Refusal {
                 code: RefusalCode::QuotaExceeded,
@@ -106,7 +108,7 @@ impl Core {
             return self.deliver(now, message, None, publisher);
         }
         let kept = Arc::new(compact(message));
-        let retained = Retained { message: Arc::clone(&kept), received: now };
+        let retained = Retained { message: Arc::clone(&kept), received: now, number: 0 };
         let expires = expires_at(&retained);
         // First the former timer, then the new one: they may be due at the same moment, and then they are the same.
         if let Some(former) = self.retained.insert(retained) {

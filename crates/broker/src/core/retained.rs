@@ -10,6 +10,8 @@ use gatehouse_model::{Message, Moment, TopicFilter, TopicName};
 pub(crate) struct Retained {
     pub(crate) message: Arc<Message>,
     pub(crate) received: Moment,
+    /// Counts what has ever been retained; given by the tree.
+    pub(crate) number: u64,
 }
 
 /// Everything retained. Names of one level are in order, so that deliveries are too.
@@ -18,6 +20,10 @@ pub(crate) struct RetainedTree {
     root: Node,
     count: usize,
     bytes: usize,
+    /// The broker's own figures among them.
+    own_count: usize,
+    own_bytes: usize,
+    last_number: u64,
 }
 
 #[derive(Debug, Default)]
@@ -43,8 +49,19 @@ impl RetainedTree {
     }
 
     /// Their size, as [`message_bytes`] counts it.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many messages that are not the broker's own figures are retained, and their bytes.
+    pub(crate) fn others(&self) -> (usize, usize) {
+        (self.count - self.own_count, self.bytes - self.own_bytes)
+    }
+
+    /// The number of the message that was retained last.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.last_number
     }
 
     /// The retained message of a topic.
@@ -57,8 +74,13 @@ impl RetainedTree {
     }
 
     /// Retains a message in the place of the one that its topic had, which is given back.
-    pub(crate) fn insert(&mut self, retained: Retained) -> Option<Retained> {
-        self.bytes += message_bytes(&retained.message);
+    pub(crate) fn insert(&mut self, mut retained: Retained) -> Option<Retained> {
+        self.last_number += 1;
+        retained.number = self.last_number;
+        let bytes = message_bytes(&retained.message);
+        let own = is_own(&retained.message.topic);
+        self.bytes += bytes;
+        self.own_bytes += if own { bytes } else { 0 };
         let mut node = &mut self.root;
         let topic = retained.message.topic.clone();
         for level in topic.levels() {
@@ -69,8 +91,11 @@ impl RetainedTree {
         }
         let former = node.here.replace(retained);
         match &former {
-            Some(former) => self.bytes -= message_bytes(&former.message),
-            None => self.count += 1,
+            Some(former) => self.forget_bytes(former),
+            None => {
+                self.count += 1;
+                self.own_count += usize::from(own);
+            }
         }
         former
     }
@@ -79,8 +104,15 @@ impl RetainedTree {
     pub(crate) fn remove(&mut self, topic: &TopicName) -> Option<Retained> {
         let former = remove_below(&mut self.root, &mut topic.levels())?;
         self.count -= 1;
-        self.bytes -= message_bytes(&former.message);
+        self.own_count -= usize::from(is_own(topic));
+        self.forget_bytes(&former);
         Some(former)
+    }
+
+    fn forget_bytes(&mut self, former: &Retained) {
+        let bytes = message_bytes(&former.message);
+        self.bytes -= bytes;
+        self.own_bytes -= if is_own(&former.message.topic) { bytes } else { 0 };
     }
 
     /// Appends every retained message that matches, ordered by topic level.
@@ -88,6 +120,10 @@ impl RetainedTree {
         let levels: Vec<&str> = filter.levels().collect();
         collect(&self.root, &levels, true, found);
     }
+}
+
+fn is_own(topic: &TopicName) -> bool {
+    topic.as_str().starts_with(super::publish::OWN_TOPICS)
 }
 
 fn collect(node: &Node, levels: &[&str], first: bool, found: &mut Vec<Retained>) {
@@ -138,7 +174,7 @@ mod tests {
     fn retained(topic: &TopicName, payload: &[u8]) -> Retained {
         let payload = payload.to_vec();
         let message = Message::new(topic.clone(), payload, Qos::AtMostOnce, true, Origin::part("test"));
-        Retained { message: Arc::new(message), received: Moment::default() }
+        Retained { message: Arc::new(message), received: Moment::default(), number: 0 }
     }
 
     fn any_topic() -> impl Strategy<Value = TopicName> {
@@ -192,7 +228,7 @@ mod tests {
             for topic in &topics {
                 tree.remove(topic);
             }
-            prop_assert!(tree.root.below.is_empty() && tree.bytes() == 0);
+            prop_assert!(tree.root.below.is_empty() && tree.bytes() == 0 && tree.others() == (0, 0));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gatehouse_model::{Message, Moment, Origin, TopicFilter};
+use gatehouse_model::{Message, Moment, Origin, TopicFilter, TopicName};
 
 use super::outgoing::Outgoing;
 use super::retained::Retained;
@@ -46,6 +46,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Bytes that are staged for its client.
+    pub(crate) fn staged_bytes(&self) -> usize {
+        self.link.as_ref().map_or(0, |link| link.staged.len())
+    }
+
     /// Whether it outlives its connection, so that the store has to know of it.
     pub(crate) fn lasts(&self) -> bool {
         self.expiry > 0
@@ -103,8 +108,65 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// client that subscribes much and reads little costs little.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
-    pub(crate) current: Option<(Entry, VecDeque<Retained>)>,
-    pub(crate) waiting: VecDeque<(TopicFilter, Entry)>,
+    pub(crate) current: Option<Replayed>,
+    pub(crate) waiting: VecDeque<Wish>,
+    /// Topics whose newest state should have been delivered as it happened while retained messages waited, and was
+    /// dropped: there the retained message is still news.
+    missed: HashSet<TopicName>,
+}
+
+/// A new subscription whose retained messages have not been looked up yet.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) filter: TopicFilter,
+    pub(crate) entry: Entry,
+    /// The number of the last message that was retained before it subscribed. What came later is delivered as it
+    /// happens.
+    pub(crate) up_to: u64,
+}
+
+/// Retained messages for one subscription.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    pub(crate) wish: Wish,
+    pub(crate) found: VecDeque<Retained>,
+}
+
+/// Topics of missed states that are remembered for one client. It is more than a house has; what is missed beyond it
+/// is lost, as every QoS 0 message for a client that does not read is.
+const MISSED_TOPICS: usize = 4_096;
+
+impl Replay {
+    /// A filter is asked for anew, or not any more: what it still had to get is not due.
+    pub(crate) fn forget(&mut self, filter: &TopicFilter) {
+        self.waiting.retain(|wish| wish.filter != *filter);
+        self.current.take_if(|current| current.wish.filter == *filter);
+        self.tidy();
+    }
+
+    /// A state was delivered as it happened, or dropped.
+    pub(crate) fn note(&mut self, topic: &TopicName, delivered: bool) {
+        if self.current.is_none() && self.waiting.is_empty() {
+            return;
+        }
+        if delivered {
+            self.missed.remove(topic);
+        } else if self.missed.len() < MISSED_TOPICS {
+            self.missed.insert(topic.clone());
+        }
+    }
+
+    /// Whether a message that was retained under `number` is still news to a subscription.
+    pub(crate) fn is_news(&self, number: u64, up_to: u64, topic: &TopicName) -> bool {
+        number <= up_to || self.missed.contains(topic)
+    }
+
+    /// Nothing has to be remembered when nothing waits.
+    pub(crate) fn tidy(&mut self) {
+        if self.current.is_none() && self.waiting.is_empty() && self.missed.capacity() > 0 {
+            self.missed = HashSet::new();
+        }
+    }
 }
 
 /// All sessions, by number, by client identifier and by connection.
@@ -145,6 +207,11 @@ impl Sessions {
     /// The sessions that are connected.
     pub(crate) fn connected_keys(&self) -> Vec<u32> {
         self.by_connection.values().copied().collect()
+    }
+
+    /// All sessions.
+    pub(crate) fn keys(&self) -> Vec<u32> {
+        self.by_client.values().copied().collect()
     }
 
     /// The sessions of a user.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatehouse_model::{Moment, Qos, TopicFilter};
 
 use super::Core;
+use super::sessions::Wish;
 use super::subscriptions::{Entry, Subscriber};
 use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe};
 use crate::store::Change;
@@ -59,8 +60,9 @@ impl Core {
         };
         if let Some(link) = session.link.as_mut().filter(|_| replays) {
             // A client that asks again before its first answer came gets one answer, by its newest options.
-            link.replay.waiting.retain(|(waiting, _)| waiting != filter);
-            link.replay.waiting.push_back((filter.clone(), entry));
+            link.replay.forget(filter);
+            let up_to = self.retained.last_number();
+            link.replay.waiting.push_back(Wish { filter: filter.clone(), entry, up_to });
         }
         Ok(options.qos)
     }
@@ -85,7 +87,7 @@ impl Core {
         self.subscriptions.remove(filter, Subscriber::Session(key));
         self.routes.forget();
         if let Some(link) = session.link.as_mut() {
-            link.replay.waiting.retain(|(waiting, _)| waiting != filter);
+            link.replay.forget(filter);
         }
         if session.lasts() {
             let client_id = &session.client_id;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::outbox::Outbox;
 use super::{Door, Inbound};
+use crate::Settings;
 use crate::codec::{
     Connect, ConnectError, Decoder, Encoder, Packet, Reason, Version, WireError, decode_connect,
 };
@@ -21,6 +22,9 @@ const LEAST_READ: usize = 512;
 
 /// Room for reading on a busy connection. Larger reads save little more time and cost memory.
 const MOST_READ: usize = 64 * 1_024;
+
+/// Room for reading before the login. Most CONNECT packets fit into the first read.
+const MOST_HANDSHAKE_READ: usize = 4 * 1_024;
 
 /// Packets that are handed to the hub at once. A read buffer may hold thousands of tiny ones, and each takes some
 /// hundred bytes of memory on its way.
@@ -50,7 +54,7 @@ pub(crate) async fn serve<R, W>(
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let mut input = Input { reader, bytes: BytesMut::new(), room: LEAST_READ };
+    let mut input = Input { reader, bytes: BytesMut::new(), room: LEAST_READ, most: MOST_HANDSHAKE_READ };
     let greeted = tokio::select! {
         greeted = greet(&door, connection, peer, &mut input, &mut writer) => greeted,
         () = door.stopping.cancelled() => None,
@@ -58,6 +62,7 @@ pub(crate) async fn serve<R, W>(
     let Some(Greeted { version, outbox }) = greeted else { return };
     let mut decoder =
         Decoder::new(version, door.settings.max_packet_bytes, door.settings.topic_alias_maximum);
+    input.most = MOST_READ;
     let mut output = BytesMut::new();
     let mut side = Side { door: &door, connection, decoder: &mut decoder, outbox: &outbox };
     let end = side.exchange(&mut input, &mut writer, &mut output).await;
@@ -113,7 +118,11 @@ where
     let revocations = door.revocations.now();
     match door.identify(&connect, peer).await {
         Ok(identity) => {
-            let outbox = Arc::new(Outbox::new(door.settings.outbound_bytes / 2));
+            let outbox = Arc::new(Outbox::new(
+                // Below the share that every client has, so that one that waits for it is never told before it may go on.
+                (door.settings.outbound_bytes / 2).min(Settings::LEAST_SHARE / 2),
+                door.meter.clone(),
+            ));
             let arrival = Inbound::Arrived {
                 connection,
                 connect: Box::new(Connect { password: None, ..connect }),
@@ -137,8 +146,9 @@ async fn read_connect<R>(door: &Door, input: &mut Input<R>) -> Result<Option<Con
 where
     R: AsyncRead + Unpin + Send,
 {
+    let limit = door.settings.max_connect_bytes.min(door.settings.max_packet_bytes);
     loop {
-        if let Some(connect) = decode_connect(&mut input.bytes, door.settings.max_packet_bytes)? {
+        if let Some(connect) = decode_connect(&mut input.bytes, limit)? {
             return Ok(Some(connect));
         }
         match input.read().await {
@@ -270,6 +280,8 @@ struct Input<R> {
     reader: R,
     bytes: BytesMut,
     room: usize,
+    /// What `room` grows to.
+    most: usize,
 }
 
 impl<R: AsyncRead + Unpin + Send> Input<R> {
@@ -282,7 +294,7 @@ impl<R: AsyncRead + Unpin + Send> Input<R> {
         self.bytes.reserve(self.room);
         let count = self.reader.read_buf(&mut self.bytes).await.ok().filter(|count| *count > 0)?;
         if count >= self.room {
-            self.room = (self.room * 4).min(MOST_READ);
+            self.room = (self.room * 4).min(self.most);
         } else if count < self.room / 4 {
             self.room = (self.room / 2).max(LEAST_READ);
         }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Inbound, Revocations};
 use crate::codec::{Connect, Reason};
+use crate::meter::Meter;
 use crate::statistics::Counters;
 use crate::{Authenticator, Identity, Login, LoginError, Settings};
 
@@ -22,6 +23,8 @@ pub(crate) struct Door {
     authenticator: Arc<dyn Authenticator>,
     logins: Semaphore,
     pub(crate) revocations: Arc<Revocations>,
+    /// Bytes that wait for all clients.
+    pub(crate) meter: Meter,
 }
 
 impl Door {
@@ -31,10 +34,11 @@ impl Door {
         hub: mpsc::Sender<Inbound>,
         authenticator: Arc<dyn Authenticator>,
         stopping: CancellationToken,
+        meter: Meter,
     ) -> Self {
         let logins = Semaphore::new(settings.concurrent_logins.max(1));
         let revocations = Arc::default();
-        Self { settings, counters, hub, stopping, authenticator, logins, revocations }
+        Self { settings, counters, hub, stopping, authenticator, logins, revocations, meter }
     }
 
     /// Tells the hub something; false when there is no hub any more.

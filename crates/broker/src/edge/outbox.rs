@@ -1,12 +1,13 @@
 //! Bytes on their way from the hub to one connection.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
 use tokio::sync::Notify;
 
 use crate::core::Gauge;
+use crate::meter::{Meter, Metered};
 
 /// The hub puts bytes in and never waits; the connection takes them out. What may be in it is bounded by the core,
 /// which asks the gauge before it stages more.
@@ -14,7 +15,7 @@ use crate::core::Gauge;
 pub(crate) struct Outbox {
     state: Mutex<State>,
     /// Bytes put in and not written to the socket yet.
-    unwritten: AtomicUsize,
+    unwritten: Metered,
     /// Below this the hub is told that the client reads again.
     low_water: usize,
     written: AtomicU64,
@@ -31,10 +32,10 @@ struct State {
 }
 
 impl Outbox {
-    pub(crate) fn new(low_water: usize) -> Self {
+    pub(crate) fn new(low_water: usize, meter: Meter) -> Self {
         let outbox = Self {
             state: Mutex::default(),
-            unwritten: AtomicUsize::new(0),
+            unwritten: Metered::new(meter),
             low_water,
             written: AtomicU64::new(0),
             tell_when_drained: AtomicBool::new(false),
@@ -78,7 +79,7 @@ impl Outbox {
     fn put(&self, bytes: BytesMut, closes: bool) {
         let mut state = self.state();
         state.closed |= closes;
-        self.unwritten.fetch_add(bytes.len(), Ordering::AcqRel);
+        self.unwritten.add(bytes.len());
         if state.pending.is_empty() {
             state.pending = bytes;
         } else {
@@ -98,7 +99,7 @@ impl Outbox {
 
     /// Bytes were written to the socket.
     pub(crate) fn wrote(&self, bytes: usize) {
-        self.unwritten.fetch_sub(bytes, Ordering::AcqRel);
+        self.unwritten.take(bytes);
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
@@ -117,7 +118,7 @@ impl Outbox {
 
 impl Gauge for Outbox {
     fn unwritten(&self) -> usize {
-        self.unwritten.load(Ordering::Acquire)
+        self.unwritten.bytes()
     }
 
     fn written(&self) -> u64 {

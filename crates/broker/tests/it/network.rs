@@ -256,3 +256,17 @@ async fn a_revoked_user_is_gone_when_it_is_said_so() {
     house.stop().await;
     assert_eq!(handle.revoke("bar").await, Err(gatehouse_broker::RevokeError::Closed));
 }
+
+#[tokio::test]
+async fn a_large_connect_is_refused_at_its_header() {
+    let house = House::with(Settings { max_connect_bytes: 64, ..Settings::default() }).await;
+    let mut large = house.connect().await;
+    // 65 bytes are declared behind the header, and none of them is sent.
+    large.send(&[0x10, 65]).await;
+    assert!(large.rest().await.is_empty());
+    // Who has logged in may send more.
+    let mut client = house.client("c").await;
+    client.send(&packet(0x30, &[text("t"), vec![b'x'; 100]].concat())).await;
+    client.ping().await;
+    house.stop().await;
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatehouse_model::{Properties, Qos, TopicFilter};
 
 use super::world::{Got, Sent, World, hello, plain, publish};
+use crate::Settings;
 use crate::codec::{Connect, Packet, Publish, Version};
 use crate::store::Change;
 
@@ -361,4 +362,54 @@ fn a_part_of_the_gateway_slows_its_publishers_down() {
     assert_eq!(send(&mut world, 1), None);
     part.taken.store(1, Relaxed);
     assert!(send(&mut world, 1).is_some());
+}
+
+#[test]
+fn all_queues_together_are_bounded_and_leave_a_share_to_those_who_are_there() {
+    let mut world = World::with_settings(|settings| settings.total_waiting_bytes = 100_000);
+    let payload = "x".repeat(10_000);
+    for client_id in ["away1", "away2"] {
+        let (away, _) = world.lasting(Version::V3, client_id);
+        world.sent(away);
+        world.subscribe(away, "t", Qos::AtLeastOnce);
+        world.cut(away);
+    }
+    for _ in 0..20 {
+        world.publish_local("t", &payload, Qos::AtLeastOnce, false);
+    }
+    let dropped = world.core.tally().messages_dropped;
+    assert!((25..35).contains(&dropped), "{dropped} of 40");
+    assert!(world.core.meter().bytes() < 120_000);
+    // A client that is there and reads notices nothing.
+    let here = world.client(Version::V5, "here");
+    world.subscribe(here, "t", Qos::AtLeastOnce);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+        world.publish_local("t", &payload, qos, false);
+        assert_eq!(world.payloads(here).len(), 1);
+    }
+    // One that does not read gets its share and no more.
+    world.gauge(here).0.store(Settings::LEAST_SHARE + 1, Ordering::Relaxed);
+    world.publish_local("t", &payload, Qos::AtMostOnce, false);
+    assert_eq!(world.payloads(here).len(), 0);
+    // What ended waits no more.
+    for client_id in ["away1", "away2"] {
+        world.connect(hello(Version::V3, client_id));
+    }
+    world.send(here, Packet::PubAck(1));
+    assert_eq!(world.core.meter().bytes(), 0);
+}
+
+#[test]
+fn what_is_staged_in_one_round_counts_before_it_is_written() {
+    let mut world = World::with_settings(|settings| settings.total_waiting_bytes = 100_000);
+    for number in 0..20 {
+        let client = world.client(Version::V3, &number.to_string());
+        world.subscribe(client, "t", Qos::AtMostOnce);
+    }
+    let publisher = world.client(Version::V3, "publisher");
+    let payload = "x".repeat(10_000);
+    let packets = (0..6).map(|_| Packet::Publish(publish("t", &payload, Qos::AtMostOnce, 0)));
+    world.core.packets(world.now, publisher, packets);
+    // Four fit into the share of each client; the other two are dropped for all.
+    assert_eq!(world.core.tally().messages_dropped, 40);
 }

@@ -3,6 +3,7 @@
 mod delivery;
 mod hostile;
 mod properties;
+mod replay;
 mod rights;
 mod sessions;
 mod wills;

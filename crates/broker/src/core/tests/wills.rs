@@ -94,3 +94,13 @@ fn a_will_does_not_outlive_its_session() {
     watched.world.client(Version::V5, "c");
     assert_eq!(watched.wills(), 1, "a clean start ended the session");
 }
+
+#[test]
+fn a_shutdown_does_not_wait_for_the_delay_of_a_will() {
+    let mut watched = Watched::new();
+    let away = watched.connect(Version::V5, 60, 3_600);
+    watched.world.cut(away);
+    assert_eq!(watched.wills(), 0);
+    watched.world.core.shut_down(watched.world.now);
+    assert_eq!(watched.wills(), 1);
+}
