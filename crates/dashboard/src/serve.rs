@@ -34,7 +34,7 @@ const MAX_DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
     /// The listener broke.
-    #[error("the dashboard cannot accept connections: {0}")]
+    #[error("the dashboard cannot accept connections")]
     Listener(#[from] io::Error),
 }
 

@@ -114,8 +114,8 @@ pub enum AccountsError {
     /// More passwords are being checked than may wait.
     #[error("The gateway is busy checking passwords. Try again in a few seconds.")]
     Busy,
-    /// The file cannot be made or opened.
-    #[error("cannot open the accounts in {}: {source}. Check that its folder exists and belongs to the user of the gateway.", path.display())]
+    /// The file cannot be made or opened; the source of this error says what the system says.
+    #[error("cannot open the accounts in {} (its folder must exist and belong to the user of the gateway)", path.display())]
     File {
         /// Where it is.
         path: PathBuf,
@@ -138,9 +138,16 @@ pub enum AccountsError {
     /// A hash could not be made or read.
     #[error("the password could not be hashed or checked: {0}")]
     Hash(String),
-    /// The database failed.
+    /// The database failed. Its words are in the message and therefore not the source of this error as well: whoever
+    /// prints the chain would print them twice.
     #[error("the accounts cannot be read or written: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for AccountsError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
 }
 
 /// The accounts of the gateway. Cheap to clone.

@@ -58,15 +58,38 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, AccountsError> {
     }
 }
 
-/// Makes the file before SQLite does, since SQLite would let everybody read it; its journal files take the same mode.
+/// Makes the file before SQLite does, since SQLite would let everybody read it; its journal files take the same mode, and
+/// the same owner when root makes them.
 fn protect(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let mut options = std::fs::OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    options.read(true).write(true).mode(0o600);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            return give_to_owner_of_folder(&file, path).inspect_err(|_| drop(std::fs::remove_file(path)));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let file = options.open(path)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
+}
+
+/// Root who adds a user on the command line, before the service has started once, makes a file that the service could not
+/// open. It goes to the owner of its folder. Only a file that was made just now is given away: one that was there may be
+/// a link that the owner of the folder has laid to a file of root's.
+fn give_to_owner_of_folder(file: &std::fs::File, path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    const ROOT: u32 = 0;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::fs::metadata(folder)?;
+    if file.metadata()?.uid() != ROOT || folder.uid() == ROOT {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid()))
 }
 
 /// Makes the missing steps in one transaction that locks out other processes, so that two that start together do not

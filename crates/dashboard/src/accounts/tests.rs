@@ -1,7 +1,7 @@
 //! Accounts in a throw-away folder, on a clock that stands still.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +79,27 @@ async fn only_the_owner_reads_the_file() {
     assert!(!bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
 }
 
+/// `sudo gatehouse user add` before the first start left a file of root's, and the service could not start.
+#[tokio::test]
+async fn the_files_belong_to_the_owner_of_the_folder() {
+    let world = World::new();
+    // Only root can give a folder away; for others the folder and its files are their own in any case.
+    let given = std::os::unix::fs::chown(world.folder.path(), Some(12_345), Some(12_346)).is_ok();
+    let accounts = world.open(1).await;
+    accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let folder = std::fs::metadata(world.folder.path()).unwrap();
+    assert_eq!(given, folder.uid() == 12_345);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(world.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let file = entry.metadata().unwrap();
+        assert_eq!((file.uid(), file.gid()), (folder.uid(), folder.gid()), "{}", entry.path().display());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["gatehouse.db", "gatehouse.db-shm", "gatehouse.db-wal"]);
+}
+
 #[tokio::test]
 async fn two_processes_share_one_file() {
     let world = World::new();
@@ -115,7 +136,10 @@ async fn a_missing_folder_is_named() {
     let world = World::new();
     let path = world.folder.path().join("missing/gatehouse.db");
     let opened = Accounts::open(&path, world.clock.clone(), Arc::new(SeededRandomness::new(1))).await;
-    let error = opened.err().unwrap().to_string();
+    let error = opened.err().unwrap();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    let error = error.to_string();
+    assert!(!error.contains(&cause), "{error}: {cause} is said twice where the chain is printed");
     assert!(error.contains("missing/gatehouse.db"), "{error}");
 }
 
