@@ -33,8 +33,9 @@ impl Accounts {
     /// so no wait is longer than 30 s and none grows. An address from which a name once came in rightly, since the
     /// start of the process, is at home for that name: only wrong log-ins of this very name from this very address
     /// count there. So a client that reconnects with a right password is not slowed by what strangers try, by
-    /// other names that fail on its host, or by how often it reconnects. Who comes from a new address while at
-    /// least four others keep trying the name may have to try again until they stop.
+    /// other names that fail on its host, or by how often it reconnects. Who is not at home yet, where at least four
+    /// other addresses keep trying the name, or another name keeps failing on the same host, may have to try again
+    /// until they stop.
     ///
     /// # Errors
     /// When the accounts cannot be read, or too many log-ins wait already ([`AccountsError::Busy`]).

@@ -224,19 +224,24 @@ impl Accounts {
         if password.len() > MAX_PASSWORD_BYTES {
             return Ok(None);
         }
-        let row: Option<(String, String, String)> =
-            sqlx::query_as("SELECT name, role, password FROM user WHERE key = ?")
-                .bind(rules::key_of(name))
-                .fetch_optional(&self.inner.pool)
-                .await?;
+        let row = self.look_up(name).await?;
         let hash = row.as_ref().map(|(_, _, hash)| hash.as_str());
         let right = self.inner.hasher.matches(password, hash).await?;
+        // Checking takes a while, or long when others are before. Who was removed meanwhile, or got another password or
+        // role, was told of by `watch` when there was no connection to end yet, and must not get one now.
         match row {
-            Some((name, role, _)) if right => {
+            Some(row) if right && self.look_up(name).await?.as_ref() == Some(&row) => {
+                let (name, role, _) = row;
                 Ok(Some(User { name: name.into(), role: Role::from_word(&role)? }))
             }
             _ => Ok(None),
         }
+    }
+
+    /// Name, role and password hash of a user.
+    async fn look_up(&self, name: &str) -> Result<Option<(String, String, String)>, AccountsError> {
+        let row = sqlx::query_as("SELECT name, role, password FROM user WHERE key = ?");
+        Ok(row.bind(rules::key_of(name)).fetch_optional(&self.inner.pool).await?)
     }
 
     /// All users, in the order of their names.

@@ -76,6 +76,18 @@ impl Hasher {
         Ok(same && exists)
     }
 
+    /// Keeps the workshop busy until the answer is dropped.
+    #[cfg(test)]
+    pub(super) async fn keep_busy(&self) -> impl Drop + use<> {
+        Arc::clone(&self.workshop).lock_owned().await
+    }
+
+    /// Passwords that are being hashed or checked, or wait for it.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        1 + MAX_WAITING_HASHES - self.places.available_permits()
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Workshop) -> Result<T, password_hash::Error> + Send + 'static,

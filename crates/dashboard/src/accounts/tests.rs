@@ -334,6 +334,26 @@ async fn wrong_log_ins_wait_and_right_ones_do_not() {
     assert_eq!(log_in(PASSWORD, ELSEWHERE).await, LogIn::Welcome(ana), "nobody is locked out for ever");
 }
 
+/// The phone of somebody who was removed while its password was being checked came in for good.
+#[tokio::test]
+async fn who_is_removed_during_the_log_in_does_not_come_in() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    accounts.add("ana", Role::Viewer, PASSWORD).await.unwrap();
+    let busy = accounts.inner.hasher.keep_busy().await;
+    let mut log_in = Box::pin(accounts.log_in("ana", PASSWORD.as_bytes(), HERE));
+    while accounts.inner.hasher.waiting() == 0 {
+        tokio::select! {
+            biased;
+            _ = &mut log_in => panic!("answered early"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    accounts.remove("ana").await.unwrap();
+    drop(busy);
+    assert_eq!(log_in.await.unwrap(), LogIn::Wrong);
+}
+
 /// After a restart the programs of one host come back at the same time.
 #[tokio::test]
 async fn right_log_ins_at_once_do_not_refuse_each_other() {

@@ -34,7 +34,7 @@ pub(super) const CLOCK_EVERY: Duration = Duration::from_secs(15);
 const CHECK_SESSION_EVERY: Duration = Duration::from_secs(60);
 
 /// Live values as server-sent events: `house` first and when the inventory changes, then `reading`, `availability`,
-/// `result` and `online`; every 15 s `clock`. All but `house` carry the gateway's clock as `now`, and so does the house.
+/// `result` and `online`; every 15 s `clock`. Each carries the gateway's clock as `now`.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "house",
     responses(
