@@ -46,7 +46,7 @@ export function makeHouse(now) {
   const devices = [
     device('kitchen-climate', 'Kitchen', 'Kitchen', 'sim-climate', 'simulated', 5_000, true, climate()),
     device('kitchen-light', 'Kitchen light', 'Kitchen', 'sim-output', 'GPIO 17 (simulated)', null, true, [
-      output('power', 'Light', 'light'),
+      output('power', 'Power', 'light'),
     ]),
     device(
       'living-climate',
@@ -59,19 +59,19 @@ export function makeHouse(now) {
       climate(),
     ),
     device('living-heater', 'Heater', 'Living room', 'sim-output', 'GPIO 22 (simulated)', null, true, [
-      output('power', 'Heater', 'heat'),
+      output('power', 'Power', 'heat'),
     ]),
     device('living-window', 'Window', 'Living room', 'sim-input', 'GPIO 27 (simulated)', null, true, [
-      contact('contact', 'Window', 'window'),
+      contact('contact', 'Contact', 'window'),
     ]),
     device('front-door', 'Front door', 'Hall', 'input', 'GPIO 4, header pin 7', null, false, [
-      contact('contact', 'Door', 'door'),
+      contact('contact', 'Contact', 'door'),
     ]),
     device('hall-motion', 'Motion in the hall', 'Hall', 'input', 'GPIO 5, header pin 29', null, false, [
       contact('motion', 'Motion', 'motion'),
     ]),
     device('boiler', 'Boiler', 'Cellar', 'output', 'GPIO 6, header pin 31', null, false, [
-      output('power', 'Boiler', 'heat'),
+      output('power', 'Power', 'heat'),
     ]),
     device('boiler-flow', 'Boiler flow', 'Cellar', 'ds18b20', '1-Wire 28-0316a2795aff', 10_000, false, [
       number('temperature', 'Temperature', '°C', 1, 'temperature'),
@@ -87,12 +87,17 @@ export function makeHouse(now) {
       number('temperature', 'Temperatura', '°C', 1, 'temperature'),
     ]),
     device('gateway', 'Gateway', null, 'host', 'this machine', 5_000, false, [
-      number('cpu-temperature', 'Processor', '°C', 1, 'temperature'),
-      number('load', 'Load', '%', 0, null),
-      number('memory', 'Memory used', '%', 0, null),
-      number('disk', 'Disk used', '%', 0, null),
-      number('network', 'Network', 'kB/s', 0, 'data_rate'),
-      number('uptime', 'Uptime', 's', 0, 'duration'),
+      number('temperature', 'Processor temperature', '°C', 1, 'temperature'),
+      number('processor', 'Processor use', '%', 1, null),
+      number('load', 'Load, 1 minute', '', 2, null),
+      number('memory', 'Memory used', '%', 1, null),
+      number('disk', 'Disk used', '%', 1, null),
+      number('disk-free', 'Disk free', 'GB', 2, 'data_size'),
+      number('received', 'Network received', 'B/s', 0, 'data_rate'),
+      number('sent', 'Network sent', 'B/s', 0, 'data_rate'),
+      number('uptime', 'Running since start-up', 's', 0, 'duration'),
+      contact('under-voltage', 'Power supply too weak', 'problem'),
+      contact('throttled', 'Processor slowed down', 'problem'),
     ]),
   ];
   const readings = new Map();
@@ -134,11 +139,13 @@ const WAVES = {
   temperature: [21, 1.6, 180],
   humidity: [46, 6, 240],
   pressure: [1013.2, 4, 900],
-  'cpu-temperature': [48, 5, 25],
-  load: [18, 14, 9],
+  processor: [18, 14, 9],
+  load: [0.4, 0.3, 9],
   memory: [41, 3, 60],
   disk: [37, 0, 60],
-  network: [120, 110, 7],
+  'disk-free': [18.2, 0, 60],
+  received: [120_000, 110_000, 7],
+  sent: [40_000, 30_000, 7],
   level: [640, 60, 2_000],
 };
 
