@@ -91,6 +91,35 @@ fn users_are_listed_changed_and_removed_while_the_gateway_runs() {
     answer.expect_error(401, "wrong_login");
 }
 
+/// A user who had been removed once went on switching the heater for as long as the connection lasted.
+#[test]
+fn a_removed_user_is_disconnected() {
+    let gateway = Setup::demo().with_user("vera", "operator", "only looking around").start();
+    let vera = Phone::connect(gateway.mqtt_address(), "vera's phone", &login("vera", "only looking around"));
+    vera.subscribe("home/status");
+    vera.wait_payload("home/status", "online");
+    let directory = gateway.data_directory().to_string_lossy().into_owned();
+    let finished = command_line(&["user", "remove", "vera", "--data-dir", &directory], "");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    vera.wait_end();
+}
+
+/// Passwords of MQTT could once be tried without end, sixty a second.
+#[test]
+fn guessing_over_mqtt_is_slowed_and_who_is_at_home_is_not() {
+    let gateway = Setup::demo().with_user("bar", "admin", "behind the counter").start();
+    let at_home = gateway.phone("at home");
+    let guess = |number: usize| {
+        let guess = login("bar", &format!("guess number {number}"));
+        Phone::connect_with(gateway.mqtt_address(), "guesser", Some(&guess), None).map(|_| ())
+    };
+    let answers: Vec<String> = (0..10).filter_map(|number| guess(number).err()).collect();
+    assert_eq!(answers.len(), 10, "every guess is refused");
+    assert_ne!(answers.first(), answers.last(), "the last ones are not even looked at: {answers:?}");
+    at_home.subscribe("home/status");
+    at_home.wait_payload("home/status", "online");
+}
+
 #[test]
 fn the_command_line_says_what_is_wrong() {
     let setup = Setup::demo();

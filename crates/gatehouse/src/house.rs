@@ -23,7 +23,7 @@ use crate::banner::{self, Banner};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::system::SystemRandomness;
-use crate::wiring::{AccountLogins, DoorGuard, PageCommands, RecordedCharts, carry};
+use crate::wiring::{AccountLogins, DoorGuard, PageCommands, RecordedCharts, carry, end_revoked_sessions};
 use crate::{demo_user, paths, supervision};
 
 /// Names of the parts, for the log and for stopping them.
@@ -34,6 +34,7 @@ const BRIDGE: &str = "bridge";
 const OUTBOX: &str = "outbox";
 const DASHBOARD: &str = "dashboard";
 const WATCHDOG: &str = "watchdog";
+const REVOCATION: &str = "revocation";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -47,9 +48,10 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 5] = [
+const STOP_AFTER_OFFLINE: [(&str, Duration); 6] = [
     (WATCHDOG, Duration::from_millis(200)),
-    (DASHBOARD, Duration::from_millis(2_500)),
+    (REVOCATION, Duration::from_millis(200)),
+    (DASHBOARD, Duration::from_millis(2_400)),
     (LIVE_PAGE, Duration::from_millis(200)),
     (HISTORY, Duration::from_millis(4_000)),
     (BROKER, Duration::from_millis(1_500)),
@@ -156,6 +158,8 @@ impl Joints {
         http: TcpListener,
         mqtt_port: u16,
     ) -> anyhow::Result<()> {
+        let (accounts, broker) = (running.accounts.clone(), self.broker.clone());
+        running.lifecycle.start(REVOCATION, |stop| end_revoked_sessions(accounts, broker, stop));
         running.voice.say_status(false).await?;
         running.voice.say_info(&self.info).await?;
         self.start_history(running).await?;

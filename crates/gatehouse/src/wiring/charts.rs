@@ -41,7 +41,7 @@ fn to_problem(error: HistoryError) -> HistoryProblem {
     match error {
         HistoryError::InvalidRange(problem) => HistoryProblem::InvalidRange(problem.to_string()),
         HistoryError::TimeLimit { .. } => HistoryProblem::TooLong,
-        HistoryError::Busy { .. } => HistoryProblem::Busy,
+        HistoryError::Busy => HistoryProblem::Busy,
         other => HistoryProblem::Broken(other.to_string()),
     }
 }

@@ -5,9 +5,11 @@ mod commands;
 mod guard;
 mod login;
 mod outbox;
+mod revocation;
 
 pub(crate) use charts::RecordedCharts;
 pub(crate) use commands::PageCommands;
 pub(crate) use guard::DoorGuard;
 pub(crate) use login::AccountLogins;
 pub(crate) use outbox::carry;
+pub(crate) use revocation::end_revoked_sessions;
