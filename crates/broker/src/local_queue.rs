@@ -225,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
     use std::future::poll_fn;
 
-    const LIMITS: QueueLimits = QueueLimits { messages: 3, bytes: 1_000, held_topics: 2 };
+    const LIMITS: QueueLimits = QueueLimits { messages: 3, bytes: 10_000, held_topics: 2 };
 
     fn message(topic: &str, payload: &str) -> Message {
         let topic = TopicName::new(topic).unwrap();
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_too() {
-        let queue = LocalQueue::new(QueueLimits { messages: 100, bytes: 10, held_topics: 100 });
+        let queue = LocalQueue::new(QueueLimits { messages: 100, bytes: 210, held_topics: 100 });
         assert_eq!(queue.push(message("a", &"x".repeat(50)), false), Pushed::Taken, "one always fits");
         assert_eq!(queue.push(message("b", "12345"), true), Pushed::Taken);
         assert_eq!(queue.push(message("c", "12345"), true), Pushed::Dropped);
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_busy_queue_gives_other_tasks_their_turn() {
-        let queue = LocalQueue::new(QueueLimits { messages: 1_000, ..LIMITS });
+        let queue = LocalQueue::new(QueueLimits { messages: 1_000, bytes: 1_000_000, ..LIMITS });
         for _ in 0..=MESSAGES_PER_TURN {
             queue.push(message("t", "x"), false);
         }

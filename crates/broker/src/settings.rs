@@ -55,7 +55,8 @@ pub struct Settings {
     pub subscriptions_per_session: usize,
     /// Retained messages, `$SYS` not counted.
     pub retained_messages: usize,
-    /// Bytes of retained messages.
+    /// Bytes that retained messages take, with the levels of their topics. A topic of 128 levels that no other topic
+    /// shares takes a thousand times more than its text, so that the text alone says little.
     pub retained_bytes: usize,
     /// Messages that wait for one in-process subscription. Publishers are slowed down well before; beyond it only the
     /// newest message of each topic that was published to be retained is held for later, and the rest is dropped and
@@ -73,7 +74,7 @@ pub struct Settings {
 
 impl Settings {
     /// Bytes that may wait to be written to a connected client, and again in its queue, when
-    /// [`Settings::total_waiting_bytes`] is used up. It is enough for some hundred messages of a house.
+    /// [`Settings::total_waiting_bytes`] is used up. It is enough for some dozens of messages of a house.
     pub const LEAST_SHARE: usize = 32 * 1_024;
 }
 

@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 use gatehouse_model::{Properties, Qos, TopicName};
 use proptest::prelude::*;
 
-use super::{Decoder, OutgoingPublish, Version, decode_connect};
+use super::{Decoder, OutgoingPublish, Reason, Version, decode_connect};
 
 const LIMIT: u32 = 4_096;
 
@@ -96,6 +96,30 @@ fn the_good_packets_are_good() {
         let connect = decode_connect(&mut connect, LIMIT).unwrap().unwrap();
         assert_eq!((connect.version, connect.user.as_deref()), (version, Some("bar")));
         assert_eq!(connect.will.unwrap().topic.as_str(), "will");
+    }
+}
+
+/// Forty retained messages with 200,000 empty user properties each took 774 MB.
+#[test]
+fn a_crowd_of_user_properties_is_refused() {
+    let integer = |value: usize| vec![value as u8 | 0x80, (value >> 7) as u8];
+    let properties = |count: usize| [integer(5 * count), [0x26, 0, 0, 0, 0].repeat(count)].concat();
+    let packet = |first: u8, body: Vec<u8>| [vec![first], integer(body.len()), body].concat();
+    let connect = |own: usize, will: usize| {
+        let head = [&b"\0\x04MQTT"[..], &[5, 0b0000_0110, 0, 0]].concat();
+        let will = [&b"\0\x01c"[..], &properties(will), b"\0\x04will\0\x01x"].concat();
+        let bytes = packet(0x10, [head, properties(own), will].concat());
+        decode_connect(&mut BytesMut::from(&bytes[..]), LIMIT).map(drop)
+    };
+    let publish = |count: usize| {
+        let bytes = packet(0x30, [b"\0\x01t".to_vec(), properties(count)].concat());
+        Decoder::new(Version::V5, LIMIT, 8).decode(&mut BytesMut::from(&bytes[..])).map(drop)
+    };
+    assert_eq!((publish(64), connect(64, 64)), (Ok(()), Ok(())));
+    assert_eq!(publish(65).unwrap_err().reason, Reason::QuotaExceeded);
+    for refused in [connect(65, 0), connect(0, 65)] {
+        let refused = refused.unwrap_err();
+        assert_eq!((refused.answer_in, refused.error.reason), (Some(Version::V5), Reason::QuotaExceeded));
     }
 }
 

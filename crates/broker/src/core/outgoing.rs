@@ -277,12 +277,12 @@ mod tests {
     fn the_queue_is_bounded_in_messages_and_bytes() {
         let mut outgoing = Outgoing::default();
         for _ in 0..3 {
-            assert_eq!(enqueue(&mut outgoing, 3, 1_000), Queueing::Queued);
+            assert_eq!(enqueue(&mut outgoing, 3, 10_000), Queueing::Queued);
         }
-        assert_eq!(enqueue(&mut outgoing, 3, 1_000), Queueing::Full);
-        assert_eq!(enqueue(&mut outgoing, 10, 40), Queueing::Full);
+        assert_eq!(enqueue(&mut outgoing, 3, 10_000), Queueing::Full);
+        assert_eq!(enqueue(&mut outgoing, 10, 640), Queueing::Full);
         assert!(outgoing.next_waiting(1).is_some());
-        assert_eq!(enqueue(&mut outgoing, 10, 40), Queueing::Queued);
+        assert_eq!(enqueue(&mut outgoing, 10, 640), Queueing::Queued);
     }
 
     #[test]

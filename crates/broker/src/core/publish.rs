@@ -85,8 +85,9 @@ impl Core {
         };
         // The broker's own figures do not count: nobody but the broker has them in hand.
         let (count, bytes) = self.retained.others();
+        let asked = message_bytes(message) + self.retained.new_level_bytes(&message.topic);
         if count - former_count >= self.settings.retained_messages
-            || bytes - former_bytes + message_bytes(message) > self.settings.retained_bytes
+            || bytes - former_bytes + asked > self.settings.retained_bytes
         {
             return Err(Box::new(Refusal {
                 code: RefusalCode::QuotaExceeded,

@@ -32,14 +32,35 @@ struct Node {
     here: Option<Retained>,
 }
 
-/// What a message counts for in limits on bytes: what it says, where, and its properties.
+/// What a message takes besides its texts: the message itself, its counters and timers, and the rounding of allocations.
+const MESSAGE_BYTES: usize = 200;
+
+/// What a user property takes besides its texts: two pointers with their lengths, and two counted allocations.
+const USER_PROPERTY_BYTES: usize = 64;
+
+/// What one name below a level takes in the tree, its text not counted. The map is full by half or more, and its
+/// allocation holds eleven names.
+const NAME_BYTES: usize = 2 * size_of::<(Box<str>, Node)>() + 16;
+
+/// What the first name below a level takes, with the allocation that later ones find room in.
+const FIRST_NAME_BYTES: usize = 12 * size_of::<(Box<str>, Node)>() + 16;
+
+/// What a message counts for in limits on bytes: itself, what it says, where, and its properties.
 pub(crate) fn message_bytes(message: &Message) -> usize {
     let properties = &message.properties;
-    let user: usize = properties.user.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let user: usize =
+        properties.user.iter().map(|(name, value)| USER_PROPERTY_BYTES + name.len() + value.len()).sum();
     let optional = properties.content_type.as_ref().map_or(0, |text| text.len())
         + properties.response_topic.as_ref().map_or(0, |topic| topic.as_str().len())
         + properties.correlation_data.as_ref().map_or(0, bytes::Bytes::len);
-    message.topic.as_str().len() + message.payload.len() + user + optional
+    MESSAGE_BYTES + message.topic.as_str().len() + message.payload.len() + user + optional
+}
+
+impl Node {
+    /// What a new name below this level takes.
+    fn name_bytes(&self, name: &str) -> usize {
+        name.len() + if self.below.is_empty() { FIRST_NAME_BYTES } else { NAME_BYTES }
+    }
 }
 
 impl RetainedTree {
@@ -48,7 +69,7 @@ impl RetainedTree {
         self.count
     }
 
-    /// Their size, as [`message_bytes`] counts it.
+    /// What they take: each as [`message_bytes`] counts it, and the levels of their topics.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -57,6 +78,25 @@ impl RetainedTree {
     /// How many messages that are not the broker's own figures are retained, and their bytes.
     pub(crate) fn others(&self) -> (usize, usize) {
         (self.count - self.own_count, self.bytes - self.own_bytes)
+    }
+
+    /// What the levels of a topic would take that the tree does not have yet.
+    pub(crate) fn new_level_bytes(&self, topic: &TopicName) -> usize {
+        // The root's own allocation is nobody's, so that what comes and goes below one name counts the same.
+        let mut bytes = 0;
+        let mut node = Some(&self.root);
+        for (depth, level) in topic.levels().enumerate() {
+            let below = node.and_then(|node| node.below.get(level));
+            if below.is_none() {
+                bytes += match node {
+                    _ if depth == 0 => level.len() + NAME_BYTES,
+                    Some(node) => node.name_bytes(level),
+                    None => level.len() + FIRST_NAME_BYTES,
+                };
+            }
+            node = below;
+        }
+        bytes
     }
 
     /// The number of the message that was retained last.
@@ -77,7 +117,7 @@ impl RetainedTree {
     pub(crate) fn insert(&mut self, mut retained: Retained) -> Option<Retained> {
         self.last_number += 1;
         retained.number = self.last_number;
-        let bytes = message_bytes(&retained.message);
+        let bytes = message_bytes(&retained.message) + self.new_level_bytes(&retained.message.topic);
         let own = is_own(&retained.message.topic);
         self.bytes += bytes;
         self.own_bytes += if own { bytes } else { 0 };
@@ -102,9 +142,11 @@ impl RetainedTree {
 
     /// Forgets the retained message of a topic, which is given back.
     pub(crate) fn remove(&mut self, topic: &TopicName) -> Option<Retained> {
-        let former = remove_below(&mut self.root, &mut topic.levels())?;
+        let (former, level_bytes) = remove_below(&mut self.root, &mut topic.levels(), true)?;
         self.count -= 1;
         self.own_count -= usize::from(is_own(topic));
+        self.bytes -= level_bytes;
+        self.own_bytes -= if is_own(topic) { level_bytes } else { 0 };
         self.forget_bytes(&former);
         Some(former)
     }
@@ -155,14 +197,20 @@ fn collect_all(node: &Node, visible: &dyn Fn(&str) -> bool, found: &mut Vec<Reta
     }
 }
 
-fn remove_below<'a>(node: &mut Node, levels: &mut impl Iterator<Item = &'a str>) -> Option<Retained> {
-    let Some(level) = levels.next() else { return node.here.take() };
+/// Takes the message out, and on the way back the levels that it leaves empty. Gives what those took.
+fn remove_below<'a>(
+    node: &mut Node,
+    levels: &mut impl Iterator<Item = &'a str>,
+    is_root: bool,
+) -> Option<(Retained, usize)> {
+    let Some(level) = levels.next() else { return node.here.take().map(|former| (former, 0)) };
     let child = node.below.get_mut(level)?;
-    let removed = remove_below(child, levels);
+    let (former, mut bytes) = remove_below(child, levels, false)?;
     if child.below.is_empty() && child.here.is_none() {
         node.below.remove(level);
+        bytes += if is_root { level.len() + NAME_BYTES } else { node.name_bytes(level) };
     }
-    removed
+    Some((former, bytes))
 }
 
 #[cfg(test)]
@@ -190,6 +238,14 @@ mod tests {
             .prop_filter_map("a valid filter", |levels| TopicFilter::new(levels.join("/")).ok())
     }
 
+    /// What the levels take, counted anew: the first name below a level takes more than the others.
+    fn level_bytes(node: &Node, is_root: bool) -> usize {
+        let own = node.below.len() * NAME_BYTES
+            + node.below.keys().map(|name| name.len()).sum::<usize>()
+            + if node.below.is_empty() || is_root { 0 } else { FIRST_NAME_BYTES - NAME_BYTES };
+        own + node.below.values().map(|child| level_bytes(child, false)).sum::<usize>()
+    }
+
     proptest! {
         #[test]
         fn the_tree_agrees_with_the_filters(
@@ -205,8 +261,8 @@ mod tests {
             let mut left = topics.clone();
             for round in 0..2 {
                 prop_assert_eq!(tree.len(), left.len());
-                let bytes: usize = left.iter().map(|topic| topic.as_str().len() + 3).sum();
-                prop_assert_eq!(tree.bytes(), bytes);
+                let bytes: usize = left.iter().map(|topic| MESSAGE_BYTES + topic.as_str().len() + 3).sum();
+                prop_assert_eq!(tree.bytes(), bytes + level_bytes(&tree.root, true));
                 for filter in &filters {
                     let mut found = Vec::new();
                     tree.matching(filter, &mut found);
