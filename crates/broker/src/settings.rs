@@ -40,8 +40,8 @@ pub struct Settings {
     /// Bytes that wait for all clients together: queues, what is not acknowledged, and what is not written yet. Beyond
     /// it each connected client still has a small share of its own ([`Settings::LEAST_SHARE`]), so that those who are
     /// away or do not read cannot shut out the others; what goes beyond the share is dropped and counted as at the
-    /// limits of one session. The service may use 256 MB, and the limits add up to less: 64 MiB retained, 32 MiB here,
-    /// at most 64 MiB in the shares of all connections, and 8 MiB for each of a handful of in-process subscriptions.
+    /// limits of one session. The service may use 256 MB, and the limits add up to less: 64 MiB retained, 24 MiB in
+    /// subscriptions, 32 MiB here, at most 64 MiB in the shares of all connections, and 8 MiB for each of a handful of in-process subscriptions.
     pub total_waiting_bytes: usize,
     /// Bytes that wait to be written to one connection. Beyond it QoS 0 is dropped and counted and QoS 1 and 2 wait in
     /// the queue; a client whose answers alone pass twice this limit does not read at all, and is disconnected.
@@ -53,6 +53,9 @@ pub struct Settings {
     pub max_session_expiry: Duration,
     /// Topic filters of one session.
     pub subscriptions_per_session: usize,
+    /// Bytes that the topic filters of all sessions take, with their levels: some hundred for a filter, and again for each
+    /// level that it shares with no other. A house with a hundred clients of twenty filters uses less than a quarter of the default.
+    pub subscription_bytes: usize,
     /// Retained messages, `$SYS` not counted.
     pub retained_messages: usize,
     /// Bytes that retained messages take, with the levels of their topics. A topic of 128 levels that no other topic
@@ -99,6 +102,7 @@ impl Default for Settings {
             max_sessions: 4_096,
             max_session_expiry: Duration::from_secs(60 * 60 * 24 * 30),
             subscriptions_per_session: 1_024,
+            subscription_bytes: 24 * 1_024 * 1_024,
             retained_messages: 65_536,
             retained_bytes: 64 * 1_024 * 1_024,
             local_queue_messages: 4_096,

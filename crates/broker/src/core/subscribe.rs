@@ -40,6 +40,10 @@ impl Core {
         if is_new && session.subscriptions.len() >= self.settings.subscriptions_per_session {
             return Err(Reason::QuotaExceeded);
         }
+        let asked = if is_new { self.subscriptions.new_bytes(filter) } else { 0 };
+        if asked > 0 && self.subscriptions.bytes() + asked > self.settings.subscription_bytes {
+            return Err(Reason::QuotaExceeded);
+        }
         let entry = Entry { subscriber: Subscriber::Session(key), options, identifier };
         session.subscriptions.insert(filter.clone(), entry);
         self.subscriptions.insert(filter, entry);

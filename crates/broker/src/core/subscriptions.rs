@@ -28,7 +28,19 @@ pub(crate) struct Entry {
 pub(crate) struct SubscriptionTree {
     root: Node,
     count: usize,
+    /// Levels in the tree.
+    levels: usize,
+    /// Bytes of filters, each counted for every subscription.
+    filter_bytes: usize,
 }
+
+/// What a subscription takes besides the text of its filter: its entry here and the one in its session, in tables that
+/// are half empty when they have just grown.
+const SUBSCRIPTION_BYTES: usize = 300;
+
+/// What a level takes in the tree: a table of one name has room for four, and most levels of filters that differ have
+/// one name.
+const LEVEL_BYTES: usize = 4 * size_of::<(Box<str>, Node)>() + 64;
 
 #[derive(Debug, Default)]
 struct Node {
@@ -54,6 +66,25 @@ impl SubscriptionTree {
         self.count
     }
 
+    /// What all subscriptions take, levels of the tree included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.filter_bytes + self.count * SUBSCRIPTION_BYTES + self.levels * LEVEL_BYTES
+    }
+
+    /// What one more subscription would take.
+    pub(crate) fn new_bytes(&self, filter: &TopicFilter) -> usize {
+        let mut new_levels = 0;
+        let mut node = Some(&self.root);
+        for level in filter.levels().filter(|level| *level != "#") {
+            node = node.and_then(|node| match level {
+                "+" => node.any.as_deref(),
+                name => node.named.get(name),
+            });
+            new_levels += usize::from(node.is_none());
+        }
+        filter.as_str().len() + SUBSCRIPTION_BYTES + new_levels * LEVEL_BYTES
+    }
+
     /// Adds a subscription, or replaces the one that this subscriber has for the filter. [MQTT-3.8.4-3]
     pub(crate) fn insert(&mut self, filter: &TopicFilter, entry: Entry) {
         let mut node = &mut self.root;
@@ -61,9 +92,13 @@ impl SubscriptionTree {
         for level in filter.levels() {
             match level {
                 "#" => ends_in_rest = true,
-                "+" => node = node.any.get_or_insert_default(),
+                "+" => {
+                    self.levels += usize::from(node.any.is_none());
+                    node = node.any.get_or_insert_default();
+                }
                 name => {
                     if !node.named.contains_key(name) {
+                        self.levels += 1;
                         node.named.insert(name.into(), Node::default());
                     }
                     let Some(child) = node.named.get_mut(name) else { return };
@@ -77,17 +112,20 @@ impl SubscriptionTree {
             None => {
                 entries.push(entry);
                 self.count += 1;
+                self.filter_bytes += filter.as_str().len();
             }
         }
     }
 
     /// Takes a subscription away; tells whether there was one.
     pub(crate) fn remove(&mut self, filter: &TopicFilter, subscriber: Subscriber) -> bool {
-        let removed = remove_below(&mut self.root, &mut filter.levels(), subscriber);
-        if removed {
-            self.count -= 1;
-        }
-        removed
+        let Some(levels) = remove_below(&mut self.root, &mut filter.levels(), subscriber) else {
+            return false;
+        };
+        self.count -= 1;
+        self.levels -= levels;
+        self.filter_bytes -= filter.as_str().len();
+        true
     }
 
     /// Appends every subscription that matches `topic`, in no order.
@@ -120,34 +158,38 @@ fn collect(node: &Node, levels: &[&str], found: &mut Vec<Entry>) {
     }
 }
 
-/// Removes the entry and, on the way back, the nodes that it leaves empty.
+/// Removes the entry and, on the way back, the levels that it leaves empty. Gives how many those were, or nothing when
+/// there is no such entry.
 fn remove_below<'a>(
     node: &mut Node,
     levels: &mut impl Iterator<Item = &'a str>,
     subscriber: Subscriber,
-) -> bool {
+) -> Option<usize> {
     let take_out = |entries: &mut Vec<Entry>| {
-        let place = entries.iter().position(|entry| entry.subscriber == subscriber);
-        place.map(|index| entries.swap_remove(index)).is_some()
+        let place = entries.iter().position(|entry| entry.subscriber == subscriber)?;
+        entries.swap_remove(place);
+        Some(0)
     };
     match levels.next() {
         None => take_out(&mut node.here),
         Some("#") => take_out(&mut node.rest),
         Some("+") => {
-            let Some(child) = &mut node.any else { return false };
-            let removed = remove_below(child, levels, subscriber);
-            if child.is_empty() {
+            let child = node.any.as_mut()?;
+            let below = remove_below(child, levels, subscriber)?;
+            let emptied = child.is_empty();
+            if emptied {
                 node.any = None;
             }
-            removed
+            Some(below + usize::from(emptied))
         }
         Some(name) => {
-            let Some(child) = node.named.get_mut(name) else { return false };
-            let removed = remove_below(child, levels, subscriber);
-            if child.is_empty() {
+            let child = node.named.get_mut(name)?;
+            let below = remove_below(child, levels, subscriber)?;
+            let emptied = child.is_empty();
+            if emptied {
                 node.named.remove(name);
             }
-            removed
+            Some(below + usize::from(emptied))
         }
     }
 }
@@ -189,7 +231,9 @@ mod tests {
         ) {
             let mut tree = SubscriptionTree::default();
             for (number, filter) in (0..).zip(&filters) {
+                let expected = tree.bytes() + tree.new_bytes(filter);
                 tree.insert(filter, entry(number));
+                prop_assert_eq!(tree.bytes(), expected);
             }
             prop_assert_eq!(tree.len(), filters.len());
             let stays = |number: u32| kept & (1 << (number % 64)) != 0;
@@ -216,7 +260,8 @@ mod tests {
             for (number, filter) in (0..).zip(&filters) {
                 tree.remove(filter, Subscriber::Session(number));
             }
-            prop_assert!(tree.root.is_empty() && tree.len() == 0, "empty nodes are taken away");
+            prop_assert!(tree.root.is_empty() && tree.len() == 0, "empty levels are taken away");
+            prop_assert_eq!(tree.bytes(), 0);
         }
     }
 

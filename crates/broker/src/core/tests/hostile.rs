@@ -291,3 +291,24 @@ fn deep_topics_count_for_what_they_take() {
         assert_eq!(world.sent(client).last(), Some(&Sent::Ack("PUBACK", id, 0x10)));
     }
 }
+
+/// Each session may have 1,024 filters of 128 levels: together they took far more than the service may.
+#[test]
+fn deep_filters_count_for_what_they_take() {
+    for (version, code) in [(Version::V5, 0x97), (Version::V3, 0x80)] {
+        let mut world = World::with_settings(|settings| settings.subscription_bytes = 1_024 * 1_024);
+        let deep = |number: usize| format!("{number}{}", "/+/a".repeat(60));
+        let (one, other) = (world.client(version, "one"), world.client(version, "other"));
+        let granted =
+            (0..100).take_while(|number| world.subscribe(one, &deep(*number), Qos::AtMostOnce) == 0);
+        let granted = granted.count();
+        assert!((5..25).contains(&granted), "{granted}");
+        // The limit is on all together; who asks for what is there already, or for little, still gets it.
+        assert_eq!(world.subscribe(other, &deep(granted), Qos::AtMostOnce), code);
+        assert_eq!(world.subscribe(other, &deep(0), Qos::AtMostOnce), 0);
+        assert_eq!(world.subscribe(one, &deep(0), Qos::AtLeastOnce), 1);
+        // A session that ends makes room.
+        world.leave(one);
+        assert_eq!(world.subscribe(other, &deep(granted), Qos::AtMostOnce), 0);
+    }
+}
