@@ -17,6 +17,7 @@ pub mod accounts;
 mod api;
 mod headers;
 pub mod live;
+mod places;
 mod ports;
 mod serve;
 mod web;

@@ -2,24 +2,34 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::api::{self, App, Peer};
+use crate::places::{Admission, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, Places};
 use crate::{Ports, web};
 
-/// Connections at the same time; further ones wait in the system's queue. A browser keeps up to six.
-const MAX_CONNECTIONS: usize = 256;
+/// The header of a request is whole within this time, counted from the moment at which the connection is ready for
+/// it, however its bytes arrive; otherwise the connection is closed. A browser sends a header at once, in one piece; it
+/// opens a new connection where one that it kept for later was closed. Without this limit, a peer that sends a byte now
+/// and then keeps its place for ever.
+const MAX_HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// A connection on which nothing moves, in either direction, is closed after this time. Event streams send a line
 /// every 15 s, so only a peer that is gone, or does not read, is silent for so long.
@@ -33,7 +43,7 @@ const MAX_DRAIN: Duration = Duration::from_secs(2);
 /// Why the dashboard stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
-    /// The listener broke.
+    /// The listener is broken.
     #[error("the dashboard cannot accept connections")]
     Listener(#[from] io::Error),
 }
@@ -42,71 +52,90 @@ pub enum DashboardError {
 /// finish within a limit, and returns.
 ///
 /// # Errors
-/// When the listener breaks.
+/// When the listener is broken.
 pub async fn serve(
     listener: TcpListener,
     ports: Ports,
     shutdown: CancellationToken,
 ) -> Result<(), DashboardError> {
     web::unpack();
+    let address = listener.local_addr()?;
+    tracing::debug!(%address, "the dashboard listens");
     let router = api::router(App::new(ports, shutdown.clone()));
-    let listener = LimitedListener { listener, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let too_late = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(MAX_DRAIN).await;
+    let mut connections = accept(listener, &router, &shutdown).await;
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(MAX_DRAIN, drained).await.is_err() {
+        tracing::warn!(limit = ?MAX_DRAIN, "requests were still running and are broken off");
+    }
+    Ok(())
+}
+
+/// Accepts connections, as many as there are places, until `shutdown`; gives those that are still open then.
+async fn accept(mut listener: TcpListener, router: &Router, shutdown: &CancellationToken) -> JoinSet<()> {
+    let mut connections = JoinSet::new();
+    let mut places = Places::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return connections,
+            Some(ended) = connections.join_next_with_id() => {
+                places.give_back(&ended.map_or_else(|broken| broken.id(), |(id, ())| id));
+            }
+            (stream, peer) = Listener::accept(&mut listener), if places.has_room() => {
+                match places.admit(peer.ip()) {
+                    Admission::Admitted => {
+                        let answers = answer(stream, peer, router.clone(), shutdown.clone());
+                        if places.take(connections.spawn(answers).id(), peer.ip()) {
+                            tracing::warn!(limit = MAX_CONNECTIONS, "as many connections as the page takes; new ones wait");
+                        }
+                    }
+                    Admission::RefusedFirst => tracing::warn!(
+                        peer = %peer.ip(),
+                        limit = MAX_CONNECTIONS_PER_ADDRESS,
+                        "as many connections as the page takes from one address; further ones from there are closed"
+                    ),
+                    Admission::RefusedAgain => tracing::debug!(%peer, "one connection too many is closed"),
+                }
+            }
+        }
+    }
+}
+
+/// Answers the requests of one connection, until it ends or, after `shutdown`, has been given the answer it waits for.
+async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: CancellationToken) {
+    // Events are small and must not wait for each other. Where it cannot be set, they are merely slower.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(Peer(peer)));
+        router.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(MAX_HEADER_TIME)
+        .serve_connection(TokioIo::new(Connection::new(stream)), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     };
-    tokio::select! {
-        ended = server => Ok(ended?),
-        () = too_late => {
-            tracing::warn!(limit = ?MAX_DRAIN, "requests were still running and are broken off");
-            Ok(())
-        }
+    if let Err(problem) = ended {
+        tracing::debug!(%peer, %problem, "a connection broke");
     }
 }
 
-/// Accepts as many connections as there are places.
-struct LimitedListener {
-    listener: TcpListener,
-    places: Arc<Semaphore>,
-}
-
-impl Listener for LimitedListener {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        if self.places.available_permits() == 0 {
-            tracing::warn!(limit = MAX_CONNECTIONS, "as many connections as the page takes; new ones wait");
-        }
-        // The semaphore is never closed, so there is always a place in the end; and if it were, waiting is right.
-        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { std::future::pending().await };
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        // Events are small and must not wait for each other. Where it cannot be set, they are merely slower.
-        let _ = stream.set_nodelay(true);
-        (Connection { stream, silence: Box::pin(tokio::time::sleep(MAX_SILENCE)), _place: place }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, LimitedListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, LimitedListener>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-/// A connection that keeps its place and breaks when nothing moves for [`MAX_SILENCE`].
+/// A connection that breaks when nothing moves for [`MAX_SILENCE`].
 struct Connection {
     stream: TcpStream,
     silence: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, silence: Box::pin(tokio::time::sleep(MAX_SILENCE)) }
+    }
+
     /// Passes on what a read or a write came to, and starts the silence anew when something moved.
     fn watch<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {

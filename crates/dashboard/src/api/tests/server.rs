@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::world::{Mood, World};
+use crate::places::MAX_CONNECTIONS_PER_ADDRESS;
 use crate::{DashboardError, Role, serve};
 
 async fn start(world: &World) -> (SocketAddr, JoinHandle<Result<(), DashboardError>>) {
@@ -104,6 +105,53 @@ async fn a_connection_on_which_nothing_moves_is_closed() {
     assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
     let mut rest = Vec::new();
     half.read_to_end(&mut rest).await.unwrap();
+}
+
+/// 256 connections that sent a byte of a header every 6 s once kept the page from everybody, for as long as they liked.
+#[tokio::test]
+async fn a_header_that_trickles_in_is_cut_off() {
+    let world = World::new().await;
+    let (address, _server) = start(&world).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    // The second header of a connection has a deadline as the first has.
+    assert!(ask(&mut slow, "/health", "", "}").await.contains("200 OK"));
+    tokio::time::pause();
+    let pause = Duration::from_secs(6);
+    let mut sent = 0;
+    loop {
+        // The last byte may meet a connection that is closed already.
+        let _ = slow.write_all(b"G").await;
+        sent += 1;
+        assert!(sent < 20, "the connection is still open");
+        match tokio::time::timeout(pause, slow.read(&mut [0; 1])).await {
+            Err(_) => {}
+            Ok(Ok(0) | Err(_)) => break,
+            Ok(Ok(_)) => panic!("half a header was answered"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_connections() {
+    async fn connect_from_elsewhere(address: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket.connect(address).await.unwrap()
+    }
+
+    let world = World::new().await;
+    let (address, _server) = start(&world).await;
+    let mut greedy = Vec::new();
+    for _ in 0..MAX_CONNECTIONS_PER_ADDRESS {
+        greedy.push(connect_from_elsewhere(address).await);
+    }
+    let mut too_many = connect_from_elsewhere(address).await;
+    assert_eq!(too_many.read(&mut [0; 1]).await.unwrap(), 0);
+    // Those within the limit are served, and so is everybody else.
+    let last = greedy.last_mut().unwrap();
+    assert!(ask(last, "/health", "", "}").await.contains("200 OK"));
+    let mut other = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut other, "/health", "", "}").await.contains("200 OK"));
 }
 
 #[tokio::test]
