@@ -18,11 +18,13 @@ export function timeLabels(seconds: readonly number[], stepS: number, format: Fo
   });
 }
 
-/** Digits that tell the labels of a value axis apart, but no more than the sensor's own and one. */
+/** Digits that write every label of a value axis as what it is (a step of 0.25 needs two), but no more than the sensor's own and one. */
 export function labelDecimals(step: number, decimals: number): number {
   if (!(step > 0)) return decimals;
-  const needed = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
-  return Math.min(needed, decimals + 1);
+  const isWhole = (value: number) => Math.abs(value - Math.round(value)) < 1e-6;
+  let digits = 0;
+  while (digits <= decimals && !isWhole(step * 10 ** digits)) digits += 1;
+  return digits;
 }
 
 /** Labels of the value axis, with the unit. */

@@ -196,7 +196,7 @@ describe('axes', () => {
   });
 
   it('have the digits that their steps need', () => {
-    expect([0.2, 0.05, 1, 25].map((step) => labelDecimals(step, 1))).toEqual([1, 2, 0, 0]);
+    expect([0.2, 0.05, 1, 25, 0.25].map((step) => labelDecimals(step, 1))).toEqual([1, 2, 0, 0, 2]);
     expect(valueLabels([0, 500_000, 1_500_000], 500_000, 0, 'B/s', format)).toEqual([
       '0\u00a0B/s',
       '500.0\u00a0kB/s',

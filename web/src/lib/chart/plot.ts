@@ -70,7 +70,7 @@ export function createPlot(element: HTMLElement, options: PlotOptions): Plot {
       width: element.clientWidth,
       height: element.clientHeight,
       legend: { show: false },
-      padding: [12, 8, 0, 0],
+      padding: [12, 20, 0, 0],
       cursor: { drag: { x: false, y: false }, y: !steps, points: { size: 9 } },
       scales: {
         x: { time: true },
