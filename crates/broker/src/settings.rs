@@ -8,6 +8,12 @@ pub struct Settings {
     /// Network connections at once, those that are still logging in included. A house has tens of clients; the limit
     /// keeps a runaway script from using up file descriptors that the rest of the gateway needs.
     pub max_connections: usize,
+    /// Connections that have not logged in, in total. It bounds the line for [`Settings::concurrent_logins`], in which
+    /// the clients of the house would wait behind everybody else; who finds it full is closed and tries again.
+    pub max_newcomers: usize,
+    /// Connections from one address (IPv6: one /64 network) that have not logged in, so that one machine cannot fill the
+    /// line. More than the clients that run on one machine and come back at once.
+    pub max_newcomers_of_one_address: usize,
     /// How long a client may take from connecting to a whole CONNECT packet.
     pub handshake_time: Duration,
     /// How long a login may wait for its turn and be checked. Longer than it takes to check all clients of a house one
@@ -85,6 +91,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_connections: 1_024,
+            max_newcomers: 128,
+            max_newcomers_of_one_address: 32,
             handshake_time: Duration::from_secs(10),
             login_time: Duration::from_secs(60),
             concurrent_logins: 2,

@@ -32,6 +32,10 @@ pub struct Statistics {
     pub protocol_errors: u64,
     /// Logins refused.
     pub logins_refused: u64,
+    /// Logins whose client closed the connection while it waited for its turn.
+    pub logins_abandoned: u64,
+    /// Connections closed at once, because there were as many as there may be, or as many that had not logged in.
+    pub connections_refused: u64,
 }
 
 /// The same figures while they are being counted.
@@ -51,6 +55,8 @@ pub(crate) struct Counters {
     /// Protocol errors before the core knew of the connection.
     pub(crate) handshake_errors: AtomicU64,
     pub(crate) logins_refused: AtomicU64,
+    pub(crate) logins_abandoned: AtomicU64,
+    pub(crate) connections_refused: AtomicU64,
 }
 
 impl Counters {
@@ -80,6 +86,8 @@ impl Counters {
             bytes_sent: read(&self.bytes_sent),
             protocol_errors: read(&self.protocol_errors) + read(&self.handshake_errors),
             logins_refused: read(&self.logins_refused),
+            logins_abandoned: read(&self.logins_abandoned),
+            connections_refused: read(&self.connections_refused),
         }
     }
 }

@@ -8,6 +8,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::newcomers::Newcomer;
 use super::outbox::Outbox;
 use super::{Door, Inbound};
 use crate::Settings;
@@ -43,11 +44,11 @@ enum End {
     Closed,
 }
 
-/// Serves one client from its first byte to its last.
+/// Serves one client from its first byte to its last. It is a newcomer until it has logged in.
 pub(crate) async fn serve<R, W>(
     door: Arc<Door>,
     connection: ConnectionId,
-    peer: SocketAddr,
+    (peer, newcomer): (SocketAddr, Newcomer),
     reader: R,
     mut writer: W,
 ) where
@@ -60,6 +61,7 @@ pub(crate) async fn serve<R, W>(
         () = door.stopping.cancelled() => None,
     };
     let Some(Greeted { version, outbox }) = greeted else { return };
+    drop(newcomer);
     let mut decoder =
         Decoder::new(version, door.settings.max_packet_bytes, door.settings.topic_alias_maximum);
     input.most = MOST_READ;
@@ -116,8 +118,13 @@ where
     };
     let version = connect.version;
     let revocations = door.revocations.now();
-    match door.identify(&connect, peer).await {
-        Ok(identity) => {
+    match door.identify(&connect, peer, until_closed(door, input)).await {
+        None => {
+            Counters::add(&door.counters.logins_abandoned, 1);
+            tracing::debug!(%peer, client_id = %connect.client_id, "a client left before its login was checked");
+            None
+        }
+        Some(Ok(identity)) => {
             let outbox = Arc::new(Outbox::new(
                 // Below the share that every client has, so that one that waits for it is never told before it may go on.
                 (door.settings.outbound_bytes / 2).min(Settings::LEAST_SHARE / 2),
@@ -132,7 +139,7 @@ where
             };
             door.tell(arrival).await.then_some(Greeted { version, outbox })
         }
-        Err((reason, text)) => {
+        Some(Err((reason, text))) => {
             Counters::add(&door.counters.logins_refused, 1);
             tracing::debug!(%peer, client_id = %connect.client_id, text, "refusing a login");
             refuse(writer, version, reason, text).await;
@@ -156,6 +163,21 @@ where
             None => return Ok(None),
         }
     }
+}
+
+/// Waits until the client closes the connection. Packets that it sends before it is let in are kept (MQTT 5.0 section
+/// 3.1.4), as many as fit beside the largest CONNECT; then nothing more is read.
+async fn until_closed<R>(door: &Door, input: &mut Input<R>)
+where
+    R: AsyncRead + Unpin + Send,
+{
+    while input.bytes.len() < door.settings.max_connect_bytes as usize {
+        match input.read().await {
+            Some(count) => Counters::add(&door.counters.bytes_received, count as u64),
+            None => return,
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 async fn refuse<W: AsyncWrite + Unpin + Send>(writer: &mut W, version: Version, reason: Reason, text: &str) {

@@ -46,17 +46,20 @@ impl Door {
         self.hub.send(what).await.is_ok()
     }
 
-    /// Who the client is, or the reason code and sentence for its CONNACK.
+    /// Who the client is, or the reason code and sentence for its CONNACK; nothing when the client was `gone` before its
+    /// turn came. Once its turn has come the check runs to its end, since it may go on in a thread that cannot be
+    /// stopped, and its place must not be given away meanwhile.
     pub(crate) async fn identify(
         &self,
         connect: &Connect,
         peer: SocketAddr,
-    ) -> Result<Identity, (Reason, &'static str)> {
+        gone: impl Future<Output = ()>,
+    ) -> Option<Result<Identity, (Reason, &'static str)>> {
         if connect.asks_enhanced_authentication {
-            return Err((Reason::BadAuthenticationMethod, "enhanced authentication is not supported"));
+            return Some(Err((Reason::BadAuthenticationMethod, "enhanced authentication is not supported")));
         }
         let Some(user) = connect.user.as_deref() else {
-            return Err((Reason::NotAuthorized, "a user name and a password are needed"));
+            return Some(Err((Reason::NotAuthorized, "a user name and a password are needed")));
         };
         let login = Login {
             client_id: &connect.client_id,
@@ -65,12 +68,22 @@ impl Door {
             peer,
         };
         let checked = timeout(self.settings.login_time, async {
-            // The semaphore is never closed; should it be, nobody is let in.
-            let _turn = self.logins.acquire().await.map_err(|_| LoginError::Unavailable)?;
-            self.authenticator.authenticate(login).await
+            // A free place is taken without a look at the client, which may have said all that it wanted to say and
+            // closed already. Whoever has to wait is looked at. The semaphore is never closed; should it be, nobody is
+            // let in.
+            let _turn = match self.logins.try_acquire() {
+                Ok(turn) => turn,
+                Err(_) => tokio::select! {
+                    biased;
+                    () = gone => return Ok(None),
+                    turn = self.logins.acquire() => turn.map_err(|_| LoginError::Unavailable)?,
+                },
+            };
+            self.authenticator.authenticate(login).await.map(Some)
         });
-        match checked.await {
-            Ok(Ok(identity)) => Ok(identity),
+        Some(match checked.await {
+            Ok(Ok(None)) => return None,
+            Ok(Ok(Some(identity))) => Ok(identity),
             Ok(Err(LoginError::BadCredentials)) => {
                 Err((Reason::BadCredentials, "the user name or the password is wrong"))
             }
@@ -80,6 +93,6 @@ impl Door {
             Ok(Err(LoginError::Unavailable)) | Err(_) => {
                 Err((Reason::ServerUnavailable, "logins cannot be checked now; try again later"))
             }
-        }
+        })
     }
 }

@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Door;
 use super::connection::serve;
+use super::newcomers::Newcomers;
+use crate::statistics::Counters;
 
 /// First pause after a failed accept. Running out of file descriptors (EMFILE) fails at once and again and again, so
 /// without a pause it would take a whole processor.
@@ -24,6 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Reception {
     pub(crate) door: Arc<Door>,
     pub(crate) places: Arc<Semaphore>,
+    newcomers: Arc<Newcomers>,
     pub(crate) next: AtomicU64,
     pub(crate) tasks: TaskTracker,
     /// Connections that have not ended by themselves are dropped.
@@ -33,9 +36,12 @@ pub(crate) struct Reception {
 impl Reception {
     pub(crate) fn new(door: Arc<Door>) -> Self {
         let places = Arc::new(Semaphore::new(door.settings.max_connections.min(Semaphore::MAX_PERMITS)));
+        let newcomers =
+            Newcomers::new(door.settings.max_newcomers, door.settings.max_newcomers_of_one_address);
         Self {
             door,
             places,
+            newcomers: Arc::new(newcomers),
             next: AtomicU64::new(1),
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
@@ -44,7 +50,13 @@ impl Reception {
 
     fn welcome(&self, stream: TcpStream, peer: std::net::SocketAddr) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            Counters::add(&self.door.counters.connections_refused, 1);
             tracing::debug!(%peer, "closing a connection: there are as many as there may be");
+            return;
+        };
+        let Some(newcomer) = self.newcomers.admit(peer.ip()) else {
+            Counters::add(&self.door.counters.connections_refused, 1);
+            tracing::debug!(%peer, "closing a connection: too many that have not logged in");
             return;
         };
         // Without it the small packets of QoS 1 wait for each other (Nagle's algorithm against delayed
@@ -60,7 +72,7 @@ impl Reception {
             let mut stream = stream;
             let (reader, writer) = stream.split();
             tokio::select! {
-                () = serve(door, connection, peer, reader, writer) => {}
+                () = serve(door, connection, (peer, newcomer), reader, writer) => {}
                 () = abandon.cancelled() => {}
             }
             drop(place);

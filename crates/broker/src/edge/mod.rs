@@ -4,6 +4,7 @@ mod connection;
 mod door;
 mod hub;
 mod listener;
+mod newcomers;
 mod outbox;
 mod outlet;
 mod revocations;

@@ -55,9 +55,16 @@ impl House {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::with_authenticator(settings, Arc::new(Users)).await
+    }
+
+    pub(crate) async fn with_authenticator(
+        settings: Settings,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
         let (broker, handle) = Broker::new(Parts {
             settings,
-            authenticator: Arc::new(Users),
+            authenticator,
             guard: Arc::new(OpenGuard),
             store: Box::new(MemoryStore),
             clock: Arc::new(SystemClock::new()),

@@ -4,4 +4,5 @@
 
 mod clients;
 mod harness;
+mod logins;
 mod network;

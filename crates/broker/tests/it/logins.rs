@@ -1,0 +1,100 @@
+//! The line of those who want to log in.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gatehouse_broker::{Authenticator, Identity, Login, LoginError, Rights, Settings};
+use tokio::sync::Semaphore;
+
+use super::harness::{House, connect_packet, within};
+
+/// Lets a login be checked when the test says so, and knows how many were begun.
+struct Gate {
+    open: Semaphore,
+    begun: Semaphore,
+}
+
+#[async_trait]
+impl Authenticator for Gate {
+    async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError> {
+        self.begun.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+        Ok(Identity { user: login.user.unwrap().into(), rights: Rights::everything() })
+    }
+}
+
+/// Six hundred logins with a wrong password, each closed at once, held up the next good one by nine seconds.
+#[tokio::test]
+async fn who_leaves_the_line_gives_up_its_place() {
+    let gate = Arc::new(Gate { open: Semaphore::new(0), begun: Semaphore::new(0) });
+    let settings = Settings { concurrent_logins: 1, ..Settings::default() };
+    let house = House::with_authenticator(settings, Arc::clone(&gate) as Arc<dyn Authenticator>).await;
+    let mut first = house.connect().await;
+    first.send(&connect_packet("first")).await;
+    within(gate.begun.acquire()).await.unwrap().forget();
+    for _ in 0..20 {
+        let mut hasty = house.connect().await;
+        hasty.send(&connect_packet("hasty")).await;
+    }
+    let mut eager = house.connect().await;
+    // What it sends before it is let in is kept.
+    eager.send(&[connect_packet("eager"), vec![0xC0, 0]].concat()).await;
+    within(async {
+        while house.handle.statistics().logins_abandoned < 20 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.open.add_permits(2);
+    assert_eq!(first.packet().await, [0x20, 2, 0, 0]);
+    assert_eq!(eager.packet().await, [0x20, 2, 0, 0]);
+    assert_eq!(eager.packet().await, [0xD0, 0]);
+    assert_eq!(gate.begun.available_permits(), 1, "no login was checked for those who left");
+    house.stop().await;
+}
+
+/// A login that is being checked keeps its place when its client leaves, since the work goes on.
+#[tokio::test]
+async fn a_check_that_has_begun_is_finished() {
+    let gate = Arc::new(Gate { open: Semaphore::new(0), begun: Semaphore::new(0) });
+    let settings = Settings { concurrent_logins: 1, ..Settings::default() };
+    let house = House::with_authenticator(settings, Arc::clone(&gate) as Arc<dyn Authenticator>).await;
+    let mut hasty = house.connect().await;
+    hasty.send(&connect_packet("hasty")).await;
+    within(gate.begun.acquire()).await.unwrap().forget();
+    drop(hasty);
+    let mut next = house.connect().await;
+    next.send(&connect_packet("next")).await;
+    let mut last = house.connect().await;
+    last.send(&connect_packet("last")).await;
+    drop(last);
+    within(async {
+        while house.handle.statistics().logins_abandoned < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(gate.begun.available_permits(), 0);
+    gate.open.add_permits(2);
+    assert_eq!(next.packet().await, [0x20, 2, 0, 0]);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_not_logged_in_may_come_only_so_often_at_once() {
+    let settings = Settings { max_newcomers_of_one_address: 2, ..Settings::default() };
+    let house = House::with(settings).await;
+    // Those who have logged in do not count.
+    let mut clients = Vec::new();
+    for number in 0..4 {
+        clients.push(house.client(&format!("c{number}")).await);
+    }
+    let _silent = house.connect().await;
+    let mut second = house.connect().await;
+    assert!(house.connect().await.rest().await.is_empty());
+    assert_eq!(house.handle.statistics().connections_refused, 1);
+    second.send(&connect_packet("second")).await;
+    assert_eq!(second.packet().await, [0x20, 2, 0, 0]);
+    house.client("third").await.ping().await;
+    house.stop().await;
+}
