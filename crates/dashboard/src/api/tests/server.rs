@@ -122,7 +122,8 @@ async fn a_header_that_trickles_in_is_cut_off() {
         // The last byte may meet a connection that is closed already.
         let _ = slow.write_all(b"G").await;
         sent += 1;
-        assert!(sent < 20, "the connection is still open");
+        // Well before the limit of silence could be what closes it.
+        assert!(sent < 5, "the connection is still open");
         match tokio::time::timeout(pause, slow.read(&mut [0; 1])).await {
             Err(_) => {}
             Ok(Ok(0) | Err(_)) => break,
