@@ -10,6 +10,7 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::{v3, v5};
 use tokio_util::codec::Decoder as _;
 
+use super::checks::{check_texts, check_user_properties};
 use super::frame::packet_length;
 use super::topics::{Aliases, RecentTopics};
 use super::{
@@ -22,10 +23,6 @@ const WITHOUT_END: u32 = u32::MAX;
 
 /// The Receive Maximum of a client that does not say one (MQTT 5.0 section 3.1.2.11.3).
 const RECEIVE_MAXIMUM_DEFAULT: u16 = 65_535;
-
-/// User properties of one PUBLISH, CONNECT or will. The gateway's own messages have three; an empty one takes five bytes
-/// in a packet and many times that in memory, and a packet of the largest size could carry 200,000.
-const MAX_USER_PROPERTIES: usize = 64;
 
 /// The first byte of a CONNECT.
 const CONNECT: u8 = 0x10;
@@ -117,6 +114,10 @@ fn connect_v3(connect: v3::Connect) -> Result<Connect, ConnectError> {
         // [MQTT-3.1.2-22]
         return Err(refuse(Reason::Protocol, "a password without a user name"));
     }
+    let texts = [Some(&connect.client_id), connect.username.as_ref()];
+    let will_topic = connect.last_will.as_ref().map(|will| &will.topic);
+    check_texts(texts.into_iter().chain([will_topic]).flatten().map(|text| &**text))
+        .map_err(|error| refuse(error.reason, error.what))?;
     let will = match connect.last_will {
         Some(will) => Some(Will {
             topic: TopicName::new(&*will.topic)
@@ -148,6 +149,10 @@ fn connect_v3(connect: v3::Connect) -> Result<Connect, ConnectError> {
 fn connect_v5(connect: v5::Connect) -> Result<Connect, ConnectError> {
     let refuse =
         |reason, what| ConnectError { answer_in: Some(Version::V5), error: WireError::new(reason, what) };
+    let texts = [Some(&connect.client_id), connect.username.as_ref(), connect.auth_method.as_ref()];
+    let will_topic = connect.last_will.as_ref().map(|will| &will.topic);
+    check_texts(texts.into_iter().chain([will_topic]).flatten().map(|text| &**text))
+        .map_err(|error| refuse(error.reason, error.what))?;
     check_user_properties(connect.user_properties.len()).map_err(|error| refuse(error.reason, error.what))?;
     let will = match connect.last_will {
         Some(will) => Some(Will {
@@ -389,16 +394,10 @@ fn asked(text: &str, options: Options) -> Asked {
     Ok((filter(text)?, options))
 }
 
-/// Refuses more user properties than there may be; asked before they are turned into our own types.
-const fn check_user_properties(count: usize) -> Result<(), WireError> {
-    if count > MAX_USER_PROPERTIES {
-        return Err(WireError::new(Reason::QuotaExceeded, "more than 64 user properties"));
-    }
-    Ok(())
-}
-
 fn properties(wire: v5::PublishProperties) -> Result<Properties, WireError> {
     check_user_properties(wire.user_properties.len())?;
+    let user = wire.user_properties.iter().flat_map(|(name, value)| [name, value]);
+    check_texts(wire.content_type.iter().chain(user).map(|text| &**text))?;
     let response_topic =
         match wire.response_topic {
             Some(topic) => Some(TopicName::new(&*topic).map_err(|_| {

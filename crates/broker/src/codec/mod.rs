@@ -5,6 +5,7 @@
 //! are resolved, and the rules that it does not check are checked. PUBLISH, by far the most frequent packet that the
 //! broker sends, is written here as well, straight from our own types.
 
+mod checks;
 mod decode;
 mod encode;
 mod frame;

@@ -123,6 +123,31 @@ fn a_crowd_of_user_properties_is_refused() {
     }
 }
 
+/// A client identifier with U+0000 was let in. [MQTT-1.5.4-2], [MQTT-1.5.3-2] of 3.1.1
+#[test]
+fn a_null_character_in_a_text_is_malformed() {
+    for (version, answer_in) in [(Version::V3, None), (Version::V5, Some(Version::V5))] {
+        let good = good_packets(version).remove(0);
+        for text in [&b"\0\x01c"[..], b"\0\x04will", b"\0\x03bar"] {
+            let mut bytes = BytesMut::from(&good[..]);
+            let start = bytes.windows(text.len()).position(|window| window == text).unwrap();
+            bytes[start + text.len() - 1] = 0;
+            let refused = decode_connect(&mut bytes, LIMIT).unwrap_err();
+            assert_eq!((refused.answer_in, refused.error.reason), (answer_in, Reason::Malformed), "{text:?}");
+        }
+    }
+    let publish = |property: &[u8]| {
+        let bytes = [&[0x30, 4 + property.len() as u8][..], b"\0\x01t", &[property.len() as u8], property];
+        Decoder::new(Version::V5, LIMIT, 8).decode(&mut BytesMut::from(&bytes.concat()[..])).map(drop)
+    };
+    for (good, bad) in
+        [(b"\x26\0\x01a\0\x01b", b"\x26\0\x01a\0\x01\0"), (b"\x26\0\x01a\0\x01b", b"\x26\0\x01\0\0\x01b")]
+    {
+        assert_eq!((publish(good), publish(bad).unwrap_err().reason), (Ok(()), Reason::Malformed));
+    }
+    assert_eq!(publish(b"\x03\0\x01\0").unwrap_err().reason, Reason::Malformed);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
