@@ -92,7 +92,7 @@ impl Default for Settings {
         Self {
             max_connections: 1_024,
             max_newcomers: 128,
-            max_newcomers_of_one_address: 32,
+            max_newcomers_of_one_address: 64,
             handshake_time: Duration::from_secs(10),
             login_time: Duration::from_secs(60),
             concurrent_logins: 2,
