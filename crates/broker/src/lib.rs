@@ -34,4 +34,7 @@ pub use broker::{Broker, BrokerError, BrokerHandle, Parts};
 pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
 pub use settings::Settings;
 pub use statistics::Statistics;
-pub use store::{Change, MemoryStore, Snapshot, Store, StoreError, Ticket};
+pub use store::{
+    Change, KeptDelivery, KeptSession, KeptSubscription, KeptWill, MemoryStore, Progress, RestoredDelivery,
+    Snapshot, Store, StoreError, Ticket,
+};

@@ -52,6 +52,9 @@ pub struct Settings {
     /// Bytes that wait to be written to one connection. Beyond it QoS 0 is dropped and counted and QoS 1 and 2 wait in
     /// the queue; a client whose answers alone pass twice this limit does not read at all, and is disconnected.
     pub outbound_bytes: usize,
+    /// Bytes of changes that are on their way to the disk. While there are more, the broker reads nothing from its
+    /// clients: a memory card that is slower than they are slows them down.
+    pub uncommitted_bytes: usize,
     /// Sessions that are kept, connected or not.
     pub max_sessions: usize,
     /// Longest that a session is kept after its client has gone. Sessions of MQTT 3.1.1 clients that ask not to be
@@ -107,6 +110,7 @@ impl Default for Settings {
             queued_bytes: 8 * 1_024 * 1_024,
             total_waiting_bytes: 32 * 1_024 * 1_024,
             outbound_bytes: 4 * 1_024 * 1_024,
+            uncommitted_bytes: 8 * 1_024 * 1_024,
             max_sessions: 4_096,
             max_session_expiry: Duration::from_secs(60 * 60 * 24 * 30),
             subscriptions_per_session: 1_024,

@@ -177,7 +177,13 @@ impl Core {
             session.expiry = expiry;
             let client_id = Arc::clone(&session.client_id);
             if session.lasts() {
-                self.journal.record(|| Change::SessionBegun { client_id, expiry_seconds: expiry });
+                let user = Arc::clone(&session.user);
+                self.journal.record(|| Change::SessionOpened {
+                    client_id,
+                    user,
+                    expiry_seconds: expiry,
+                    will: None,
+                });
             } else if was_kept {
                 self.journal.record(|| Change::SessionEnded(client_id));
             }

@@ -174,8 +174,8 @@ impl Core {
         let (away, connected) = (self.queue_limit(false), self.queue_limit(true));
         let Some(session) = self.sessions.get_mut(key) else { return };
         delivery.number = session.outgoing.number();
-        let number = delivery.number;
-        let kept = session.lasts().then(|| (Arc::clone(&session.client_id), Arc::clone(&delivery.message)));
+        let kept = (session.lasts() && self.journal.keeps())
+            .then(|| (Arc::clone(&session.client_id), delivery.kept()));
         let (topic, is_state) = (delivery.message.topic.clone(), delivery.message.retain);
         let mut sends_now = false;
         if let Some(link) = session.link.as_mut()
@@ -209,8 +209,8 @@ impl Core {
             (true, true) => count_sent(&mut self.tally),
             (true, false) => {}
         }
-        if let Some((client_id, message)) = kept {
-            self.journal.record(|| Change::Queued { client_id, number, message });
+        if let Some((client_id, delivery)) = kept {
+            self.journal.record(|| Change::Queued { client_id, delivery });
         }
     }
 
@@ -252,7 +252,7 @@ impl Core {
                 // An expired message has come to its end as its publisher wished; one too large is lost, and counted.
                 self.tally.messages_dropped += u64::from(!expired);
                 let client_id = &session.client_id;
-                self.journal.record(|| Change::Delivered(Arc::clone(client_id), number));
+                self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
             } else if !self.replay_one(now, key) {
                 return;
             }

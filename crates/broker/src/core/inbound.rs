@@ -214,7 +214,7 @@ impl Core {
             && session.lasts()
         {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::Delivered(Arc::clone(client_id), number));
+            self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
         }
         self.pump(now, key);
     }

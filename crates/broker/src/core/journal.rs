@@ -7,6 +7,8 @@ use crate::store::{Change, Ticket};
 pub(crate) struct Journal {
     keeps: bool,
     changes: Vec<Change>,
+    /// How many of them something may wait for.
+    awaited: usize,
     /// The ticket that the changes of this round will have.
     ticket: Ticket,
 }
@@ -14,11 +16,24 @@ pub(crate) struct Journal {
 impl Journal {
     /// A journal for a store that keeps changes, or for one that does not want them.
     pub(crate) fn new(keeps: bool) -> Self {
-        Self { keeps, changes: Vec::new(), ticket: Ticket(1) }
+        Self { keeps, changes: Vec::new(), awaited: 0, ticket: Ticket(1) }
     }
 
-    /// Notes a change; it is made only when somebody keeps it.
+    /// Whether anybody keeps what is recorded.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Notes a change that what follows from it has to wait for; it is made only when somebody keeps it.
     pub(crate) fn record(&mut self, change: impl FnOnce() -> Change) {
+        if self.keeps {
+            self.changes.push(change());
+            self.awaited += 1;
+        }
+    }
+
+    /// Notes a change that nobody is told of, so that nothing waits for it.
+    pub(crate) fn record_aside(&mut self, change: impl FnOnce() -> Change) {
         if self.keeps {
             self.changes.push(change());
         }
@@ -26,12 +41,12 @@ impl Journal {
 
     /// A mark to ask later with [`Journal::since`].
     pub(crate) fn mark(&self) -> usize {
-        self.changes.len()
+        self.awaited
     }
 
     /// The ticket that an acknowledgement has to wait for, when something was recorded since `mark`.
     pub(crate) fn since(&self, mark: usize) -> Option<Ticket> {
-        (self.changes.len() > mark).then_some(self.ticket)
+        (self.awaited > mark).then_some(self.ticket)
     }
 
     /// Ends the round: its ticket and changes, when there were any.
@@ -40,6 +55,7 @@ impl Journal {
             return None;
         }
         let ticket = self.ticket;
+        self.awaited = 0;
         self.ticket = Ticket(ticket.0 + 1);
         Some((ticket, std::mem::take(&mut self.changes)))
     }

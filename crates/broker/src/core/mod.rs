@@ -170,7 +170,7 @@ impl Core {
             doomed: Vec::new(),
             actions: Vec::new(),
         };
-        for message in snapshot.retained {
+        for (message, _) in snapshot.retained {
             core.retained.insert(Retained { message: Arc::new(message), received: now, number: 0 });
         }
         if !core.settings.sys_interval.is_zero() {

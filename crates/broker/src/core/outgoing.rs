@@ -8,6 +8,7 @@ use gatehouse_model::{Message, Moment, Qos};
 use super::Pressure;
 use super::retained::message_bytes;
 use crate::meter::{Meter, Metered};
+use crate::store::KeptDelivery;
 
 /// Packet identifiers run from 1 to 65,535. [MQTT-2.2.1-3]
 const PACKET_IDS: u64 = 65_535;
@@ -34,6 +35,17 @@ pub(crate) struct Delivery {
 impl Delivery {
     pub(crate) fn packet_id(&self) -> u16 {
         packet_id(self.number)
+    }
+
+    /// What a store keeps of it.
+    pub(crate) fn kept(&self) -> KeptDelivery {
+        KeptDelivery {
+            number: self.number,
+            message: Arc::clone(&self.message),
+            qos: self.qos,
+            retain: self.retain,
+            identifiers: self.identifiers.clone(),
+        }
     }
 
     /// What is left of the message expiry at `now`: nothing to count, some seconds, or `Err` when it has expired.

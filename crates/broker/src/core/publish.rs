@@ -118,14 +118,14 @@ impl Core {
         if let Some(expires) = expires {
             self.timers.set(expires, Timer::RetainedExpiry(message.topic.clone()));
         }
-        self.journal.record(|| Change::Retained(Arc::clone(&kept)));
+        self.journal.record(|| Change::Retained { message: Arc::clone(&kept), lazily: false });
         self.deliver(now, message, Some(kept), publisher)
     }
 
     fn forget_retained(&mut self, topic: &TopicName) {
         if let Some(former) = self.retained.remove(topic) {
             self.cancel_expiry(&former);
-            self.journal.record(|| Change::RetainedCleared(topic.clone()));
+            self.journal.record(|| Change::RetainedCleared { topic: topic.clone(), lazily: false });
         }
     }
 

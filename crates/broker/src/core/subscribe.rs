@@ -8,7 +8,7 @@ use super::Core;
 use super::sessions::Wish;
 use super::subscriptions::{Entry, Subscriber};
 use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe};
-use crate::store::Change;
+use crate::store::{Change, KeptSubscription};
 
 /// UNSUBACK code for a filter that was not subscribed to (MQTT 5.0 section 3.11.3).
 const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
@@ -52,9 +52,12 @@ impl Core {
             let client_id = &session.client_id;
             self.journal.record(|| Change::Subscribed {
                 client_id: Arc::clone(client_id),
-                filter: filter.clone(),
-                options: options.to_byte(),
-                identifier,
+                subscription: KeptSubscription {
+                    share: None,
+                    filter: filter.clone(),
+                    options: options.to_byte(),
+                    identifier,
+                },
             });
         }
         let replays = match options.retain_handling {
@@ -95,7 +98,11 @@ impl Core {
         }
         if session.lasts() {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::Unsubscribed(Arc::clone(client_id), filter.clone()));
+            self.journal.record(|| Change::Unsubscribed {
+                client_id: Arc::clone(client_id),
+                share: None,
+                filter: filter.clone(),
+            });
         }
         Reason::Success as u8
     }

@@ -19,7 +19,7 @@ use crate::core::{Action, ConnectionId, Core, LocalGauge, Traffic};
 use crate::local::{LocalRequest, Subscription};
 use crate::local_queue::{LocalQueue, Pushed, QueueLimits};
 use crate::statistics::Counters;
-use crate::store::{Store, StoreError, Ticket};
+use crate::store::{Progress, Store, StoreError, Ticket};
 use crate::{Identity, Refusal, Settings};
 
 /// Batches of connections that wait for the core. A batch holds what one read gave, so that together they are bounded
@@ -135,8 +135,8 @@ impl Hub {
                         self.serve_local(now, request);
                     }
                 }
-                committed = self.store.committed(self.state.committed), if waits_for_store => {
-                    self.commit(committed?);
+                progress = self.store.progress(self.state.committed), if waits_for_store => {
+                    self.store_progressed(progress);
                 }
                 () = timer.as_mut(), if deadline.is_some() => {}
             }
@@ -296,6 +296,15 @@ impl Hub {
         }
     }
 
+    fn store_progressed(&mut self, progress: Progress) {
+        match progress {
+            Progress::Committed(ticket) => self.commit(ticket),
+            Progress::Failing(error) => {
+                tracing::error!(%error, "nothing can be acknowledged that has to be kept")
+            }
+        }
+    }
+
     /// The store has committed everything up to `ticket`.
     fn commit(&mut self, ticket: Ticket) {
         self.state.committed = ticket;
@@ -311,10 +320,8 @@ impl Hub {
 
     /// At the end: what was submitted is committed before the broker is gone.
     async fn finish_store(&mut self) -> Result<(), StoreError> {
-        while self.state.committed < self.state.submitted {
-            let ticket = self.store.committed(self.state.committed).await?;
-            self.commit(ticket);
-        }
+        self.store.close().await?;
+        self.commit(self.state.submitted);
         Ok(())
     }
 
