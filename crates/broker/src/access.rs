@@ -126,6 +126,14 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// When the client may not come in. A login without a user name never gets here: it is refused before.
     async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError>;
+
+    /// What somebody who came in before may do now: for sessions that were kept while the broker did not run. `user`
+    /// is the [`Identity::user`] of that time, and `client_id` the client identifier of the session. Nothing when there
+    /// is no such user any more, so that the session has to end.
+    ///
+    /// # Errors
+    /// [`LoginError::Unavailable`] when the users cannot be looked up now.
+    async fn recall(&self, user: &str, client_id: &str) -> Result<Option<Rights>, LoginError>;
 }
 
 /// A look at every message before it is routed: publishes, wills, and those of the gateway's own parts.

@@ -30,14 +30,19 @@ impl Authenticator for Users {
         if login.password != Some(b"secret") {
             return Err(LoginError::BadCredentials);
         }
+        let user = login.user.unwrap();
+        let rights = self.recall(user, login.client_id).await?.ok_or(LoginError::BadCredentials)?;
+        Ok(Identity { user: user.into(), rights })
+    }
+
+    async fn recall(&self, user: &str, _client_id: &str) -> Result<Option<Rights>, LoginError> {
         let branch = || vec![TopicFilter::new("casa/room/#").unwrap()];
-        let rights = match login.user {
-            Some("bar" | "other") => Rights::everything(),
-            Some("viewer") => Rights::read_only(),
-            Some("room") => Rights { publish: branch(), subscribe: branch() },
-            _ => return Err(LoginError::BadCredentials),
-        };
-        Ok(Identity { user: login.user.unwrap().into(), rights })
+        Ok(match user {
+            "bar" | "other" => Some(Rights::everything()),
+            "viewer" => Some(Rights::read_only()),
+            "room" => Some(Rights { publish: branch(), subscribe: branch() }),
+            _ => None,
+        })
     }
 }
 

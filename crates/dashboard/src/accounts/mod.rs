@@ -244,6 +244,15 @@ impl Accounts {
         Ok(row.bind(rules::key_of(name)).fetch_optional(&self.inner.pool).await?)
     }
 
+    /// The user of this name, whatever its small and large letters.
+    ///
+    /// # Errors
+    /// When the accounts cannot be read.
+    pub async fn find(&self, name: &str) -> Result<Option<User>, AccountsError> {
+        let Some((name, role, _)) = self.look_up(name).await? else { return Ok(None) };
+        Ok(Some(User { name: name.into(), role: Role::from_word(&role)? }))
+    }
+
     /// All users, in the order of their names.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ async fn users_come_and_go() {
     assert!(matches!(accounts.add("a b", Role::Viewer, PASSWORD).await, Err(AccountsError::InvalidName(_))));
     assert!(matches!(accounts.add("c", Role::Viewer, "short").await, Err(AccountsError::WeakPassword(_))));
     assert_eq!(accounts.list().await.unwrap(), [ana.clone(), bar]);
+    assert_eq!(accounts.find("ANA").await.unwrap().as_ref(), Some(&ana));
+    assert_eq!(accounts.find("nobody").await.unwrap(), None);
 
     assert_eq!(accounts.verify("ana", PASSWORD.as_bytes()).await.unwrap(), Some(ana));
     assert_eq!(accounts.verify("ana", b"lamp in the windoW").await.unwrap(), None);

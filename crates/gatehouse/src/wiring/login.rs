@@ -32,6 +32,16 @@ impl Authenticator for AccountLogins {
             }
         }
     }
+
+    async fn recall(&self, user: &str, _client_id: &str) -> Result<Option<Rights>, LoginError> {
+        match self.accounts.find(user).await {
+            Ok(found) => Ok(found.map(|user| rights_of(user.role))),
+            Err(problem) => {
+                warn!(%user, "kept sessions cannot be checked because the accounts cannot be read: {problem}");
+                Err(LoginError::Unavailable)
+            }
+        }
+    }
 }
 
 /// What a role may do over MQTT: a viewer looks, the others look and send.
