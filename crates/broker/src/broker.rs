@@ -1,16 +1,17 @@
 //! The broker as the binary sees it: made of parts, run once, spoken to through a handle.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gatehouse_model::{Clock, Moment, Randomness};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::Core;
+use crate::doorway::Doorway;
 use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Reception, listen};
 use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest, RevokeError};
 use crate::statistics::{Counters, Statistics};
@@ -51,6 +52,8 @@ pub enum BrokerError {
 pub struct Broker {
     parts: Parts,
     requests: mpsc::Receiver<LocalRequest>,
+    /// Where doorways find the reception once there is one.
+    reception: watch::Sender<Option<Weak<Reception>>>,
     counters: Arc<Counters>,
     started: Moment,
 }
@@ -67,13 +70,15 @@ impl Broker {
         let (sender, requests) = mpsc::channel(LOCAL_REQUESTS);
         let counters = Arc::new(Counters::default());
         let started = parts.clock.moment();
+        let (reception, doorway) = watch::channel(None);
         let handle = BrokerHandle {
             requests: sender,
+            doorway: Doorway::new(doorway),
             counters: Arc::clone(&counters),
             clock: Arc::clone(&parts.clock),
             started,
         };
-        (Self { parts, requests, counters, started }, handle)
+        (Self { parts, requests, reception, counters, started }, handle)
     }
 
     /// Serves the listeners until `shutdown`, then closes every connection and returns within a second (plus what the
@@ -86,7 +91,7 @@ impl Broker {
         listeners: Vec<TcpListener>,
         shutdown: CancellationToken,
     ) -> Result<(), BrokerError> {
-        let Self { parts, requests, counters, started } = self;
+        let Self { parts, requests, reception: for_doorways, counters, started } = self;
         let Parts { settings, authenticator, guard, mut store, clock, randomness } = parts;
         let snapshot = store.load().await?;
         let (sender, inbound) = mpsc::channel(INBOUND_BATCHES);
@@ -114,6 +119,7 @@ impl Broker {
         };
         let reception = Arc::new(Reception::new(Arc::new(door)));
         let _abandons_when_dropped = reception.abandon.clone().drop_guard();
+        for_doorways.send_replace(Some(Arc::downgrade(&reception)));
         let mut accepting = JoinSet::new();
         for listener in listeners {
             accepting.spawn(listen(listener, Arc::clone(&reception), stop.clone()));
@@ -148,6 +154,7 @@ impl Broker {
 #[derive(Clone, Debug)]
 pub struct BrokerHandle {
     requests: mpsc::Sender<LocalRequest>,
+    doorway: Doorway,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     started: Moment,
@@ -157,6 +164,12 @@ impl BrokerHandle {
     /// A client for the part of the gateway with this name.
     pub fn client(&self, part: &str) -> LocalClient {
         LocalClient::new(part, self.requests.clone())
+    }
+
+    /// A way in for connections that another part of the process has accepted. It may be handed out before the broker
+    /// runs.
+    pub fn doorway(&self) -> Doorway {
+        self.doorway.clone()
     }
 
     /// Takes everything from a user that it has at the broker: every connection is closed (MQTT 5 clients are told

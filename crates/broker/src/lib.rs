@@ -19,6 +19,7 @@ mod access;
 mod broker;
 mod codec;
 mod core;
+mod doorway;
 mod edge;
 mod local;
 mod local_queue;
@@ -31,6 +32,7 @@ pub use access::{
     Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode, Rights,
 };
 pub use broker::{Broker, BrokerError, BrokerHandle, Parts};
+pub use doorway::{Doorway, DoorwayPlace, NoPlace};
 pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
 pub use settings::Settings;
 pub use statistics::Statistics;

@@ -1,7 +1,11 @@
 //! One connection: its handshake, then bytes in and bytes out until either side ends it.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -209,6 +213,8 @@ impl Side<'_> {
     {
         // Packets may have come together with the CONNECT.
         let mut batch = self.decode(&mut input.bytes);
+        // A writer may keep bytes back until it is asked for them, as TLS and WebSocket do.
+        let mut is_flushed = true;
         loop {
             if let Some(error) = batch.error
                 && batch.packets.is_empty()
@@ -241,15 +247,14 @@ impl Side<'_> {
                         batch = self.decode(&mut input.bytes);
                     }
                 }
-                written = writer.write(output), if !output.is_empty() => {
-                    match written {
-                        Ok(count) if count > 0 => {
-                            output.advance(count);
-                            self.outbox.wrote(count);
-                            Counters::add(&self.door.counters.bytes_sent, count as u64);
-                        }
-                        _ => return End::Gone,
+                wrote = write_on(writer, output), if !output.is_empty() || !is_flushed => {
+                    let Ok(wrote) = wrote else { return End::Gone };
+                    if wrote.count > 0 {
+                        output.advance(wrote.count);
+                        self.outbox.wrote(wrote.count);
+                        Counters::add(&self.door.counters.bytes_sent, wrote.count as u64);
                     }
+                    is_flushed = wrote.is_flushed;
                 }
                 () = self.outbox.changed() => {}
             }
@@ -270,6 +275,33 @@ impl Side<'_> {
     }
 }
 
+/// What came of one step of writing.
+struct Wrote {
+    count: usize,
+    /// Nothing that was written is kept back.
+    is_flushed: bool,
+}
+
+/// Writes what can be written of `output`, and flushes when that was all of it or nothing is left: a writer may keep
+/// bytes back until it is asked for them, as those of TLS and WebSocket do. Safe to drop before it is done.
+async fn write_on<W: AsyncWrite + Unpin>(writer: &mut W, output: &[u8]) -> io::Result<Wrote> {
+    poll_fn(|context| {
+        let mut writer = Pin::new(&mut *writer);
+        if output.is_empty() {
+            ready!(writer.poll_flush(context))?;
+            return Poll::Ready(Ok(Wrote { count: 0, is_flushed: true }));
+        }
+        let count = ready!(writer.as_mut().poll_write(context, output))?;
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        // In the same breath, so that a socket, which keeps nothing back, costs no second step. An error shows again.
+        let is_flushed = count == output.len() && writer.poll_flush(context).is_ready();
+        Poll::Ready(Ok(Wrote { count, is_flushed }))
+    })
+    .await
+}
+
 /// What was read at once.
 #[derive(Default)]
 struct Batch {
@@ -283,7 +315,7 @@ async fn say_farewell<W: AsyncWrite + Unpin + Send>(
     outbox: &Outbox,
     writer: &mut W,
     mut output: BytesMut,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     loop {
         writer.write_all(&output).await?;
         let is_last = outbox.is_closed();
@@ -292,6 +324,7 @@ async fn say_farewell<W: AsyncWrite + Unpin + Send>(
             return writer.shutdown().await;
         }
         if output.is_empty() {
+            writer.flush().await?;
             outbox.changed().await;
         }
     }

@@ -1,18 +1,20 @@
 //! Accepts connections and starts a task for each.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Door;
 use super::connection::serve;
-use super::newcomers::Newcomers;
+use super::newcomers::{Newcomer, Newcomers};
 use crate::statistics::Counters;
 
 /// First pause after a failed accept. Running out of file descriptors (EMFILE) fails at once and again and again, so
@@ -22,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause: a client that waits for its turn notices nothing yet.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What the listeners share.
+/// What all ways in share: listeners and doorways.
 pub(crate) struct Reception {
     pub(crate) door: Arc<Door>,
     pub(crate) places: Arc<Semaphore>,
@@ -48,35 +50,59 @@ impl Reception {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, peer: std::net::SocketAddr) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+    /// Takes a place for a connection from `peer`, or gives nothing and counts the refusal when there is none.
+    pub(crate) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             Counters::add(&self.door.counters.connections_refused, 1);
-            tracing::debug!(%peer, "closing a connection: there are as many as there may be");
-            return;
+            tracing::debug!(%peer, "refusing a connection: there are as many as there may be");
+            return None;
         };
         let Some(newcomer) = self.newcomers.admit(peer.ip()) else {
             Counters::add(&self.door.counters.connections_refused, 1);
-            tracing::debug!(%peer, "closing a connection: too many that have not logged in");
-            return;
+            tracing::debug!(%peer, "refusing a connection: too many that have not logged in");
+            return None;
         };
+        Some(Place { reception: Arc::clone(self), peer, newcomer, permit })
+    }
+
+    fn welcome(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+        let Some(place) = self.admit(peer) else { return };
         // Without it the small packets of QoS 1 wait for each other (Nagle's algorithm against delayed
         // acknowledgements): 60,000 messages took 40 s instead of one.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "the connection broke before it was served");
             return;
         }
-        let connection = self.next.fetch_add(1, Ordering::Relaxed);
-        let door = Arc::clone(&self.door);
-        let abandon = self.abandon.clone();
         self.tasks.spawn(async move {
-            let mut stream = stream;
             let (reader, writer) = stream.split();
-            tokio::select! {
-                () = serve(door, connection, (peer, newcomer), reader, writer) => {}
-                () = abandon.cancelled() => {}
-            }
-            drop(place);
+            place.serve(reader, writer).await;
         });
+    }
+}
+
+/// One of the connections that there may be. It counts until it is dropped or has been served.
+pub(crate) struct Place {
+    pub(crate) reception: Arc<Reception>,
+    peer: SocketAddr,
+    newcomer: Newcomer,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Serves one client from its first byte to its last.
+    pub(crate) async fn serve<R, W>(self, reader: R, writer: W)
+    where
+        R: AsyncRead + Unpin + Send,
+        W: AsyncWrite + Unpin + Send,
+    {
+        let Self { reception, peer, newcomer, permit } = self;
+        let connection = reception.next.fetch_add(1, Ordering::Relaxed);
+        let door = Arc::clone(&reception.door);
+        tokio::select! {
+            () = serve(door, connection, (peer, newcomer), reader, writer) => {}
+            () = reception.abandon.cancelled() => {}
+        }
+        drop(permit);
     }
 }
 

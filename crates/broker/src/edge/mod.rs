@@ -11,5 +11,5 @@ mod revocations;
 
 pub(crate) use door::Door;
 pub(crate) use hub::{Hub, HubState, INBOUND_BATCHES, Inbound};
-pub(crate) use listener::{Reception, listen};
+pub(crate) use listener::{Place, Reception, listen};
 pub(crate) use revocations::Revocations;

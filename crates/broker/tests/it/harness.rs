@@ -46,6 +46,23 @@ impl Authenticator for Users {
     }
 }
 
+/// What a broker of these tests is made of.
+fn parts(settings: Settings, authenticator: Arc<dyn Authenticator>) -> Parts {
+    Parts {
+        settings,
+        authenticator,
+        guard: Arc::new(OpenGuard),
+        store: Box::new(MemoryStore),
+        clock: Arc::new(SystemClock::new()),
+        randomness: Arc::new(SeededRandomness::new(1)),
+    }
+}
+
+/// A broker that does not run yet.
+pub(crate) fn idle_broker() -> (Broker, BrokerHandle) {
+    Broker::new(parts(Settings::default(), Arc::new(Users)))
+}
+
 /// A running broker. It is stopped, and has to stop well, at [`House::stop`].
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
@@ -67,14 +84,7 @@ impl House {
         settings: Settings,
         authenticator: Arc<dyn Authenticator>,
     ) -> Self {
-        let (broker, handle) = Broker::new(Parts {
-            settings,
-            authenticator,
-            guard: Arc::new(OpenGuard),
-            store: Box::new(MemoryStore),
-            clock: Arc::new(SystemClock::new()),
-            randomness: Arc::new(SeededRandomness::new(1)),
-        });
+        let (broker, handle) = Broker::new(parts(settings, authenticator));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
