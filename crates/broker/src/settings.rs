@@ -62,6 +62,8 @@ pub struct Settings {
     pub max_session_expiry: Duration,
     /// Topic filters of one session.
     pub subscriptions_per_session: usize,
+    /// Whether clients may share subscriptions (`$share/{name}/{filter}`), of which one of a group receives each message.
+    pub shared_subscriptions: bool,
     /// Bytes that the topic filters of all sessions take, with their levels: some hundred for a filter, and again for each
     /// level that it shares with no other. A house with a hundred clients of twenty filters uses less than a quarter of the default.
     pub subscription_bytes: usize,
@@ -114,6 +116,7 @@ impl Default for Settings {
             max_sessions: 4_096,
             max_session_expiry: Duration::from_secs(60 * 60 * 24 * 30),
             subscriptions_per_session: 1_024,
+            shared_subscriptions: true,
             subscription_bytes: 24 * 1_024 * 1_024,
             retained_messages: 65_536,
             retained_bytes: 64 * 1_024 * 1_024,

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_model::{Properties, Qos, TopicFilter, TopicName};
+use gatehouse_model::{Properties, Qos, TopicName};
 use rmqtt_codec::error::DecodeError;
 use rmqtt_codec::types::QoS;
 use rmqtt_codec::{v3, v5};
@@ -15,7 +15,7 @@ use super::frame::packet_length;
 use super::topics::{Aliases, RecentTopics};
 use super::{
     Asked, Connect, Disconnect, Options, Packet, Publish, Reason, RetainHandling, Subscribe, Unsubscribe,
-    Version, Will, WireError,
+    Version, Wanted, Will, WireError,
 };
 
 /// Session expiry of a 3.1.1 client that asks to be remembered: without end, until the broker's own limit.
@@ -259,12 +259,12 @@ impl Decoder {
                 filters: topic_filters
                     .iter()
                     .map(|(filter, level)| asked(filter, Options { qos: qos(*level), ..Options::default() }))
-                    .collect(),
+                    .collect::<Result<_, _>>()?,
             })),
             v3::Packet::Unsubscribe { packet_id, topic_filters } => {
                 Packet::Unsubscribe(Box::new(Unsubscribe {
                     packet_id: packet_id.get(),
-                    filters: topic_filters.iter().map(|text| filter(text)).collect(),
+                    filters: topic_filters.iter().map(|text| Wanted::parse(text)).collect(),
                 }))
             }
             v3::Packet::PingRequest => Packet::PingReq,
@@ -293,11 +293,11 @@ impl Decoder {
                     .topic_filters
                     .iter()
                     .map(|(filter, wanted)| asked(filter, options(*wanted)))
-                    .collect(),
+                    .collect::<Result<_, _>>()?,
             })),
             v5::Packet::Unsubscribe(unsubscribe) => Packet::Unsubscribe(Box::new(Unsubscribe {
                 packet_id: unsubscribe.packet_id.get(),
-                filters: unsubscribe.topic_filters.iter().map(|text| filter(text)).collect(),
+                filters: unsubscribe.topic_filters.iter().map(|text| Wanted::parse(text)).collect(),
             })),
             v5::Packet::PingRequest => Packet::PingReq,
             v5::Packet::Disconnect(disconnect) => Packet::Disconnect(Disconnect {
@@ -383,15 +383,13 @@ fn options(options: v5::SubscriptionOptions) -> Options {
     }
 }
 
-fn filter(text: &str) -> Result<TopicFilter, Reason> {
-    TopicFilter::new(text).map_err(|_| Reason::TopicFilterInvalid)
-}
-
-fn asked(text: &str, options: Options) -> Asked {
-    if text == "$share" || text.starts_with("$share/") {
-        return Err(Reason::SharedNotSupported);
+fn asked(text: &str, options: Options) -> Result<Asked, WireError> {
+    let asked = Wanted::parse(text).map(|wanted| (wanted, options));
+    if options.no_local && matches!(&asked, Ok((Wanted { share: Some(_), .. }, _))) {
+        // [MQTT-3.8.3-4]
+        return Err(WireError::new(Reason::Protocol, "No Local on a shared subscription"));
     }
-    Ok((filter(text)?, options))
+    Ok(asked)
 }
 
 fn properties(wire: v5::PublishProperties) -> Result<Properties, WireError> {

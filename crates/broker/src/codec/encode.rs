@@ -41,6 +41,7 @@ pub(crate) struct ConnAck {
     pub(crate) receive_maximum: u16,
     pub(crate) max_packet_bytes: u32,
     pub(crate) topic_alias_maximum: u16,
+    pub(crate) shared_subscriptions: bool,
 }
 
 /// Writes packets in the version of one client.
@@ -99,7 +100,7 @@ impl Encoder {
                     assigned_client_id: ack.assigned_client_id.map(Into::into),
                     topic_alias_max: ack.topic_alias_maximum,
                     server_keepalive_sec: ack.server_keep_alive,
-                    shared_subscription_available: false,
+                    shared_subscription_available: ack.shared_subscriptions,
                     ..v5::ConnectAck::default()
                 };
                 self.put_v5(v5::Packet::ConnectAck(Box::new(packet)), out);

@@ -11,6 +11,7 @@ mod encode;
 mod frame;
 mod publish;
 mod topics;
+mod wanted;
 
 #[cfg(test)]
 mod mutations;
@@ -18,11 +19,12 @@ mod mutations;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_model::{Properties, Qos, TopicFilter, TopicName};
+use gatehouse_model::{Properties, Qos, TopicName};
 
 pub(crate) use decode::{ConnectError, Decoder, decode_connect};
 pub(crate) use encode::{Ack, AckKind, ConnAck, Encoder};
 pub(crate) use publish::{OutgoingPublish, set_packet_id};
+pub(crate) use wanted::Wanted;
 
 /// What kind of packets a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +176,7 @@ impl Options {
 }
 
 /// One filter of a SUBSCRIBE: what it asks for, or why it cannot be had.
-pub(crate) type Asked = Result<(TopicFilter, Options), Reason>;
+pub(crate) type Asked = Result<(Wanted, Options), Reason>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Subscribe {
@@ -186,7 +188,7 @@ pub(crate) struct Subscribe {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unsubscribe {
     pub(crate) packet_id: u16,
-    pub(crate) filters: Vec<Result<TopicFilter, Reason>>,
+    pub(crate) filters: Vec<Result<Wanted, Reason>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Clients come and go: sessions begin, are taken over, resumed and ended, and wills are published.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use gatehouse_model::{Message, Moment, Origin};
 
 use super::outgoing::Outgoing;
 use super::sessions::{ConnectionId, Gauge, Link, Replay, Session};
-use super::subscriptions::Subscriber;
 use super::timers::Timer;
 use super::{Action, Core};
 use crate::Identity;
@@ -61,6 +60,7 @@ impl Core {
                 receive_maximum: self.settings.receive_maximum,
                 max_packet_bytes: self.settings.max_packet_bytes,
                 topic_alias_maximum: self.settings.topic_alias_maximum,
+                shared_subscriptions: self.settings.shared_subscriptions,
             },
             &mut staged,
         );
@@ -148,7 +148,7 @@ impl Core {
             user,
             rights: identity.rights.clone(),
             link: None,
-            subscriptions: HashMap::new(),
+            subscriptions: HashSet::new(),
             outgoing: Outgoing::new(self.meter.clone()),
             incoming: HashSet::new(),
             expiry: 0,
@@ -293,9 +293,9 @@ impl Core {
     /// Ends a session with everything that belongs to it. A will that was waiting is published. [MQTT-3.1.2-8]
     pub(super) fn end_session(&mut self, now: Moment, key: u32) {
         self.publish_pending_will(now, key);
-        let Some(session) = self.sessions.remove(key) else { return };
-        for filter in session.subscriptions.keys() {
-            self.subscriptions.remove(filter, Subscriber::Session(key));
+        let Some(mut session) = self.sessions.remove(key) else { return };
+        for wanted in &session.subscriptions {
+            self.take_out(key, wanted);
         }
         self.routes.forget();
         if let Some(at) = session.ends_at {
@@ -304,6 +304,7 @@ impl Core {
         if session.lasts() {
             self.journal.record(|| Change::SessionEnded(Arc::clone(&session.client_id)));
         }
+        self.pass_on(now, &mut session.outgoing);
     }
 
     /// Publishes the will that waits in a session, if there is one, under the rights that its client has.

@@ -13,7 +13,7 @@ use super::sessions::{Link, Replayed, Session};
 use super::subscriptions::{Entry, Subscriber};
 use super::{Action, Core, Pressure, Tally, note};
 use crate::Settings;
-use crate::codec::{Ack, AckKind, OutgoingPublish, Reason, Version, set_packet_id};
+use crate::codec::{Ack, AckKind, OutgoingPublish, Reason, Version, Wanted, set_packet_id};
 use crate::store::Change;
 
 /// The encoded forms of the message that is being delivered, so that a fan-out encodes it once for each kind of client.
@@ -63,7 +63,8 @@ impl Core {
         let mut entries = Vec::new();
         self.subscriptions.matching(topic, &mut entries);
         entries.retain(|entry| match entry.subscriber {
-            Subscriber::Local(_) => true,
+            // Rights of the members of a group are looked at when one is chosen.
+            Subscriber::Local(_) | Subscriber::Group(_) => true,
             Subscriber::Session(key) => {
                 self.sessions.get(key).is_some_and(|session| session.rights.may_receive(topic))
             }
@@ -89,11 +90,12 @@ impl Core {
             let itself = matches!(target.subscriber, Subscriber::Session(key) if Some(key) == publisher);
             match (target.audience, itself) {
                 (Audience::NotThePublisher, true) | (Audience::ThePublisher, false) => continue,
-                _ => somebody = true,
+                _ => {}
             }
-            let qos = target.qos.min(message.qos);
-            match target.subscriber {
+            let is_one_of_many = route.len() > 1;
+            somebody |= match target.subscriber {
                 Subscriber::Local(subscription) => {
+                    let qos = target.qos.min(message.qos);
                     let shared = kept.get_or_insert_with(|| Arc::new(compact(message)));
                     let delivered = Message { qos, retain: false, ..Message::clone(shared) };
                     let pressure =
@@ -101,25 +103,59 @@ impl Core {
                     self.pressure = self.pressure.max(pressure);
                     let is_state = message.retain;
                     self.actions.push(Action::Deliver { subscription, message: delivered, is_state });
+                    true
                 }
-                Subscriber::Session(key) if qos == Qos::AtMostOnce => {
-                    self.deliver_at_most_once(now, key, target, message, route.len() > 1);
+                Subscriber::Session(_) => {
+                    self.deliver_to_session(now, target, message, &mut kept, None, is_one_of_many);
+                    true
                 }
-                Subscriber::Session(key) => {
-                    let shared = kept.get_or_insert_with(|| Arc::new(compact(message)));
-                    let delivery = Delivery {
-                        number: 0,
-                        message: Arc::clone(shared),
-                        qos,
-                        retain: target.retain_as_published && message.retain,
-                        identifiers: target.identifiers.clone(),
-                        received: now,
-                    };
-                    self.deliver_surely(now, key, delivery, route.len() > 1);
+                Subscriber::Group(group) => {
+                    self.deliver_shared(now, group, message, &mut kept, is_one_of_many)
                 }
             }
         }
         somebody
+    }
+
+    /// Gives a message that has just come in to the session of a target.
+    pub(super) fn deliver_to_session(
+        &mut self,
+        now: Moment,
+        target: &Target,
+        message: &Message,
+        kept: &mut Option<Arc<Message>>,
+        share: Option<Arc<Wanted>>,
+        is_one_of_many: bool,
+    ) {
+        let Subscriber::Session(key) = target.subscriber else { return };
+        if target.qos.min(message.qos) == Qos::AtMostOnce {
+            return self.deliver_at_most_once(now, key, target, message, is_one_of_many);
+        }
+        let kept = Arc::clone(kept.get_or_insert_with(|| Arc::new(compact(message))));
+        self.deliver_kept(now, target, kept, now, share, is_one_of_many);
+    }
+
+    /// Gives a message that came in at `received` to the session of a target, with QoS 1 or 2.
+    pub(super) fn deliver_kept(
+        &mut self,
+        now: Moment,
+        target: &Target,
+        message: Arc<Message>,
+        received: Moment,
+        share: Option<Arc<Wanted>>,
+        is_one_of_many: bool,
+    ) {
+        let Subscriber::Session(key) = target.subscriber else { return };
+        let delivery = Delivery {
+            number: 0,
+            qos: target.qos.min(message.qos),
+            retain: target.retain_as_published && message.retain,
+            message,
+            identifiers: target.identifiers.clone(),
+            received,
+            share,
+        };
+        self.deliver_surely(now, key, delivery, is_one_of_many);
     }
 
     /// QoS 0: to whoever is connected and reads.
@@ -300,7 +336,8 @@ impl Core {
         let Ok(expiry) = expiry_left(&message, received, now) else { return };
         if qos != Qos::AtMostOnce {
             let identifiers = entry.identifier.map(|identifier| [identifier].into());
-            let delivery = Delivery { number: 0, message, qos, retain: true, identifiers, received };
+            let delivery =
+                Delivery { number: 0, message, qos, retain: true, identifiers, received, share: None };
             return self.deliver_surely(now, key, delivery, false);
         }
         let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };

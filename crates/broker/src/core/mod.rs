@@ -9,6 +9,7 @@
 mod connect;
 mod deliver;
 mod figures;
+mod groups;
 mod inbound;
 mod journal;
 mod locals;
@@ -17,6 +18,7 @@ mod publish;
 mod retained;
 mod route;
 mod sessions;
+mod shared;
 mod subscribe;
 mod subscriptions;
 mod timers;
@@ -31,6 +33,7 @@ use bytes::BytesMut;
 use gatehouse_model::{Message, Moment, Randomness};
 
 use self::deliver::Templates;
+use self::groups::Groups;
 use self::journal::Journal;
 use self::locals::Locals;
 use self::retained::{Retained, RetainedTree};
@@ -115,6 +118,8 @@ pub(crate) struct Core {
     randomness: Arc<dyn Randomness>,
     sessions: Sessions,
     subscriptions: SubscriptionTree,
+    /// Who has joined which shared subscription.
+    groups: Groups,
     /// In-process subscriptions.
     locals: Locals,
     /// Bytes that wait for all clients, but those that were staged in this round.
@@ -154,6 +159,7 @@ impl Core {
             randomness,
             sessions: Sessions::default(),
             subscriptions: SubscriptionTree::default(),
+            groups: Groups::default(),
             locals: Locals::default(),
             meter: Meter::default(),
             staged: 0,
@@ -213,7 +219,7 @@ impl Core {
 
     /// Clients connected, sessions, retained messages and subscriptions, as they are now.
     pub(crate) fn sizes(&self) -> [usize; 4] {
-        [self.sessions.connected(), self.sessions.len(), self.retained.len(), self.subscriptions.len()]
+        [self.sessions.connected(), self.sessions.len(), self.retained.len(), self.subscription_count()]
     }
 
     /// When [`Core::handle_timeout`] has to be called, unless something else happens before.

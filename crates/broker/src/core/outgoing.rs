@@ -7,6 +7,7 @@ use gatehouse_model::{Message, Moment, Qos};
 
 use super::Pressure;
 use super::retained::message_bytes;
+use crate::codec::Wanted;
 use crate::meter::{Meter, Metered};
 use crate::store::KeptDelivery;
 
@@ -30,6 +31,9 @@ pub(crate) struct Delivery {
     pub(crate) identifiers: Option<Arc<[u32]>>,
     /// When the broker took the message; its expiry counts from then.
     pub(crate) received: Moment,
+    /// The shared subscription that it came by: others of its group may get it when this session ends. A store does not
+    /// keep it, so that after a restart the delivery belongs to this session alone.
+    pub(crate) share: Option<Arc<Wanted>>,
 }
 
 impl Delivery {
@@ -136,13 +140,26 @@ impl Outgoing {
     /// Puts a delivery at the end of the queue, within the limits on messages and bytes.
     pub(crate) fn enqueue(&mut self, delivery: Delivery, messages: usize, bytes: usize) -> Queueing {
         let size = message_bytes(&delivery.message);
-        if self.queue.len() >= messages.min(MOST_QUEUED) || self.queued_bytes + size > bytes {
+        if !self.takes(size, messages, bytes) {
             return Queueing::Full;
         }
         self.queued_bytes += size;
         self.held.add(size);
         self.queue.push_back(delivery);
         Queueing::Queued
+    }
+
+    /// Whether the queue has room for a message of this size, within the limits on messages and bytes.
+    pub(crate) fn takes(&self, size: usize, messages: usize, bytes: usize) -> bool {
+        self.queue.len() < messages.min(MOST_QUEUED) && self.queued_bytes + size <= bytes
+    }
+
+    /// What came by shared subscriptions and may go to somebody else when the session ends: all but QoS 2 messages that
+    /// were sent.
+    pub(crate) fn take_shared(&mut self) -> Vec<Delivery> {
+        let sent = self.in_flight.drain(..).map(|one| one.delivery);
+        let unacknowledged = sent.filter(|delivery| delivery.qos == Qos::AtLeastOnce);
+        unacknowledged.chain(self.queue.drain(..)).filter(|delivery| delivery.share.is_some()).collect()
     }
 
     /// How full the queue is.
@@ -254,7 +271,8 @@ mod tests {
         let topic = TopicName::new("t").unwrap();
         let message = Message::new(topic, "0123456789", qos, false, Origin::part("test"));
         let message = Arc::new(message);
-        Delivery { number, message, qos, retain: false, identifiers: None, received: Moment::default() }
+        let received = Moment::default();
+        Delivery { number, message, qos, retain: false, identifiers: None, received, share: None }
     }
 
     fn begin(outgoing: &mut Outgoing, qos: Qos) -> u16 {

@@ -11,7 +11,7 @@ use super::outgoing::Outgoing;
 use super::retained::Retained;
 use super::subscriptions::Entry;
 use crate::Rights;
-use crate::codec::{Encoder, Will};
+use crate::codec::{Encoder, Wanted, Will};
 use crate::store::Ticket;
 
 /// The number of a connection, given by the edge and never used again.
@@ -33,7 +33,7 @@ pub(crate) struct Session {
     pub(crate) rights: Rights,
     pub(crate) origin: Origin,
     pub(crate) link: Option<Box<Link>>,
-    pub(crate) subscriptions: HashMap<TopicFilter, Entry>,
+    pub(crate) subscriptions: HashSet<Wanted>,
     pub(crate) outgoing: Outgoing,
     /// Packet identifiers of QoS 2 publishes that the client has begun and not released.
     pub(crate) incoming: HashSet<u16>,

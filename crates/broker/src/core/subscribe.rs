@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use gatehouse_model::{Moment, Qos, TopicFilter};
+use gatehouse_model::{Moment, Qos};
 
 use super::Core;
 use super::sessions::Wish;
 use super::subscriptions::{Entry, Subscriber};
-use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe};
+use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe, Version, Wanted};
 use crate::store::{Change, KeptSubscription};
 
 /// UNSUBACK code for a filter that was not subscribed to (MQTT 5.0 section 3.11.3).
@@ -15,6 +15,9 @@ const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
 
 impl Core {
     pub(super) fn subscribe(&mut self, now: Moment, key: u32, subscribe: &Subscribe) {
+        if let Err((reason, what)) = self.check_available(key, subscribe) {
+            return self.reject(now, key, reason, what);
+        }
         let mark = self.journal.mark();
         let codes: Vec<u8> = subscribe
             .filters
@@ -29,47 +32,68 @@ impl Core {
         self.pump(now, key);
     }
 
+    /// An MQTT 5 client was told what cannot be had, so that asking for it is a protocol error (MQTT 5.0 section
+    /// 3.2.2.3). Other clients are told in the SUBACK.
+    fn check_available(&self, key: u32, subscribe: &Subscribe) -> Result<(), (Reason, &'static str)> {
+        let link = self.sessions.get(key).and_then(|session| session.link.as_ref());
+        if link.is_none_or(|link| link.encoder.version == Version::V3) {
+            return Ok(());
+        }
+        let wanted = || subscribe.filters.iter().flatten().map(|(wanted, _)| wanted);
+        if !self.settings.shared_subscriptions && wanted().any(|wanted| wanted.share.is_some()) {
+            return Err((Reason::SharedNotSupported, "shared subscriptions are not available"));
+        }
+        Ok(())
+    }
+
     fn subscribe_one(&mut self, key: u32, asked: &Asked, identifier: Option<u32>) -> Result<Qos, Reason> {
-        let (filter, options) = asked.as_ref().map_err(|reason| *reason)?;
+        let (wanted, options) = asked.as_ref().map_err(|reason| *reason)?;
         let options: Options = *options;
+        if wanted.share.is_some() && !self.settings.shared_subscriptions {
+            return Err(Reason::SharedNotSupported);
+        }
         let Some(session) = self.sessions.get_mut(key) else { return Err(Reason::Implementation) };
-        if !session.rights.may_subscribe(filter) {
+        if !session.rights.may_subscribe(&wanted.filter) {
             return Err(Reason::NotAuthorized);
         }
-        let is_new = !session.subscriptions.contains_key(filter);
+        let is_new = !session.subscriptions.contains(wanted);
         if is_new && session.subscriptions.len() >= self.settings.subscriptions_per_session {
             return Err(Reason::QuotaExceeded);
         }
-        let asked = if is_new { self.subscriptions.new_bytes(filter) } else { 0 };
-        if asked > 0 && self.subscriptions.bytes() + asked > self.settings.subscription_bytes {
-            return Err(Reason::QuotaExceeded);
+        if is_new {
+            let (all, asked) = self.subscription_bytes(wanted);
+            if all + asked > self.settings.subscription_bytes {
+                return Err(Reason::QuotaExceeded);
+            }
         }
-        let entry = Entry { subscriber: Subscriber::Session(key), options, identifier };
-        session.subscriptions.insert(filter.clone(), entry);
-        self.subscriptions.insert(filter, entry);
-        self.routes.forget();
+        self.enter(key, wanted, options, identifier);
+        let Some(session) = self.sessions.get_mut(key) else { return Err(Reason::Implementation) };
+        session.subscriptions.insert(wanted.clone());
         if session.lasts() {
             let client_id = &session.client_id;
             self.journal.record(|| Change::Subscribed {
                 client_id: Arc::clone(client_id),
                 subscription: KeptSubscription {
-                    share: None,
-                    filter: filter.clone(),
+                    share: wanted.share.clone(),
+                    filter: wanted.filter.clone(),
                     options: options.to_byte(),
                     identifier,
                 },
             });
         }
         let replays = match options.retain_handling {
+            // Retained messages are for each who asks, and a shared subscription is nobody's own (section 4.8.2).
+            _ if wanted.share.is_some() => false,
             RetainHandling::Always => true,
             RetainHandling::WhenNew => is_new,
             RetainHandling::Never => false,
         };
         if let Some(link) = session.link.as_mut().filter(|_| replays) {
             // A client that asks again before its first answer came gets one answer, by its newest options.
-            link.replay.forget(filter);
+            link.replay.forget(&wanted.filter);
             let up_to = self.retained.last_number();
-            link.replay.waiting.push_back(Wish { filter: filter.clone(), entry, up_to });
+            let entry = Entry { subscriber: Subscriber::Session(key), options, identifier };
+            link.replay.waiting.push_back(Wish { filter: wanted.filter.clone(), entry, up_to });
         }
         Ok(options.qos)
     }
@@ -82,26 +106,26 @@ impl Core {
         self.answer(key, ticket, |link, out| link.encoder.unsuback(unsubscribe.packet_id, &codes, out));
     }
 
-    fn unsubscribe_one(&mut self, key: u32, filter: Result<&TopicFilter, &Reason>) -> u8 {
-        let filter = match filter {
-            Ok(filter) => filter,
+    fn unsubscribe_one(&mut self, key: u32, wanted: Result<&Wanted, &Reason>) -> u8 {
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
             Err(reason) => return *reason as u8,
         };
         let Some(session) = self.sessions.get_mut(key) else { return Reason::Implementation as u8 };
-        if session.subscriptions.remove(filter).is_none() {
+        if !session.subscriptions.remove(wanted) {
             return NO_SUBSCRIPTION_EXISTED;
         }
-        self.subscriptions.remove(filter, Subscriber::Session(key));
-        self.routes.forget();
-        if let Some(link) = session.link.as_mut() {
-            link.replay.forget(filter);
+        if let Some(link) = session.link.as_mut().filter(|_| wanted.share.is_none()) {
+            link.replay.forget(&wanted.filter);
         }
+        self.take_out(key, wanted);
+        let Some(session) = self.sessions.get(key) else { return Reason::Implementation as u8 };
         if session.lasts() {
             let client_id = &session.client_id;
             self.journal.record(|| Change::Unsubscribed {
                 client_id: Arc::clone(client_id),
-                share: None,
-                filter: filter.clone(),
+                share: wanted.share.clone(),
+                filter: wanted.filter.clone(),
             });
         }
         Reason::Success as u8

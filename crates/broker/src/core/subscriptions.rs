@@ -6,12 +6,13 @@ use gatehouse_model::{TopicFilter, TopicName};
 
 use crate::codec::Options;
 
-/// Who receives: a session of a network client, or an in-process subscription. The numbers are given by whoever owns
+/// Who receives: a session of a network client, an in-process subscription, or one of a shared subscription's group. The numbers are given by whoever owns
 /// them and are used again only after all entries of the former owner are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Subscriber {
     Session(u32),
     Local(u32),
+    Group(u32),
 }
 
 /// One subscription.

@@ -295,7 +295,7 @@ fn an_acknowledgement_waits_for_the_commit_that_covers_it() {
     world.publish(publisher, "t", "nobody", Qos::AtLeastOnce, 1);
     assert_eq!(world.sent(publisher), [Sent::Ack("PUBACK", 1, 0)]);
     let filters = vec![Ok((
-        TopicFilter::new("t").unwrap(),
+        TopicFilter::new("t").unwrap().into(),
         crate::codec::Options { qos: Qos::AtLeastOnce, ..crate::codec::Options::default() },
     ))];
     let subscribe = crate::codec::Subscribe { packet_id: 5, identifier: None, filters };

@@ -243,7 +243,7 @@ proptest! {
                 _ => {
                     if world.is_open(connection) {
                         let filters = vec![Ok((
-                            gatehouse_model::TopicFilter::new("t/#").unwrap(),
+                            gatehouse_model::TopicFilter::new("t/#").unwrap().into(),
                             crate::codec::Options { qos: Qos::ExactlyOnce, ..Default::default() },
                         ))];
                         let subscribe = crate::codec::Subscribe { packet_id: id, identifier: None, filters };

@@ -6,5 +6,6 @@ mod properties;
 mod replay;
 mod rights;
 mod sessions;
+mod shared;
 mod wills;
 mod world;

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_model::{Message, Moment, Origin, Properties, Qos, SeededRandomness, TopicFilter, TopicName};
+use gatehouse_model::{Message, Moment, Origin, Properties, Qos, SeededRandomness, TopicName};
 use rmqtt_codec::{v3, v5};
 use tokio_util::codec::Decoder as _;
 
 use crate::codec::{
-    Connect, Disconnect, Options, Packet, Publish, Subscribe, Unsubscribe, Version, Will, WireError,
+    Connect, Disconnect, Options, Packet, Publish, Subscribe, Unsubscribe, Version, Wanted, Will, WireError,
 };
 use crate::core::{Action, ConnectionId, Core, Gauge, Traffic};
 use crate::store::{Change, Snapshot, Ticket};
@@ -302,7 +302,7 @@ impl World {
         options: Options,
         identifier: Option<u32>,
     ) -> u8 {
-        let filters = vec![Ok((TopicFilter::new(filter).unwrap(), options))];
+        let filters = vec![Ok((Wanted::parse(filter).unwrap(), options))];
         self.send(connection, Packet::Subscribe(Box::new(Subscribe { packet_id: 99, identifier, filters })));
         let client = self.clients.get_mut(&connection).unwrap();
         let length = 2 + usize::from(client.bytes[1]);
@@ -312,7 +312,7 @@ impl World {
     }
 
     pub(super) fn unsubscribe(&mut self, connection: ConnectionId, filter: &str) {
-        let filters = vec![Ok(TopicFilter::new(filter).unwrap())];
+        let filters = vec![Ok(Wanted::parse(filter).unwrap())];
         self.send(connection, Packet::Unsubscribe(Box::new(Unsubscribe { packet_id: 98, filters })));
     }
 
