@@ -241,7 +241,7 @@ fn a_retained_message_waits_for_whoever_comes_later() {
         for subscriber in &late {
             assert!(subscriber.wait_for(&topic, "new").retain, "{:?}", subscriber.make);
         }
-        // Heard again while subscribed, it is no longer a message from the past. [MQTT-3.3.1-9]
+        // Heard again while subscribed, it is no longer a message from the past. [MQTT-3.3.1-12]
         publisher.publish(&topic, "newest", 1, true);
         for subscriber in &late {
             assert!(!subscriber.wait_for(&topic, "newest").retain, "{:?}", subscriber.make);

@@ -14,6 +14,9 @@
 //! Architecture invariant: an acknowledgement that stands for something kept is held until the store reports the
 //! commit that covers it.
 //! Architecture invariant: bytes from a client can close that client's connection and nothing else.
+//!
+//! Numbers such as [MQTT-3.3.1-2] are those of the standard MQTT 5.0, or of 3.1.1 where `of 3.1.1` follows them.
+//! `tests/it/statements` lists all of both, with the tests that hold each.
 
 mod access;
 mod broker;

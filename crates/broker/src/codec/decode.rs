@@ -111,7 +111,7 @@ fn refused_connect(version: Version, error: &DecodeError) -> ConnectError {
 fn connect_v3(connect: v3::Connect) -> Result<Connect, ConnectError> {
     let refuse = |reason, what| ConnectError::silent(reason, what);
     if connect.password.is_some() && connect.username.is_none() {
-        // [MQTT-3.1.2-22]
+        // [MQTT-3.1.2-22] of 3.1.1
         return Err(refuse(Reason::Protocol, "a password without a user name"));
     }
     let texts = [Some(&connect.client_id), connect.username.as_ref()];

@@ -138,7 +138,7 @@ impl Encoder {
         const SUBACK: u8 = 0x90;
         match self.version {
             Version::V3 => {
-                // 3.1.1 knows one error. [MQTT-3.9.3-2]
+                // 3.1.1 knows one error. [MQTT-3.9.3-2] of 3.1.1
                 let codes = codes.iter().map(|code| if *code < 3 { *code } else { 0x80 });
                 self.put_codes(SUBACK, packet_id, codes, out);
             }

@@ -114,7 +114,7 @@ impl Core {
             && qos == Qos::ExactlyOnce
             && session.incoming.len() >= usize::from(self.settings.receive_maximum)
         {
-            // [MQTT-3.3.4-9]
+            // [MQTT-3.3.4-7]
             return self.reject(now, key, Reason::ReceiveMaximumExceeded, "too many unreleased messages");
         }
         self.tally.messages_received += 1;
@@ -138,7 +138,7 @@ impl Core {
                 Some(refusal)
             }
         };
-        // 3.1.1 can only be told that the message came; the refusal's own answer tells the rest. [MQTT-3.3.5-2]
+        // 3.1.1 can only be told that the message came; the refusal's own answer tells the rest. [MQTT-3.3.5-2] of 3.1.1
         let refused = refusal.filter(|_| version == Version::V5);
         let reason = match (&outcome, refused) {
             (_, Some(refusal)) => reason_of(refusal.code),

@@ -11,7 +11,7 @@ use crate::codec::Wanted;
 use crate::meter::{Meter, Metered};
 use crate::store::KeptDelivery;
 
-/// Packet identifiers run from 1 to 65,535. [MQTT-2.2.1-3]
+/// Packet identifiers run from 1 to 65,535. [MQTT-2.2.1-4]
 const PACKET_IDS: u64 = 65_535;
 
 /// Most deliveries in a queue whatever the settings say, so that there is always a free packet identifier.

@@ -7,3 +7,4 @@ mod doorway;
 mod harness;
 mod logins;
 mod network;
+mod statements;
