@@ -37,6 +37,9 @@ pub struct Settings {
     pub receive_maximum: u16,
     /// Topic aliases that an MQTT 5 client may set.
     pub topic_alias_maximum: u16,
+    /// Topic aliases that the broker sets for an MQTT 5 client that takes them; the client may take fewer. Each holds
+    /// on to a topic of at most 256 bytes.
+    pub outgoing_topic_aliases: u16,
     /// QoS 1 and 2 messages on their way to one client that it has not acknowledged. MQTT 5 clients may ask for less.
     pub in_flight_messages: u16,
     /// QoS 1 and 2 messages that wait for one session.
@@ -107,6 +110,7 @@ impl Default for Settings {
             max_keep_alive_seconds: 0,
             receive_maximum: 256,
             topic_alias_maximum: 32,
+            outgoing_topic_aliases: 32,
             in_flight_messages: 256,
             queued_messages: 16_384,
             queued_bytes: 8 * 1_024 * 1_024,

@@ -23,7 +23,7 @@ use gatehouse_model::{Properties, Qos, TopicName};
 
 pub(crate) use decode::{ConnectError, Decoder, decode_connect};
 pub(crate) use encode::{Ack, AckKind, ConnAck, Encoder};
-pub(crate) use publish::{OutgoingPublish, set_packet_id};
+pub(crate) use publish::{OutgoingPublish, TopicAlias, set_packet_id};
 pub(crate) use wanted::Wanted;
 
 /// What kind of packets a client speaks.
@@ -113,6 +113,8 @@ pub(crate) struct Connect {
     pub(crate) keep_alive: u16,
     pub(crate) receive_maximum: u16,
     pub(crate) max_packet_bytes: Option<u32>,
+    /// Topic aliases that the client takes.
+    pub(crate) topic_alias_maximum: u16,
     /// Whether reason strings and user properties may be put into acknowledgements.
     pub(crate) wants_problem_information: bool,
     pub(crate) asks_enhanced_authentication: bool,

@@ -22,6 +22,26 @@ pub(crate) struct OutgoingPublish<'a> {
     pub(crate) identifiers: &'a [u32],
 }
 
+/// How the topic of a PUBLISH is written (MQTT 5.0 section 3.3.2.3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TopicAlias {
+    /// In full.
+    None,
+    /// In full, and this alias stands for it from now on.
+    Set(u16),
+    /// Not at all: the alias says it.
+    Use(u16),
+}
+
+impl TopicAlias {
+    fn number(self) -> Option<u16> {
+        match self {
+            Self::None => None,
+            Self::Set(alias) | Self::Use(alias) => Some(alias),
+        }
+    }
+}
+
 /// Property identifiers (MQTT 5.0 section 2.2.2.2).
 mod property {
     pub(super) const PAYLOAD_FORMAT: u8 = 0x01;
@@ -30,6 +50,7 @@ mod property {
     pub(super) const RESPONSE_TOPIC: u8 = 0x08;
     pub(super) const CORRELATION_DATA: u8 = 0x09;
     pub(super) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
+    pub(super) const TOPIC_ALIAS: u8 = 0x23;
     pub(super) const USER: u8 = 0x26;
 }
 
@@ -139,8 +160,23 @@ impl OutgoingPublish<'_> {
         max_packet_bytes: usize,
         out: &mut BytesMut,
     ) -> Option<usize> {
-        let topic = self.topic.as_str().as_bytes();
-        let properties = if version == Version::V5 { self.properties_bytes() } else { 0 };
+        self.encode_aliased(version, TopicAlias::None, max_packet_bytes, out)
+    }
+
+    /// The same with a topic alias, which only MQTT 5 has.
+    pub(crate) fn encode_aliased(
+        &self,
+        version: Version,
+        alias: TopicAlias,
+        max_packet_bytes: usize,
+        out: &mut BytesMut,
+    ) -> Option<usize> {
+        let topic = match alias {
+            TopicAlias::Use(_) => &[],
+            TopicAlias::None | TopicAlias::Set(_) => self.topic.as_str().as_bytes(),
+        };
+        let alias_bytes = if alias == TopicAlias::None { 0 } else { 3 };
+        let properties = if version == Version::V5 { self.properties_bytes() + alias_bytes } else { 0 };
         let mut remaining = text_bytes(topic) + self.payload.len();
         if self.qos != Qos::AtMostOnce {
             remaining += 2;
@@ -163,7 +199,11 @@ impl OutgoingPublish<'_> {
         }
         if version == Version::V5 {
             put_integer(out, properties);
-            if properties > 0 {
+            if let Some(alias) = alias.number() {
+                out.put_u8(property::TOPIC_ALIAS);
+                out.put_u16(alias);
+            }
+            if properties > alias_bytes {
                 self.put_properties(out);
             }
         }
@@ -217,6 +257,7 @@ mod tests {
             retain: bool,
             duplicate: bool,
             version_5: bool,
+            aliased: bool,
             packet_id in 1u16..,
             expiry in proptest::option::of(1u32..),
             properties in any_properties(),
@@ -240,7 +281,20 @@ mod tests {
             if level > 0 {
                 set_packet_id(&mut bytes, 0, id_at, packet_id);
             }
-            let mut decoder = Decoder::new(version, 1_000_000, 0);
+            let mut decoder = Decoder::new(version, 1_000_000, 9);
+            if aliased && version_5 {
+                // First one that sets the alias, then one that only uses it.
+                let mut setting = BytesMut::new();
+                outgoing.encode_aliased(version, TopicAlias::Set(9), usize::MAX, &mut setting).unwrap();
+                let Some(Packet::Publish(read)) = decoder.decode(&mut setting).unwrap() else { panic!() };
+                prop_assert_eq!(&read.topic, &topic);
+                bytes.clear();
+                let id_at =
+                    outgoing.encode_aliased(version, TopicAlias::Use(9), usize::MAX, &mut bytes).unwrap();
+                if level > 0 {
+                    set_packet_id(&mut bytes, 0, id_at, packet_id);
+                }
+            }
             let Some(Packet::Publish(read)) = decoder.decode(&mut bytes).unwrap() else { panic!() };
             prop_assert!(bytes.is_empty());
             prop_assert_eq!(&read.topic, &topic);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use gatehouse_model::{Message, Moment, Origin};
 
+use super::aliases::OutgoingAliases;
 use super::outgoing::Outgoing;
 use super::sessions::{ConnectionId, Gauge, Link, Replay, Session};
 use super::timers::Timer;
@@ -72,6 +73,9 @@ impl Core {
             silence_due: now + silence.unwrap_or_default(),
             last_heard: now,
             window: usize::from(connect.receive_maximum.min(self.settings.in_flight_messages).max(1)),
+            aliases: OutgoingAliases::new(
+                connect.topic_alias_maximum.min(self.settings.outgoing_topic_aliases),
+            ),
             will: connect.will.map(Box::new),
             staged,
             held: VecDeque::new(),

@@ -13,7 +13,7 @@ use super::sessions::{Link, Replayed, Session};
 use super::subscriptions::{Entry, Subscriber};
 use super::{Action, Core, Pressure, Tally, note};
 use crate::Settings;
-use crate::codec::{Ack, AckKind, OutgoingPublish, Reason, Version, Wanted, set_packet_id};
+use crate::codec::{Ack, AckKind, OutgoingPublish, Reason, TopicAlias, Version, Wanted, set_packet_id};
 use crate::store::Change;
 
 /// The encoded forms of the message that is being delivered, so that a fan-out encodes it once for each kind of client.
@@ -377,6 +377,24 @@ fn write_publish(
 ) -> Result<(), TooLarge> {
     let limit = link.encoder.max_packet_bytes as usize;
     let version = link.encoder.version;
+    // A delivery of QoS 2 may have to wait for the store while others overtake it: what it would set or use then is not
+    // what holds when it leaves.
+    if publish.qos != Qos::ExactlyOnce {
+        match link.aliases.propose(publish.topic) {
+            TopicAlias::None => {}
+            alias @ TopicAlias::Use(_) => {
+                let written = publish.encode_aliased(version, alias, limit, &mut link.staged);
+                return written.map(|_| ()).ok_or(TooLarge);
+            }
+            alias @ TopicAlias::Set(number) => {
+                // It takes three bytes more this time, which may be more than the client takes.
+                if publish.encode_aliased(version, alias, limit, &mut link.staged).is_some() {
+                    link.aliases.set(number, publish.topic);
+                    return Ok(());
+                }
+            }
+        }
+    }
     let Some(templates) = templates.filter(|_| publish.identifiers.is_empty()) else {
         return publish.encode(version, limit, &mut link.staged).map(|_| ()).ok_or(TooLarge);
     };

@@ -6,6 +6,7 @@
 //! [`Core::handle_timeout`] wants to be called, and [`Core::committed`] lets go the acknowledgements that waited for
 //! the store.
 
+mod aliases;
 mod connect;
 mod deliver;
 mod figures;

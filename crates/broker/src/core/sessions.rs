@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use gatehouse_model::{Message, Moment, Origin, TopicFilter, TopicName};
 
+use super::aliases::OutgoingAliases;
 use super::outgoing::Outgoing;
 use super::retained::Retained;
 use super::subscriptions::Entry;
@@ -68,6 +69,8 @@ pub(crate) struct Link {
     pub(crate) last_heard: Moment,
     /// QoS 1 and 2 messages that may be on their way at once.
     pub(crate) window: usize,
+    /// Topic aliases set for the client.
+    pub(crate) aliases: OutgoingAliases,
     pub(crate) will: Option<Box<Will>>,
     /// Bytes for the client that the edge takes at the end of the round.
     pub(crate) staged: BytesMut,

@@ -1,5 +1,6 @@
 //! The core, stepped through a simulated world.
 
+mod aliases;
 mod delivery;
 mod hostile;
 mod properties;

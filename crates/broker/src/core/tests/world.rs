@@ -43,6 +43,8 @@ pub(super) struct Got {
     pub(super) identifiers: Vec<u32>,
     pub(super) expiry: Option<u32>,
     pub(super) user: Vec<(String, String)>,
+    /// The topic alias; `topic` is what it stands for.
+    pub(super) alias: Option<u16>,
 }
 
 /// How much of a client's bytes the world has not taken yet; tests set it.
@@ -65,6 +67,8 @@ struct Client {
     open: bool,
     wants_to_hear: bool,
     gauge: Arc<FakeGauge>,
+    /// Topics that the broker has set aliases for.
+    aliases: HashMap<u16, String>,
 }
 
 pub(super) struct World {
@@ -191,6 +195,7 @@ impl World {
             open: true,
             wants_to_hear: false,
             gauge: Arc::clone(&gauge),
+            aliases: HashMap::new(),
         };
         self.clients.insert(connection, client);
         self.core.connect(self.now, connection, connect, Identity { user: user.into(), rights }, gauge);
@@ -266,7 +271,14 @@ impl World {
             Version::V5 => {
                 let mut codec = v5::Codec::default();
                 while let Some((packet, _)) = codec.decode(&mut client.bytes).expect("a packet of 5") {
-                    found.push(read_v5(packet));
+                    let mut sent = read_v5(packet);
+                    if let Sent::Publish(Got { topic, alias: Some(alias), .. }) = &mut sent {
+                        if topic.is_empty() {
+                            *topic = client.aliases.get(alias).expect("an alias that was set").clone();
+                        }
+                        client.aliases.insert(*alias, topic.clone());
+                    }
+                    found.push(sent);
                 }
             }
         }
@@ -366,6 +378,7 @@ pub(super) fn hello(version: Version, client_id: &str) -> Connect {
         keep_alive: 0,
         receive_maximum: 65_535,
         max_packet_bytes: None,
+        topic_alias_maximum: 0,
         wants_problem_information: true,
         asks_enhanced_authentication: false,
         will: None,
@@ -404,6 +417,7 @@ fn read_publish(publish: rmqtt_codec::types::Publish) -> Sent {
             .into_iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect(),
+        alias: properties.topic_alias.map(Into::into),
     })
 }
 
