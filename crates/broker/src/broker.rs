@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::Core;
+use crate::core::{Core, Restored};
 use crate::doorway::Doorway;
 use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Reception, listen};
 use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest, RevokeError};
 use crate::statistics::{Counters, Statistics};
-use crate::store::{Store, StoreError};
-use crate::{Authenticator, PublishGuard, Settings};
+use crate::store::{Snapshot, Store, StoreError};
+use crate::{Authenticator, LoginError, PublishGuard, Settings};
 
 /// How long connections may take at the end to write their last bytes. The broker promises to be gone in a second.
 const LAST_WORDS: Duration = Duration::from_millis(700);
@@ -43,6 +43,9 @@ pub enum BrokerError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The users of the sessions that were kept cannot be looked up.
+    #[error("the users of the sessions that were kept cannot be looked up: {0}")]
+    Users(LoginError),
     /// A task of the broker panicked.
     #[error("a task of the broker died: {0}")]
     TaskDied(String),
@@ -95,7 +98,8 @@ impl Broker {
         let Parts { settings, authenticator, guard, mut store, clock, randomness } = parts;
         let snapshot = store.load().await?;
         let (sender, inbound) = mpsc::channel(INBOUND_BATCHES);
-        let core = Core::new(settings.clone(), guard, randomness, snapshot, store.keeps(), started);
+        let restored = recall(snapshot, authenticator.as_ref()).await?;
+        let core = Core::new(settings.clone(), guard, randomness, restored, store.keeps(), started);
         // Whatever ends first, a shutdown or a task that died, ends all the others.
         let stop = shutdown.child_token();
         let _stops_when_dropped = stop.clone().drop_guard();
@@ -148,6 +152,20 @@ impl Broker {
             Err(died) => Err(BrokerError::TaskDied(died.to_string())),
         }
     }
+}
+
+/// Looks up what the users of the sessions may do now.
+async fn recall(snapshot: Snapshot, authenticator: &dyn Authenticator) -> Result<Restored, BrokerError> {
+    for warning in &snapshot.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut sessions = Vec::with_capacity(snapshot.sessions.len());
+    for session in snapshot.sessions {
+        let rights =
+            authenticator.recall(&session.user, &session.client_id).await.map_err(BrokerError::Users)?;
+        sessions.push((session, rights));
+    }
+    Ok(Restored { retained: snapshot.retained, sessions })
 }
 
 /// Speaks to a broker. Cheap to clone.

@@ -20,6 +20,8 @@ pub struct Statistics {
     pub messages_dropped: u64,
     /// Messages that were refused: rights, guard, quota.
     pub messages_refused: u64,
+    /// The store cannot write to the disk now: what has to be kept is not acknowledged.
+    pub store_failing: bool,
     /// Retained messages, `$SYS` included.
     pub retained_messages: u64,
     /// Subscriptions, in-process ones included.
@@ -47,6 +49,8 @@ pub(crate) struct Counters {
     pub(crate) messages_sent: AtomicU64,
     pub(crate) messages_dropped: AtomicU64,
     pub(crate) messages_refused: AtomicU64,
+    /// 1 while the store fails.
+    pub(crate) store_failing: AtomicU64,
     pub(crate) retained_messages: AtomicU64,
     pub(crate) subscriptions: AtomicU64,
     pub(crate) bytes_received: AtomicU64,
@@ -80,6 +84,7 @@ impl Counters {
             messages_sent: read(&self.messages_sent),
             messages_dropped: read(&self.messages_dropped),
             messages_refused: read(&self.messages_refused),
+            store_failing: read(&self.store_failing) != 0,
             retained_messages: read(&self.retained_messages),
             subscriptions: read(&self.subscriptions),
             bytes_received: read(&self.bytes_received),

@@ -163,6 +163,21 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The options that [`Options::to_byte`] made a byte of. Bits that it never sets are left out.
+    pub(crate) fn from_byte(byte: u8) -> Self {
+        let qos = match byte & 0b11 {
+            0 => Qos::AtMostOnce,
+            1 => Qos::AtLeastOnce,
+            _ => Qos::ExactlyOnce,
+        };
+        let retain_handling = match byte >> 4 & 0b11 {
+            0 => RetainHandling::Always,
+            1 => RetainHandling::WhenNew,
+            _ => RetainHandling::Never,
+        };
+        Self { qos, no_local: byte & 0b100 != 0, retain_as_published: byte & 0b1000 != 0, retain_handling }
+    }
+
     /// The options as the byte of a SUBSCRIBE packet (MQTT 5.0 section 3.8.3.1).
     pub(crate) fn to_byte(self) -> u8 {
         let handling = match self.retain_handling {

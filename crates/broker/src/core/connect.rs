@@ -14,7 +14,7 @@ use super::timers::Timer;
 use super::{Action, Core};
 use crate::Identity;
 use crate::codec::{ConnAck, Connect, Encoder, Reason, Version, Will};
-use crate::store::{Change, Ticket};
+use crate::store::{Change, KeptWill, Ticket};
 
 /// A keep-alive that is missed by half is a client that is gone. [MQTT-3.1.2-22]
 const SILENCE_PERCENT: u64 = 150;
@@ -37,6 +37,14 @@ impl Core {
         if let Err((reason, text)) = self.check_connect(&connect, &identity) {
             return self.refuse(connection, connect.version, reason, text);
         }
+        if let Some(reason) = self.trouble_reason()
+            && connect.session_expiry > 0
+            && self.sessions.find(&connect.client_id).is_none()
+        {
+            let text = "the gateway cannot write to its disk, so that no session can be begun that lasts";
+            return self.refuse(connection, connect.version, reason, text);
+        }
+        let mark = self.journal.mark();
         let session_present = self.make_way(now, &connect, &identity);
         let key = match self.sessions.find(&connect.client_id) {
             Some(key) => key,
@@ -51,7 +59,7 @@ impl Core {
         let silence = (keep_alive > 0)
             .then(|| Duration::from_millis(u64::from(keep_alive) * 1_000 * SILENCE_PERCENT / 100));
         let expiry = self.granted_expiry(connect.session_expiry);
-        let mut staged = BytesMut::new();
+        let mut connack = BytesMut::new();
         encoder.connack(
             ConnAck {
                 session_present,
@@ -63,7 +71,7 @@ impl Core {
                 topic_alias_maximum: self.settings.topic_alias_maximum,
                 shared_subscriptions: self.settings.shared_subscriptions,
             },
-            &mut staged,
+            &mut connack,
         );
         self.tally.packets_sent += 1;
         let link = Link {
@@ -77,8 +85,10 @@ impl Core {
                 connect.topic_alias_maximum.min(self.settings.outgoing_topic_aliases),
             ),
             will: connect.will.map(Box::new),
-            staged,
+            staged: BytesMut::new(),
             held: VecDeque::new(),
+            greeted: false,
+            holds: false,
             gauge,
             progress: (0, now),
             congested: false,
@@ -90,8 +100,26 @@ impl Core {
         }
         self.noted.push(key);
         self.sessions.open_link(key, link);
-        self.adopt(key, identity, expiry);
+        self.adopt(key, identity, expiry, session_present);
+        // While nothing can be kept a session that is known goes on: what changed in it is kept later.
+        let ticket = self.journal.since(mark).filter(|_| self.trouble.is_none());
+        self.greet(key, ticket, connack);
         self.pump(now, key);
+    }
+
+    /// Stages the CONNACK, or holds it until the session that it tells of is kept.
+    fn greet(&mut self, key: u32, ticket: Option<Ticket>, connack: BytesMut) {
+        let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        match ticket {
+            None => {
+                link.staged = connack;
+                link.greeted = true;
+            }
+            Some(ticket) => {
+                link.held.push_back((ticket, connack));
+                self.note_holding(key);
+            }
+        }
     }
 
     /// What keeps a client out although its login is good.
@@ -162,7 +190,7 @@ impl Core {
     }
 
     /// The session has its client back: nothing of it ends any more, and everything on its way is sent again.
-    fn adopt(&mut self, key: u32, identity: Identity, expiry: u32) {
+    fn adopt(&mut self, key: u32, identity: Identity, expiry: u32, is_resumed: bool) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if let Some(at) = session.ends_at.take() {
             self.timers.cancel(at, Timer::SessionEnd(key));
@@ -176,21 +204,18 @@ impl Core {
             self.routes.forget();
         }
         session.outgoing.restart();
-        if expiry != session.expiry {
-            let was_kept = session.lasts();
-            session.expiry = expiry;
-            let client_id = Arc::clone(&session.client_id);
-            if session.lasts() {
-                let user = Arc::clone(&session.user);
-                self.journal.record(|| Change::SessionOpened {
-                    client_id,
-                    user,
-                    expiry_seconds: expiry,
-                    will: None,
-                });
-            } else if was_kept {
-                self.journal.record(|| Change::SessionEnded(client_id));
+        let was_kept = session.lasts();
+        session.expiry = expiry;
+        if session.lasts() {
+            let opened = || opened(session);
+            // The client of a session that is kept already is told nothing new.
+            match is_resumed {
+                true => self.journal.record_aside(opened),
+                false => self.journal.record(opened),
             }
+        } else if was_kept {
+            let client_id = &session.client_id;
+            self.journal.record(|| Change::SessionEnded(Arc::clone(client_id)));
         }
     }
 
@@ -247,7 +272,8 @@ impl Core {
     ) {
         let Some(link) = self.sessions.close_link(key) else { return };
         let mut bytes = link.staged;
-        if let Some((reason, text)) = farewell {
+        // Before its CONNACK a client is told nothing. [MQTT-3.2.0-1]
+        if let Some((reason, text)) = farewell.filter(|_| link.greeted) {
             link.encoder.disconnect(reason, text, &mut bytes);
             self.tally.packets_sent += 1;
         }
@@ -256,13 +282,24 @@ impl Core {
             self.timers.cancel(link.silence_due, Timer::KeepAlive(key));
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
+        session.outgoing.forget_at_most_once();
         let expiry = session.expiry;
+        let had_will = link.will.is_some();
         let will = link.will.filter(|_| with_will);
         let origin = session.origin.clone();
         if expiry > 0 {
             let ends_at = now + Duration::from_secs(u64::from(expiry));
             session.ends_at = Some(ends_at);
             self.timers.set(ends_at, Timer::SessionEnd(key));
+            let session = &*session;
+            self.journal.record_aside(|| Change::SessionLeft {
+                client_id: Arc::clone(&session.client_id),
+                expiry_seconds: expiry,
+                sent_before: session.outgoing.sent_before(),
+            });
+            if had_will && will.is_none() {
+                self.journal.record_aside(|| Change::WillGone(Arc::clone(&session.client_id)));
+            }
         }
         if let Some(will) = will {
             let delay = will.delay_seconds.min(expiry);
@@ -316,6 +353,10 @@ impl Core {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some((at, message)) = session.pending_will.take() else { return };
         self.timers.cancel(at, Timer::Will(key));
+        if session.lasts() {
+            let client_id = &session.client_id;
+            self.journal.record_aside(|| Change::WillGone(Arc::clone(client_id)));
+        }
         let allowed = session.rights.may_publish(&message.topic);
         let topic = message.topic.clone();
         let outcome = match allowed {
@@ -356,6 +397,10 @@ impl Core {
             let Some(session) = self.sessions.get_mut(key) else { continue };
             let origin = session.origin.clone();
             let will = session.link.as_mut().and_then(|link| link.will.take());
+            if will.is_some() && session.lasts() {
+                let client_id = &session.client_id;
+                self.journal.record_aside(|| Change::WillGone(Arc::clone(client_id)));
+            }
             wills.extend(will.map(|will| will_message(*will, origin)));
             self.close(now, key, Some((Reason::ShuttingDown, "the broker is shutting down")), false);
         }
@@ -375,6 +420,20 @@ impl Core {
         while let Some((key, reason, text)) = self.doomed.pop() {
             self.close(now, key, Some((reason, text)), true);
         }
+    }
+}
+
+/// What a store keeps of a session whose client is connected.
+fn opened(session: &Session) -> Change {
+    let will = session.link.as_ref().and_then(|link| link.will.as_deref());
+    Change::SessionOpened {
+        client_id: Arc::clone(&session.client_id),
+        user: Arc::clone(&session.user),
+        expiry_seconds: session.expiry,
+        will: will.map(|will| {
+            let message = will_message(will.clone(), session.origin.clone());
+            Arc::new(KeptWill { message, delay_seconds: will.delay_seconds })
+        }),
     }
 }
 

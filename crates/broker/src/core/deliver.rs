@@ -56,7 +56,7 @@ struct TooLarge;
 
 impl Core {
     /// Everybody who receives what is published to `topic`.
-    fn route(&mut self, topic: &TopicName) -> Arc<[Target]> {
+    pub(super) fn route(&mut self, topic: &TopicName) -> Arc<[Target]> {
         if let Some(known) = self.routes.get(topic) {
             return known;
         }
@@ -154,6 +154,7 @@ impl Core {
             identifiers: target.identifiers.clone(),
             received,
             share,
+            waits_for: None,
         };
         self.deliver_surely(now, key, delivery, is_one_of_many);
     }
@@ -168,7 +169,13 @@ impl Core {
         share: bool,
     ) {
         let limit = self.outbound_limit();
-        let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let waits = session.outgoing.has_backlog();
+        let Some(link) = session.link.as_mut() else { return };
+        if waits || !link.takes_deliveries() {
+            // It must not overtake what was published before it.
+            return self.deliver_later(now, key, target, message);
+        }
         let pressure = Pressure::of(link.backlog(), self.settings.outbound_bytes);
         if pressure > self.pressure && link.reads(now) {
             self.pressure = pressure;
@@ -204,6 +211,31 @@ impl Core {
         }
     }
 
+    /// QoS 0 to a client for which something waits already: it goes behind that, and is dropped when the queue is more
+    /// than half full, so that there is room left for what must not be dropped.
+    fn deliver_later(&mut self, now: Moment, key: u32, target: &Target, message: &Message) {
+        let limit = self.queue_limit(true) / 2;
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let delivery = Delivery {
+            number: session.outgoing.number(),
+            message: Arc::new(compact(message)),
+            qos: Qos::AtMostOnce,
+            retain: target.retain_as_published && message.retain,
+            identifiers: target.identifiers.clone(),
+            received: now,
+            share: None,
+            waits_for: None,
+        };
+        let taken =
+            session.outgoing.enqueue(delivery, self.settings.queued_messages / 2, limit) == Queueing::Queued;
+        if message.retain
+            && let Some(link) = session.link.as_mut()
+        {
+            link.replay.note(&message.topic, taken);
+        }
+        self.tally.messages_dropped += u64::from(!taken);
+    }
+
     /// QoS 1 and 2: now when nothing waits before it, else later. The delivery gets its number here.
     fn deliver_surely(&mut self, now: Moment, key: u32, mut delivery: Delivery, share: bool) {
         let (crowded, limit) = (self.is_crowded(), self.outbound_limit());
@@ -213,8 +245,16 @@ impl Core {
         let kept = (session.lasts() && self.journal.keeps())
             .then(|| (Arc::clone(&session.client_id), delivery.kept()));
         let (topic, is_state) = (delivery.message.topic.clone(), delivery.message.retain);
+        if session.lasts() && delivery.qos == Qos::ExactlyOnce {
+            // Its packet identifier must not be known to the client before it is known to the disk: after a sudden end
+            // the client would take another message under the same identifier for this one. [MQTT-4.3.3-2]
+            delivery.waits_for = self.journal.current();
+        }
+        let waits = delivery.waits_for.is_some();
         let mut sends_now = false;
         if let Some(link) = session.link.as_mut()
+            && link.takes_deliveries()
+            && !waits
             && session.outgoing.has_room(link.window)
         {
             sends_now = link.backlog() <= limit
@@ -245,6 +285,9 @@ impl Core {
             (true, true) => count_sent(&mut self.tally),
             (true, false) => {}
         }
+        if waits {
+            self.note_holding(key);
+        }
         if let Some((client_id, delivery)) = kept {
             self.journal.record(|| Change::Queued { client_id, delivery });
         }
@@ -266,6 +309,9 @@ impl Core {
             let limit = self.outbound_limit();
             let Some(session) = self.sessions.get_mut(key) else { return };
             let Some(link) = session.link.as_mut() else { return };
+            if !link.takes_deliveries() {
+                return;
+            }
             if link.backlog() > limit {
                 link.congested = true;
                 note(&mut self.noted, key, &mut link.noted);
@@ -275,9 +321,10 @@ impl Core {
                 send_again(now, link, repeat);
                 self.tally.packets_sent += 1;
                 note(&mut self.noted, key, &mut link.noted);
-            } else if let Some(delivery) = session.outgoing.next_waiting(link.window) {
+            } else if let Some(delivery) = session.outgoing.next_waiting(link.window, self.committed) {
                 note(&mut self.noted, key, &mut link.noted);
                 let number = delivery.number;
+                let lasts = session.lasts() && delivery.qos != Qos::AtMostOnce;
                 let expired = delivery.expiry_left(now).is_err();
                 let before = session.staged_bytes();
                 if !expired && send_first(now, session, delivery, None).is_ok() {
@@ -288,7 +335,9 @@ impl Core {
                 // An expired message has come to its end as its publisher wished; one too large is lost, and counted.
                 self.tally.messages_dropped += u64::from(!expired);
                 let client_id = &session.client_id;
-                self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
+                if lasts {
+                    self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
+                }
             } else if !self.replay_one(now, key) {
                 return;
             }
@@ -336,8 +385,16 @@ impl Core {
         let Ok(expiry) = expiry_left(&message, received, now) else { return };
         if qos != Qos::AtMostOnce {
             let identifiers = entry.identifier.map(|identifier| [identifier].into());
-            let delivery =
-                Delivery { number: 0, message, qos, retain: true, identifiers, received, share: None };
+            let delivery = Delivery {
+                number: 0,
+                message,
+                qos,
+                retain: true,
+                identifiers,
+                received,
+                share: None,
+                waits_for: None,
+            };
             return self.deliver_surely(now, key, delivery, false);
         }
         let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
@@ -430,7 +487,9 @@ fn send_first(
         identifiers: delivery.identifiers.as_deref().unwrap_or_default(),
     };
     write_publish(link, &publish, templates)?;
-    session.outgoing.begin(delivery);
+    if delivery.qos != Qos::AtMostOnce {
+        session.outgoing.begin(delivery);
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use gatehouse_model::{Message, Moment, Qos};
 
+use super::durability::hold;
 use super::outgoing::Stage;
 use super::sessions::{ConnectionId, Link};
 use super::{Core, Pressure, note};
@@ -84,7 +85,7 @@ impl Core {
                 Some((last, held)) if *last == waits_for => held.extend_from_slice(&bytes),
                 _ => link.held.push_back((waits_for, bytes)),
             }
-            return;
+            return hold(&mut self.holding, key, &mut link.holds);
         }
         let mut staged = std::mem::take(&mut link.staged);
         write(link, &mut staged);
@@ -127,9 +128,13 @@ impl Core {
             properties: publish.properties,
             origin: session.origin.clone(),
         };
-        let outcome = match allowed {
-            true => self.accept(now, &message, Some(key)),
-            false => Err(super::publish::not_authorized()),
+        let outcome = match (allowed, version) {
+            (false, _) => Err(super::publish::not_authorized()),
+            // A 3.1.1 client could not be told: its message is taken, and its acknowledgement waits for the disk.
+            (true, Version::V3) => self.accept(now, &message, Some(key)),
+            (true, Version::V5) => self
+                .refuse_what_cannot_be_kept(&message, key)
+                .and_then(|()| self.accept(now, &message, Some(key))),
         };
         let refusal = match &outcome {
             Ok(_) => None,

@@ -39,6 +39,11 @@ impl Journal {
         }
     }
 
+    /// The ticket that what is recorded now will have, when there is one.
+    pub(crate) fn current(&self) -> Option<Ticket> {
+        self.keeps.then_some(self.ticket)
+    }
+
     /// A mark to ask later with [`Journal::since`].
     pub(crate) fn mark(&self) -> usize {
         self.awaited

@@ -9,6 +9,7 @@
 mod aliases;
 mod connect;
 mod deliver;
+mod durability;
 mod figures;
 mod groups;
 mod inbound;
@@ -16,6 +17,7 @@ mod journal;
 mod locals;
 mod outgoing;
 mod publish;
+mod restore;
 mod retained;
 mod route;
 mod sessions;
@@ -37,18 +39,19 @@ use self::deliver::Templates;
 use self::groups::Groups;
 use self::journal::Journal;
 use self::locals::Locals;
-use self::retained::{Retained, RetainedTree};
+use self::retained::RetainedTree;
 use self::route::Routes;
 use self::sessions::Sessions;
 use self::subscriptions::SubscriptionTree;
 use self::timers::{Timer, Timers};
 use crate::codec::Reason;
 use crate::meter::Meter;
-use crate::store::{Change, Snapshot, Ticket};
+use crate::store::{Change, StoreError, Ticket};
 use crate::{PublishGuard, Settings};
 
 pub(crate) use self::figures::Traffic;
 pub(crate) use self::locals::LocalGauge;
+pub(crate) use self::restore::Restored;
 pub(crate) use self::retained::message_bytes;
 pub(crate) use self::sessions::{ConnectionId, Gauge};
 
@@ -131,6 +134,12 @@ pub(crate) struct Core {
     retained: RetainedTree,
     timers: Timers,
     journal: Journal,
+    /// Everything up to here is on disk.
+    committed: Ticket,
+    /// Sessions for which something waits for a commit.
+    holding: Vec<u32>,
+    /// Why the store cannot commit now.
+    trouble: Option<StoreError>,
     tally: Tally,
     traffic: Traffic,
     started: Moment,
@@ -150,7 +159,7 @@ impl Core {
         settings: Settings,
         guard: Arc<dyn PublishGuard>,
         randomness: Arc<dyn Randomness>,
-        snapshot: Snapshot,
+        restored: Restored,
         keeps: bool,
         now: Moment,
     ) -> Self {
@@ -168,6 +177,9 @@ impl Core {
             retained: RetainedTree::default(),
             timers: Timers::default(),
             journal: Journal::new(keeps),
+            committed: Ticket::default(),
+            holding: Vec::new(),
+            trouble: None,
             tally: Tally::default(),
             traffic: Traffic::default(),
             started: now,
@@ -177,9 +189,7 @@ impl Core {
             doomed: Vec::new(),
             actions: Vec::new(),
         };
-        for (message, _) in snapshot.retained {
-            core.retained.insert(Retained { message: Arc::new(message), received: now, number: 0 });
-        }
+        core.restore(now, restored);
         if !core.settings.sys_interval.is_zero() {
             core.timers.set(now, Timer::Figures);
         }
@@ -247,19 +257,6 @@ impl Core {
     pub(crate) fn end_round(&mut self, now: Moment) -> Option<(Ticket, Vec<Change>)> {
         self.dismiss_doomed(now);
         self.journal.end_round()
-    }
-
-    /// Everything up to `ticket` is on disk: the acknowledgements that waited for it may leave.
-    pub(crate) fn committed(&mut self, ticket: Ticket) {
-        for key in self.sessions.connected_keys() {
-            let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else {
-                continue;
-            };
-            while let Some((_, bytes)) = link.held.pop_front_if(|(waits_for, _)| *waits_for <= ticket) {
-                link.staged.extend_from_slice(&bytes);
-                note(&mut self.noted, key, &mut link.noted);
-            }
-        }
     }
 
     /// Appends every action since the last call.

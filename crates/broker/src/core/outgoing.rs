@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_model::{Message, Moment, Qos};
 
@@ -9,7 +10,7 @@ use super::Pressure;
 use super::retained::message_bytes;
 use crate::codec::Wanted;
 use crate::meter::{Meter, Metered};
-use crate::store::KeptDelivery;
+use crate::store::{KeptDelivery, RestoredDelivery, Ticket};
 
 /// Packet identifiers run from 1 to 65,535. [MQTT-2.2.1-4]
 const PACKET_IDS: u64 = 65_535;
@@ -34,6 +35,8 @@ pub(crate) struct Delivery {
     /// The shared subscription that it came by: others of its group may get it when this session ends. A store does not
     /// keep it, so that after a restart the delivery belongs to this session alone.
     pub(crate) share: Option<Arc<Wanted>>,
+    /// The commit that it must not be sent before.
+    pub(crate) waits_for: Option<Ticket>,
 }
 
 impl Delivery {
@@ -88,6 +91,29 @@ pub(crate) enum Stage {
 pub(crate) struct InFlight {
     pub(crate) stage: Stage,
     pub(crate) delivery: Delivery,
+}
+
+fn restored(message: Arc<Message>, kept: &KeptDelivery, now: Moment) -> Delivery {
+    Delivery {
+        number: kept.number,
+        message,
+        qos: kept.qos,
+        retain: kept.retain,
+        identifiers: kept.identifiers.clone(),
+        received: now,
+        share: None,
+        waits_for: None,
+    }
+}
+
+/// A message that was kept for `age`, with what is left of its expiry; nothing when it has expired.
+pub(crate) fn aged(message: &Arc<Message>, age: Duration) -> Option<Arc<Message>> {
+    let Some(seconds) = message.properties.message_expiry_seconds else { return Some(Arc::clone(message)) };
+    let waited = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
+    let left = seconds.checked_sub(waited).filter(|left| *left > 0)?;
+    let mut message = Message::clone(message);
+    message.properties.message_expiry_seconds = Some(left);
+    Some(Arc::new(message))
 }
 
 fn packet_id(number: u64) -> u16 {
@@ -176,12 +202,17 @@ impl Outgoing {
         self.in_flight.get(self.sent - 1)
     }
 
-    /// Takes the next delivery out of the queue, when the window has room for it.
-    pub(crate) fn next_waiting(&mut self, window: usize) -> Option<Delivery> {
-        if self.in_flight.len() >= window || self.sent < self.in_flight.len() {
+    /// Takes the next delivery out of the queue, when the window has room for it and everything up to `committed` that
+    /// it may have to wait for is kept.
+    pub(crate) fn next_waiting(&mut self, window: usize, committed: Ticket) -> Option<Delivery> {
+        if self.sent < self.in_flight.len() {
             return None;
         }
-        let delivery = self.queue.pop_front()?;
+        let window_is_full = self.in_flight.len() >= window;
+        let delivery = self.queue.pop_front_if(|next| {
+            next.waits_for.is_none_or(|ticket| ticket <= committed)
+                && !(window_is_full && next.qos != Qos::AtMostOnce)
+        })?;
         let size = message_bytes(&delivery.message);
         self.queued_bytes -= size;
         self.held.take(size);
@@ -199,6 +230,82 @@ impl Outgoing {
         }
         self.next += 1;
         self.next - 1
+    }
+
+    /// Whether the next of the queue waits for a commit after `committed`.
+    pub(crate) fn waits_for_store(&self, committed: Ticket) -> bool {
+        self.queue.front().and_then(|next| next.waits_for).is_some_and(|ticket| ticket > committed)
+    }
+
+    /// Whether something waits in the queue or to be sent again, so that what comes now has to go behind it.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.queue.is_empty() || self.sent < self.in_flight.len()
+    }
+
+    /// The client is gone: QoS 0 is for those who are there.
+    pub(crate) fn forget_at_most_once(&mut self) {
+        if self.queue.iter().all(|waiting| waiting.qos != Qos::AtMostOnce) {
+            return;
+        }
+        let mut bytes = 0;
+        self.queue.retain(|waiting| {
+            let stays = waiting.qos != Qos::AtMostOnce;
+            bytes += if stays { 0 } else { message_bytes(&waiting.message) };
+            stays
+        });
+        self.queued_bytes -= bytes;
+        self.held.take(bytes);
+    }
+
+    /// Deliveries below this number may have been sent.
+    pub(crate) fn sent_before(&self) -> u64 {
+        self.queue.front().map_or(self.next, |first| first.number)
+    }
+
+    /// Takes what a store kept of a session, by growing number. Up to `window` deliveries may have been sent on the
+    /// last connection; what was is told by their numbers, and where nothing is known it may be all of those. Gives the
+    /// numbers of what has expired, which is not taken. [MQTT-4.4.0-1]
+    pub(crate) fn restore(
+        &mut self,
+        deliveries: Vec<RestoredDelivery>,
+        sent_before: Option<u64>,
+        window: usize,
+        now: Moment,
+    ) -> Vec<u64> {
+        let mut expired = Vec::new();
+        for RestoredDelivery { delivery, received, age } in deliveries {
+            self.next = self.next.max(delivery.number + 1);
+            let Some(message) = aged(&delivery.message, age) else {
+                if received {
+                    // Its client has the message: only the release is left, which needs nothing of it.
+                    self.take_back(Stage::Released, Arc::clone(&delivery.message), &delivery, now);
+                } else {
+                    expired.push(delivery.number);
+                }
+                continue;
+            };
+            let may_be_sent = match sent_before {
+                Some(before) => delivery.number < before,
+                None => self.in_flight.len() < window,
+            };
+            if received {
+                self.take_back(Stage::Released, message, &delivery, now);
+            } else if may_be_sent && self.queue.is_empty() {
+                self.take_back(Stage::Published, message, &delivery, now);
+            } else {
+                let size = message_bytes(&message);
+                self.queued_bytes += size;
+                self.held.add(size);
+                self.queue.push_back(restored(message, &delivery, now));
+            }
+        }
+        self.next = self.next.max(sent_before.unwrap_or_default());
+        expired
+    }
+
+    fn take_back(&mut self, stage: Stage, message: Arc<Message>, kept: &KeptDelivery, now: Moment) {
+        self.held.add(message_bytes(&message));
+        self.in_flight.push_back(InFlight { stage, delivery: restored(message, kept, now) });
     }
 
     /// Notes a delivery as sent.
@@ -264,7 +371,6 @@ const IDLE_CAPACITY: usize = 64;
 mod tests {
     use super::*;
     use gatehouse_model::{Origin, TopicName};
-    use std::time::Duration;
 
     fn delivery(outgoing: &mut Outgoing, qos: Qos) -> Delivery {
         let number = outgoing.number();
@@ -272,7 +378,16 @@ mod tests {
         let message = Message::new(topic, "0123456789", qos, false, Origin::part("test"));
         let message = Arc::new(message);
         let received = Moment::default();
-        Delivery { number, message, qos, retain: false, identifiers: None, received, share: None }
+        Delivery {
+            number,
+            message,
+            qos,
+            retain: false,
+            identifiers: None,
+            received,
+            share: None,
+            waits_for: None,
+        }
     }
 
     fn begin(outgoing: &mut Outgoing, qos: Qos) -> u16 {
@@ -311,7 +426,7 @@ mod tests {
         }
         assert_eq!(enqueue(&mut outgoing, 3, 10_000), Queueing::Full);
         assert_eq!(enqueue(&mut outgoing, 10, 640), Queueing::Full);
-        assert!(outgoing.next_waiting(1).is_some());
+        assert!(outgoing.next_waiting(1, Ticket(0)).is_some());
         assert_eq!(enqueue(&mut outgoing, 10, 640), Queueing::Queued);
     }
 
@@ -330,12 +445,12 @@ mod tests {
         // The client takes two at once now, so that the third has to wait, and the queue after it.
         assert_eq!(repeat(&mut outgoing), Some((1, Stage::Published)));
         assert_eq!(repeat(&mut outgoing), Some((2, Stage::Released)));
-        assert!(repeat(&mut outgoing).is_none() && outgoing.next_waiting(2).is_none());
+        assert!(repeat(&mut outgoing).is_none() && outgoing.next_waiting(2, Ticket(0)).is_none());
         outgoing.finish(1).unwrap();
         assert_eq!(repeat(&mut outgoing), Some((3, Stage::Published)));
-        assert!(outgoing.next_waiting(2).is_none());
+        assert!(outgoing.next_waiting(2, Ticket(0)).is_none());
         outgoing.finish(3).unwrap();
-        assert!(outgoing.next_waiting(2).is_some());
+        assert!(outgoing.next_waiting(2, Ticket(0)).is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatehouse_model::{Message, Moment, TopicName};
+use gatehouse_model::{Message, Moment, Qos, TopicName};
 
 use super::Core;
 use super::outgoing::expiry_left;
@@ -109,19 +109,31 @@ impl Core {
             return self.deliver(now, message, None, publisher);
         }
         let kept = Arc::new(compact(message));
-        let retained = Retained { message: Arc::clone(&kept), received: now, number: 0 };
+        self.keep_retained(Retained { message: Arc::clone(&kept), received: now, number: 0 });
+        if message.topic.as_str().starts_with(OWN_TOPICS) {
+            // The broker's own figures are made anew by every run.
+        } else if message.qos == Qos::AtMostOnce {
+            self.journal.record_aside(|| Change::Retained { message: Arc::clone(&kept), lazily: true });
+        } else {
+            self.journal.record(|| Change::Retained { message: Arc::clone(&kept), lazily: false });
+        }
+        self.deliver(now, message, Some(kept), publisher)
+    }
+
+    /// Puts a message into its place among the retained ones, with its timer.
+    pub(super) fn keep_retained(&mut self, retained: Retained) {
         let expires = expires_at(&retained);
+        let topic = retained.message.topic.clone();
         // First the former timer, then the new one: they may be due at the same moment, and then they are the same.
         if let Some(former) = self.retained.insert(retained) {
             self.cancel_expiry(&former);
         }
         if let Some(expires) = expires {
-            self.timers.set(expires, Timer::RetainedExpiry(message.topic.clone()));
+            self.timers.set(expires, Timer::RetainedExpiry(topic));
         }
-        self.journal.record(|| Change::Retained { message: Arc::clone(&kept), lazily: false });
-        self.deliver(now, message, Some(kept), publisher)
     }
 
+    /// A client clears a topic. What it cleared must not come back, so that this is never lazy.
     fn forget_retained(&mut self, topic: &TopicName) {
         if let Some(former) = self.retained.remove(topic) {
             self.cancel_expiry(&former);
@@ -139,7 +151,8 @@ impl Core {
     pub(super) fn expire_retained(&mut self, now: Moment, topic: &TopicName) {
         let Some(retained) = self.retained.get(topic) else { return };
         if expiry_left(&retained.message, retained.received, now).is_err() {
-            self.forget_retained(topic);
+            self.retained.remove(topic);
+            self.journal.record_aside(|| Change::RetainedCleared { topic: topic.clone(), lazily: true });
         }
     }
 }

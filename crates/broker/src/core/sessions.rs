@@ -74,8 +74,12 @@ pub(crate) struct Link {
     pub(crate) will: Option<Box<Will>>,
     /// Bytes for the client that the edge takes at the end of the round.
     pub(crate) staged: BytesMut,
-    /// Acknowledgements that wait for a commit, in order.
+    /// Answers that wait for a commit, in order. The first of a connection is its CONNACK.
     pub(crate) held: VecDeque<(Ticket, BytesMut)>,
+    /// The CONNACK is staged. Before it nothing is sent. [MQTT-3.2.0-1]
+    pub(crate) greeted: bool,
+    /// On the list of sessions for which something waits for a commit.
+    pub(crate) holds: bool,
     pub(crate) gauge: Arc<dyn Gauge>,
     /// What the gauge had written when it was last seen to have grown, and when that was.
     pub(crate) progress: (u64, Moment),

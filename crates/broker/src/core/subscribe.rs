@@ -48,6 +48,7 @@ impl Core {
 
     fn subscribe_one(&mut self, key: u32, asked: &Asked, identifier: Option<u32>) -> Result<Qos, Reason> {
         let (wanted, options) = asked.as_ref().map_err(|reason| *reason)?;
+        let trouble = self.trouble_reason();
         let options: Options = *options;
         if wanted.share.is_some() && !self.settings.shared_subscriptions {
             return Err(Reason::SharedNotSupported);
@@ -55,6 +56,11 @@ impl Core {
         let Some(session) = self.sessions.get_mut(key) else { return Err(Reason::Implementation) };
         if !session.rights.may_subscribe(&wanted.filter) {
             return Err(Reason::NotAuthorized);
+        }
+        if let Some(trouble) = trouble
+            && session.lasts()
+        {
+            return Err(trouble);
         }
         let is_new = !session.subscriptions.contains(wanted);
         if is_new && session.subscriptions.len() >= self.settings.subscriptions_per_session {

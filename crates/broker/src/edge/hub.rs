@@ -121,9 +121,12 @@ impl Hub {
                 }
             }
             let waits_for_store = self.state.committed < self.state.submitted;
+            // Clients are as fast as the disk, unless it fails: then nothing that needs it is taken from them anyway.
+            let disk_follows = self.core.store_trouble().is_some()
+                || self.store.uncommitted_bytes() <= self.settings.uncommitted_bytes;
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                _ = self.inbound.recv_many(&mut batches, BATCHES_PER_ROUND) => {
+                _ = self.inbound.recv_many(&mut batches, BATCHES_PER_ROUND), if disk_follows => {
                     let now = self.clock.moment();
                     for batch in batches.drain(..) {
                         self.take_in(now, batch);
@@ -207,9 +210,11 @@ impl Hub {
     fn serve_local(&mut self, now: Moment, request: LocalRequest) {
         match request {
             LocalRequest::Publish { message, reply } => match self.core.publish_local(now, &message) {
-                Ok(Some(ticket)) => self.state.held.push(HeldReply { ticket, reply }),
+                Ok(Some(ticket)) if self.core.store_trouble().is_none() => {
+                    self.state.held.push(HeldReply { ticket, reply });
+                }
                 // Whoever asked may have stopped waiting; the message is published all the same.
-                Ok(None) => drop(reply.send(Ok(()))),
+                Ok(_) => drop(reply.send(Ok(()))),
                 Err(refusal) => drop(reply.send(Err(refusal))),
             },
             LocalRequest::Revoke { user, reply } => {
@@ -299,16 +304,31 @@ impl Hub {
     fn store_progressed(&mut self, progress: Progress) {
         match progress {
             Progress::Committed(ticket) => self.commit(ticket),
-            Progress::Failing(error) => {
-                tracing::error!(%error, "nothing can be acknowledged that has to be kept")
-            }
+            Progress::Failing(error) => self.store_fails(error),
+        }
+    }
+
+    /// Nothing can be kept now. What clients wait for goes on waiting; the gateway's own parts do not, since the house
+    /// has to go on, and what they published is kept as soon as it can be.
+    fn store_fails(&mut self, error: StoreError) {
+        tracing::error!(
+            "{error}: what has to be kept is not acknowledged until the disk can be written to again"
+        );
+        Counters::set(&self.counters.store_failing, 1);
+        self.core.store_fails(error);
+        for HeldReply { reply, .. } in self.state.held.drain(..) {
+            drop(reply.send(Ok(())));
         }
     }
 
     /// The store has committed everything up to `ticket`.
     fn commit(&mut self, ticket: Ticket) {
         self.state.committed = ticket;
-        self.core.committed(ticket);
+        if self.core.store_trouble().is_some() {
+            tracing::info!("the broker's store works again: everything that waited is kept");
+            Counters::set(&self.counters.store_failing, 0);
+        }
+        self.core.committed(self.clock.moment(), ticket);
         let (done, held) = std::mem::take(&mut self.state.held)
             .into_iter()
             .partition(|held: &HeldReply| held.ticket <= ticket);
@@ -318,7 +338,7 @@ impl Hub {
         }
     }
 
-    /// At the end: what was submitted is committed before the broker is gone.
+    /// At the end: what was submitted is committed before the broker is gone, what was lazy included.
     async fn finish_store(&mut self) -> Result<(), StoreError> {
         self.store.close().await?;
         self.commit(self.state.submitted);

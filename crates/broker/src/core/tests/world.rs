@@ -13,8 +13,8 @@ use tokio_util::codec::Decoder as _;
 use crate::codec::{
     Connect, Disconnect, Options, Packet, Publish, Subscribe, Unsubscribe, Version, Wanted, Will, WireError,
 };
-use crate::core::{Action, ConnectionId, Core, Gauge, Traffic};
-use crate::store::{Change, Snapshot, Ticket};
+use crate::core::{Action, ConnectionId, Core, Gauge, Restored, Traffic};
+use crate::store::{Change, Ticket};
 use crate::{Identity, OpenGuard, PublishGuard, Refusal, Rights, Settings};
 
 /// What a client was sent.
@@ -120,7 +120,7 @@ impl World {
     pub(super) fn with(settings: Settings, guard: Arc<dyn PublishGuard>, keeps: bool) -> Self {
         let now = Moment::from_start(Duration::from_secs(1));
         let randomness = Arc::new(SeededRandomness::new(1));
-        let core = Core::new(settings, guard, randomness, Snapshot::default(), keeps, now);
+        let core = Core::new(settings, guard, randomness, Restored::default(), keeps, now);
         Self {
             core,
             now,
@@ -165,7 +165,7 @@ impl World {
     /// The store commits everything that it was given.
     pub(super) fn commit(&mut self) {
         if let Some(ticket) = self.uncommitted.drain(..).next_back() {
-            self.core.committed(ticket);
+            self.core.committed(self.now, ticket);
         }
         self.settle();
     }
@@ -218,6 +218,7 @@ impl World {
     pub(super) fn lasting(&mut self, version: Version, client_id: &str) -> (ConnectionId, bool) {
         let client =
             self.connect(Connect { clean_start: false, session_expiry: 3_600, ..hello(version, client_id) });
+        self.commit();
         match self.clients[&client].bytes.get(2) {
             Some(flags) => (client, flags & 1 == 1),
             None => panic!("no CONNACK"),
