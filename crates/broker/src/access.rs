@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gatehouse_model::{Message, TopicFilter, TopicName};
+use gatehouse_model::Message;
+
+use crate::Rights;
 
 /// What a client shows at the door.
 #[derive(Clone, Copy)]
@@ -37,70 +39,6 @@ pub struct Identity {
     pub user: Arc<str>,
     /// What the user may do.
     pub rights: Rights,
-}
-
-/// What may be published and subscribed to. What no filter matches is denied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rights {
-    /// Topics that may be published to. Topics below `$SYS` belong to the broker whatever stands here.
-    pub publish: Vec<TopicFilter>,
-    /// Topics that may be received.
-    pub subscribe: Vec<TopicFilter>,
-}
-
-impl Rights {
-    /// Publish and receive everything, the broker's own figures below `$SYS` included.
-    pub fn everything() -> Self {
-        Self { publish: all_topics(), subscribe: all_topics() }
-    }
-
-    /// No topic at all.
-    pub fn nothing() -> Self {
-        Self::default()
-    }
-
-    /// Receive everything, publish nothing.
-    pub fn read_only() -> Self {
-        Self { publish: Vec::new(), subscribe: all_topics() }
-    }
-
-    /// Whether a message may be published to `topic`.
-    pub fn may_publish(&self, topic: &TopicName) -> bool {
-        self.publish.iter().any(|filter| filter.matches(topic))
-    }
-
-    /// Whether anything that `filter` asks for may be received. What of it may not is left out at delivery, so that a
-    /// client may ask for `#` and gets what is its own.
-    pub fn may_subscribe(&self, filter: &TopicFilter) -> bool {
-        self.subscribe.iter().any(|right| overlap(right, filter))
-    }
-
-    /// Whether a message on `topic` may be received.
-    pub fn may_receive(&self, topic: &TopicName) -> bool {
-        self.subscribe.iter().any(|filter| filter.matches(topic))
-    }
-}
-
-/// Whether there is a topic that both filters match.
-fn overlap(one: &TopicFilter, other: &TopicFilter) -> bool {
-    // A wildcard in the first level does not match a name that starts with `$`. [MQTT-4.7.2-1]
-    let (a, b) = (one.as_str(), other.as_str());
-    if a.starts_with('$') && b.starts_with(['+', '#']) || b.starts_with('$') && a.starts_with(['+', '#']) {
-        return false;
-    }
-    let (mut left, mut right) = (one.levels(), other.levels());
-    loop {
-        match (left.next(), right.next()) {
-            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
-            (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
-            _ => return false,
-        }
-    }
-}
-
-/// `#` does not match topics that start with `$`, so those need a filter of their own. [MQTT-4.7.2-1]
-fn all_topics() -> Vec<TopicFilter> {
-    ["#", "$SYS/#"].into_iter().filter_map(|text| TopicFilter::new(text).ok()).collect()
 }
 
 /// Why a client is not let in.
@@ -203,39 +141,6 @@ pub struct Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn topic(text: &str) -> TopicName {
-        TopicName::new(text).unwrap()
-    }
-
-    #[test]
-    fn everything_includes_the_figures_of_the_broker() {
-        for name in ["casa/ático/luz", "$SYS/broker/uptime", "/"] {
-            assert!(Rights::everything().may_receive(&topic(name)), "{name}");
-            assert!(Rights::read_only().may_receive(&topic(name)), "{name}");
-            assert!(!Rights::nothing().may_receive(&topic(name)), "{name}");
-        }
-        assert!(!Rights::read_only().may_publish(&topic("a")));
-    }
-
-    #[test]
-    fn a_subscription_needs_a_topic_in_common_with_the_rights() {
-        let filter = |text: &str| TopicFilter::new(text).unwrap();
-        for (right, asked, common) in [
-            ("casa/#", "#", true),
-            ("casa/#", "casa", true),
-            ("casa/+/luz", "casa/ático/+", true),
-            ("casa/+/luz", "casa/ático", false),
-            ("casa/a/#", "casa/+/b/c", true),
-            ("#", "$SYS/#", false),
-            ("$SYS/#", "+/broker", false),
-            ("$SYS/#", "$SYS/broker/uptime", true),
-            ("a/b", "a/c", false),
-        ] {
-            let rights = Rights { publish: Vec::new(), subscribe: vec![filter(right)] };
-            assert_eq!(rights.may_subscribe(&filter(asked)), common, "{right} and {asked}");
-        }
-    }
 
     #[test]
     fn a_login_does_not_show_its_password() {

@@ -27,16 +27,16 @@ mod edge;
 mod local;
 mod local_queue;
 mod meter;
+mod rights;
 mod settings;
 mod statistics;
 mod store;
 
-pub use access::{
-    Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode, Rights,
-};
+pub use access::{Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode};
 pub use broker::{Broker, BrokerError, BrokerHandle, Parts};
 pub use doorway::{Doorway, DoorwayPlace, NoPlace};
 pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
+pub use rights::{MAX_PATTERNS, PatternError, Rights, RightsSet, TopicPattern};
 pub use settings::Settings;
 pub use statistics::Statistics;
 pub use store::{

@@ -1,7 +1,7 @@
 //! MQTT clients log in with the accounts that the page uses.
 
 use async_trait::async_trait;
-use gatehouse_broker::{Authenticator, Identity, Login, LoginError, Rights};
+use gatehouse_broker::{Authenticator, Identity, Login, LoginError, Rights, RightsSet};
 use gatehouse_dashboard::{Accounts, LogIn, Role};
 use tracing::warn;
 
@@ -44,10 +44,12 @@ impl Authenticator for AccountLogins {
     }
 }
 
-/// What a role may do over MQTT: a viewer looks, the others look and send.
+/// What a role may do over MQTT: a viewer looks, the others look and send, and an administrator sees the broker's own
+/// figures as well.
 fn rights_of(role: Role) -> Rights {
     match role {
-        Role::Admin | Role::Operator => Rights::everything(),
+        Role::Admin => Rights::everything(),
+        Role::Operator => RightsSet::operator().resolve("", ""),
         Role::Viewer => Rights::read_only(),
     }
 }
