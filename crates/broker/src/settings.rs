@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gatehouse_model::Qos;
+
 /// What the broker allows. All sizes are in bytes unless the name says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -65,6 +67,14 @@ pub struct Settings {
     pub max_session_expiry: Duration,
     /// Topic filters of one session.
     pub subscriptions_per_session: usize,
+    /// The greatest QoS of what clients publish and are granted.
+    pub maximum_qos: Qos,
+    /// Whether clients may publish messages to be retained. Parts of the gateway may in any case.
+    pub retain_available: bool,
+    /// Whether clients may subscribe with `+` and `#`.
+    pub wildcard_subscriptions: bool,
+    /// Whether MQTT 5 clients may number their subscriptions.
+    pub subscription_identifiers: bool,
     /// Whether clients may share subscriptions (`$share/{name}/{filter}`), of which one of a group receives each message.
     pub shared_subscriptions: bool,
     /// Bytes that the topic filters of all sessions take, with their levels: some hundred for a filter, and again for each
@@ -120,6 +130,10 @@ impl Default for Settings {
             max_sessions: 4_096,
             max_session_expiry: Duration::from_secs(60 * 60 * 24 * 30),
             subscriptions_per_session: 1_024,
+            maximum_qos: Qos::ExactlyOnce,
+            retain_available: true,
+            wildcard_subscriptions: true,
+            subscription_identifiers: true,
             shared_subscriptions: true,
             subscription_bytes: 24 * 1_024 * 1_024,
             retained_messages: 65_536,

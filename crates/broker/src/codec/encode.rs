@@ -3,10 +3,13 @@
 use std::num::NonZeroU16;
 
 use bytes::{BufMut, BytesMut};
+use gatehouse_model::Qos;
+use rmqtt_codec::types::QoS;
 use rmqtt_codec::{v3, v5};
 use tokio_util::codec::Encoder as _;
 
 use super::{Reason, Version};
+use crate::Settings;
 
 /// The four acknowledgements of QoS 1 and 2, by the first byte of their packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +35,16 @@ pub(crate) struct Ack<'a> {
 }
 
 /// The answer to a CONNECT that was let in.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ConnAck {
+#[derive(Clone, Debug)]
+pub(crate) struct ConnAck<'a> {
     pub(crate) session_present: bool,
     pub(crate) assigned_client_id: Option<String>,
+    /// When it is not the one that was asked for.
     pub(crate) session_expiry: Option<u32>,
+    /// When it is not the one that was asked for.
     pub(crate) server_keep_alive: Option<u16>,
-    pub(crate) receive_maximum: u16,
-    pub(crate) max_packet_bytes: u32,
-    pub(crate) topic_alias_maximum: u16,
-    pub(crate) shared_subscriptions: bool,
+    /// The limits to announce; those that are the protocol's own are left out.
+    pub(crate) settings: &'a Settings,
 }
 
 /// Writes packets in the version of one client.
@@ -84,7 +87,7 @@ impl Encoder {
         out.put_slice(&packet);
     }
 
-    pub(crate) fn connack(self, ack: ConnAck, out: &mut BytesMut) {
+    pub(crate) fn connack(self, ack: ConnAck<'_>, out: &mut BytesMut) {
         match self.version {
             Version::V3 => {
                 let return_code = v3::ConnectAckReason::ConnectionAccepted;
@@ -92,15 +95,25 @@ impl Encoder {
                 self.put_v3(v3::Packet::ConnectAck(v3::ConnectAck { return_code, session_present }), out);
             }
             Version::V5 => {
+                let Settings { receive_maximum, max_packet_bytes, topic_alias_maximum, .. } = *ack.settings;
                 let packet = v5::ConnectAck {
                     session_present: ack.session_present,
                     session_expiry_interval_secs: ack.session_expiry,
-                    receive_max: NonZeroU16::new(ack.receive_maximum).unwrap_or(NonZeroU16::MIN),
-                    max_packet_size: Some(ack.max_packet_bytes),
+                    receive_max: NonZeroU16::new(receive_maximum).unwrap_or(NonZeroU16::MIN),
+                    max_qos: match ack.settings.maximum_qos {
+                        Qos::AtMostOnce => QoS::AtMostOnce,
+                        Qos::AtLeastOnce => QoS::AtLeastOnce,
+                        Qos::ExactlyOnce => QoS::ExactlyOnce,
+                    },
+                    retain_available: ack.settings.retain_available,
+                    // A limit beyond what the format can express is none.
+                    max_packet_size: Some(max_packet_bytes).filter(|limit| *limit < LARGEST_PACKET_BYTES),
                     assigned_client_id: ack.assigned_client_id.map(Into::into),
-                    topic_alias_max: ack.topic_alias_maximum,
+                    topic_alias_max: topic_alias_maximum,
+                    wildcard_subscription_available: ack.settings.wildcard_subscriptions,
+                    subscription_identifiers_available: ack.settings.subscription_identifiers,
+                    shared_subscription_available: ack.settings.shared_subscriptions,
                     server_keepalive_sec: ack.server_keep_alive,
-                    shared_subscription_available: ack.shared_subscriptions,
                     ..v5::ConnectAck::default()
                 };
                 self.put_v5(v5::Packet::ConnectAck(Box::new(packet)), out);
@@ -210,6 +223,9 @@ const REASON_STRING: u8 = 0x1F;
 
 /// The codec takes 0 as no limit and cannot count beyond the format's own.
 const MAX_ENCODED_BYTES: u32 = 268_435_455;
+
+/// A packet of the greatest remaining length with its five bytes of header.
+const LARGEST_PACKET_BYTES: u32 = MAX_ENCODED_BYTES + 5;
 
 fn put_length(out: &mut BytesMut, mut length: usize) {
     while length >= 0x80 {

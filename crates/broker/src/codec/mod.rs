@@ -61,8 +61,12 @@ pub(crate) enum Reason {
     PacketTooLarge = 0x95,
     QuotaExceeded = 0x97,
     PayloadFormatInvalid = 0x99,
+    RetainNotSupported = 0x9A,
+    QosNotSupported = 0x9B,
     SharedNotSupported = 0x9E,
     ConnectionRateExceeded = 0x9F,
+    SubscriptionIdentifiersNotSupported = 0xA1,
+    WildcardsNotSupported = 0xA2,
 }
 
 /// Why bytes are no packet, or no packet that a client may send.

@@ -66,10 +66,7 @@ impl Core {
                 assigned_client_id: assigned.then(|| connect.client_id.to_string()),
                 session_expiry: (expiry != connect.session_expiry).then_some(expiry),
                 server_keep_alive: imposed,
-                receive_maximum: self.settings.receive_maximum,
-                max_packet_bytes: self.settings.max_packet_bytes,
-                topic_alias_maximum: self.settings.topic_alias_maximum,
-                shared_subscriptions: self.settings.shared_subscriptions,
+                settings: &self.settings,
             },
             &mut connack,
         );
@@ -126,6 +123,9 @@ impl Core {
     fn check_connect(&self, connect: &Connect, identity: &Identity) -> Result<(), (Reason, &'static str)> {
         if connect.client_id.len() > self.settings.max_client_id_bytes {
             return Err((Reason::ClientIdInvalid, "the client identifier is too long"));
+        }
+        if let Some(will) = &connect.will {
+            self.check_will(will)?;
         }
         if let Some(will) = &connect.will
             && (will.topic.as_str().starts_with(super::publish::OWN_TOPICS)

@@ -102,6 +102,9 @@ impl Core {
 
     /// A client publishes.
     fn publish(&mut self, now: Moment, key: u32, publish: Publish) {
+        if let Err((reason, what)) = self.check_publish(&publish) {
+            return self.reject(now, key, reason, what);
+        }
         let mark = self.journal.mark();
         let Some(session) = self.sessions.get_mut(key) else { return };
         let (qos, packet_id) = (publish.qos, publish.packet_id);

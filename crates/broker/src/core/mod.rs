@@ -7,6 +7,7 @@
 //! the store.
 
 mod aliases;
+mod announced;
 mod connect;
 mod deliver;
 mod durability;

@@ -7,7 +7,7 @@ use gatehouse_model::{Moment, Qos};
 use super::Core;
 use super::sessions::Wish;
 use super::subscriptions::{Entry, Subscriber};
-use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe, Version, Wanted};
+use crate::codec::{Asked, Options, Reason, RetainHandling, Subscribe, Unsubscribe, Wanted};
 use crate::store::{Change, KeptSubscription};
 
 /// UNSUBACK code for a filter that was not subscribed to (MQTT 5.0 section 3.11.3).
@@ -15,7 +15,7 @@ const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
 
 impl Core {
     pub(super) fn subscribe(&mut self, now: Moment, key: u32, subscribe: &Subscribe) {
-        if let Err((reason, what)) = self.check_available(key, subscribe) {
+        if let Err((reason, what)) = self.check_subscribe(key, subscribe) {
             return self.reject(now, key, reason, what);
         }
         let mark = self.journal.mark();
@@ -32,27 +32,13 @@ impl Core {
         self.pump(now, key);
     }
 
-    /// An MQTT 5 client was told what cannot be had, so that asking for it is a protocol error (MQTT 5.0 section
-    /// 3.2.2.3). Other clients are told in the SUBACK.
-    fn check_available(&self, key: u32, subscribe: &Subscribe) -> Result<(), (Reason, &'static str)> {
-        let link = self.sessions.get(key).and_then(|session| session.link.as_ref());
-        if link.is_none_or(|link| link.encoder.version == Version::V3) {
-            return Ok(());
-        }
-        let wanted = || subscribe.filters.iter().flatten().map(|(wanted, _)| wanted);
-        if !self.settings.shared_subscriptions && wanted().any(|wanted| wanted.share.is_some()) {
-            return Err((Reason::SharedNotSupported, "shared subscriptions are not available"));
-        }
-        Ok(())
-    }
-
     fn subscribe_one(&mut self, key: u32, asked: &Asked, identifier: Option<u32>) -> Result<Qos, Reason> {
         let (wanted, options) = asked.as_ref().map_err(|reason| *reason)?;
         let trouble = self.trouble_reason();
         let options: Options = *options;
-        if wanted.share.is_some() && !self.settings.shared_subscriptions {
-            return Err(Reason::SharedNotSupported);
-        }
+        self.check_filter(wanted).map_err(|(reason, _)| reason)?;
+        // [MQTT-3.2.2-10]: a filter is taken with whatever QoS, and gets what there is.
+        let options = Options { qos: options.qos.min(self.settings.maximum_qos), ..options };
         let Some(session) = self.sessions.get_mut(key) else { return Err(Reason::Implementation) };
         if !session.rights.may_subscribe(&wanted.filter) {
             return Err(Reason::NotAuthorized);

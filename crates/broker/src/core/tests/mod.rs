@@ -1,6 +1,7 @@
 //! The core, stepped through a simulated world.
 
 mod aliases;
+mod announced;
 mod delivery;
 mod hostile;
 mod properties;

@@ -278,15 +278,3 @@ fn members_count_for_the_limit_on_subscriptions() {
     assert!((3..9).contains(&accepted), "{accepted}");
     assert_eq!(world.core.sizes()[3], accepted);
 }
-
-#[test]
-fn a_house_may_do_without() {
-    let mut world = World::with_settings(|settings| settings.shared_subscriptions = false);
-    let old = world.client(Version::V3, "old");
-    assert_eq!(world.subscribe(old, "$share/g/t", Qos::AtMostOnce), 0x80);
-    let new = world.client(Version::V5, "new");
-    let filters = vec![Ok((crate::codec::Wanted::parse("$share/g/t").unwrap(), Options::default()))];
-    let subscribe = crate::codec::Subscribe { packet_id: 1, identifier: None, filters };
-    world.send(new, Packet::Subscribe(Box::new(subscribe)));
-    assert_eq!(world.sent(new), [Sent::Disconnect(0x9E)]);
-}

@@ -258,6 +258,20 @@ impl World {
         self.clients[&connection].wants_to_hear
     }
 
+    /// What a client was sent since the last look, byte for byte.
+    pub(super) fn bytes(&mut self, connection: ConnectionId) -> Vec<u8> {
+        self.clients.get_mut(&connection).unwrap().bytes.split().to_vec()
+    }
+
+    /// The CONNACK that a version 5 client was sent just now.
+    pub(super) fn announced(&mut self, connection: ConnectionId) -> v5::ConnectAck {
+        let bytes = &mut self.clients.get_mut(&connection).unwrap().bytes;
+        match v5::Codec::default().decode(bytes).unwrap() {
+            Some((v5::Packet::ConnectAck(ack), _)) => *ack,
+            other => panic!("{other:?} instead of a CONNACK"),
+        }
+    }
+
     /// Everything that a client was sent since the last look, read by another make's decoder.
     pub(super) fn sent(&mut self, connection: ConnectionId) -> Vec<Sent> {
         let client = self.clients.get_mut(&connection).unwrap();
