@@ -5,28 +5,31 @@
 //!
 //! Architecture invariant: the dashboard knows the model and no other room. It hears the house as a stream of messages
 //! ([`LiveHouse::follow`]) and asks for what it cannot know through [`Commander`] and [`HistoryReader`].
+//! MQTT over WebSocket comes in by its port and goes on through [`MqttDoor`], unread.
 //!
 //! Architecture invariant: the dashboard switches nothing. It sends a command and shows what comes back.
 //!
 //! Architecture invariant: types that go over the wire live in [`wire`], and nothing inside decides with them.
 //!
 //! Architecture invariant: nothing but `/health`, the state of the session, log-in, set-up and the files of the web app
-//! (which hold no secret) answers without a session.
+//! (which hold no secret) answers without a session; `/mqtt` opens to everybody, since MQTT has a login of its own.
 
 pub mod accounts;
 mod api;
+mod connection;
 mod headers;
 pub mod live;
 mod places;
 mod ports;
 mod serve;
 mod web;
+mod websocket;
 pub mod wire;
 
 pub use accounts::{Accounts, LogIn, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
-    CommandRefused, Commander, HistoryProblem, HistoryReader, Ports, SeriesBefore, SeriesPoint, SeriesQuery,
-    SeriesView,
+    ByteStream, CommandRefused, Commander, HistoryProblem, HistoryReader, MqttDoor, MqttPlace, MqttRefusal,
+    Ports, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
 pub use serve::{DashboardError, serve};

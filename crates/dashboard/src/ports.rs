@@ -1,11 +1,13 @@
 //! What the dashboard needs from the rest of the house.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatehouse_model::{Clock, DeviceId, PropertyId, Quality, Randomness, Timestamp};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Accounts, LiveHouse};
 
@@ -19,6 +21,8 @@ pub struct Ports {
     pub commander: Arc<dyn Commander>,
     /// Where charts come from.
     pub history: Arc<dyn HistoryReader>,
+    /// Where MQTT clients go that come by WebSocket.
+    pub mqtt_door: Arc<dyn MqttDoor>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where command ids and session tokens come from.
@@ -55,6 +59,40 @@ pub trait Commander: Send + Sync {
 pub struct CommandRefused {
     /// Why, in a sentence for people.
     pub reason: String,
+}
+
+/// Takes in MQTT clients that come by WebSocket.
+#[async_trait]
+pub trait MqttDoor: Send + Sync {
+    /// Takes a place for a client from `peer`, whose connection is about to become a WebSocket.
+    ///
+    /// # Errors
+    /// When there is none.
+    async fn admit(&self, peer: SocketAddr) -> Result<Box<dyn MqttPlace>, MqttRefusal>;
+}
+
+/// A place for one MQTT client, taken until it is served or dropped.
+#[async_trait]
+pub trait MqttPlace: Send {
+    /// Serves the client on a stream of its MQTT packets. Done when the connection has ended, or has to end: whoever
+    /// takes clients in ends them also when it stops.
+    async fn serve(self: Box<Self>, stream: &mut dyn ByteStream);
+}
+
+/// Bytes in and bytes out.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
+
+/// Why an MQTT client is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MqttRefusal {
+    /// There are too many already, in all or from this address.
+    #[error("The gateway has as many MQTT connections as it takes")]
+    Full,
+    /// MQTT is not served any more.
+    #[error("The gateway stops")]
+    Stopped,
 }
 
 /// Reads what was recorded.

@@ -2,8 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,14 +13,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::{self, App, Peer};
+use crate::connection::Connection;
 use crate::places::{Admission, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, Places};
 use crate::{Ports, web};
 
@@ -30,10 +28,6 @@ use crate::{Ports, web};
 /// opens a new connection where one that it kept for later was closed. Without this limit, a peer that sends a byte now
 /// and then keeps its place for ever.
 const MAX_HEADER_TIME: Duration = Duration::from_secs(10);
-
-/// A connection on which nothing moves, in either direction, is closed after this time. Event streams send a line
-/// every 15 s, so only a peer that is gone, or does not read, is silent for so long.
-const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// Longest time that running requests may take after the shutdown began. Requests of a house take milliseconds; the
 /// gateway gives each of its parts 4 s to end, and a part that takes longer counts as failed. Half of that leaves the
@@ -111,7 +105,8 @@ async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: C
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(MAX_HEADER_TIME)
-        .serve_connection(TokioIo::new(Connection::new(stream)), service);
+        .serve_connection(TokioIo::new(Connection::new(stream)), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -122,73 +117,5 @@ async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: C
     };
     if let Err(problem) = ended {
         tracing::debug!(%peer, %problem, "a connection broke");
-    }
-}
-
-/// A connection that breaks when nothing moves for [`MAX_SILENCE`].
-struct Connection {
-    stream: TcpStream,
-    silence: Pin<Box<Sleep>>,
-}
-
-impl Connection {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, silence: Box::pin(tokio::time::sleep(MAX_SILENCE)) }
-    }
-
-    /// Passes on what a read or a write came to, and starts the silence anew when something moved.
-    fn watch<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            self.silence.set(tokio::time::sleep(MAX_SILENCE));
-        }
-        // Looking at the silence also asks to be woken at its end: the next read or write may never be asked for.
-        let silence = self.silence.as_mut().poll(context);
-        if polled.is_pending() && silence.is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        polled
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(polled, context)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(polled, context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
-        self.watch(polled, context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

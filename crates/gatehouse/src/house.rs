@@ -23,7 +23,9 @@ use crate::banner::{self, Banner};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::system::SystemRandomness;
-use crate::wiring::{AccountLogins, DoorGuard, PageCommands, RecordedCharts, carry, end_revoked_sessions};
+use crate::wiring::{
+    AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, end_revoked_sessions,
+};
 use crate::{demo_user, paths, supervision};
 
 /// Names of the parts, for the log and for stopping them.
@@ -211,6 +213,7 @@ impl Joints {
             live,
             commander: Arc::new(PageCommands::new(self.broker.client("page"), self.scheme.clone())),
             history: Arc::new(RecordedCharts::new(running.history.clone())),
+            mqtt_door: Arc::new(WebDoor::new(self.broker.doorway())),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             demo: self.demo,

@@ -58,7 +58,7 @@ impl ApiError {
         Self { retry_after: Some(wait), ..error }
     }
 
-    pub(super) fn busy(code: &'static str, message: impl Into<String>, wait: Duration) -> Self {
+    pub(crate) fn busy(code: &'static str, message: impl Into<String>, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
     }
 }

@@ -36,6 +36,18 @@ impl<S: Sync> FromRequestParts<S> for PeerAddress {
     }
 }
 
+/// The peer's address and port, or unspecified ones when the transport names none.
+pub(crate) struct PeerSocket(pub(crate) SocketAddr);
+
+impl<S: Sync> FromRequestParts<S> for PeerSocket {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        Ok(Self(peer.map_or((Ipv4Addr::UNSPECIFIED, 0).into(), |info| info.0.0)))
+    }
+}
+
 /// Somebody who is logged in.
 pub(super) struct LoggedIn {
     pub(super) user: User,

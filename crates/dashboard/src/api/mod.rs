@@ -29,10 +29,10 @@ use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 
 pub(crate) use error::ApiError;
-pub(crate) use extract::Peer;
+pub(crate) use extract::{Peer, PeerSocket};
 
 use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
-use crate::{Accounts, Commander, HistoryReader, LiveHouse, Ports, headers, web};
+use crate::{Accounts, Commander, HistoryReader, LiveHouse, MqttDoor, Ports, headers, web, websocket};
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
 const MAX_BODY_BYTES: usize = 16 * 1_024;
@@ -46,32 +46,47 @@ pub(crate) struct App {
     live: LiveHouse,
     commander: Arc<dyn Commander>,
     history: Arc<dyn HistoryReader>,
+    pub(crate) mqtt_door: Arc<dyn MqttDoor>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     demo: bool,
     mqtt_port: u16,
     setup_hint: String,
     event_streams: Arc<Semaphore>,
+    /// Turns for ending WebSockets in order.
+    pub(crate) goodbyes: Arc<Semaphore>,
     /// Ends the event streams.
     shutdown: CancellationToken,
 }
 
 impl App {
     pub(crate) fn new(ports: Ports, shutdown: CancellationToken) -> Self {
-        let Ports { accounts, live, commander, history, clock, randomness, demo, mqtt_port, setup_hint } =
-            ports;
+        let Ports {
+            accounts,
+            live,
+            commander,
+            history,
+            mqtt_door,
+            clock,
+            randomness,
+            demo,
+            mqtt_port,
+            setup_hint,
+        } = ports;
         let event_streams = Arc::new(Semaphore::new(events::MAX_EVENT_STREAMS));
         Self {
             accounts,
             live,
             commander,
             history,
+            mqtt_door,
             clock,
             randomness,
             demo,
             mqtt_port,
             setup_hint,
             event_streams,
+            goodbyes: Arc::new(Semaphore::new(websocket::MAX_GOODBYES)),
             shutdown,
         }
     }
@@ -90,6 +105,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/devices/{device}/properties/{property}/set", post(set::set))
         .route("/api/v1/history/{device}/{property}", get(history::history))
         .route("/api/v1/openapi.json", get(openapi))
+        .route("/mqtt", get(websocket::open))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(middleware::from_fn(never_store))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -2,6 +2,7 @@
 
 mod events;
 mod house;
+mod mqtt;
 mod page;
 mod server;
 mod session;

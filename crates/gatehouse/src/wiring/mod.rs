@@ -4,6 +4,7 @@ mod charts;
 mod commands;
 mod guard;
 mod login;
+mod mqtt_door;
 mod outbox;
 mod revocation;
 
@@ -11,5 +12,6 @@ pub(crate) use charts::RecordedCharts;
 pub(crate) use commands::PageCommands;
 pub(crate) use guard::DoorGuard;
 pub(crate) use login::AccountLogins;
+pub(crate) use mqtt_door::WebDoor;
 pub(crate) use outbox::carry;
 pub(crate) use revocation::end_revoked_sessions;

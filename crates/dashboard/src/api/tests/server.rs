@@ -11,14 +11,14 @@ use super::world::{Mood, World};
 use crate::places::MAX_CONNECTIONS_PER_ADDRESS;
 use crate::{DashboardError, Role, serve};
 
-async fn start(world: &World) -> (SocketAddr, JoinHandle<Result<(), DashboardError>>) {
+pub(super) async fn start(world: &World) -> (SocketAddr, JoinHandle<Result<(), DashboardError>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (address, tokio::spawn(serve(listener, world.ports(), world.shutdown.clone())))
 }
 
 /// Sends a request and reads until `end` has come.
-async fn ask(stream: &mut TcpStream, path: &str, cookie: &str, end: &str) -> String {
+pub(super) async fn ask(stream: &mut TcpStream, path: &str, cookie: &str, end: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: gatehouse\r\nCookie: {cookie}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut heard = Vec::new();

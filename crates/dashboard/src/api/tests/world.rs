@@ -19,13 +19,14 @@ use gatehouse_model::{
     Qos, Quality, Scheme, SeededRandomness, Timestamp, TopicName,
 };
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::{App, Peer, router};
 use crate::{
-    Accounts, CommandRefused, Commander, HistoryProblem, HistoryReader, LiveHouse, Ports, Role, SeriesBefore,
-    SeriesPoint, SeriesQuery, SeriesView,
+    Accounts, ByteStream, CommandRefused, Commander, HistoryProblem, HistoryReader, LiveHouse, MqttDoor,
+    MqttPlace, MqttRefusal, Ports, Role, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -109,11 +110,52 @@ impl HistoryReader for FakeHistory {
     }
 }
 
+/// Sends back what a client says; has no places when told so.
+#[derive(Default)]
+pub(super) struct FakeDoor {
+    pub(super) refusal: Mutex<Option<MqttRefusal>>,
+    pub(super) admitted: Mutex<Vec<SocketAddr>>,
+    /// Ends all conversations.
+    pub(super) stop: CancellationToken,
+}
+
+struct EchoPlace(CancellationToken);
+
+#[async_trait]
+impl MqttDoor for FakeDoor {
+    async fn admit(&self, peer: SocketAddr) -> Result<Box<dyn MqttPlace>, MqttRefusal> {
+        if let Some(refusal) = *self.refusal.lock().unwrap() {
+            return Err(refusal);
+        }
+        self.admitted.lock().unwrap().push(peer);
+        Ok(Box::new(EchoPlace(self.stop.clone())))
+    }
+}
+
+#[async_trait]
+impl MqttPlace for EchoPlace {
+    async fn serve(self: Box<Self>, stream: &mut dyn ByteStream) {
+        let mut bytes = [0; 256];
+        loop {
+            let read = tokio::select! {
+                read = stream.read(&mut bytes) => read,
+                () = self.0.cancelled() => break stream.shutdown().await.unwrap(),
+            };
+            match read {
+                Ok(count) if count > 0 => stream.write_all(&bytes[..count]).await.unwrap(),
+                _ => break,
+            }
+            stream.flush().await.unwrap();
+        }
+    }
+}
+
 pub(super) struct World {
     pub(super) accounts: Accounts,
     pub(super) live: LiveHouse,
     pub(super) commander: Arc<FakeCommander>,
     pub(super) history: Arc<FakeHistory>,
+    pub(super) door: Arc<FakeDoor>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) shutdown: CancellationToken,
     pub(super) router: Router,
@@ -135,6 +177,7 @@ impl World {
             live,
             commander,
             history,
+            door: Arc::default(),
             clock,
             shutdown,
             router: Router::new(),
@@ -150,6 +193,7 @@ impl World {
             live: self.live.clone(),
             commander: self.commander.clone(),
             history: self.history.clone(),
+            mqtt_door: self.door.clone(),
             clock: self.clock.clone(),
             randomness: Arc::new(SeededRandomness::new(2)),
             demo: true,
