@@ -47,6 +47,9 @@ pub enum LoginError {
     /// The user is unknown or the password is wrong; which of the two is not told.
     #[error("the user name or the password is wrong")]
     BadCredentials,
+    /// Nobody comes in without a name here.
+    #[error("a user name and a password are needed")]
+    NameNeeded,
     /// The users cannot be looked up now.
     #[error("logins cannot be checked now; try again later")]
     Unavailable,
@@ -62,7 +65,7 @@ pub trait Authenticator: Send + Sync {
     /// Who this is.
     ///
     /// # Errors
-    /// When the client may not come in. A login without a user name never gets here: it is refused before.
+    /// When the client may not come in; [`LoginError::NameNeeded`] when it gave no name and has to.
     async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError>;
 
     /// What somebody who came in before may do now: for sessions that were kept while the broker did not run. `user`

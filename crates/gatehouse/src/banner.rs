@@ -12,6 +12,8 @@ pub(crate) struct Banner {
     pub(crate) network_ip: Option<IpAddr>,
     pub(crate) setup_code: Option<String>,
     pub(crate) demo: Option<DemoUser>,
+    /// The rights set of clients without a name, if they are let in.
+    pub(crate) anonymous: Option<String>,
 }
 
 /// The ready-made user of the demonstration.
@@ -39,6 +41,10 @@ impl Banner {
         if let Some(user) = &self.demo {
             let password = user.password.as_deref().unwrap_or("the one you gave it");
             lines.push(format!("  MQTT user:   {}   password: {password}", user.name));
+        }
+        if let Some(set) = &self.anonymous {
+            lines
+                .push(format!("  Warning:     MQTT clients need no password; they have the rights `{set}`."));
         }
         lines.push("Ready.".to_owned());
         lines.join("\n")
@@ -76,6 +82,7 @@ mod tests {
             network_ip: Some(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20))),
             setup_code: Some("ABCD-EFGH".to_owned()),
             demo: None,
+            anonymous: None,
         };
         let text = banner.text();
         assert!(
@@ -90,6 +97,12 @@ mod tests {
         banner.setup_code = None;
         banner.http = SocketAddr::from(([127, 0, 0, 1], 8080));
         assert!(!banner.text().contains("From a phone"), "nobody else reaches the loopback address");
-        assert!(!banner.text().contains("Set-up code"));
+        assert!(!banner.text().contains("Set-up code") && !banner.text().contains("Warning"));
+        banner.anonymous = Some("bench".to_owned());
+        assert!(
+            banner
+                .text()
+                .contains("Warning:     MQTT clients need no password; they have the rights `bench`.")
+        );
     }
 }

@@ -103,11 +103,19 @@ impl House {
         let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, clock.clone()));
         let mqtt_address = mqtt.local_addr();
         let mut lifecycle = Lifecycle::default();
-        let broker = start_broker(&mut lifecycle, mqtt, &accounts, guard.clone(), &clock);
+        let anonymous = config.broker.anonymous;
+        if let Some(set) = &anonymous {
+            warn!(
+                "clients without a name and a password are let in with the rights `{set}` ([broker] anonymous)"
+            );
+        }
+        let anonymous_rights = anonymous.as_deref().and_then(|set| config.rights.get(set)).cloned();
+        let logins = AccountLogins::new(accounts.clone(), anonymous_rights);
+        let broker = start_broker(&mut lifecycle, mqtt, logins, guard.clone(), &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let mut running = Running { lifecycle, guard, voice, accounts, history };
         let setup_hint = paths::setup_code_command(directory);
-        let joints = Joints { broker, scheme, info, clock, demo, setup_hint };
+        let joints = Joints { broker, scheme, info, clock, demo, setup_hint, anonymous };
         let started = async {
             let mqtt = mqtt_address?;
             let banner = joints.banner(&running.accounts, &http, mqtt, directory).await?;
@@ -131,6 +139,8 @@ struct Joints {
     demo: bool,
     /// The command that makes another set-up code, for the page to say.
     setup_hint: String,
+    /// The rights set of clients without a name, if they are let in.
+    anonymous: Option<String>,
 }
 
 impl Joints {
@@ -148,6 +158,7 @@ impl Joints {
             network_ip: banner::network_ip(),
             demo: if self.demo { Some(demo_user::prepare(accounts, directory).await?) } else { None },
             setup_code: accounts.setup_code().await?,
+            anonymous: self.anonymous.clone(),
         })
     }
 
@@ -270,13 +281,13 @@ async fn listen(address: SocketAddr, who: &str, option: &str) -> anyhow::Result<
 fn start_broker(
     lifecycle: &mut Lifecycle,
     listener: TcpListener,
-    accounts: &Accounts,
+    logins: AccountLogins,
     guard: Arc<DoorGuard>,
     clock: &Arc<dyn Clock>,
 ) -> BrokerHandle {
     let (broker, handle) = Broker::new(Parts {
         settings: Settings::default(),
-        authenticator: Arc::new(AccountLogins::new(accounts.clone())),
+        authenticator: Arc::new(logins),
         guard,
         store: Box::new(MemoryStore),
         clock: clock.clone(),

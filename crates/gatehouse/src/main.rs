@@ -10,6 +10,7 @@ mod house;
 mod lifecycle;
 mod logs;
 mod paths;
+mod rights;
 mod run;
 mod setup_code;
 mod supervision;

@@ -58,12 +58,9 @@ impl Door {
         if connect.asks_enhanced_authentication {
             return Some(Err((Reason::BadAuthenticationMethod, "enhanced authentication is not supported")));
         }
-        let Some(user) = connect.user.as_deref() else {
-            return Some(Err((Reason::NotAuthorized, "a user name and a password are needed")));
-        };
         let login = Login {
             client_id: &connect.client_id,
-            user: Some(user),
+            user: connect.user.as_deref(),
             password: connect.password.as_deref(),
             peer,
         };
@@ -86,6 +83,9 @@ impl Door {
             Ok(Ok(Some(identity))) => Ok(identity),
             Ok(Err(LoginError::BadCredentials)) => {
                 Err((Reason::BadCredentials, "the user name or the password is wrong"))
+            }
+            Ok(Err(LoginError::NameNeeded)) => {
+                Err((Reason::NotAuthorized, "a user name and a password are needed"))
             }
             Ok(Err(LoginError::TooManyTries)) => {
                 Err((Reason::ConnectionRateExceeded, "there were too many tries; try again later"))

@@ -27,10 +27,10 @@ impl Authenticator for Users {
         if login.user == Some("hasty") {
             return Err(LoginError::TooManyTries);
         }
+        let user = login.user.ok_or(LoginError::NameNeeded)?;
         if login.password != Some(b"secret") {
             return Err(LoginError::BadCredentials);
         }
-        let user = login.user.unwrap();
         let rights = self.recall(user, login.client_id).await?.ok_or(LoginError::BadCredentials)?;
         Ok(Identity { user: user.into(), rights })
     }

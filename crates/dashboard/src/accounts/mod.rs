@@ -24,7 +24,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{Semaphore, watch};
 
 pub use login::LogIn;
-pub use rules::{MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH};
+pub use rules::{ANONYMOUS, MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH};
 pub use setup::{MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
 
 pub(crate) use sessions::{SESSION_LONGEST, SessionToken};

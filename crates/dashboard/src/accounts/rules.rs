@@ -5,6 +5,9 @@ use super::AccountsError;
 /// Longest name, in characters: it fits on a phone's line and in a topic level.
 pub const MAX_NAME_LENGTH: usize = 32;
 
+/// The name of clients that come in without a name, where that is allowed; nobody else can have it.
+pub const ANONYMOUS: &str = "anonymous";
+
 /// Shortest password, in characters (NIST SP 800-63B, 5.1.1.2).
 pub const MIN_PASSWORD_LENGTH: usize = 8;
 
@@ -27,6 +30,11 @@ pub(super) fn check_name(name: &str) -> Result<(), AccountsError> {
     }
     if !first.is_alphanumeric() {
         return complaint("The name starts with a sign. Start it with a letter or a digit.".to_owned());
+    }
+    if key_of(name) == ANONYMOUS {
+        return complaint(format!(
+            "`{ANONYMOUS}` stands for MQTT clients that give no name. Choose another name."
+        ));
     }
     Ok(())
 }
@@ -61,8 +69,20 @@ mod tests {
         for name in ["ana", "José", "李雷", "phone-2", "a.b_c", "7", &"ñ".repeat(MAX_NAME_LENGTH)] {
             assert!(check_name(name).is_ok(), "{name}");
         }
-        for name in ["", "a b", "a/b", "a+", "#", ".a", "-rf", "a\0", "a\n", &"n".repeat(MAX_NAME_LENGTH + 1)]
-        {
+        for name in [
+            "",
+            "a b",
+            "a/b",
+            "a+",
+            "#",
+            ".a",
+            "-rf",
+            "a\0",
+            "a\n",
+            "a:b",
+            "Anonymous",
+            &"n".repeat(MAX_NAME_LENGTH + 1),
+        ] {
             assert!(matches!(check_name(name), Err(AccountsError::InvalidName(_))), "{name:?}");
         }
         assert_eq!(key_of("ÁNA"), key_of("ána"));

@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake. Each finding points at its line and column and says what to do. Nothing
 //! here touches the board or a port: a configuration can be checked on any machine.
 
+mod broker;
 mod conflicts;
 mod devices;
 mod drivers;
@@ -10,6 +11,7 @@ mod file;
 mod gateway;
 mod nearest;
 mod problems;
+mod rights;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ pub(crate) use file::{for_run, load_file};
 use problems::{Finding, Findings};
 pub(crate) use problems::{Paint, Problems};
 use section::Section;
+
+use crate::rights::RightsSets;
 
 /// Largest configuration file. A house with the most devices that can be served needs a tenth of it; what is larger is
 /// some other file.
@@ -45,10 +49,20 @@ pub(crate) struct Config {
     /// Where the MQTT broker listens.
     pub(crate) mqtt: SocketAddr,
     pub(crate) history: Options,
+    pub(crate) broker: BrokerConfig,
+    /// What users, clients and anonymous clients may be allowed, by name.
+    pub(crate) rights: RightsSets,
     /// The devices, in the order of the file.
     pub(crate) devices: Vec<DeviceConfig>,
     /// What is allowed but worth a second thought.
     pub(crate) warnings: Problems,
+}
+
+/// How the broker serves its clients.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct BrokerConfig {
+    /// The rights set of clients that give neither a name nor a password; without it they are refused.
+    pub(crate) anonymous: Option<String>,
 }
 
 /// What the gateway is called, and where it stands.
@@ -131,9 +145,20 @@ fn read(text: &str, findings: &mut Findings) -> Option<Config> {
     let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
     let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
     let history = gateway::history(root.table("history", findings), findings);
+    let rights = rights::read(root.table("rights", findings), findings);
+    let broker = broker::read(root.table("broker", findings), &rights, findings);
     let devices = devices::read(text, &mut root, findings);
     root.finish("the file", findings);
-    gateway.map(|gateway| Config { gateway, http, mqtt, history, devices, warnings: Problems::default() })
+    gateway.map(|gateway| Config {
+        gateway,
+        http,
+        mqtt,
+        history,
+        broker,
+        rights,
+        devices,
+        warnings: Problems::default(),
+    })
 }
 
 /// The parser stops at the first mistake in the grammar, so what follows it is not known yet.

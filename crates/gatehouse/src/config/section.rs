@@ -112,6 +112,31 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// A list of texts. `hint` shows how one is written.
+    pub(super) fn texts(
+        &mut self,
+        key: &'static str,
+        hint: &str,
+        findings: &mut Findings,
+    ) -> Option<Vec<Spanned<&'d str>>> {
+        let found = self.item(key)?;
+        let Some(list) = found.value.as_array() else {
+            findings.push(self.wrong_kind(key, &found, hint));
+            return None;
+        };
+        let mut texts = Vec::new();
+        for value in list {
+            let span = value.span().unwrap_or_else(|| found.span.clone());
+            match value.as_str() {
+                Some(text) => texts.push(Spanned { value: text, span }),
+                None => {
+                    findings.push(self.error(span, format!("`{key}` has something that is no text"), hint));
+                }
+            }
+        }
+        Some(texts)
+    }
+
     /// A name for people: not empty, not endless, on one line.
     pub(super) fn name(
         &mut self,

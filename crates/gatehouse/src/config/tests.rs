@@ -420,3 +420,46 @@ fn no_text_panics() {
         }
     }
 }
+
+#[test]
+fn rights_sets_and_who_comes_in_without_a_name() {
+    let config = loaded(
+        "[rights.sensors]\npublish = [\"sensors/%c/#\"]\nsubscribe = [\"%u/#\"]\n[broker]\nanonymous = \"sensors\"\n",
+    );
+    assert_eq!(config.broker.anonymous.as_deref(), Some("sensors"));
+    assert_eq!(config.rights.names(), ["admin", "operator", "sensors", "viewer"]);
+    let rights = config.rights.get("sensors").unwrap().resolve("ana", "s1");
+    assert_eq!((rights.publish[0].as_str(), rights.subscribe[0].as_str()), ("sensors/s1/#", "ana/#"));
+    assert_eq!(config.warnings.listed().len(), 1, "anonymous clients are worth a second thought");
+}
+
+#[test]
+fn what_is_wrong_with_rights() {
+    check("[rights.admin]\npublish = []\n", &[(1, 9, "is a built-in rights set", "choose another name")]);
+    check("[rights.\"A b\"]\npublish = []\n", &[(1, 9, "cannot be the name", "small letters")]);
+    check("[rights]\nsensors = 1\n", &[(2, 1, "`sensors` is no rights set", "[rights.sensors]")]);
+    check("[rights.x]\n", &[(1, 9, "nothing is allowed", "say what it allows")]);
+    check(
+        "[rights.x]\npublish = [\"a/#/b\", \"s/x%c\", 1]\nsubscribe = \"a\"\nsubcribe = []\n",
+        &[
+            (2, 12, "`#` stands in the last level", "write a topic"),
+            (2, 21, "%u and %c stand alone", "write a topic"),
+            (2, 30, "something that is no text", "publish = ["),
+            (3, 13, "`subscribe` is a text", "subscribe = ["),
+            (4, 1, "`subcribe` is no setting of a rights set", "did you mean `subscribe`?"),
+        ],
+    );
+    let many = format!("[rights.x]\npublish = [{}]\n", "\"a\",".repeat(33));
+    check(&many, &[(2, 140, "more than 32 topics", "use + and #")]);
+    check(
+        "[broker]\nanonymous = \"veiwer\"\nanon = 1\n",
+        &[
+            (2, 13, "there is no rights set `veiwer`", "did you mean `viewer`?"),
+            (3, 1, "`anon` is no setting of [broker]", "write `anonymous`"),
+        ],
+    );
+    check(
+        "[broker]\nanonymous = \"viewer\"\n",
+        &[(2, 13, "everybody who reaches the broker may do what `viewer` allows", "closed test benches")],
+    );
+}

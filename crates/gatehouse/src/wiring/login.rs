@@ -2,25 +2,35 @@
 
 use async_trait::async_trait;
 use gatehouse_broker::{Authenticator, Identity, Login, LoginError, Rights, RightsSet};
+use gatehouse_dashboard::accounts::ANONYMOUS;
 use gatehouse_dashboard::{Accounts, LogIn, Role};
 use tracing::warn;
 
 /// The broker's authenticator on top of the accounts.
 pub(crate) struct AccountLogins {
     accounts: Accounts,
+    anonymous: Option<RightsSet>,
 }
 
 impl AccountLogins {
-    pub(crate) fn new(accounts: Accounts) -> Self {
-        Self { accounts }
+    /// Logins with these accounts; clients without a name and a password come in with the rights of `anonymous`, if
+    /// there are any.
+    pub(crate) fn new(accounts: Accounts, anonymous: Option<RightsSet>) -> Self {
+        Self { accounts, anonymous }
     }
 }
 
 #[async_trait]
 impl Authenticator for AccountLogins {
     async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError> {
-        let (Some(name), Some(password)) = (login.user, login.password) else {
-            return Err(LoginError::BadCredentials);
+        let (name, password) = match (login.user, login.password, &self.anonymous) {
+            (Some(name), Some(password), _) => (name, password),
+            (None, None, Some(set)) => {
+                let rights = set.resolve(ANONYMOUS, login.client_id);
+                return Ok(Identity { user: ANONYMOUS.into(), rights });
+            }
+            (None, ..) => return Err(LoginError::NameNeeded),
+            (Some(_), None, _) => return Err(LoginError::BadCredentials),
         };
         match self.accounts.log_in(name, password, login.peer.ip()).await {
             Ok(LogIn::Welcome(user)) => Ok(Identity { user: user.name, rights: rights_of(user.role) }),
@@ -33,7 +43,10 @@ impl Authenticator for AccountLogins {
         }
     }
 
-    async fn recall(&self, user: &str, _client_id: &str) -> Result<Option<Rights>, LoginError> {
+    async fn recall(&self, user: &str, client_id: &str) -> Result<Option<Rights>, LoginError> {
+        if user == ANONYMOUS {
+            return Ok(self.anonymous.as_ref().map(|set| set.resolve(ANONYMOUS, client_id)));
+        }
         match self.accounts.find(user).await {
             Ok(found) => Ok(found.map(|user| rights_of(user.role))),
             Err(problem) => {
