@@ -19,6 +19,8 @@ mod crash;
 mod first_visit;
 /// A reading travels from this machine to the page, to MQTT and to history.
 mod reading;
+/// Who may do what over MQTT: users, clients below them, and those without a name.
+mod rights;
 /// What a service manager is told: ready, alive, stopping.
 mod service;
 /// What stands in the way of a start is said clearly.
