@@ -24,6 +24,8 @@ mod codec;
 mod core;
 mod doorway;
 mod edge;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod local;
 mod local_queue;
 mod meter;
