@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its harness too")]
 
 mod clients;
+mod conformance;
 mod doorway;
 mod harness;
 mod logins;
