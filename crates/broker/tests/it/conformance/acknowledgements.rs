@@ -266,7 +266,7 @@ async fn who_wants_no_problem_information_gets_no_reason_strings() {
             assert_eq!((ack[0], ack[4]), (first, 0x87));
             let found = if ack.len() > 5 { properties(&ack[5..]) } else { Vec::new() };
             assert_eq!(found.iter().any(|(name, _)| *name == 0x1F), wants, "{found:?}");
-            assert_eq!(found.iter().any(|(name, _)| *name == 0x26), false);
+            assert!(!found.iter().any(|(name, _)| *name == 0x26));
         }
         reader.send(&frame(0x82, &[&[0, 1, 0], &text("$share/x"), &[0]])).await;
         assert_eq!(reader.packet().await[..4], [0x90, 4, 0, 1], "no properties");

@@ -76,7 +76,7 @@ async fn repetitions_keep_their_order() {
         let (mut subscriber, _) = Client::lasting(&house, version, "subscriber").await;
         subscriber.subscribe("t", 2).await;
         let mut publisher = Client::new(&house, version, "publisher").await;
-        let qos = |id: u16| if id % 2 == 0 { 1 } else { 2 };
+        let qos = |id: u16| if id.is_multiple_of(2) { 1 } else { 2 };
         for id in 1..=6 {
             publisher.publish(Note::new("t", &id.to_string()).qos(qos(id), id)).await;
             subscriber.expect_note(Note::new("t", &id.to_string()).qos(qos(id), id)).await;
