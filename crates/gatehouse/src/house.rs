@@ -26,7 +26,7 @@ use crate::system::SystemRandomness;
 use crate::wiring::{
     AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, end_revoked_sessions,
 };
-use crate::{demo_user, paths, supervision};
+use crate::{demo_user, open_files, paths, supervision};
 
 /// Names of the parts, for the log and for stopping them.
 const BROKER: &str = "broker";
@@ -111,7 +111,9 @@ impl House {
         }
         let anonymous_rights = anonymous.as_deref().and_then(|set| config.rights.get(set)).cloned();
         let logins = AccountLogins::new(accounts.clone(), anonymous_rights);
-        let broker = start_broker(&mut lifecycle, mqtt, logins, guard.clone(), &clock);
+        let settings = config.broker.settings;
+        open_files::make_room_for(settings.max_connections);
+        let broker = start_broker(&mut lifecycle, mqtt, settings, logins, guard.clone(), &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let mut running = Running { lifecycle, guard, voice, accounts, history };
         let setup_hint = paths::setup_code_command(directory);
@@ -281,12 +283,13 @@ async fn listen(address: SocketAddr, who: &str, option: &str) -> anyhow::Result<
 fn start_broker(
     lifecycle: &mut Lifecycle,
     listener: TcpListener,
+    settings: Settings,
     logins: AccountLogins,
     guard: Arc<DoorGuard>,
     clock: &Arc<dyn Clock>,
 ) -> BrokerHandle {
     let (broker, handle) = Broker::new(Parts {
-        settings: Settings::default(),
+        settings,
         authenticator: Arc::new(logins),
         guard,
         store: Box::new(MemoryStore),

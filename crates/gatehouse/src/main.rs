@@ -9,6 +9,7 @@ mod exit;
 mod house;
 mod lifecycle;
 mod logs;
+mod open_files;
 mod paths;
 mod rights;
 mod run;

@@ -1,13 +1,14 @@
-//! `[broker]`: who may come in without a name.
+//! `[broker]`: who may come in without a name, and what clients are allowed.
 
 use super::problems::Findings;
 use super::section::Section;
-use super::{BrokerConfig, rights};
+use super::{BrokerConfig, limits, rights};
 use crate::rights::RightsSets;
 
 /// `[broker]`. `sets` are the rights sets that it can name.
 pub(super) fn read(section: Option<Section<'_>>, sets: &RightsSets, findings: &mut Findings) -> BrokerConfig {
     let Some(mut section) = section else { return BrokerConfig::default() };
+    let settings = limits::read(&mut section, findings);
     let anonymous = rights::chosen(&mut section, "anonymous", sets, findings).map(|set| {
         let what = format!(
             "everybody who reaches the broker may do what `{}` allows, without a password",
@@ -19,5 +20,5 @@ pub(super) fn read(section: Option<Section<'_>>, sets: &RightsSets, findings: &m
         set.value
     });
     section.finish("[broker]", findings);
-    BrokerConfig { anonymous }
+    BrokerConfig { anonymous, settings }
 }

@@ -9,8 +9,10 @@ mod devices;
 mod drivers;
 mod file;
 mod gateway;
+mod limits;
 mod nearest;
 mod problems;
+mod quantities;
 mod rights;
 mod section;
 #[cfg(test)]
@@ -19,6 +21,7 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use gatehouse_board::config::DeviceConfig;
+use gatehouse_broker::Settings;
 use gatehouse_history::Options;
 use gatehouse_model::Scheme;
 use toml_edit::Document;
@@ -63,6 +66,8 @@ pub(crate) struct Config {
 pub(crate) struct BrokerConfig {
     /// The rights set of clients that give neither a name nor a password; without it they are refused.
     pub(crate) anonymous: Option<String>,
+    /// Its limits.
+    pub(crate) settings: Settings,
 }
 
 /// What the gateway is called, and where it stands.

@@ -25,10 +25,17 @@ pub(super) fn listed(words: &[&str]) -> String {
     }
 }
 
+/// Most words that a hint lists: nobody reads more on one line.
+const MOST_LISTED: usize = 12;
+
 /// A hint for an unknown word: the one that was probably meant, else all there are.
 pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
+    let begun = known.iter().find(|candidate| word.len() >= 3 && candidate.starts_with(word));
+    match nearest(word, known.iter().copied()).or(begun.copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.len() > MOST_LISTED => {
+            "remove it; the documentation lists the settings that there are".to_owned()
+        }
         None => format!("write {}", listed(known)),
     }
 }
@@ -45,5 +52,7 @@ mod tests {
         assert_eq!(nearest("Pin", known), Some("pin"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(suggestion("colour", &known), "write `driver`, `pin` or `name`");
+        assert_eq!(suggestion("dri", &known), "did you mean `driver`?");
+        assert!(suggestion("colour", &["word"; 13]).contains("the documentation"));
     }
 }

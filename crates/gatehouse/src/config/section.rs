@@ -89,7 +89,8 @@ impl<'d> Section<'d> {
         })
     }
 
-    fn wrong_kind(&self, key: &str, found: &Spanned<&Item>, hint: impl Into<String>) -> Finding {
+    /// A value of another kind than what was asked for.
+    pub(super) fn wrong_kind(&self, key: &str, found: &Spanned<&Item>, hint: impl Into<String>) -> Finding {
         let kind = kind_of(found.value);
         self.error(found.span.clone(), format!("`{key}` is {kind}"), hint)
     }
