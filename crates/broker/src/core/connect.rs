@@ -98,8 +98,12 @@ impl Core {
         self.noted.push(key);
         self.sessions.open_link(key, link);
         self.adopt(key, identity, expiry, session_present);
-        // While nothing can be kept a session that is known goes on: what changed in it is kept later.
-        let ticket = self.journal.since(mark).filter(|_| self.trouble.is_none());
+        // While nothing can be kept a session that is known goes on: what changed in it by this connection is kept later.
+        let begun = self.journal.since(mark).filter(|_| self.trouble.is_none());
+        // What the last connection changed has to be kept before this one is told anything that follows from it: a PUBREL
+        // that is sent again is answered at once, and the packet identifier is free then.
+        let covered_by = self.sessions.get(key).map(|session| session.covered_by);
+        let ticket = begun.max(covered_by.filter(|ticket| *ticket > self.committed));
         self.greet(key, ticket, connack);
         self.pump(now, key);
     }
@@ -183,6 +187,7 @@ impl Core {
             subscriptions: HashSet::new(),
             outgoing: Outgoing::new(self.meter.clone()),
             incoming: HashSet::new(),
+            covered_by: Ticket::default(),
             expiry: 0,
             ends_at: None,
             pending_will: None,

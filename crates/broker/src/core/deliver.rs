@@ -339,7 +339,7 @@ impl Core {
                     self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
                 }
             } else if !self.replay_one(now, key) {
-                return;
+                return self.note_waiting(key);
             }
         }
     }

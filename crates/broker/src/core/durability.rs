@@ -2,7 +2,7 @@
 
 use gatehouse_model::{Message, Moment, Qos};
 
-use super::sessions::Link;
+use super::sessions::{Link, Session};
 use super::subscriptions::Subscriber;
 use super::{Core, note};
 use crate::codec::Reason;
@@ -28,11 +28,6 @@ impl Core {
                 hold(&mut self.holding, key, &mut link.holds);
             }
             self.pump(now, key);
-            let waits =
-                self.sessions.get(key).is_some_and(|session| session.outgoing.waits_for_store(ticket));
-            if waits {
-                self.note_holding(key);
-            }
         }
     }
 
@@ -97,6 +92,14 @@ impl Core {
                 .get(group)
                 .is_some_and(|group| group.in_turn().any(|(_, member)| lasts(member.session))),
         })
+    }
+
+    /// Remembers that what a session has to send next waits for a commit, when it does.
+    pub(super) fn note_waiting(&mut self, key: u32) {
+        let waits = |session: &Session| session.outgoing.waits_for_store(self.committed);
+        if self.sessions.get(key).is_some_and(waits) {
+            self.note_holding(key);
+        }
     }
 
     /// Remembers that something of a session waits for a commit.

@@ -171,7 +171,9 @@ impl Core {
         session.incoming.insert(packet_id);
         if session.lasts() {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::IncomingBegun(Arc::clone(client_id), packet_id));
+            self.journal.record_for(&mut session.covered_by, || {
+                Change::IncomingBegun(Arc::clone(client_id), packet_id)
+            });
         }
     }
 
@@ -185,7 +187,9 @@ impl Core {
         }
         if known && session.lasts() {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::IncomingReleased(Arc::clone(client_id), packet_id));
+            self.journal.record_for(&mut session.covered_by, || {
+                Change::IncomingReleased(Arc::clone(client_id), packet_id)
+            });
         }
         let reason = if known { Reason::Success } else { Reason::PacketIdNotFound };
         let ticket = self.journal.since(mark);
@@ -201,7 +205,8 @@ impl Core {
             && session.lasts()
         {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::Received(Arc::clone(client_id), number));
+            self.journal
+                .record_for(&mut session.covered_by, || Change::Received(Arc::clone(client_id), number));
         }
         let reason = if number.is_some() { Reason::Success } else { Reason::PacketIdNotFound };
         let ticket = self.journal.since(mark);

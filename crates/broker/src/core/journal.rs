@@ -32,6 +32,14 @@ impl Journal {
         }
     }
 
+    /// Notes a change of a session that an answer to its client stands for; `covered_by` is the session's.
+    pub(crate) fn record_for(&mut self, covered_by: &mut Ticket, change: impl FnOnce() -> Change) {
+        if self.keeps {
+            *covered_by = self.ticket;
+        }
+        self.record(change);
+    }
+
     /// Notes a change that nobody is told of, so that nothing waits for it.
     pub(crate) fn record_aside(&mut self, change: impl FnOnce() -> Change) {
         if self.keeps {

@@ -13,7 +13,7 @@ use super::sessions::Session;
 use super::timers::Timer;
 use crate::Rights;
 use crate::codec::{Options, Wanted};
-use crate::store::{Change, KeptSession, KeptWill};
+use crate::store::{Change, KeptSession, KeptWill, Ticket};
 
 /// A snapshot whose users have been looked up.
 #[derive(Debug, Default)]
@@ -77,6 +77,7 @@ impl Core {
             subscriptions: HashSet::new(),
             outgoing,
             incoming: kept.incoming.into_iter().collect(),
+            covered_by: Ticket::default(),
             expiry: kept.expiry_seconds,
             ends_at: Some(ends_at),
             pending_will: None,

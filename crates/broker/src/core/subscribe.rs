@@ -63,7 +63,7 @@ impl Core {
         session.subscriptions.insert(wanted.clone());
         if session.lasts() {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::Subscribed {
+            self.journal.record_for(&mut session.covered_by, || Change::Subscribed {
                 client_id: Arc::clone(client_id),
                 subscription: KeptSubscription {
                     share: wanted.share.clone(),
@@ -111,10 +111,10 @@ impl Core {
             link.replay.forget(&wanted.filter);
         }
         self.take_out(key, wanted);
-        let Some(session) = self.sessions.get(key) else { return Reason::Implementation as u8 };
+        let Some(session) = self.sessions.get_mut(key) else { return Reason::Implementation as u8 };
         if session.lasts() {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::Unsubscribed {
+            self.journal.record_for(&mut session.covered_by, || Change::Unsubscribed {
                 client_id: Arc::clone(client_id),
                 share: wanted.share.clone(),
                 filter: wanted.filter.clone(),

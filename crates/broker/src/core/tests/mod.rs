@@ -2,8 +2,10 @@
 
 mod aliases;
 mod announced;
+mod crashes;
 mod delivery;
 mod hostile;
+mod kept;
 mod properties;
 mod replay;
 mod rights;

@@ -10,6 +10,7 @@ use gatehouse_model::{Message, Moment, Origin, Properties, Qos, SeededRandomness
 use rmqtt_codec::{v3, v5};
 use tokio_util::codec::Decoder as _;
 
+use super::kept::Kept;
 use crate::codec::{
     Connect, Disconnect, Options, Packet, Publish, Subscribe, Unsubscribe, Version, Wanted, Will, WireError,
 };
@@ -71,14 +72,24 @@ struct Client {
     aliases: HashMap<u16, String>,
 }
 
+/// What was handed to the store at once.
+struct Round {
+    ticket: Ticket,
+    at: Moment,
+    changes: Vec<Change>,
+}
+
 pub(super) struct World {
     pub(super) core: Core,
     pub(super) now: Moment,
     clients: BTreeMap<ConnectionId, Client>,
     pub(super) local: HashMap<u32, Vec<Message>>,
     pub(super) changes: Vec<Change>,
-    /// Tickets that wait for a commit, when the world has a slow store.
-    pub(super) uncommitted: VecDeque<Ticket>,
+    /// Rounds that wait for a commit, when the world has a slow store.
+    uncommitted: VecDeque<Round>,
+    kept: Kept,
+    settings: Settings,
+    guard: Arc<dyn PublishGuard>,
     next: ConnectionId,
 }
 
@@ -120,7 +131,8 @@ impl World {
     pub(super) fn with(settings: Settings, guard: Arc<dyn PublishGuard>, keeps: bool) -> Self {
         let now = Moment::from_start(Duration::from_secs(1));
         let randomness = Arc::new(SeededRandomness::new(1));
-        let core = Core::new(settings, guard, randomness, Restored::default(), keeps, now);
+        let core =
+            Core::new(settings.clone(), Arc::clone(&guard), randomness, Restored::default(), keeps, now);
         Self {
             core,
             now,
@@ -128,6 +140,9 @@ impl World {
             local: HashMap::new(),
             changes: Vec::new(),
             uncommitted: VecDeque::new(),
+            kept: Kept::default(),
+            settings,
+            guard,
             next: 1,
         }
     }
@@ -135,8 +150,8 @@ impl World {
     /// Ends the round and takes what the core decided.
     pub(super) fn settle(&mut self) {
         if let Some((ticket, changes)) = self.core.end_round(self.now) {
-            self.changes.extend(changes);
-            self.uncommitted.push_back(ticket);
+            self.changes.extend_from_slice(&changes);
+            self.uncommitted.push_back(Round { ticket, at: self.now, changes });
         }
         let mut actions = Vec::new();
         self.core.drain(&mut actions);
@@ -162,10 +177,36 @@ impl World {
         }
     }
 
-    /// The store commits everything that it was given.
+    /// The store commits everything that it was given, and tells it.
     pub(super) fn commit(&mut self) {
-        if let Some(ticket) = self.uncommitted.drain(..).next_back() {
+        self.commit_some(usize::MAX, true);
+    }
+
+    /// The store commits some of the rounds that wait, the oldest first, and may come to telling it or not.
+    pub(super) fn commit_some(&mut self, rounds: usize, tells: bool) {
+        let mut last = None;
+        for _ in 0..rounds {
+            let Some(Round { ticket, at, changes }) = self.uncommitted.pop_front() else { break };
+            self.kept.commit(changes, at);
+            last = Some(ticket);
+        }
+        if let Some(ticket) = last.filter(|_| tells) {
             self.core.committed(self.now, ticket);
+        }
+        self.settle();
+    }
+
+    /// The process ends suddenly, and the next one begins with what was committed. Every connection is gone.
+    pub(super) fn crash(&mut self) {
+        self.uncommitted.clear();
+        self.changes.clear();
+        let restored = self.kept.restored(self.now);
+        let randomness = Arc::new(SeededRandomness::new(1));
+        let (settings, guard) = (self.settings.clone(), Arc::clone(&self.guard));
+        self.core = Core::new(settings, guard, randomness, restored, true, self.now);
+        for client in self.clients.values_mut() {
+            client.open = false;
+            client.bytes.clear();
         }
         self.settle();
     }
@@ -336,6 +377,15 @@ impl World {
         let suback = client.bytes.split_to(length);
         assert_eq!(suback[0], 0x90);
         suback[length - 1]
+    }
+
+    /// Asks for a filter without waiting for the answer.
+    pub(super) fn subscribe_later(&mut self, connection: ConnectionId, filter: &str, qos: Qos) -> Vec<Sent> {
+        let options = Options { qos, ..Options::default() };
+        let filters = vec![Ok((Wanted::parse(filter).unwrap(), options))];
+        let subscribe = Subscribe { packet_id: 97, identifier: None, filters };
+        self.send(connection, Packet::Subscribe(Box::new(subscribe)));
+        self.sent(connection)
     }
 
     pub(super) fn unsubscribe(&mut self, connection: ConnectionId, filter: &str) {
