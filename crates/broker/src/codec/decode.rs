@@ -10,7 +10,7 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::{v3, v5};
 use tokio_util::codec::Decoder as _;
 
-use super::checks::{check_texts, check_user_properties};
+use super::checks::{check_subscribe_v3, check_texts, check_user_properties};
 use super::frame::packet_length;
 use super::topics::{Aliases, RecentTopics};
 use super::{
@@ -26,6 +26,9 @@ const RECEIVE_MAXIMUM_DEFAULT: u16 = 65_535;
 
 /// The first byte of a CONNECT.
 const CONNECT: u8 = 0x10;
+
+/// The first byte of a SUBSCRIBE.
+const SUBSCRIBE: u8 = 0x82;
 
 /// Shortest CONNECT of which the protocol name and level can be read.
 const CONNECT_HEAD_BYTES: usize = 9;
@@ -228,10 +231,15 @@ impl Decoder {
         check_flags(bytes[0], length)?;
         let broken = |error: DecodeError| wire_error(&error);
         match &mut self.codec {
-            Codec::V3(codec) => match codec.decode(bytes).map_err(broken)? {
-                Some((packet, _)) => self.packet_v3(packet).map(Some),
-                None => Ok(None),
-            },
+            Codec::V3(codec) => {
+                if bytes[0] == SUBSCRIBE {
+                    check_subscribe_v3(&bytes[..length])?;
+                }
+                match codec.decode(bytes).map_err(broken)? {
+                    Some((packet, _)) => self.packet_v3(packet).map(Some),
+                    None => Ok(None),
+                }
+            }
             Codec::V5(codec) => match codec.decode(bytes).map_err(broken)? {
                 Some((packet, _)) => self.packet_v5(packet).map(Some),
                 None => Ok(None),

@@ -8,5 +8,8 @@ mod order;
 mod publish;
 mod retain;
 mod session;
+mod subscribe;
+mod topics;
+mod unsubscribe;
 mod will;
 mod wire;

@@ -227,6 +227,13 @@ impl Client {
         assert_eq!(packet, bytes, "{packet:x?} came and {bytes:x?} was expected ({:?})", self.version);
     }
 
+    /// The next packet, or nothing when the connection ends without one.
+    pub(super) async fn answer_or_end(&mut self) -> Option<Vec<u8>> {
+        self.send(&[0xE0, 0]).await;
+        let rest = self.raw.rest().await;
+        (!rest.is_empty()).then_some(rest)
+    }
+
     pub(super) async fn expect_note(&mut self, note: Note) {
         let bytes = note.bytes(self.version);
         self.expect(&bytes).await;
