@@ -11,6 +11,11 @@ use crate::Rights;
 use crate::core::Restored;
 use crate::store::{Change, KeptDelivery, KeptSession, KeptSubscription, KeptWill, RestoredDelivery};
 
+/// Whether a change may be written later.
+pub(super) fn is_lazy(change: &Change) -> bool {
+    matches!(change, Change::Retained { lazily: true, .. } | Change::RetainedCleared { lazily: true, .. })
+}
+
 /// One session on the disk.
 #[derive(Clone, Debug)]
 struct Record {
@@ -45,7 +50,7 @@ impl Kept {
 
     fn apply(&mut self, change: Change, at: Moment) {
         match change {
-            Change::Retained { lazily: true, .. } | Change::RetainedCleared { lazily: true, .. } => {}
+            lazy if is_lazy(&lazy) => {}
             Change::Retained { message, .. } => {
                 self.retained.insert(message.topic.clone(), (message, at));
             }

@@ -8,6 +8,7 @@ mod hostile;
 mod kept;
 mod properties;
 mod replay;
+mod restarts;
 mod rights;
 mod sessions;
 mod shared;

@@ -379,6 +379,32 @@ impl World {
         suback[length - 1]
     }
 
+    /// Looks at the publishes that follow the CONNACK.
+    pub(super) fn sent_after_connack(&mut self, connection: ConnectionId, check: impl FnOnce(Vec<Got>)) {
+        let mut sent = self.sent(connection).into_iter();
+        assert!(matches!(sent.next(), Some(Sent::ConnAck(0, _))));
+        check(
+            sent.map(|sent| match sent {
+                Sent::Publish(got) => got,
+                other => panic!("{other:?} instead of a publish"),
+            })
+            .collect(),
+        );
+    }
+
+    /// Asks for a filter with options, without a look at the answer.
+    pub(super) fn subscribe_with_later(
+        &mut self,
+        connection: ConnectionId,
+        filter: &str,
+        options: Options,
+        identifier: Option<u32>,
+    ) {
+        let filters = vec![Ok((Wanted::parse(filter).unwrap(), options))];
+        let subscribe = Subscribe { packet_id: 96, identifier, filters };
+        self.send(connection, Packet::Subscribe(Box::new(subscribe)));
+    }
+
     /// Asks for a filter without waiting for the answer.
     pub(super) fn subscribe_later(&mut self, connection: ConnectionId, filter: &str, qos: Qos) -> Vec<Sent> {
         let options = Options { qos, ..Options::default() };
