@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gatehouse_model::{Clock, Moment, Randomness};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::{Core, Restored};
 use crate::doorway::Doorway;
-use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Reception, listen};
+use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Listener, Reception, listen};
 use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest, RevokeError};
 use crate::statistics::{Counters, Statistics};
 use crate::store::{Snapshot, Store, StoreError};
@@ -91,7 +90,7 @@ impl Broker {
     /// When the store fails, or a task of the broker dies.
     pub async fn run(
         self,
-        listeners: Vec<TcpListener>,
+        listeners: impl IntoIterator<Item = impl Into<Listener>>,
         shutdown: CancellationToken,
     ) -> Result<(), BrokerError> {
         let Self { parts, requests, reception: for_doorways, counters, started } = self;
@@ -126,7 +125,7 @@ impl Broker {
         for_doorways.send_replace(Some(Arc::downgrade(&reception)));
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(listen(listener, Arc::clone(&reception), stop.clone()));
+            accepting.spawn(listen(listener.into(), Arc::clone(&reception), stop.clone()));
         }
         let mut hub = tokio::spawn(hub.run(stop.clone()));
         let outcome = tokio::select! {

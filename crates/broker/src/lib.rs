@@ -37,6 +37,7 @@ mod store;
 pub use access::{Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode};
 pub use broker::{Broker, BrokerError, BrokerHandle, Parts};
 pub use doorway::{Doorway, DoorwayPlace, NoPlace};
+pub use edge::Listener;
 pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
 pub use rights::{MAX_PATTERNS, PatternError, Rights, RightsSet, TopicPattern};
 pub use settings::Settings;

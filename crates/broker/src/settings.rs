@@ -16,7 +16,8 @@ pub struct Settings {
     /// Connections from one address (IPv6: one /64 network) that have not logged in, so that one machine cannot fill the
     /// line. More than the clients that run on one machine and come back at once.
     pub max_newcomers_of_one_address: usize,
-    /// How long a client may take from connecting to a whole CONNECT packet.
+    /// How long a client may take from connecting to a whole CONNECT packet. With TLS, its handshake has as long again
+    /// before.
     pub handshake_time: Duration,
     /// How long a login may wait for its turn and be checked. Longer than it takes to check all clients of a house one
     /// after the other, which is what happens when they all come back after a power cut.

@@ -32,6 +32,8 @@ pub struct Statistics {
     pub bytes_sent: u64,
     /// Connections closed because of what the client sent.
     pub protocol_errors: u64,
+    /// Connections whose TLS handshake failed or was not done in time.
+    pub tls_failures: u64,
     /// Logins refused.
     pub logins_refused: u64,
     /// Logins whose client closed the connection while it waited for its turn.
@@ -58,6 +60,7 @@ pub(crate) struct Counters {
     pub(crate) protocol_errors: AtomicU64,
     /// Protocol errors before the core knew of the connection.
     pub(crate) handshake_errors: AtomicU64,
+    pub(crate) tls_failures: AtomicU64,
     pub(crate) logins_refused: AtomicU64,
     pub(crate) logins_abandoned: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
@@ -90,6 +93,7 @@ impl Counters {
             bytes_received: read(&self.bytes_received),
             bytes_sent: read(&self.bytes_sent),
             protocol_errors: read(&self.protocol_errors) + read(&self.handshake_errors),
+            tls_failures: read(&self.tls_failures),
             logins_refused: read(&self.logins_refused),
             logins_abandoned: read(&self.logins_abandoned),
             connections_refused: read(&self.connections_refused),

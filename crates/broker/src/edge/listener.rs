@@ -9,12 +9,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Door;
 use super::connection::serve;
 use super::newcomers::{Newcomer, Newcomers};
+use super::tls;
 use crate::statistics::Counters;
 
 /// First pause after a failed accept. Running out of file descriptors (EMFILE) fails at once and again and again, so
@@ -23,6 +25,34 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Longest pause: a client that waits for its turn notices nothing yet.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A socket on which clients come in, with or without TLS.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Listener {
+    /// Clients speak TLS on this socket, and MQTT within. Certificates, the versions of TLS, and whether clients have to
+    /// show a certificate are in `config`; what it resolves may change while the broker runs.
+    pub fn secure(socket: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Self { socket, tls: Some(config) }
+    }
+}
+
+/// Clients speak MQTT on this socket, for everybody on the way to read.
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Self { socket, tls: None }
+    }
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { socket, tls } = self;
+        f.debug_struct("Listener").field("socket", socket).field("is_secure", &tls.is_some()).finish()
+    }
+}
 
 /// What all ways in share: listeners and doorways.
 pub(crate) struct Reception {
@@ -52,6 +82,8 @@ impl Reception {
 
     /// Takes a place for a connection from `peer`, or gives nothing and counts the refusal when there is none.
     pub(crate) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
+        // A socket that takes IPv4 and IPv6 writes IPv4 addresses as IPv6; the log, limits and logins know one way.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             Counters::add(&self.door.counters.connections_refused, 1);
             tracing::debug!(%peer, "refusing a connection: there are as many as there may be");
@@ -65,7 +97,7 @@ impl Reception {
         Some(Place { reception: Arc::clone(self), peer, newcomer, permit })
     }
 
-    fn welcome(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+    fn welcome(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr, tls: Option<&Arc<ServerConfig>>) {
         let Some(place) = self.admit(peer) else { return };
         // Without it the small packets of QoS 1 wait for each other (Nagle's algorithm against delayed
         // acknowledgements): 60,000 messages took 40 s instead of one.
@@ -73,17 +105,21 @@ impl Reception {
             tracing::debug!(%peer, %error, "the connection broke before it was served");
             return;
         }
-        self.tasks.spawn(async move {
-            let (reader, writer) = stream.split();
-            place.serve(reader, writer).await;
-        });
+        // Two kinds of tasks, so that TLS costs those nothing who come without.
+        match tls {
+            Some(config) => drop(self.tasks.spawn(tls::serve(place, stream, Arc::clone(config)))),
+            None => drop(self.tasks.spawn(async move {
+                let (reader, writer) = stream.split();
+                place.serve(reader, writer).await;
+            })),
+        }
     }
 }
 
 /// One of the connections that there may be. It counts until it is dropped or has been served.
 pub(crate) struct Place {
     pub(crate) reception: Arc<Reception>,
-    peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     newcomer: Newcomer,
     permit: OwnedSemaphorePermit,
 }
@@ -107,17 +143,18 @@ impl Place {
 }
 
 /// Accepts until `shutdown`. Errors of accept are survived, since none of them says that the next one fails too.
-pub(crate) async fn listen(listener: TcpListener, reception: Arc<Reception>, shutdown: CancellationToken) {
+pub(crate) async fn listen(listener: Listener, reception: Arc<Reception>, shutdown: CancellationToken) {
+    let Listener { socket, tls } = listener;
     let mut pause = FIRST_PAUSE;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted,
             () = shutdown.cancelled() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
                 pause = FIRST_PAUSE;
-                reception.welcome(stream, peer);
+                reception.welcome(stream, peer, tls.as_ref());
             }
             // The client gave up while it waited: nothing is wrong with the listener.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

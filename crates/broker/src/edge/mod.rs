@@ -8,8 +8,10 @@ mod newcomers;
 mod outbox;
 mod outlet;
 mod revocations;
+mod tls;
 
 pub(crate) use door::Door;
 pub(crate) use hub::{Hub, HubState, INBOUND_BATCHES, Inbound};
+pub use listener::Listener;
 pub(crate) use listener::{Place, Reception, listen};
 pub(crate) use revocations::Revocations;

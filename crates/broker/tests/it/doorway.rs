@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use gatehouse_broker::{NoPlace, Settings};
+use gatehouse_broker::{Listener, NoPlace, Settings};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,7 @@ async fn a_doorway_that_was_handed_out_early_waits_for_the_broker() {
     tokio::task::yield_now().await;
     assert!(!early.is_finished());
     let shutdown = CancellationToken::new();
-    let running = tokio::spawn(broker.run(Vec::new(), shutdown.clone()));
+    let running = tokio::spawn(broker.run(Vec::<Listener>::new(), shutdown.clone()));
     assert_eq!(within(early).await.unwrap(), Ok(()));
     shutdown.cancel();
     within(running).await.unwrap().unwrap();

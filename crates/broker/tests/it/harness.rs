@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gatehouse_broker::{
-    Authenticator, Broker, BrokerHandle, Identity, Login, LoginError, MemoryStore, OpenGuard, Parts, Rights,
-    Settings,
+    Authenticator, Broker, BrokerHandle, Identity, Listener, Login, LoginError, MemoryStore, OpenGuard,
+    Parts, Rights, Settings,
 };
 use gatehouse_model::{SeededRandomness, SystemClock, TopicFilter};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 /// How long a test waits for what has to happen. It is reached only by a test that fails.
@@ -92,6 +93,18 @@ impl House {
         Self { address, handle, shutdown, running }
     }
 
+    /// A broker that listens a second time, with TLS; gives where.
+    pub(crate) async fn secure(settings: Settings, config: Arc<ServerConfig>) -> (Self, SocketAddr) {
+        let (broker, handle) = Broker::new(parts(settings, Arc::new(Users)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let secure = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, secure_address) = (listener.local_addr().unwrap(), secure.local_addr().unwrap());
+        let listeners = [Listener::from(listener), Listener::secure(secure, config)];
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(broker.run(listeners, shutdown.clone()));
+        (Self { address, handle, shutdown, running }, secure_address)
+    }
+
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         within(self.running).await.unwrap().unwrap();
@@ -135,12 +148,12 @@ pub(crate) fn connect_packet(client_id: &str) -> Vec<u8> {
     packet(0x10, &body.concat())
 }
 
-/// A connection as bytes.
-pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+/// A connection as bytes: a socket, or TLS on one.
+pub(crate) struct Raw<S = TcpStream> {
+    pub(crate) stream: S,
 }
 
-impl Raw {
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         within(self.stream.write_all(bytes)).await.unwrap();
     }

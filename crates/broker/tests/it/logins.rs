@@ -102,3 +102,34 @@ async fn who_has_not_logged_in_may_come_only_so_often_at_once() {
     house.client("third").await.ping().await;
     house.stop().await;
 }
+
+/// Whoever checks logins slows down addresses that fail, and must know one by one name.
+struct Addresses(std::sync::Mutex<Vec<String>>);
+
+#[async_trait]
+impl Authenticator for Addresses {
+    async fn authenticate(&self, login: Login<'_>) -> Result<Identity, LoginError> {
+        self.0.lock().unwrap().push(login.peer.to_string());
+        Err(LoginError::BadCredentials)
+    }
+
+    async fn recall(&self, _user: &str, _client_id: &str) -> Result<Option<Rights>, LoginError> {
+        Ok(None)
+    }
+}
+
+/// A socket that takes IPv4 and IPv6 writes the former as the latter.
+#[tokio::test]
+async fn an_address_is_the_same_whichever_way_it_is_written() {
+    let addresses = Arc::new(Addresses(std::sync::Mutex::default()));
+    let house = House::with_authenticator(Settings::default(), addresses.clone()).await;
+    for peer in ["192.0.2.1:1000", "[::ffff:192.0.2.1]:1000", "[2001:db8::1]:1000"] {
+        let place = within(house.handle.doorway().admit(peer.parse().unwrap())).await.unwrap();
+        let (mut ours, theirs) = tokio::io::duplex(1_024);
+        let served = tokio::spawn(place.serve(theirs));
+        tokio::io::AsyncWriteExt::write_all(&mut ours, &connect_packet("c")).await.unwrap();
+        within(served).await.unwrap();
+    }
+    assert_eq!(*addresses.0.lock().unwrap(), ["192.0.2.1:1000", "192.0.2.1:1000", "[2001:db8::1]:1000"]);
+    house.stop().await;
+}

@@ -9,3 +9,4 @@ mod harness;
 mod logins;
 mod network;
 mod statements;
+mod tls;
