@@ -18,6 +18,7 @@ pub mod accounts;
 mod api;
 mod connection;
 mod headers;
+mod insecure;
 pub mod live;
 mod places;
 mod ports;
@@ -32,4 +33,4 @@ pub use ports::{
     ByteStream, CommandRefused, Commander, HistoryProblem, HistoryReader, MqttDoor, MqttPlace, MqttRefusal,
     Ports, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
-pub use serve::{DashboardError, serve};
+pub use serve::{DashboardError, Listeners, serve};

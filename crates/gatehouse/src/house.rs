@@ -12,7 +12,7 @@ use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
 use gatehouse_board::{Bridge, BridgeParts};
 use gatehouse_broker::{Broker, BrokerHandle, LocalClient, MemoryStore, Parts, Settings, Subscription};
-use gatehouse_dashboard::{Accounts, LiveHouse, Ports};
+use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports};
 use gatehouse_history::History;
 use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
 use tokio::net::TcpListener;
@@ -232,9 +232,12 @@ impl Joints {
             demo: self.demo,
             mqtt_port,
             setup_hint: self.setup_hint.clone(),
+            ca_certificate: None,
         };
         running.lifecycle.start(DASHBOARD, |stop| async move {
-            gatehouse_dashboard::serve(http, ports, stop).await.context("the dashboard failed")
+            gatehouse_dashboard::serve(Listeners { http, https: None }, ports, stop)
+                .await
+                .context("the dashboard failed")
         });
     }
 

@@ -1,6 +1,6 @@
 //! What handlers ask of a request: who sent it, what it names, what it carries.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,34 +17,30 @@ use crate::accounts::SessionToken;
 use crate::live::Lookup;
 use crate::{Role, User};
 
-/// Name of the cookie that holds the session token.
-pub(super) const SESSION_COOKIE: &str = "gatehouse_session";
-
-/// The address that a connection comes from.
+/// Where a connection comes from, and how. Without a listener, as in tests, it is nowhere.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    /// Its address.
+    pub(crate) address: SocketAddr,
+    /// Whether it came by TLS, so that nobody on the way can read it.
+    pub(crate) is_secure: bool,
+}
 
-/// The peer's address, or the unspecified one when the transport names none.
-pub(super) struct PeerAddress(pub(super) IpAddr);
-
-impl<S: Sync> FromRequestParts<S> for PeerAddress {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
-        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.0.ip())))
+impl Peer {
+    /// Name of the cookie that holds the session token. It has to be another one with TLS: a browser keeps cookies for
+    /// a host whatever the port and the scheme, does not let a page without TLS replace a cookie that was set with it,
+    /// and by the prefix `__Host-` makes sure that it was (RFC 6265bis section 4.1.3.2).
+    pub(super) fn session_cookie(self) -> &'static str {
+        if self.is_secure { "__Host-gatehouse_session" } else { "gatehouse_session" }
     }
 }
 
-/// The peer's address and port, or unspecified ones when the transport names none.
-pub(crate) struct PeerSocket(pub(crate) SocketAddr);
-
-impl<S: Sync> FromRequestParts<S> for PeerSocket {
+impl<S: Sync> FromRequestParts<S> for Peer {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
-        Ok(Self(peer.map_or((Ipv4Addr::UNSPECIFIED, 0).into(), |info| info.0.0)))
+        let nowhere = Self { address: (Ipv4Addr::UNSPECIFIED, 0).into(), is_secure: false };
+        Ok(parts.extensions.get::<ConnectInfo<Self>>().map_or(nowhere, |info| info.0))
     }
 }
 
@@ -58,7 +54,8 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = session_token(&parts.headers).ok_or_else(ApiError::not_logged_in)?;
+        let Ok(peer) = Peer::from_request_parts(parts, app).await;
+        let token = session_token(&parts.headers, peer).ok_or_else(ApiError::not_logged_in)?;
         let user = app.accounts.find_session(&token).await?.ok_or_else(ApiError::not_logged_in)?;
         Ok(Self { user, token })
     }
@@ -86,12 +83,12 @@ impl FromRequestParts<Arc<App>> for MaySwitch {
 
 /// The session token in the request's cookies. More than one cookie of the name may come (from a page on another port
 /// of the same host); the first that has the form of a token counts.
-pub(super) fn session_token(headers: &HeaderMap) -> Option<SessionToken> {
+pub(super) fn session_token(headers: &HeaderMap, peer: Peer) -> Option<SessionToken> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|value| value.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
-        .filter(|(name, _)| *name == SESSION_COOKIE)
+        .filter(|(name, _)| *name == peer.session_cookie())
         .find_map(|(_, value)| SessionToken::parse(value))
 }
 

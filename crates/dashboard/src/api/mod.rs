@@ -15,8 +15,9 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::{CACHE_CONTROL, HeaderValue};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -29,7 +30,7 @@ use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 
 pub(crate) use error::ApiError;
-pub(crate) use extract::{Peer, PeerSocket};
+pub(crate) use extract::Peer;
 
 use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
 use crate::{Accounts, Commander, HistoryReader, LiveHouse, MqttDoor, Ports, headers, web, websocket};
@@ -52,6 +53,7 @@ pub(crate) struct App {
     demo: bool,
     mqtt_port: u16,
     setup_hint: String,
+    ca_certificate: Option<String>,
     event_streams: Arc<Semaphore>,
     /// Turns for ending WebSockets in order.
     pub(crate) goodbyes: Arc<Semaphore>,
@@ -72,6 +74,7 @@ impl App {
             demo,
             mqtt_port,
             setup_hint,
+            ca_certificate,
         } = ports;
         let event_streams = Arc::new(Semaphore::new(events::MAX_EVENT_STREAMS));
         Self {
@@ -85,6 +88,7 @@ impl App {
             demo,
             mqtt_port,
             setup_hint,
+            ca_certificate,
             event_streams,
             goodbyes: Arc::new(Semaphore::new(websocket::MAX_GOODBYES)),
             shutdown,
@@ -106,6 +110,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/history/{device}/{property}", get(history::history))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/mqtt", get(websocket::open))
+        .route("/ca.crt", get(certificate))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(middleware::from_fn(never_store))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -148,6 +153,17 @@ fn explain_panic(carried: Box<dyn Any + Send>) -> Response {
 #[utoipa::path(get, path = "/health", tag = "gateway", responses((status = 200, body = Health)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
+}
+
+/// The certificate of the gateway's own authority, to be installed on phones and computers that are to trust it. It is
+/// public: every connection with TLS shows what it has signed.
+async fn certificate(State(app): State<Arc<App>>) -> Result<impl IntoResponse, ApiError> {
+    let Some(pem) = app.ca_certificate.clone() else {
+        let message =
+            "This gateway has no authority of its own: its certificate comes from elsewhere, or it has none.";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "no_authority", message));
+    };
+    Ok(([(CONTENT_TYPE, "application/x-x509-ca-cert")], pem))
 }
 
 /// This description.

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, SET_COOKIE};
 use axum::response::{AppendHeaders, IntoResponse};
 
-use super::extract::{Body, PeerAddress, SESSION_COOKIE, session_token};
+use super::extract::{Body, Peer, session_token};
 use super::{ApiError, App};
-use crate::accounts::{SESSION_LONGEST, SessionToken, SetupError};
+use crate::accounts::{SESSION_LONGEST, SetupError};
 use crate::wire::{ApiErrorBody, LoginRequest, Session, SessionUser, SetupRequest};
 use crate::{LogIn, User};
 
@@ -18,9 +18,10 @@ use crate::{LogIn, User};
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Session)))]
 pub(super) async fn session(
     State(app): State<Arc<App>>,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<Json<Session>, ApiError> {
-    let user = match session_token(&headers) {
+    let user = match session_token(&headers, peer) {
         Some(token) => app.accounts.find_session(&token).await?,
         None => None,
     };
@@ -40,13 +41,13 @@ pub(super) async fn session(
 )]
 pub(super) async fn set_up(
     State(app): State<Arc<App>>,
-    PeerAddress(address): PeerAddress,
+    peer: Peer,
     Body(SetupRequest { code, name, password }): Body<SetupRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let user = app.accounts.complete_setup(&code, &name, &password, address).await;
+    let user = app.accounts.complete_setup(&code, &name, &password, peer.address.ip()).await;
     let user = user.map_err(|error| explain_setup(&app, error))?;
     tracing::info!(user = %user.name, "the gateway is set up");
-    welcome(&app, &user, StatusCode::CREATED).await
+    welcome(&app, &user, peer, StatusCode::CREATED).await
 }
 
 /// What went wrong, and the command on the gateway that helps.
@@ -78,13 +79,13 @@ fn explain_setup(app: &App, error: SetupError) -> ApiError {
 )]
 pub(super) async fn log_in(
     State(app): State<Arc<App>>,
-    PeerAddress(address): PeerAddress,
+    peer: Peer,
     Body(LoginRequest { name, password }): Body<LoginRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    match app.accounts.log_in(&name, password.as_bytes(), address).await? {
-        LogIn::Welcome(user) => welcome(&app, &user, StatusCode::OK).await,
+    match app.accounts.log_in(&name, password.as_bytes(), peer.address.ip()).await? {
+        LogIn::Welcome(user) => welcome(&app, &user, peer, StatusCode::OK).await,
         LogIn::Wrong => {
-            tracing::debug!(%address, "a wrong log-in");
+            tracing::debug!(peer = %peer.address, "a wrong log-in");
             Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_login", "Name or password is wrong."))
         }
         LogIn::TooManyTries { retry_after } => Err(ApiError::too_many_tries(retry_after)),
@@ -95,25 +96,36 @@ pub(super) async fn log_in(
 #[utoipa::path(post, path = "/api/v1/logout", tag = "session", responses((status = 204)))]
 pub(super) async fn log_out(
     State(app): State<Arc<App>>,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
-    if let Some(token) = session_token(&headers) {
+    if let Some(token) = session_token(&headers, peer) {
         app.accounts.end_session(&token).await?;
     }
-    let cookie = format!("{SESSION_COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
-    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)])))
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie(peer, "", 0))])))
 }
 
-async fn welcome(app: &App, user: &User, status: StatusCode) -> Result<impl IntoResponse + use<>, ApiError> {
+async fn welcome(
+    app: &App,
+    user: &User,
+    peer: Peer,
+    status: StatusCode,
+) -> Result<impl IntoResponse + use<>, ApiError> {
     let token = app.accounts.start_session(user).await?;
     let session = describe(app, Some(user)).await?;
-    Ok((status, AppendHeaders([(SET_COOKIE, cookie(&token))]), Json(session)))
+    Ok((
+        status,
+        AppendHeaders([(SET_COOKIE, cookie(peer, token.as_str(), SESSION_LONGEST.as_secs()))]),
+        Json(session),
+    ))
 }
 
-/// Scripts cannot read it, other sites cannot make the browser send it, and it ends with the session at the latest.
-fn cookie(token: &SessionToken) -> String {
-    let (token, seconds) = (token.as_str(), SESSION_LONGEST.as_secs());
-    format!("{SESSION_COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}")
+/// Scripts cannot read it, other sites cannot make the browser send it, it ends with the session at the latest, and one
+/// that was given with TLS is never sent without.
+fn cookie(peer: Peer, token: &str, seconds: u64) -> String {
+    let name = peer.session_cookie();
+    let secure = if peer.is_secure { "; Secure" } else { "" };
+    format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}")
 }
 
 async fn describe(app: &App, user: Option<&User>) -> Result<Session, ApiError> {

@@ -2,6 +2,7 @@
 
 mod events;
 mod house;
+mod https;
 mod mqtt;
 mod page;
 mod server;

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::server::create_response_with_body;
 
-use crate::api::{ApiError, App, PeerSocket};
+use crate::api::{ApiError, App, Peer};
 use crate::connection::Connection;
 use crate::{MqttPlace, MqttRefusal};
 use stream::WebSocket;
@@ -54,7 +54,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// MQTT in the browser, which are such pages of other sites, would be shut out by a check.
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
-    PeerSocket(peer): PeerSocket,
+    peer: Peer,
     request: Request,
 ) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
@@ -65,7 +65,7 @@ pub(crate) async fn open(
     let subprotocol = choose(request.headers()).ok_or_else(no_subprotocol)?;
     response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     let upgrade = upgrade.ok_or_else(|| not_a_websocket("This connection cannot be upgraded."))?;
-    let place = app.mqtt_door.admit(peer).await.map_err(refuse)?;
+    let place = app.mqtt_door.admit(peer.address).await.map_err(refuse)?;
     let goodbyes = Arc::clone(&app.goodbyes);
     // It belongs to the broker from here on, which ends it when it stops: after the page, so that MQTT clients of both
     // doors are told goodbye alike.
@@ -97,7 +97,7 @@ async fn hand_over(upgrade: OnUpgrade, place: Box<dyn MqttPlace>, goodbyes: Arc<
         tracing::error!("a WebSocket came by a connection of an unknown kind and is closed");
         return;
     };
-    let mut stream = WebSocket::new(parts.io.into_inner().into_stream(), parts.read_buf);
+    let mut stream = WebSocket::new(parts.io.into_inner().into_socket(), parts.read_buf);
     place.serve(&mut stream).await;
     if let Ok(_turn) = goodbyes.try_acquire() {
         stream.say_goodbye().await;

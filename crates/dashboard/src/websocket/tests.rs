@@ -44,15 +44,17 @@ fn take(bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, Vec<Heard>) {
 
 fn violation(bytes: &[u8]) -> Option<CloseCode> {
     let (_, heard) = take(bytes, &[usize::MAX]);
-    let codes = heard.iter().filter_map(|heard| match heard {
-        Heard::Violation(code, _) => Some(*code),
+    match heard.last() {
+        Some(Heard::Violation(code, _)) => Some(*code),
         _ => None,
-    });
-    codes.last()
+    }
 }
 
-/// Messages, each a list of fragments, with a ping before each fragment that has one.
-fn messages() -> impl Strategy<Value = Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>> {
+/// The payload of a fragment, and that of a ping before it.
+type Fragment = (Vec<u8>, Option<Vec<u8>>);
+
+/// Messages in fragments.
+fn messages() -> impl Strategy<Value = Vec<Vec<Fragment>>> {
     let payload = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..20),
         prop::collection::vec(any::<u8>(), 120..135),

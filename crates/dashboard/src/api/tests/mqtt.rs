@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::server::{ask, start};
@@ -28,25 +28,36 @@ fn frame(payload: &[u8]) -> Vec<u8> {
 /// Asks for `/mqtt` and gives the connection with the head of the answer.
 async fn knock(address: SocketAddr, headers: &[(&str, &str)]) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = knock_on(&mut stream, headers).await;
+    (stream, head)
+}
+
+async fn knock_on(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), headers: &[(&str, &str)]) -> String {
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     stream.write_all(format!("GET /mqtt HTTP/1.1\r\n{lines}\r\n").as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
     }
-    (stream, String::from_utf8(head).unwrap().to_lowercase())
+    String::from_utf8(head).unwrap().to_lowercase()
 }
 
 /// Opens a WebSocket for MQTT.
 async fn open(address: SocketAddr) -> TcpStream {
-    let mut headers = HANDSHAKE.to_vec();
-    headers.push(("Sec-WebSocket-Protocol", "mqtt"));
-    let (stream, head) = knock(address, &headers).await;
-    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    open_on(&mut stream).await;
     stream
 }
 
-async fn assert_echo(stream: &mut TcpStream) {
+/// Opens a WebSocket for MQTT on a connection.
+pub(super) async fn open_on(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let mut headers = HANDSHAKE.to_vec();
+    headers.push(("Sec-WebSocket-Protocol", "mqtt"));
+    let head = knock_on(stream, &headers).await;
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+}
+
+pub(super) async fn assert_echo(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     stream.write_all(&frame(b"hello")).await.unwrap();
     let mut answer = [0; 7];
     stream.read_exact(&mut answer).await.unwrap();

@@ -9,12 +9,15 @@ use tokio::task::JoinHandle;
 
 use super::world::{Mood, World};
 use crate::places::MAX_CONNECTIONS_PER_ADDRESS;
-use crate::{DashboardError, Role, serve};
+use crate::{DashboardError, Listeners, Role, serve};
 
 pub(super) async fn start(world: &World) -> (SocketAddr, JoinHandle<Result<(), DashboardError>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (address, tokio::spawn(serve(listener, world.ports(), world.shutdown.clone())))
+    (
+        address,
+        tokio::spawn(serve(Listeners { http: listener, https: None }, world.ports(), world.shutdown.clone())),
+    )
 }
 
 /// Sends a request and reads until `end` has come.

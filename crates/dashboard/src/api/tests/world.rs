@@ -159,6 +159,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) shutdown: CancellationToken,
     pub(super) router: Router,
+    pub(super) ca_certificate: Option<String>,
     _folder: tempfile::TempDir,
 }
 
@@ -181,6 +182,7 @@ impl World {
             clock,
             shutdown,
             router: Router::new(),
+            ca_certificate: None,
             _folder: folder,
         };
         world.router = router(App::new(world.ports(), world.shutdown.clone()));
@@ -199,6 +201,7 @@ impl World {
             demo: true,
             mqtt_port: 1883,
             setup_hint: "gatehouse setup-code --data-dir /srv/casa".to_owned(),
+            ca_certificate: self.ca_certificate.clone(),
         }
     }
 
@@ -233,7 +236,7 @@ impl World {
         let body = json!({ "name": name, "password": password });
         let mut request = request(Method::POST, "/api/v1/login", "", Some(body));
         let address: SocketAddr = format!("{from}:50000").parse().unwrap();
-        request.extensions_mut().insert(ConnectInfo(Peer(address)));
+        request.extensions_mut().insert(ConnectInfo(Peer { address, is_secure: false }));
         Answer::read(self.send(request).await).await
     }
 }
