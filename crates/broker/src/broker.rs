@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::core::{Core, Restored};
 use crate::doorway::Doorway;
 use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Listener, Reception, listen};
-use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest, RevokeError};
+use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest, NewRights, RevokeError};
 use crate::statistics::{Counters, Statistics};
 use crate::store::{Snapshot, Store, StoreError};
-use crate::{Authenticator, LoginError, PublishGuard, Settings};
+use crate::{Authenticator, LoginError, PublishGuard, Rights, Settings};
 
 /// How long connections may take at the end to write their last bytes. The broker promises to be gone in a second.
 const LAST_WORDS: Duration = Duration::from_millis(700);
@@ -204,6 +204,25 @@ impl BrokerHandle {
         let request = LocalRequest::Revoke { user: user.into(), reply };
         self.requests.send(request).await.map_err(|_| RevokeError::Closed)?;
         // Nothing refuses a revocation: an answer means that it is done.
+        answer.await.map(drop).map_err(|_| RevokeError::Closed)
+    }
+
+    /// Gives a user other rights, in every session: `rights` gives those for a client identifier. They hold at once, for
+    /// publishing, subscribing, wills and deliveries, without a reconnect: a subscription to what may not be received
+    /// any more stays and gets nothing, and what waits for the client and is not its own any more is dropped. A login
+    /// of the user that is being checked meanwhile is refused, since it may have found the former rights.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn set_rights(
+        &self,
+        user: &str,
+        rights: impl Fn(&str) -> Rights + Send + 'static,
+    ) -> Result<(), RevokeError> {
+        let (reply, answer) = oneshot::channel();
+        let rights = NewRights(Box::new(rights));
+        let request = LocalRequest::Rights { user: user.into(), rights, reply };
+        self.requests.send(request).await.map_err(|_| RevokeError::Closed)?;
         answer.await.map(drop).map_err(|_| RevokeError::Closed)
     }
 

@@ -10,8 +10,8 @@ use futures_util::Stream;
 use gatehouse_model::{Message, Qos, TopicFilter};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Refusal;
 use crate::local_queue::LocalQueue;
+use crate::{Refusal, Rights};
 
 /// Requests of in-process clients that wait for the hub. A full channel makes the caller wait, so nothing is lost.
 pub(crate) const LOCAL_REQUESTS: usize = 1_024;
@@ -47,9 +47,34 @@ pub enum RevokeError {
 /// What an in-process client asks of the hub.
 #[derive(Debug)]
 pub(crate) enum LocalRequest {
-    Publish { message: Box<Message>, reply: oneshot::Sender<Result<(), Box<Refusal>>> },
-    Revoke { user: Arc<str>, reply: oneshot::Sender<Result<(), Box<Refusal>>> },
-    Subscribe { filters: Vec<(TopicFilter, Qos)>, part: Arc<str>, reply: oneshot::Sender<Subscription> },
+    Publish {
+        message: Box<Message>,
+        reply: oneshot::Sender<Result<(), Box<Refusal>>>,
+    },
+    Revoke {
+        user: Arc<str>,
+        reply: oneshot::Sender<Result<(), Box<Refusal>>>,
+    },
+    /// The user has other rights now: those that the function gives for each client identifier.
+    Rights {
+        user: Arc<str>,
+        rights: NewRights,
+        reply: oneshot::Sender<Result<(), Box<Refusal>>>,
+    },
+    Subscribe {
+        filters: Vec<(TopicFilter, Qos)>,
+        part: Arc<str>,
+        reply: oneshot::Sender<Subscription>,
+    },
+}
+
+/// Gives the rights of a session, by its client identifier.
+pub(crate) struct NewRights(pub(crate) Box<dyn Fn(&str) -> Rights + Send>);
+
+impl std::fmt::Debug for NewRights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewRights")
+    }
 }
 
 /// A part of the gateway as a client of the broker. Cheap to clone.

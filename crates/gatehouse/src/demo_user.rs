@@ -5,20 +5,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use gatehouse_dashboard::accounts::random_password;
 use gatehouse_dashboard::{Accounts, Role};
-use gatehouse_model::Randomness;
 
 use crate::banner::DemoUser;
 use crate::paths::DEMO_PASSWORD_FILE;
 use crate::system::SystemRandomness;
 
 const NAME: &str = "demo";
-
-/// Letters and digits that nobody mixes up when typing them into a phone.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-
-/// Characters of the password: 80 bits.
-const PASSWORD_LENGTH: usize = 16;
 
 /// Makes the user at the first start. Its password is random and kept in a file that only the owner can read, so that
 /// it can be shown again and a phone that was connected yesterday still is.
@@ -30,7 +24,7 @@ pub(crate) async fn prepare(accounts: &Accounts, directory: &Path) -> anyhow::Re
         let is_known = accounts.verify(NAME, password.as_bytes()).await?.is_some();
         return Ok(DemoUser { name: NAME.to_owned(), password: is_known.then_some(password) });
     }
-    let password = make_password();
+    let password = random_password(&SystemRandomness);
     if exists {
         accounts.set_password(NAME, &password).await?;
     } else {
@@ -39,12 +33,6 @@ pub(crate) async fn prepare(accounts: &Accounts, directory: &Path) -> anyhow::Re
     keep(&file, &password)
         .with_context(|| format!("the demonstration's password cannot be kept in {}", file.display()))?;
     Ok(DemoUser { name: NAME.to_owned(), password: Some(password) })
-}
-
-fn make_password() -> String {
-    let mut bytes = [0; PASSWORD_LENGTH];
-    SystemRandomness.fill(&mut bytes);
-    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 
 fn keep(file: &Path, password: &str) -> std::io::Result<()> {

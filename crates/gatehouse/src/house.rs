@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::system::SystemRandomness;
 use crate::wiring::{
-    AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, end_revoked_sessions,
+    AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -109,15 +109,14 @@ impl House {
                 "clients without a name and a password are let in with the rights `{set}` ([broker] anonymous)"
             );
         }
-        let anonymous_rights = anonymous.as_deref().and_then(|set| config.rights.get(set)).cloned();
-        let logins = AccountLogins::new(accounts.clone(), anonymous_rights);
+        let logins = AccountLogins::new(accounts.clone(), config.rights, anonymous.as_deref());
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
-        let broker = start_broker(&mut lifecycle, mqtt, settings, logins, guard.clone(), &clock);
+        let broker = start_broker(&mut lifecycle, mqtt, settings, logins.clone(), guard.clone(), &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let mut running = Running { lifecycle, guard, voice, accounts, history };
         let setup_hint = paths::setup_code_command(directory);
-        let joints = Joints { broker, scheme, info, clock, demo, setup_hint, anonymous };
+        let joints = Joints { broker, scheme, info, clock, demo, setup_hint, anonymous, logins };
         let started = async {
             let mqtt = mqtt_address?;
             let banner = joints.banner(&running.accounts, &http, mqtt, directory).await?;
@@ -143,6 +142,7 @@ struct Joints {
     setup_hint: String,
     /// The rights set of clients without a name, if they are let in.
     anonymous: Option<String>,
+    logins: AccountLogins,
 }
 
 impl Joints {
@@ -173,8 +173,8 @@ impl Joints {
         http: TcpListener,
         mqtt_port: u16,
     ) -> anyhow::Result<()> {
-        let (accounts, broker) = (running.accounts.clone(), self.broker.clone());
-        running.lifecycle.start(REVOCATION, |stop| end_revoked_sessions(accounts, broker, stop));
+        let (accounts, logins, broker) = (running.accounts.clone(), self.logins.clone(), self.broker.clone());
+        running.lifecycle.start(REVOCATION, |stop| enforce_changes(accounts, logins, broker, stop));
         running.voice.say_status(false).await?;
         running.voice.say_info(&self.info).await?;
         self.start_history(running).await?;

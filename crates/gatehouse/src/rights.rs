@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use gatehouse_broker::RightsSet;
 
-/// Names of the sets that are always there, each with what it allows.
-pub(crate) const BUILT_IN: [(&str, fn() -> RightsSet); 3] =
-    [("admin", RightsSet::admin), ("operator", RightsSet::operator), ("viewer", RightsSet::viewer)];
+/// Names of the sets that are always there.
+pub(crate) const BUILT_IN: [&str; 3] = ["admin", "operator", "viewer"];
 
 /// Rights sets by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +16,8 @@ pub(crate) struct RightsSets {
 /// The built-in ones alone.
 impl Default for RightsSets {
     fn default() -> Self {
-        Self { by_name: BUILT_IN.iter().map(|(name, set)| ((*name).to_owned(), set())).collect() }
+        let sets = [RightsSet::admin(), RightsSet::operator(), RightsSet::viewer()];
+        Self { by_name: BUILT_IN.map(str::to_owned).into_iter().zip(sets).collect() }
     }
 }
 

@@ -12,9 +12,9 @@ use super::outgoing::Outgoing;
 use super::sessions::{ConnectionId, Gauge, Link, Replay, Session};
 use super::timers::Timer;
 use super::{Action, Core};
-use crate::Identity;
 use crate::codec::{ConnAck, Connect, Encoder, Reason, Version, Will};
 use crate::store::{Change, KeptWill, Ticket};
+use crate::{Identity, Rights};
 
 /// A keep-alive that is missed by half is a client that is gone. [MQTT-3.1.2-22]
 const SILENCE_PERCENT: u64 = 150;
@@ -334,6 +334,17 @@ impl Core {
             self.end_session(now, key);
         }
         self.journal.since(mark)
+    }
+
+    /// Gives every session of a user other rights, by its client identifier. Subscriptions stay; what may not be
+    /// received is left out when it is routed, or taken from the queue.
+    pub(crate) fn set_rights(&mut self, user: &str, rights: impl Fn(&str) -> Rights) {
+        for key in self.sessions.keys_of(user) {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.rights = rights(&session.client_id);
+            }
+        }
+        self.routes.forget();
     }
 
     /// Ends a session with everything that belongs to it. A will that was waiting is published. [MQTT-3.1.2-8]

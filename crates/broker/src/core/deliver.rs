@@ -326,8 +326,10 @@ impl Core {
                 let number = delivery.number;
                 let lasts = session.lasts() && delivery.qos != Qos::AtMostOnce;
                 let expired = delivery.expiry_left(now).is_err();
+                // The rights may have changed while it waited.
+                let allowed = session.rights.may_receive(&delivery.message.topic);
                 let before = session.staged_bytes();
-                if !expired && send_first(now, session, delivery, None).is_ok() {
+                if allowed && !expired && send_first(now, session, delivery, None).is_ok() {
                     self.staged += session.staged_bytes() - before;
                     count_sent(&mut self.tally);
                     continue;

@@ -161,7 +161,7 @@ impl Hub {
                 let gauge = Arc::clone(&outbox);
                 self.state.outboxes.insert(connection, outbox);
                 if self.state.revoked.overtook(revocations, &identity.user) {
-                    let text = "the user may not come in any more";
+                    let text = "what the user may do has changed; log in again";
                     return self.core.refuse(connection, connect.version, Reason::NotAuthorized, text);
                 }
                 self.core.connect(now, connection, *connect, *identity, gauge);
@@ -224,6 +224,11 @@ impl Hub {
                     Some(ticket) => self.state.held.push(HeldReply { ticket, reply }),
                     None => self.state.done.push(reply),
                 }
+            }
+            LocalRequest::Rights { user, rights, reply } => {
+                self.core.set_rights(&user, &rights.0);
+                self.state.revoked.note(user);
+                self.state.done.push(reply);
             }
             LocalRequest::Subscribe { filters, part, reply } => {
                 let (number, retained) = self.core.subscribe_local(now, &filters);

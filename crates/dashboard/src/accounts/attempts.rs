@@ -45,7 +45,8 @@ pub(super) enum Target {
 impl Target {
     /// Names that are tried may be long and strange; they are remembered as their beginning, in small letters.
     pub(super) fn name(name: &str) -> Self {
-        let beginning = name.chars().take(super::MAX_NAME_LENGTH + 1);
+        // Two names and what stands between them are those of a client below a user.
+        let beginning = name.chars().take(2 * super::MAX_NAME_LENGTH + 2);
         Self::Name(beginning.flat_map(char::to_lowercase).collect())
     }
 }

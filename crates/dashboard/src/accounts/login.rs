@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::attempts::{Attempts, Target};
-use super::{Accounts, AccountsError, User};
+use super::{Accounts, AccountsError, MqttLogin, User};
 
 /// Log-ins that may wait for their turn, for instance when all phones and devices come back after a restart. Further
 /// ones are told that the gateway is busy.
@@ -13,9 +13,9 @@ pub(super) const MAX_WAITING_LOG_INS: usize = 128;
 
 /// The answer to a log-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogIn {
+pub enum LogIn<T = User> {
     /// Name and password are right.
-    Welcome(User),
+    Welcome(T),
     /// Name or password is wrong.
     Wrong,
     /// The password was not even looked at, since too many before it were wrong.
@@ -26,7 +26,7 @@ pub enum LogIn {
 }
 
 impl Accounts {
-    /// Logs in, from the address `from`, at the page or over MQTT: whichever door, the same tries are counted.
+    /// Logs a user in, from the address `from`, at the page or over MQTT: whichever door, the same tries are counted.
     ///
     /// The rule: a wrong log-in costs its address a try (five, then two a minute) and its name a try (twenty from
     /// everywhere together, then six a minute). A right one costs nothing, and neither does one that is told to wait,
@@ -40,6 +40,32 @@ impl Accounts {
     /// # Errors
     /// When the accounts cannot be read, or too many log-ins wait already ([`AccountsError::Busy`]).
     pub async fn log_in(&self, name: &str, password: &[u8], from: IpAddr) -> Result<LogIn, AccountsError> {
+        let (accounts, user, password) = (self.clone(), name.to_owned(), password.to_owned());
+        self.check_slowly(name, from, async move { accounts.verify(&user, &password).await }).await
+    }
+
+    /// Logs in over MQTT, from the address `from`: a user, or a client below one as `user:client`. Tries are counted as
+    /// [`Accounts::log_in`] says, those of each client by themselves.
+    ///
+    /// # Errors
+    /// When the accounts cannot be read, or too many log-ins wait already ([`AccountsError::Busy`]).
+    pub async fn log_in_mqtt(
+        &self,
+        name: &str,
+        password: &[u8],
+        from: IpAddr,
+    ) -> Result<LogIn<MqttLogin>, AccountsError> {
+        let (accounts, login, password) = (self.clone(), name.to_owned(), password.to_owned());
+        self.check_slowly(name, from, async move { accounts.verify_mqtt(&login, &password).await }).await
+    }
+
+    /// Lets `check` say who this is, at the pace that wrong log-ins leave.
+    async fn check_slowly<T: Send + 'static>(
+        &self,
+        name: &str,
+        from: IpAddr,
+        check: impl Future<Output = Result<Option<T>, AccountsError>> + Send + 'static,
+    ) -> Result<LogIn<T>, AccountsError> {
         let target = Target::name(name);
         let now = || self.inner.clock.moment();
         // Who has to wait anyway takes no place from the others.
@@ -54,11 +80,11 @@ impl Accounts {
         if let Err(retry_after) = self.attempts().take(from, target.clone(), now()) {
             return Ok(LogIn::TooManyTries { retry_after });
         }
-        let (accounts, name, password) = (self.clone(), name.to_owned(), password.to_owned());
+        let accounts = self.clone();
         // A task of its own comes to its end when the client hangs up: who gives up early is not counted as wrong,
         // and nobody gets tries for nothing by hanging up.
-        let check = tokio::spawn(async move {
-            let verified = accounts.verify(&name, &password).await;
+        let checked = tokio::spawn(async move {
+            let verified = check.await;
             let now = accounts.inner.clock.moment();
             match &verified {
                 Ok(Some(_)) => accounts.attempts().right(from, target, now),
@@ -68,7 +94,8 @@ impl Accounts {
             drop(turn);
             verified
         });
-        let verified = check.await.map_err(|_| AccountsError::Hash("the work was broken off".to_owned()))?;
+        let verified =
+            checked.await.map_err(|_| AccountsError::Hash("the work was broken off".to_owned()))?;
         Ok(verified?.map_or(LogIn::Wrong, LogIn::Welcome))
     }
 

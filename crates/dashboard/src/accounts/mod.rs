@@ -4,6 +4,7 @@
 //! transaction.
 
 mod attempts;
+mod clients;
 mod login;
 mod password;
 mod revoked;
@@ -12,6 +13,8 @@ mod sessions;
 mod setup;
 mod store;
 
+#[cfg(test)]
+mod client_tests;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +26,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{Semaphore, watch};
 
+pub use clients::{Client, MAX_CLIENTS, MqttLogin, random_password};
 pub use login::LogIn;
+pub use revoked::AccessChange;
 pub use rules::{ANONYMOUS, MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH};
 pub use setup::{MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
 
@@ -86,9 +91,25 @@ impl std::fmt::Display for Role {
 pub struct User {
     /// The name as it was given.
     pub name: Arc<str>,
-    /// What this user may do.
+    /// What this user may do at the page.
     pub role: Role,
+    /// The name of the rights set that says what this user may do over MQTT; without one, that of the role's name.
+    pub rights: Option<String>,
 }
+
+impl User {
+    /// The name of the rights set that holds over MQTT.
+    pub fn rights_set(&self) -> &str {
+        self.rights.as_deref().unwrap_or(self.role.as_str())
+    }
+
+    fn from_row((name, role, rights): UserRow) -> Result<Self, AccountsError> {
+        Ok(Self { name: name.into(), role: Role::from_word(&role)?, rights })
+    }
+}
+
+/// Name, role and rights set of a user.
+type UserRow = (String, String, Option<String>);
 
 /// Why something about accounts was not done.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +132,17 @@ pub enum AccountsError {
     /// As many users as there may be.
     #[error("There are {MAX_USERS} users already. Remove one that is not needed.")]
     TooManyUsers,
+    /// There is no client of this name below this user.
+    #[error("The user `{user}` has no client named `{client}`. `gatehouse client list` shows all.")]
+    UnknownClient {
+        /// Whose.
+        user: String,
+        /// Its name.
+        client: String,
+    },
+    /// As many clients as there may be.
+    #[error("There are {MAX_CLIENTS} clients already. Remove one that is not needed.")]
+    TooManyClients,
     /// More passwords are being checked than may wait.
     #[error("The gateway is busy checking passwords. Try again in a few seconds.")]
     Busy,
@@ -225,23 +257,26 @@ impl Accounts {
             return Ok(None);
         }
         let row = self.look_up(name).await?;
-        let hash = row.as_ref().map(|(_, _, hash)| hash.as_str());
+        let hash = row.as_ref().map(|(_, hash)| hash.as_str());
         let right = self.inner.hasher.matches(password, hash).await?;
         // Checking takes a while, or long when others are before. Who was removed meanwhile, or got another password or
         // role, was told of by `watch` when there was no connection to end yet, and must not get one now.
         match row {
             Some(row) if right && self.look_up(name).await?.as_ref() == Some(&row) => {
-                let (name, role, _) = row;
-                Ok(Some(User { name: name.into(), role: Role::from_word(&role)? }))
+                User::from_row(row.0).map(Some)
             }
             _ => Ok(None),
         }
     }
 
-    /// Name, role and password hash of a user.
-    async fn look_up(&self, name: &str) -> Result<Option<(String, String, String)>, AccountsError> {
-        let row = sqlx::query_as("SELECT name, role, password FROM user WHERE key = ?");
-        Ok(row.bind(rules::key_of(name)).fetch_optional(&self.inner.pool).await?)
+    /// A user and the hash of its password.
+    async fn look_up(&self, name: &str) -> Result<Option<(UserRow, String)>, AccountsError> {
+        let row: Option<(String, String, Option<String>, String)> =
+            sqlx::query_as("SELECT name, role, rights, password FROM user WHERE key = ?")
+                .bind(rules::key_of(name))
+                .fetch_optional(&self.inner.pool)
+                .await?;
+        Ok(row.map(|(name, role, rights, hash)| ((name, role, rights), hash)))
     }
 
     /// The user of this name, whatever its small and large letters.
@@ -249,8 +284,7 @@ impl Accounts {
     /// # Errors
     /// When the accounts cannot be read.
     pub async fn find(&self, name: &str) -> Result<Option<User>, AccountsError> {
-        let Some((name, role, _)) = self.look_up(name).await? else { return Ok(None) };
-        Ok(Some(User { name: name.into(), role: Role::from_word(&role)? }))
+        self.look_up(name).await?.map(|(row, _)| User::from_row(row)).transpose()
     }
 
     /// All users, in the order of their names.
@@ -258,11 +292,10 @@ impl Accounts {
     /// # Errors
     /// When the accounts cannot be read.
     pub async fn list(&self) -> Result<Vec<User>, AccountsError> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT name, role FROM user ORDER BY key").fetch_all(&self.inner.pool).await?;
-        rows.into_iter()
-            .map(|(name, role)| Ok(User { name: name.into(), role: Role::from_word(&role)? }))
-            .collect()
+        let rows: Vec<UserRow> = sqlx::query_as("SELECT name, role, rights FROM user ORDER BY key")
+            .fetch_all(&self.inner.pool)
+            .await?;
+        rows.into_iter().map(User::from_row).collect()
     }
 
     /// Removes a user and ends the user's sessions.
@@ -281,7 +314,7 @@ impl Accounts {
             return Err(AccountsError::LastAdministrator(name.to_owned()));
         }
         transaction.commit().await?;
-        self.inner.sessions_changed.send_modify(|count| *count = count.wrapping_add(1));
+        self.tell_of_change();
         Ok(())
     }
 
@@ -304,8 +337,56 @@ impl Accounts {
         }
         sqlx::query("DELETE FROM session WHERE user_key = ?").bind(&key).execute(&mut *transaction).await?;
         transaction.commit().await?;
-        self.inner.sessions_changed.send_modify(|count| *count = count.wrapping_add(1));
+        self.tell_of_change();
         Ok(())
+    }
+
+    /// Gives a user another role. What holds already, sessions and connections, goes on with what the role allows.
+    ///
+    /// # Errors
+    /// When there is no such user, or it is the last administrator.
+    pub async fn set_role(&self, name: &str, role: Role) -> Result<(), AccountsError> {
+        let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let former: Option<String> = sqlx::query_scalar("SELECT role FROM user WHERE key = ?")
+            .bind(rules::key_of(name))
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let former = former.ok_or_else(|| AccountsError::UnknownUser(name.to_owned()))?;
+        sqlx::query("UPDATE user SET role = ? WHERE key = ?")
+            .bind(role.as_str())
+            .bind(rules::key_of(name))
+            .execute(&mut *transaction)
+            .await?;
+        let was_administrator = Role::from_word(&former)? == Role::Admin;
+        if was_administrator && count_administrators(&mut transaction).await? == 0 {
+            return Err(AccountsError::LastAdministrator(name.to_owned()));
+        }
+        transaction.commit().await?;
+        self.tell_of_change();
+        Ok(())
+    }
+
+    /// Gives a user a rights set for MQTT, or that of its role again. The name is taken as it is: what sets there are is
+    /// for the caller to know, and one that there is not allows nothing.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub async fn set_rights(&self, name: &str, rights: Option<&str>) -> Result<(), AccountsError> {
+        let changed = sqlx::query("UPDATE user SET rights = ? WHERE key = ?")
+            .bind(rights)
+            .bind(rules::key_of(name))
+            .execute(&self.inner.pool)
+            .await?;
+        if changed.rows_affected() == 0 {
+            return Err(AccountsError::UnknownUser(name.to_owned()));
+        }
+        self.tell_of_change();
+        Ok(())
+    }
+
+    /// Wakes up whoever watches accounts or sessions.
+    fn tell_of_change(&self) {
+        self.inner.sessions_changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Whether anybody can administrate; until then the set-up is open.
@@ -354,5 +435,5 @@ async fn insert(
     if added.rows_affected() == 0 {
         return Err(AccountsError::NameTaken(name.to_owned()));
     }
-    Ok(User { name: name.into(), role })
+    Ok(User { name: name.into(), role, rights: None })
 }

@@ -1,4 +1,4 @@
-//! Word of users who may no longer do what they could: whoever gave them a connection ends it.
+//! Word of users and clients who may no longer do what they could: whoever gave them a connection ends or changes it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,65 +8,103 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::clients::login_of;
 use super::{Accounts, AccountsError};
 
 /// How often the accounts are looked at for changes that another process made, the command line: somebody who removes a
 /// user there sees it work while still looking. It is one short read of a file that the system keeps in memory.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// What a connection was opened with, for each user by key.
+/// What has changed for those who log in over MQTT under a name: `user`, or `user:client`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessChange {
+    /// The name or its password does not hold any more.
+    Revoked(Arc<str>),
+    /// It may do other things than before.
+    Rights(Arc<str>),
+}
+
+/// What connections were opened with, by the key of the login name.
 type Credentials = HashMap<String, Credential>;
 
 #[derive(PartialEq, Eq)]
 struct Credential {
+    /// The login name.
     name: String,
-    role: String,
+    /// Role and rights set of the user, and the rights set of the client below.
+    rights: (String, Option<String>, Option<String>),
     password_hash: String,
 }
 
+/// A user's row, or that of a client with its user's: keys and names of both, role, both rights sets, password.
+type CredentialRow =
+    (String, Option<String>, String, Option<String>, String, Option<String>, Option<String>, String);
+
+fn credential(
+    (key, client_key, name, client, role, rights, client_rights, password_hash): CredentialRow,
+) -> (String, Credential) {
+    let both = |user: String, client: Option<String>| match client {
+        Some(client) => login_of(&user, &client),
+        None => user,
+    };
+    let rights = (role, rights, client_rights);
+    (both(key, client_key), Credential { name: both(name, client), rights, password_hash })
+}
+
+/// What happened to a login, if anything.
+fn change(former: &Credential, now: Option<&Credential>) -> Option<AccessChange> {
+    let name = || Arc::from(former.name.as_str());
+    match now {
+        Some(now) if now == former => None,
+        Some(now) if now.name == former.name && now.password_hash == former.password_hash => {
+            Some(AccessChange::Rights(name()))
+        }
+        _ => Some(AccessChange::Revoked(name())),
+    }
+}
+
 impl Accounts {
-    /// Sends the name of each user who was removed, or got another password or role, until `stop` or until nobody
-    /// listens to `revoked`: at once when this process did it, within 5 s when another did, such as the command line.
-    /// What happened before the call is not told, so begin before anybody can log in.
+    /// Sends what changes for those who log in over MQTT, until `stop` or until nobody listens to `changes`: at once
+    /// when this process did it, within 5 s when another did, such as the command line. A user who is removed takes the
+    /// clients below along, and whose rights change, theirs; a user's new password is none of theirs. What happened
+    /// before the call is not told, so begin before anybody can log in.
     ///
     /// # Errors
     /// When the accounts cannot be read at the beginning. Later on that is logged, and tried again.
     pub async fn watch(
         &self,
         stop: CancellationToken,
-        revoked: mpsc::Sender<Arc<str>>,
+        changes: mpsc::Sender<AccessChange>,
     ) -> Result<(), AccountsError> {
         let mut known = self.credentials().await?;
-        let mut changes = self.sessions_changed();
+        let mut woken = self.sessions_changed();
         // What changed between the read and the subscription is found by looking once more.
-        changes.mark_changed();
+        woken.mark_changed();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut readable = true;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = revoked.closed() => return Ok(()),
+                () = changes.closed() => return Ok(()),
                 _ = look.tick() => {}
                 // The sender lives as long as these accounts.
-                _ = changes.changed() => {}
+                _ = woken.changed() => {}
             }
             let now = match self.credentials().await {
                 Ok(now) => now,
                 Err(error) => {
                     if std::mem::replace(&mut readable, false) {
-                        tracing::warn!(%error, "cannot look for removed users; trying again");
+                        tracing::warn!(%error, "cannot look for changed users; trying again");
                     }
                     continue;
                 }
             };
             readable = true;
-            let gone = known.iter().filter(|(key, credential)| now.get(*key) != Some(*credential));
-            for (_, credential) in gone {
-                let name = Arc::from(credential.name.as_str());
+            for change in known.iter().filter_map(|(key, former)| change(former, now.get(key))) {
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
-                    sent = revoked.send(name) => if sent.is_err() { return Ok(()) },
+                    sent = changes.send(change) => if sent.is_err() { return Ok(()) },
                 }
             }
             known = now;
@@ -74,9 +112,14 @@ impl Accounts {
     }
 
     async fn credentials(&self) -> Result<Credentials, AccountsError> {
-        let rows: Vec<(String, String, String, String)> =
-            sqlx::query_as("SELECT key, name, role, password FROM user").fetch_all(&self.inner.pool).await?;
-        let credential = |(key, name, role, password_hash)| (key, Credential { name, role, password_hash });
+        let rows: Vec<CredentialRow> = sqlx::query_as(
+            "SELECT key, NULL, name, NULL, role, rights, NULL, password FROM user
+             UNION ALL
+             SELECT user.key, client.key, user.name, client.name, user.role, user.rights, client.rights, client.password
+             FROM client JOIN user ON user.key = client.user_key",
+        )
+        .fetch_all(&self.inner.pool)
+        .await?;
         Ok(rows.into_iter().map(credential).collect())
     }
 }
@@ -115,9 +158,10 @@ mod tests {
             tokio::task::yield_now().await;
         }
         daemon.remove("ana").await.unwrap();
-        assert_eq!(told.recv().await.as_deref(), Some("Ana"));
+        let revoked_of = |name: &str| Some(AccessChange::Revoked(name.into()));
+        assert_eq!(told.recv().await, revoked_of("Ana"));
         daemon.set_password("eva", "another password").await.unwrap();
-        assert_eq!(told.recv().await.as_deref(), Some("eva"));
+        assert_eq!(told.recv().await, revoked_of("eva"));
 
         command_line.add("new", Role::Viewer, PASSWORD).await.unwrap();
         sqlx::query("UPDATE user SET role = 'viewer' WHERE key = 'olga'")
@@ -127,16 +171,57 @@ mod tests {
         tokio::time::pause();
         tokio::time::advance(LOOK_EVERY + Duration::from_secs(1)).await;
         tokio::time::resume();
-        assert_eq!(told.recv().await.as_deref(), Some("olga"));
+        assert_eq!(told.recv().await, Some(AccessChange::Rights("olga".into())));
 
         // A log-out makes it look, and there is nothing to tell; neither is there of somebody new.
         let token = daemon.start_session(&daemon.list().await.unwrap()[0]).await.unwrap();
         daemon.end_session(&token).await.unwrap();
         daemon.remove("bar").await.unwrap();
-        assert_eq!(told.recv().await.as_deref(), Some("bar"));
+        assert_eq!(told.recv().await, revoked_of("bar"));
         stop.cancel();
         watcher.await.unwrap().unwrap();
         assert_eq!(told.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn clients_go_with_their_user_and_by_themselves() {
+        let folder = tempfile::tempdir().unwrap();
+        let accounts = open(&folder, 1).await;
+        accounts.add("ana", Role::Operator, PASSWORD).await.unwrap();
+        for client in ["phone", "Clock", "lamp"] {
+            accounts.add_client("ana", client, "viewer", PASSWORD).await.unwrap();
+        }
+        let (changes, mut told) = mpsc::channel(8);
+        let stop = CancellationToken::new();
+        let watcher = tokio::spawn({
+            let (accounts, stop) = (accounts.clone(), stop.clone());
+            async move { accounts.watch(stop, changes).await }
+        });
+        while accounts.inner.sessions_changed.receiver_count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let revoked = |name: &str| AccessChange::Revoked(name.into());
+        let rights = |name: &str| AccessChange::Rights(name.into());
+        accounts.remove_client("ANA", "phone").await.unwrap();
+        assert_eq!(told.recv().await, Some(revoked("ana:phone")));
+        accounts.set_client_password("ana", "lamp", "another password").await.unwrap();
+        assert_eq!(told.recv().await, Some(revoked("ana:lamp")));
+        accounts.set_client_rights("ana", "clock", "admin").await.unwrap();
+        assert_eq!(told.recv().await, Some(rights("ana:Clock")));
+        accounts.set_password("ana", "another password").await.unwrap();
+        assert_eq!(told.recv().await, Some(revoked("ana")), "the clients have passwords of their own");
+        let mut three = async || {
+            let mut three = [told.recv().await, told.recv().await, told.recv().await].map(Option::unwrap);
+            three.sort_by_key(|change| format!("{change:?}"));
+            three
+        };
+        accounts.set_rights("ana", Some("sensors")).await.unwrap();
+        assert_eq!(three().await, [rights("ana"), rights("ana:Clock"), rights("ana:lamp")]);
+        accounts.add("bar", Role::Admin, PASSWORD).await.unwrap();
+        accounts.remove("ana").await.unwrap();
+        assert_eq!(three().await, [revoked("ana"), revoked("ana:Clock"), revoked("ana:lamp")]);
+        stop.cancel();
+        watcher.await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use gatehouse_model::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::{Accounts, AccountsError, Role, User};
+use super::{Accounts, AccountsError, User};
 
 /// A session that was not used for this long has ended. A household opens the page of its house more often.
 pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(14 * 24 * 3_600);
@@ -88,14 +88,14 @@ impl Accounts {
     /// Whose session this is; nothing when it has ended. Notes that it was used.
     pub(crate) async fn find_session(&self, token: &SessionToken) -> Result<Option<User>, AccountsError> {
         let hash = token.hash();
-        let row: Option<(String, String, i64, i64)> = sqlx::query_as(
-            "SELECT user.name, user.role, session.created_ms, session.seen_ms
+        let row: Option<(String, String, Option<String>, i64, i64)> = sqlx::query_as(
+            "SELECT user.name, user.role, user.rights, session.created_ms, session.seen_ms
              FROM session JOIN user ON user.key = session.user_key WHERE token_hash = ?",
         )
         .bind(&hash)
         .fetch_optional(&self.inner.pool)
         .await?;
-        let Some((name, role, created, seen)) = row else { return Ok(None) };
+        let Some((name, role, rights, created, seen)) = row else { return Ok(None) };
         let now = self.inner.clock.now();
         let age = |millis: i64| now.saturating_since(Timestamp::from_millis(millis));
         if age(seen) >= SESSION_IDLE || age(created) >= SESSION_LONGEST {
@@ -108,7 +108,7 @@ impl Accounts {
                 .execute(&self.inner.pool)
                 .await?;
         }
-        Ok(Some(User { name: name.into(), role: Role::from_word(&role)? }))
+        User::from_row((name, role, rights)).map(Some)
     }
 
     /// Ends a session.
@@ -117,7 +117,7 @@ impl Accounts {
             .bind(token.hash())
             .execute(&self.inner.pool)
             .await?;
-        self.inner.sessions_changed.send_modify(|count| *count = count.wrapping_add(1));
+        self.tell_of_change();
         Ok(())
     }
 

@@ -15,7 +15,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: u32 = 2;
 
 /// The steps from an empty file to the newest form. `PRAGMA user_version` counts those that were made.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE user (
         key TEXT PRIMARY KEY,           -- the name in small letters: no two names differ only by that
         name TEXT NOT NULL,
@@ -36,7 +37,21 @@ const STEPS: [&str; 1] = ["
         created_ms INTEGER NOT NULL,
         tries INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE user ADD COLUMN rights TEXT;    -- the name of a rights set; without one, that of the role
+    CREATE TABLE client (
+        user_key TEXT NOT NULL REFERENCES user (key) ON DELETE CASCADE,
+        key TEXT NOT NULL,              -- the name in small letters
+        name TEXT NOT NULL,
+        rights TEXT NOT NULL,           -- the name of a rights set
+        password TEXT NOT NULL,         -- argon2id, PHC string format
+        created_ms INTEGER NOT NULL,
+        login_ms INTEGER,               -- the last time that it logged in
+        PRIMARY KEY (user_key, key)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Opens the file, makes it when it is not there (readable by its owner only), and brings it to the newest form.
 pub(super) async fn open(path: &Path) -> Result<SqlitePool, AccountsError> {

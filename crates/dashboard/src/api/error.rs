@@ -94,6 +94,8 @@ impl From<AccountsError> for ApiError {
             }
             AccountsError::TooManyUsers => Self::new(StatusCode::CONFLICT, "too_many_users", text),
             AccountsError::UnknownUser(_) => Self::new(StatusCode::NOT_FOUND, "unknown_user", text),
+            AccountsError::UnknownClient { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_client", text),
+            AccountsError::TooManyClients => Self::new(StatusCode::CONFLICT, "too_many_clients", text),
             AccountsError::Busy => Self::busy("busy", text, Duration::from_secs(5)),
             AccountsError::File { .. }
             | AccountsError::TooNew { .. }

@@ -43,7 +43,7 @@ fn named(
     findings: &mut Findings,
 ) -> Option<RightsSet> {
     let example = "write a table for each set: [rights.sensors], and below it publish = [\"sensors/%c/#\"]";
-    let complaint = if BUILT_IN.iter().any(|(built_in, _)| *built_in == name.value) {
+    let complaint = if BUILT_IN.contains(&name.value) {
         Some(("is a built-in rights set", "choose another name: the built-in sets stay what they are"))
     } else if !is_good_name(name.value) {
         Some((

@@ -14,4 +14,4 @@ pub(crate) use guard::DoorGuard;
 pub(crate) use login::AccountLogins;
 pub(crate) use mqtt_door::WebDoor;
 pub(crate) use outbox::carry;
-pub(crate) use revocation::end_revoked_sessions;
+pub(crate) use revocation::enforce_changes;

@@ -60,6 +60,60 @@ fn rights_that_change_hold_for_a_session_that_is_resumed() {
     assert_eq!(world.payloads(client), ["3"]);
 }
 
+/// What an administrator takes away is gone at once, and not at the next reconnect.
+#[test]
+fn rights_that_change_hold_at_once() {
+    let mut world = World::new();
+    let connect = |id| Connect { clean_start: false, session_expiry: 60, ..hello(Version::V5, id) };
+    let here = world.connect_as(connect("here"), "u", Rights::everything());
+    let away = world.connect_as(connect("away"), "u", Rights::everything());
+    let other = world.connect_as(connect("other"), "v", Rights::everything());
+    for client in [here, away, other] {
+        world.sent(client);
+        world.subscribe(client, "casa/#", Qos::AtLeastOnce);
+    }
+    world.cut(away);
+    world.publish_local("casa/other", "1", Qos::AtLeastOnce, false);
+    world.publish_local("casa/room/x", "2", Qos::AtLeastOnce, false);
+    assert_eq!(world.payloads(here), ["1", "2"]);
+    assert_eq!(world.payloads(other), ["1", "2"]);
+
+    world.core.set_rights("u", |client_id| if client_id == "lost" { Rights::nothing() } else { branch() });
+    world.publish_local("casa/other", "3", Qos::AtLeastOnce, false);
+    world.publish_local("casa/room/x", "4", Qos::AtLeastOnce, false);
+    assert_eq!(world.payloads(here), ["4"]);
+    assert_eq!(world.payloads(other), ["3", "4"]);
+    world.publish(here, "casa/other", "no", Qos::AtLeastOnce, 1);
+    assert_eq!(world.sent(here), [Sent::Ack("PUBACK", 1, 0x87)]);
+    assert_eq!(world.subscribe(here, "casa/other", Qos::AtMostOnce), 0x87);
+    // What waits for a client that is away is looked at when it goes out.
+    let away = world.connect_as(connect("away"), "u", branch());
+    let sent = world.sent(away);
+    let payloads = sent.iter().filter_map(|sent| match sent {
+        Sent::Publish(got) => Some(got.payload.as_str()),
+        _ => None,
+    });
+    assert_eq!(payloads.collect::<Vec<_>>(), ["2", "4"]);
+
+    world.core.set_rights("u", |_| Rights::everything());
+    world.publish_local("casa/other", "5", Qos::AtLeastOnce, false);
+    assert_eq!(world.payloads(here), ["5"], "the subscription is still there");
+}
+
+#[test]
+fn a_will_is_published_under_the_rights_of_its_time() {
+    let mut world = World::new();
+    let watcher = world.client(Version::V5, "watcher");
+    world.subscribe(watcher, "casa/#", Qos::AtMostOnce);
+    let connect = Connect { will: will("casa/other", "gone", 0), ..hello(Version::V5, "c") };
+    let client = world.connect_as(connect, "u", Rights::everything());
+    world.sent(client);
+    world.core.set_rights("u", |_| branch());
+    world.cut(client);
+    assert_eq!(world.payloads(watcher), [""; 0]);
+    assert_eq!(world.core.tally().messages_refused, 1);
+}
+
 #[test]
 fn rights_hold_for_wills() {
     for (version, code) in [(Version::V3, 5), (Version::V5, 0x87)] {
