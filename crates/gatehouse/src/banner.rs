@@ -1,6 +1,7 @@
 //! What the person who started the daemon reads: where everything is.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 
 /// The addresses, codes and users to print.
 #[derive(Debug)]
@@ -8,6 +9,10 @@ pub(crate) struct Banner {
     pub(crate) name: String,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: SocketAddr,
+    /// Where MQTT is spoken with TLS, if it is.
+    pub(crate) mqtts: Option<SocketAddr>,
+    /// The certificate that clients of TLS need, if the gateway is its own authority.
+    pub(crate) authority: Option<PathBuf>,
     /// This machine's address on its network, if it has one.
     pub(crate) network_ip: Option<IpAddr>,
     pub(crate) setup_code: Option<String>,
@@ -38,6 +43,12 @@ impl Banner {
             lines.push(format!("  Set-up code: {code}"));
         }
         lines.push(format!("  MQTT:        {}", reachable(self.mqtt)));
+        if let Some(mqtts) = self.mqtts {
+            lines.push(format!("  MQTT (TLS):  {}", reachable(mqtts)));
+        }
+        if let (Some(_), Some(authority)) = (self.mqtts, &self.authority) {
+            lines.push(format!("  CA for TLS:  {}", authority.display()));
+        }
         if let Some(user) = &self.demo {
             let password = user.password.as_deref().unwrap_or("the one you gave it");
             lines.push(format!("  MQTT user:   {}   password: {password}", user.name));
@@ -79,6 +90,8 @@ mod tests {
             name: "Casa".to_owned(),
             http: SocketAddr::from(([0, 0, 0, 0], 8080)),
             mqtt: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            mqtts: None,
+            authority: Some(PathBuf::from("/var/lib/gatehouse/tls/ca.crt")),
             network_ip: Some(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20))),
             setup_code: Some("ABCD-EFGH".to_owned()),
             demo: None,
@@ -93,7 +106,11 @@ mod tests {
                 && text.ends_with("Ready.")
                 && !text.contains("MQTT user")
         );
-        assert!(text.contains("From a phone: http://192.168.1.20:8080/"));
+        assert!(text.contains("From a phone: http://192.168.1.20:8080/") && !text.contains("TLS"));
+        banner.mqtts = Some("[::]:8883".parse().unwrap());
+        let text = banner.text();
+        assert!(text.contains("MQTT (TLS):  127.0.0.1:8883\n"), "{text}");
+        assert!(text.contains("CA for TLS:  /var/lib/gatehouse/tls/ca.crt\n"), "{text}");
         banner.setup_code = None;
         banner.http = SocketAddr::from(([127, 0, 0, 1], 8080));
         assert!(!banner.text().contains("From a phone"), "nobody else reaches the loopback address");

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::Addresses;
+
 /// Turns a Raspberry Pi into a home-automation gateway.
 #[derive(Debug, Parser)]
 #[command(name = "gatehouse", version, propagate_version = true, arg_required_else_help = true)]
@@ -46,12 +48,23 @@ pub(crate) struct RunArguments {
     /// configuration that --config names.
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Where the dashboard listens, for example 0.0.0.0:8080; port 0 picks a free one.
+    /// Where the dashboard listens, for example [::]:8080; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) http: Option<SocketAddr>,
-    /// Where the MQTT broker listens, for example 0.0.0.0:1883; port 0 picks a free one.
+    /// Where the MQTT broker listens, for example [::]:1883; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mqtt: Option<SocketAddr>,
+    /// Where the MQTT broker listens with TLS, for example [::]:8883; port 0 picks a free one. Without it, and without an
+    /// address in the configuration, it is the address of --mqtt with port 8883, or with a free one where that has port 0.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mqtts: Option<SocketAddr>,
+}
+
+impl RunArguments {
+    /// The addresses to listen on, where they are given.
+    pub(crate) fn addresses(&self) -> Addresses {
+        Addresses { http: self.http, mqtt: self.mqtt, mqtts: self.mqtts }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! The rooms of the daemon: opened, started in order, joined, and stopped in order.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,9 @@ use gatehouse_board::host::{BareMachine, HostPlaces};
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
 use gatehouse_board::{Bridge, BridgeParts};
-use gatehouse_broker::{Broker, BrokerHandle, LocalClient, MemoryStore, Parts, Settings, Subscription};
+use gatehouse_broker::{
+    Broker, BrokerHandle, Listener, LocalClient, MemoryStore, Parts, Settings, Subscription,
+};
 use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports};
 use gatehouse_history::History;
 use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
@@ -22,7 +23,10 @@ use tracing::{info, warn};
 use crate::banner::{self, Banner};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
+use crate::listening::listen;
+use crate::mqtt_sockets::{MqttAddresses, MqttSockets, open_certificates};
 use crate::system::SystemRandomness;
+use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes,
 };
@@ -37,6 +41,7 @@ const OUTBOX: &str = "outbox";
 const DASHBOARD: &str = "dashboard";
 const WATCHDOG: &str = "watchdog";
 const REVOCATION: &str = "revocation";
+const CERTIFICATES: &str = "certificates";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -50,8 +55,9 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 6] = [
-    (WATCHDOG, Duration::from_millis(200)),
+const STOP_AFTER_OFFLINE: [(&str, Duration); 7] = [
+    (WATCHDOG, Duration::from_millis(100)),
+    (CERTIFICATES, Duration::from_millis(100)),
     (REVOCATION, Duration::from_millis(200)),
     (DASHBOARD, Duration::from_millis(2_400)),
     (LIVE_PAGE, Duration::from_millis(200)),
@@ -70,7 +76,9 @@ pub(crate) struct House {
     accounts: Accounts,
     history: History,
     http: TcpListener,
-    mqtt: TcpListener,
+    mqtt: MqttSockets,
+    /// What is shown to clients that use TLS, where any port speaks it.
+    certificates: Option<Arc<ServerCertificates>>,
     bridge: Bridge,
     info: GatewayInfo,
 }
@@ -89,8 +97,12 @@ impl House {
             .await
             .with_context(|| format!("the history in {} cannot be opened", history_file.display()))?;
         let http = listen(config.http, "dashboard", "--http").await?;
-        let mqtt = listen(config.mqtt, "MQTT broker", "--mqtt").await?;
-        Ok(Self { config, demo, clock, accounts, history, http, mqtt, bridge, info })
+        let mqtt = MqttSockets::open(&config).await?;
+        let certificates = match mqtt.speaks_tls() {
+            true => Some(open_certificates(&config, directory, clock.clone())?),
+            false => None,
+        };
+        Ok(Self { config, demo, clock, accounts, history, http, mqtt, certificates, bridge, info })
     }
 
     /// Starts the rooms in order and joins them.
@@ -98,10 +110,11 @@ impl House {
     /// # Errors
     /// What failed, with the parts that run already: they are to be stopped in order, outputs first.
     pub(crate) async fn start(self, directory: &Path) -> Result<Running, (Box<Running>, anyhow::Error)> {
-        let Self { config, demo, clock, accounts, history, http, mqtt, bridge, info } = self;
+        let Self { config, demo, clock, accounts, history, http, mqtt, certificates, bridge, info } = self;
         let scheme = config.gateway.scheme;
         let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, clock.clone()));
-        let mqtt_address = mqtt.local_addr();
+        let mqtt_addresses = mqtt.addresses();
+        let listeners = mqtt.into_listeners(certificates.as_deref());
         let mut lifecycle = Lifecycle::default();
         let anonymous = config.broker.anonymous;
         if let Some(set) = &anonymous {
@@ -112,15 +125,20 @@ impl House {
         let logins = AccountLogins::new(accounts.clone(), config.rights, anonymous.as_deref());
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
-        let broker = start_broker(&mut lifecycle, mqtt, settings, logins.clone(), guard.clone(), &clock);
+        let broker = start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let mut running = Running { lifecycle, guard, voice, accounts, history };
         let setup_hint = paths::setup_code_command(directory);
-        let joints = Joints { broker, scheme, info, clock, demo, setup_hint, anonymous, logins };
+        let joints =
+            Joints { broker, scheme, info, clock, demo, setup_hint, anonymous, logins, certificates };
         let started = async {
-            let mqtt = mqtt_address?;
+            let mqtt = mqtt_addresses?;
             let banner = joints.banner(&running.accounts, &http, mqtt, directory).await?;
-            joints.start_parts(&mut running, bridge, http, mqtt.port()).await?;
+            if let Some(certificates) = &joints.certificates {
+                let certificates = Arc::clone(certificates);
+                running.lifecycle.start(CERTIFICATES, |stop| certificates.keep(stop));
+            }
+            joints.start_parts(&mut running, bridge, http, mqtt.plain.port()).await?;
             announce(&banner);
             anyhow::Ok(())
         };
@@ -143,6 +161,8 @@ struct Joints {
     /// The rights set of clients without a name, if they are let in.
     anonymous: Option<String>,
     logins: AccountLogins,
+    /// What is shown to clients that use TLS.
+    certificates: Option<Arc<ServerCertificates>>,
 }
 
 impl Joints {
@@ -150,13 +170,15 @@ impl Joints {
         &self,
         accounts: &Accounts,
         http: &TcpListener,
-        mqtt: SocketAddr,
+        mqtt: MqttAddresses,
         directory: &Path,
     ) -> anyhow::Result<Banner> {
         Ok(Banner {
             name: self.info.name.clone(),
             http: http.local_addr()?,
-            mqtt,
+            mqtt: mqtt.plain,
+            mqtts: mqtt.secure,
+            authority: self.certificates.as_ref().and_then(|certificates| certificates.authority_file()),
             network_ip: banner::network_ip(),
             demo: if self.demo { Some(demo_user::prepare(accounts, directory).await?) } else { None },
             setup_code: accounts.setup_code().await?,
@@ -275,17 +297,9 @@ fn open_board(
     Ok((bridge, info))
 }
 
-async fn listen(address: SocketAddr, who: &str, option: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!(
-            "the {who} cannot listen on {address}: stop the program that has this port, or choose another with {option}"
-        )
-    })
-}
-
 fn start_broker(
     lifecycle: &mut Lifecycle,
-    listener: TcpListener,
+    listeners: anyhow::Result<Vec<Listener>>,
     settings: Settings,
     logins: AccountLogins,
     guard: Arc<DoorGuard>,
@@ -299,9 +313,8 @@ fn start_broker(
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
     });
-    lifecycle.start(BROKER, |stop| async move {
-        broker.run(vec![listener], stop).await.context("the broker failed")
-    });
+    lifecycle
+        .start(BROKER, |stop| async move { broker.run(listeners?, stop).await.context("the broker failed") });
     handle
 }
 
@@ -311,7 +324,12 @@ fn announce(banner: &Banner) {
     if let Err(problem) = writeln!(std::io::stdout(), "{}", banner.text()) {
         warn!("the addresses could not be printed: {problem}");
     }
-    info!("ready: dashboard on {}, MQTT on {}", banner.http, banner.mqtt);
+    match banner.mqtts {
+        Some(mqtts) => {
+            info!("ready: dashboard on {}, MQTT on {}, with TLS on {mqtts}", banner.http, banner.mqtt);
+        }
+        None => info!("ready: dashboard on {}, MQTT on {}", banner.http, banner.mqtt),
+    }
     supervision::ready();
 }
 
@@ -380,6 +398,9 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
+
+    use crate::config::Addresses;
     use crate::lifecycle::STOP_LIMIT;
 
     /// A part that had less time than its own limits was cut off while it did what it should, and the stop exited 1.
@@ -394,7 +415,7 @@ mod tests {
     async fn demonstration(directory: &Path) -> Running {
         let config = crate::config::load(crate::config::default_text(), "the default configuration").unwrap();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut config = config.with_arguments(Some(free), Some(free));
+        let mut config = config.with_addresses(Addresses { http: Some(free), mqtt: Some(free), mqtts: None });
         config.devices = gatehouse_board::sim::demo_house();
         let house = House::open(config, directory, true).await.unwrap();
         match house.start(directory).await {

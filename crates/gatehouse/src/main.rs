@@ -8,7 +8,9 @@ mod demo_user;
 mod exit;
 mod house;
 mod lifecycle;
+mod listening;
 mod logs;
+mod mqtt_sockets;
 mod open_files;
 mod paths;
 mod rights;
@@ -16,7 +18,6 @@ mod run;
 mod setup_code;
 mod supervision;
 mod system;
-#[expect(dead_code, unused_imports, reason = "the listeners that use it come with the next change")]
 mod tls;
 mod users;
 mod wiring;

@@ -17,6 +17,9 @@ pub(crate) const ACCOUNTS_FILE: &str = "gatehouse.db";
 /// History.
 pub(crate) const HISTORY_FILE: &str = "history.db";
 
+/// The gateway's own authority and its leaf.
+pub(crate) const TLS_DIRECTORY: &str = "tls";
+
 /// The demonstration's MQTT password, so that a phone that was connected yesterday still is.
 pub(crate) const DEMO_PASSWORD_FILE: &str = "demo-password";
 

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
     paths::keep_files_private();
     let mut config = match config::for_run(arguments.config.as_deref(), arguments.demo) {
-        Ok(config) => config.with_arguments(arguments.http, arguments.mqtt),
+        Ok(config) => config.with_addresses(arguments.addresses()),
         Err(problems) => return Ok(check::report_problems(&problems)),
     };
     check::print(&config.warnings);

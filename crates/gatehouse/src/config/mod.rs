@@ -1,7 +1,8 @@
 //! The configuration: TOML text in, typed settings or every problem out.
 //!
 //! Reading never stops at the first mistake. Each finding points at its line and column and says what to do. Nothing
-//! here touches the board or a port: a configuration can be checked on any machine.
+//! here touches the board or a port, so that a configuration can be checked on any machine that has the files of
+//! certificates that it names.
 
 mod broker;
 mod conflicts;
@@ -17,8 +18,10 @@ mod rights;
 mod section;
 #[cfg(test)]
 mod tests;
+mod tls;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use gatehouse_board::config::DeviceConfig;
 use gatehouse_broker::Settings;
@@ -32,16 +35,20 @@ pub(crate) use problems::{Paint, Problems};
 use section::Section;
 
 use crate::rights::RightsSets;
+use crate::tls::TlsSettings;
 
 /// Largest configuration file. A house with the most devices that can be served needs a tenth of it; what is larger is
 /// some other file.
 pub(crate) const MAX_FILE_BYTES: usize = 1024 * 1024;
 
-/// Where the dashboard listens when the configuration says nothing: on every address of the machine.
-const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+/// Where the dashboard listens when the configuration says nothing: on every address of the machine, of IPv6 and IPv4.
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8080);
 
 /// Where the broker listens when the configuration says nothing.
-const DEFAULT_MQTT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1883);
+const DEFAULT_MQTT: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 1883);
+
+/// The port of MQTT with TLS, as registered with IANA (`secure-mqtt`).
+const MQTTS_PORT: u16 = 8883;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -51,6 +58,10 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     /// Where the MQTT broker listens.
     pub(crate) mqtt: SocketAddr,
+    /// Where it listens with TLS.
+    pub(crate) mqtts: SecureListen,
+    /// Certificates.
+    pub(crate) tls: TlsSettings,
     pub(crate) history: Options,
     pub(crate) broker: BrokerConfig,
     /// What users, clients and anonymous clients may be allowed, by name.
@@ -103,9 +114,47 @@ pub(crate) struct Location {
 impl Config {
     /// The same configuration with the addresses of the command line, where it gives any.
     #[must_use]
-    pub(crate) fn with_arguments(self, http: Option<SocketAddr>, mqtt: Option<SocketAddr>) -> Self {
-        Self { http: http.unwrap_or(self.http), mqtt: mqtt.unwrap_or(self.mqtt), ..self }
+    pub(crate) fn with_addresses(self, given: Addresses) -> Self {
+        Self {
+            http: given.http.unwrap_or(self.http),
+            mqtt: given.mqtt.unwrap_or(self.mqtt),
+            mqtts: given.mqtts.map_or(self.mqtts, SecureListen::At),
+            ..self
+        }
     }
+
+    /// Where the broker listens with TLS, if it does, and whether somebody asked for just that.
+    pub(crate) fn mqtts_address(&self) -> Option<(SocketAddr, bool)> {
+        match self.mqtts {
+            SecureListen::Off => None,
+            SecureListen::At(address) => Some((address, true)),
+            SecureListen::BesidePlain => {
+                let port = if self.mqtt.port() == 0 { 0 } else { MQTTS_PORT };
+                Some((SocketAddr::new(self.mqtt.ip(), port), false))
+            }
+        }
+    }
+}
+
+/// Addresses that the command line gives.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Addresses {
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) mqtt: Option<SocketAddr>,
+    pub(crate) mqtts: Option<SocketAddr>,
+}
+
+/// Where a listener with TLS is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SecureListen {
+    /// Nowhere.
+    Off,
+    /// At this address.
+    At(SocketAddr),
+    /// Nobody said where: at the same address as the one without TLS, so that a broker that is kept to this machine stays
+    /// so, with the usual port, or any port where that one has any.
+    #[default]
+    BesidePlain,
 }
 
 /// The commented configuration that is written at the first start.
@@ -120,7 +169,8 @@ pub(crate) const fn default_text() -> &'static str {
 /// says so.
 pub(crate) fn load(text: &str, file_name: &str) -> Result<Config, Problems> {
     let mut findings = Findings::default();
-    let config = read(text, &mut findings);
+    let directory = Path::new(file_name).parent().unwrap_or_else(|| Path::new(""));
+    let config = read(text, directory, &mut findings);
     let problems = findings.into_problems(text, file_name);
     match config {
         Some(config) if problems.errors() == 0 => Ok(Config { warnings: problems, ..config }),
@@ -129,7 +179,7 @@ pub(crate) fn load(text: &str, file_name: &str) -> Result<Config, Problems> {
 }
 
 /// Settings as far as they can be read; they are good when no error was found.
-fn read(text: &str, findings: &mut Findings) -> Option<Config> {
+fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config> {
     if text.len() > MAX_FILE_BYTES {
         findings.push(Finding::error(
             None,
@@ -149,6 +199,9 @@ fn read(text: &str, findings: &mut Findings) -> Option<Config> {
     let gateway = gateway::read(root.table("gateway", findings), findings);
     let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
     let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
+    let default = SocketAddr::new(DEFAULT_MQTT.ip(), MQTTS_PORT);
+    let (mqtts, tls) = (root.table("mqtts", findings), root.table("tls", findings));
+    let (mqtts, tls) = tls::read(mqtts, tls, default, directory, findings);
     let history = gateway::history(root.table("history", findings), findings);
     let rights = rights::read(root.table("rights", findings), findings);
     let broker = broker::read(root.table("broker", findings), &rights, findings);
@@ -158,6 +211,8 @@ fn read(text: &str, findings: &mut Findings) -> Option<Config> {
         gateway,
         http,
         mqtt,
+        mqtts,
+        tls,
         history,
         broker,
         rights,

@@ -50,7 +50,8 @@ fn loaded(text: &str) -> Config {
 fn an_empty_text_is_a_configuration() {
     let config = loaded("");
     assert_eq!((config.gateway.scheme.base(), &*config.gateway.name), ("home", "Gatehouse"));
-    assert_eq!((config.http.port(), config.mqtt.port()), (8080, 1883));
+    let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+    assert_eq!((config.http, config.mqtt), (everywhere(8080), everywhere(1883)));
     assert!(config.devices.is_empty() && config.warnings.is_empty());
 }
 
@@ -169,11 +170,89 @@ fn mistakes_in_the_gateway() {
 
 #[test]
 fn mistakes_in_addresses_and_history() {
-    check("[http]\nlisten = \":8081\"\n", &[(2, 10, "no address with a port", "listen = \"0.0.0.0:8081\"")]);
-    check("[mqtt]\nlisten = 1883\n", &[(2, 10, "`listen` is a whole number", "listen = \"0.0.0.0:1883\"")]);
+    check("[http]\nlisten = \":8081\"\n", &[(2, 10, "no address with a port", "listen = \"[::]:8081\"")]);
+    check("[mqtt]\nlisten = 1883\n", &[(2, 10, "`listen` is a whole number", "listen = \"[::]:1883\"")]);
     check("[mqtt]\nport = 1883\n", &[(2, 1, "`port` is no setting of [mqtt]", "write `listen`")]);
     check("[history]\ncommit_every = 10\n", &[(2, 16, "is a whole number", "commit_every = \"10s\"")]);
     check("[history]\ncommit_every = \"1d\"\n", &[(2, 16, "is too long", "between \"1s\" and \"10m\"")]);
+}
+
+#[test]
+fn tls_listens_beside_the_plain_port_unless_somebody_says_where() {
+    let address = |text: &str, given: Addresses| loaded(text).with_addresses(given).mqtts_address();
+    let at = |text: &str, is_asked_for| Some((text.parse().unwrap(), is_asked_for));
+    let none = Addresses::default();
+    let mqtt = |text: &str| Addresses { mqtt: text.parse().ok(), ..none };
+    assert_eq!(address("", none), at("[::]:8883", false));
+    assert_eq!(address("[mqtts]\n", none), at("[::]:8883", false));
+    assert_eq!(address("[mqtt]\nlisten = \"127.0.0.1:1884\"\n", none), at("127.0.0.1:8883", false));
+    assert_eq!(address("", mqtt("127.0.0.1:0")), at("127.0.0.1:0", false));
+    let said = "[mqtts]\nlisten = \"192.0.2.1:8884\"\n";
+    assert_eq!(address(said, mqtt("127.0.0.1:0")), at("192.0.2.1:8884", true));
+    let given = Addresses { mqtts: "127.0.0.1:1".parse().ok(), ..none };
+    for text in ["", said, "[mqtts]\nlisten = \"off\"\n"] {
+        assert_eq!(address(text, given), at("127.0.0.1:1", true));
+    }
+    assert_eq!(address("[mqtts]\nlisten = \"off\"\n", mqtt("127.0.0.1:0")), None);
+}
+
+#[test]
+fn mistakes_in_tls() {
+    check("[mqtts]\nlisten = \"of\"\n", &[(2, 10, "no address with a port", "listen = \"[::]:8883\"")]);
+    check("[mqtts]\nport = 8883\n", &[(2, 1, "`port` is no setting of [mqtts]", "`listen`")]);
+    check("[tls]\ncert = \"a\"\n", &[(2, 1, "`cert` is no setting of [tls]", "`certificate`")]);
+    check("[tls]\ncertificate = \"/a.pem\"\n", &[(2, 15, "`key` is missing", "name both PEM files")]);
+    check("[tls]\nkey = \"/a.key\"\n", &[(2, 7, "`certificate` is missing", "certificate = ")]);
+    check("[tls]\ncertificate = 5\nkey = \"/a.key\"\n", &[(2, 15, "is a whole number", "in quotes")]);
+    check(
+        "[tls]\nnames = [\"pi.lan\", \"a b\", 5]\n",
+        &[
+            (2, 20, "`a b` is neither a host name nor an address", "gateway.example.org"),
+            (2, 27, "no text", "names = "),
+        ],
+    );
+    let many = format!("[tls]\nnames = [{}]\n", "\"a\", ".repeat(33));
+    check(&many, &[(2, 170, "more than 32 entries", "remove")]);
+    check(
+        "[mqtts]\nclient_certificates = \"required\"\n",
+        &[(2, 23, "`client_ca` is missing", "client_ca = ")],
+    );
+    check("[mqtts]\nclient_certificates = \"yes\"\n", &[(2, 23, "cannot be `yes`", "`required`")]);
+    check(
+        "[mqtts]\nclient_ca = \"/nowhere.pem\"\n",
+        &[(2, 13, "`client_certificates` is missing", "\"optional\"")],
+    );
+    check(
+        "[mqtts]\nclient_certificates = \"optional\"\nclient_ca = \"/nowhere.pem\"\n",
+        &[(3, 13, "/nowhere.pem: there is no such file", "check the path")],
+    );
+    check(
+        "[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"\n",
+        &[(2, 15, "/nowhere.pem: there is no such file", "check the path")],
+    );
+    assert!(loaded("[mqtts]\nclient_certificates = \"no\"\n").tls.clients.is_none());
+}
+
+/// Names of files are meant from where the configuration is, as in every other file of settings.
+#[test]
+fn certificates_of_the_configuration_are_read_from_its_directory_and_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gatehouse.toml");
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    let generate = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (one, other) = (generate(), generate());
+    write("a.pem", &one.cert.pem());
+    write("a.key", &one.signing_key.serialize_pem());
+    write("other.key", &other.signing_key.serialize_pem());
+    let text = |key: &str, more: &str| format!("[tls]\ncertificate = \"a.pem\"\nkey = \"{key}\"\n{more}");
+    let name = file.to_string_lossy();
+    let config = load(&text("a.key", ""), &name).unwrap();
+    assert_eq!(config.tls.own.unwrap().key, directory.path().join("a.key"));
+    let problems = load(&text("other.key", ""), &name).unwrap_err();
+    let [(3, 7, what, _)] = problems.listed()[..] else { panic!("{problems}") };
+    assert!(what.contains("other.key: it is not the key of the certificate in"), "{what}");
+    let config = load(&text("a.key", "names = [\"pi.lan\"]\n"), &name).unwrap();
+    assert!(config.warnings.to_string().contains("remove `names`"), "{}", config.warnings);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The gateway's own authority: a key that never leaves the machine, and the certificate that phones are given once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rcgen::{
@@ -108,6 +108,11 @@ impl Authority {
         }
         let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
         Ok(Self { certificate, pem, issuer })
+    }
+
+    /// Where its certificate is, in its directory.
+    pub(super) fn file(directory: &Path) -> PathBuf {
+        directory.join(CERTIFICATE_FILE)
     }
 
     /// Its certificate as text, for clients.

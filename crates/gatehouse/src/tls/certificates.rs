@@ -1,6 +1,6 @@
 //! The certificates of this gateway as its listeners use them, and the part of the daemon that keeps them good.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::UnixTime;
 use rustls::server::NoServerSessionStorage;
+#[cfg(test)]
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ pub(crate) struct ServerCertificates {
     provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
     shown: Arc<Shown>,
+    directory: PathBuf,
     authority_pem: Option<String>,
     client_check: Option<Arc<ClientCheck>>,
     machine: Machine,
@@ -135,6 +137,7 @@ impl ServerCertificates {
             provider,
             clock,
             shown: Arc::new(Shown::new(first)),
+            directory: directory.to_owned(),
             authority_pem,
             client_check,
             machine,
@@ -146,8 +149,14 @@ impl ServerCertificates {
 
     /// The certificate of the gateway's own authority, for clients: PEM text; nothing when its owner brought a certificate
     /// from elsewhere.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the page will offer it"))]
     pub(crate) fn authority_pem(&self) -> Option<&str> {
         self.authority_pem.as_deref()
+    }
+
+    /// The file of that certificate.
+    pub(crate) fn authority_file(&self) -> Option<PathBuf> {
+        self.authority_pem.as_ref().map(|_| Authority::file(&self.directory))
     }
 
     /// TLS 1.2 and 1.3 with what this gateway shows, and without a look at the clients' certificates. `alpn` are the
@@ -200,11 +209,14 @@ impl ServerCertificates {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = stop.cancelled() => return Ok(()),
             }
-            // It reads files and waits for the disk when it writes one.
+            // It reads files and waits for the disk when it writes one, which nobody has to wait for who stops.
             let this = Arc::clone(&self);
-            tokio::task::spawn_blocking(move || this.look())
-                .await
-                .context("the look at the certificates died")?;
+            tokio::select! {
+                looked = tokio::task::spawn_blocking(move || this.look()) => {
+                    looked.context("the look at the certificates died")?;
+                }
+                () = stop.cancelled() => return Ok(()),
+            }
         }
     }
 

@@ -21,9 +21,27 @@ mod resolver;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(crate) use certificates::ServerCertificates;
 pub(crate) use names::Name;
+pub(crate) use own::{FileProblem, Setting as FileSetting};
+
+/// Checks the files of a certificate from elsewhere.
+///
+/// # Errors
+/// What is wrong with which file.
+pub(crate) fn check_own(files: &OwnCertificate) -> Result<(), FileProblem> {
+    own::load(files, &rustls::crypto::ring::default_provider()).map(drop)
+}
+
+/// Checks the file of the authorities of clients.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_clients(clients: &ClientCertificates) -> Result<(), FileProblem> {
+    clients::load(clients, &Arc::new(rustls::crypto::ring::default_provider())).map(drop)
+}
 
 /// What can be configured about certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
