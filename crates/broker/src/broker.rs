@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use gatehouse_model::{Clock, Moment, Randomness};
+use gatehouse_model::{Clock, Moment, Randomness, TopicFilter, TopicName};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -15,6 +15,7 @@ use crate::edge::{Door, Hub, HubState, INBOUND_BATCHES, Listener, Reception, lis
 use crate::local::{LOCAL_REQUESTS, LocalClient, LocalRequest, NewRights, RevokeError};
 use crate::statistics::{Counters, Statistics};
 use crate::store::{Snapshot, Store, StoreError};
+use crate::views::{ClientView, RetainedPage};
 use crate::{Authenticator, LoginError, PublishGuard, Rights, Settings};
 
 /// How long connections may take at the end to write their last bytes. The broker promises to be gone in a second.
@@ -153,6 +154,11 @@ impl Broker {
     }
 }
 
+/// The broker has stopped, and nothing can be asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the broker has stopped")]
+pub struct BrokerGone;
+
 /// Looks up what the users of the sessions may do now.
 async fn recall(snapshot: Snapshot, authenticator: &dyn Authenticator) -> Result<Restored, BrokerError> {
     for warning in &snapshot.warnings {
@@ -224,6 +230,54 @@ impl BrokerHandle {
         let request = LocalRequest::Rights { user: user.into(), rights, reply };
         self.requests.send(request).await.map_err(|_| RevokeError::Closed)?;
         answer.await.map(drop).map_err(|_| RevokeError::Closed)
+    }
+
+    /// All clients, connected or with a session that waits for them, ordered by client identifier.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn clients(&self) -> Result<Vec<ClientView>, BrokerGone> {
+        self.ask(|reply| LocalRequest::Clients { reply }).await
+    }
+
+    /// Closes the connection of a client; an MQTT 5 client is told 0x98, Administrative action. Its will is published, its
+    /// session stays if it outlives connections, and nothing keeps it from coming back. Gives whether it was connected.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn disconnect(&self, client_id: &str) -> Result<bool, BrokerGone> {
+        self.ask(|reply| LocalRequest::Disconnect { client_id: client_id.into(), reply }).await
+    }
+
+    /// The retained messages that match `filter`, at most [`crate::RETAINED_PER_PAGE`], from the one that follows `after`
+    /// in the order of topics.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn retained(
+        &self,
+        filter: TopicFilter,
+        after: Option<TopicName>,
+    ) -> Result<RetainedPage, BrokerGone> {
+        self.ask(|reply| LocalRequest::Retained { filter, after, reply }).await
+    }
+
+    /// Clears every retained message that matches `filter`, but the broker's own figures, and gives how many there were.
+    /// Subscribers are sent nothing. It resolves when that is on the disk.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn clear_retained(&self, filter: TopicFilter) -> Result<usize, BrokerGone> {
+        self.ask(|reply| LocalRequest::ClearRetained { filter, reply }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> LocalRequest,
+    ) -> Result<T, BrokerGone> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| BrokerGone)?;
+        answer.await.map_err(|_| BrokerGone)
     }
 
     /// The figures now.

@@ -33,9 +33,10 @@ mod rights;
 mod settings;
 mod statistics;
 mod store;
+mod views;
 
 pub use access::{Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode};
-pub use broker::{Broker, BrokerError, BrokerHandle, Parts};
+pub use broker::{Broker, BrokerError, BrokerGone, BrokerHandle, Parts};
 pub use doorway::{Doorway, DoorwayPlace, NoPlace};
 pub use edge::Listener;
 pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
@@ -46,3 +47,4 @@ pub use store::{
     Change, KeptDelivery, KeptSession, KeptSubscription, KeptWill, MemoryStore, Progress, RestoredDelivery,
     Snapshot, Store, StoreError, Ticket,
 };
+pub use views::{ClientView, ConnectionView, RETAINED_PER_PAGE, RetainedPage};

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use gatehouse_model::{Message, Qos, TopicFilter};
+use gatehouse_model::{Message, Qos, TopicFilter, TopicName};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::local_queue::LocalQueue;
+use crate::views::{ClientView, RetainedPage};
 use crate::{Refusal, Rights};
 
 /// Requests of in-process clients that wait for the hub. A full channel makes the caller wait, so nothing is lost.
@@ -60,6 +61,22 @@ pub(crate) enum LocalRequest {
         user: Arc<str>,
         rights: NewRights,
         reply: oneshot::Sender<Result<(), Box<Refusal>>>,
+    },
+    Clients {
+        reply: oneshot::Sender<Vec<ClientView>>,
+    },
+    Disconnect {
+        client_id: Arc<str>,
+        reply: oneshot::Sender<bool>,
+    },
+    Retained {
+        filter: TopicFilter,
+        after: Option<TopicName>,
+        reply: oneshot::Sender<RetainedPage>,
+    },
+    ClearRetained {
+        filter: TopicFilter,
+        reply: oneshot::Sender<usize>,
     },
     Subscribe {
         filters: Vec<(TopicFilter, Qos)>,

@@ -34,6 +34,8 @@ pub struct Statistics {
     pub protocol_errors: u64,
     /// Connections whose TLS handshake failed or was not done in time.
     pub tls_failures: u64,
+    /// Connections that were given a place, whether or not they logged in.
+    pub connections_accepted: u64,
     /// Logins refused.
     pub logins_refused: u64,
     /// Logins whose client closed the connection while it waited for its turn.
@@ -64,6 +66,8 @@ pub(crate) struct Counters {
     pub(crate) logins_refused: AtomicU64,
     pub(crate) logins_abandoned: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
+    /// Connections that were given a place.
+    pub(crate) connections_accepted: AtomicU64,
 }
 
 impl Counters {
@@ -94,6 +98,7 @@ impl Counters {
             bytes_sent: read(&self.bytes_sent),
             protocol_errors: read(&self.protocol_errors) + read(&self.handshake_errors),
             tls_failures: read(&self.tls_failures),
+            connections_accepted: read(&self.connections_accepted),
             logins_refused: read(&self.logins_refused),
             logins_abandoned: read(&self.logins_abandoned),
             connections_refused: read(&self.connections_refused),

@@ -63,12 +63,13 @@ pub(crate) fn decode_connect(
         return Ok(None);
     }
     let mut packet = bytes.split_to(length);
-    match version_of(&packet)? {
+    let (version, level) = version_of(&packet)?;
+    match version {
         Version::V3 => {
             let decoded = v3::Codec::default().decode(&mut packet);
             let failed = |error| refused_connect(Version::V3, &error);
             match decoded.map_err(failed)? {
-                Some((v3::Packet::Connect(connect), _)) => connect_v3(*connect).map(Some),
+                Some((v3::Packet::Connect(connect), _)) => connect_v3(*connect, level).map(Some),
                 _ => Err(ConnectError::silent(Reason::Protocol, "the first packet is not a CONNECT")),
             }
         }
@@ -83,8 +84,8 @@ pub(crate) fn decode_connect(
     }
 }
 
-/// The version that a whole CONNECT packet asks for. [MQTT-3.1.2-1], [MQTT-3.1.2-2]
-fn version_of(packet: &[u8]) -> Result<Version, ConnectError> {
+/// The version that a whole CONNECT packet asks for, and its level. [MQTT-3.1.2-1], [MQTT-3.1.2-2]
+fn version_of(packet: &[u8]) -> Result<(Version, u8), ConnectError> {
     let malformed = || ConnectError::silent(Reason::Malformed, "the CONNECT is too short");
     let header = 1 + packet.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1;
     let head = packet.get(header..).ok_or_else(malformed)?;
@@ -92,9 +93,9 @@ fn version_of(packet: &[u8]) -> Result<Version, ConnectError> {
         return Err(malformed());
     }
     match (head, head.get(8)) {
-        ([0, 4, b'M', b'Q', b'T', b'T', 4, ..], _) => Ok(Version::V3),
-        ([0, 4, b'M', b'Q', b'T', b'T', 5, ..], _) => Ok(Version::V5),
-        ([0, 6, b'M', b'Q', b'I', b's', b'd', b'p', ..], Some(3)) => Ok(Version::V3),
+        ([0, 4, b'M', b'Q', b'T', b'T', 4, ..], _) => Ok((Version::V3, 4)),
+        ([0, 4, b'M', b'Q', b'T', b'T', 5, ..], _) => Ok((Version::V5, 5)),
+        ([0, 6, b'M', b'Q', b'I', b's', b'd', b'p', ..], Some(3)) => Ok((Version::V3, 3)),
         // An unknown level of a known protocol is told which code it failed with; other protocols are not answered.
         ([0, 4, b'M', b'Q', b'T', b'T', level, ..], _) => Err(ConnectError {
             answer_in: Some(if *level > 5 { Version::V5 } else { Version::V3 }),
@@ -111,7 +112,7 @@ fn refused_connect(version: Version, error: &DecodeError) -> ConnectError {
     ConnectError { answer_in: answers.then_some(version), error }
 }
 
-fn connect_v3(connect: v3::Connect) -> Result<Connect, ConnectError> {
+fn connect_v3(connect: v3::Connect, level: u8) -> Result<Connect, ConnectError> {
     let refuse = |reason, what| ConnectError::silent(reason, what);
     if connect.password.is_some() && connect.username.is_none() {
         // [MQTT-3.1.2-22] of 3.1.1
@@ -135,6 +136,7 @@ fn connect_v3(connect: v3::Connect) -> Result<Connect, ConnectError> {
     };
     Ok(Connect {
         version: Version::V3,
+        level,
         client_id: text(&connect.client_id),
         user: connect.username.as_deref().map(text),
         password: connect.password,
@@ -182,6 +184,7 @@ fn connect_v5(connect: v5::Connect) -> Result<Connect, ConnectError> {
     };
     Ok(Connect {
         version: Version::V5,
+        level: 5,
         client_id: text(&connect.client_id),
         user: connect.username.as_deref().map(text),
         password: connect.password,

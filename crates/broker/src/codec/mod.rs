@@ -60,6 +60,7 @@ pub(crate) enum Reason {
     TopicAliasInvalid = 0x94,
     PacketTooLarge = 0x95,
     QuotaExceeded = 0x97,
+    AdministrativeAction = 0x98,
     PayloadFormatInvalid = 0x99,
     RetainNotSupported = 0x9A,
     QosNotSupported = 0x9B,
@@ -107,6 +108,8 @@ pub(crate) enum Packet {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Connect {
     pub(crate) version: Version,
+    /// The protocol level: 3 (MQTT 3.1), 4 (3.1.1) or 5.
+    pub(crate) level: u8,
     pub(crate) client_id: Arc<str>,
     pub(crate) user: Option<Arc<str>>,
     pub(crate) password: Option<Bytes>,

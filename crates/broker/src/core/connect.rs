@@ -74,6 +74,9 @@ impl Core {
         let link = Link {
             connection,
             encoder,
+            protocol: protocol_name(connect.level),
+            keep_alive,
+            opened: now,
             silence,
             silence_due: now + silence.unwrap_or_default(),
             last_heard: now,
@@ -97,6 +100,8 @@ impl Core {
         }
         self.noted.push(key);
         self.sessions.open_link(key, link);
+        self.tally.connections += 1;
+        self.tally.most_connected = self.tally.most_connected.max(self.sessions.connected());
         self.adopt(key, identity, expiry, session_present);
         // While nothing can be kept a session that is known goes on: what changed in it by this connection is kept later.
         let begun = self.journal.since(mark).filter(|_| self.trouble.is_none());
@@ -190,6 +195,8 @@ impl Core {
             covered_by: Ticket::default(),
             expiry: 0,
             ends_at: None,
+            left: None,
+            dropped: 0,
             pending_will: None,
         })
     }
@@ -288,6 +295,7 @@ impl Core {
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.outgoing.forget_at_most_once();
+        session.left = Some(now);
         let expiry = session.expiry;
         let had_will = link.will.is_some();
         let will = link.will.filter(|_| with_will);
@@ -436,6 +444,15 @@ impl Core {
         while let Some((key, reason, text)) = self.doomed.pop() {
             self.close(now, key, Some((reason, text)), true);
         }
+    }
+}
+
+/// The protocol levels of the CONNECT as people know them.
+fn protocol_name(level: u8) -> &'static str {
+    match level {
+        3 => "3.1",
+        4 => "3.1.1",
+        _ => "5",
     }
 }
 

@@ -185,8 +185,7 @@ impl Core {
             link.replay.note(&message.topic, !drops);
         }
         if drops {
-            self.tally.messages_dropped += 1;
-            return;
+            return self.count_dropped(key);
         }
         let publish = OutgoingPublish {
             topic: &message.topic,
@@ -204,10 +203,10 @@ impl Core {
         match write_publish(link, &publish, templates) {
             Ok(()) => {
                 self.staged += link.staged.len() - before;
-                count_sent(&mut self.tally);
+                count_sent(&mut self.tally, publish.payload.len());
                 note(&mut self.noted, key, &mut link.noted);
             }
-            Err(TooLarge) => self.tally.messages_dropped += 1,
+            Err(TooLarge) => self.count_dropped(key),
         }
     }
 
@@ -233,7 +232,17 @@ impl Core {
         {
             link.replay.note(&message.topic, taken);
         }
-        self.tally.messages_dropped += u64::from(!taken);
+        if !taken {
+            self.count_dropped(key);
+        }
+    }
+
+    /// A message for a session was dropped.
+    fn count_dropped(&mut self, key: u32) {
+        self.tally.messages_dropped += 1;
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.dropped += 1;
+        }
     }
 
     /// QoS 1 and 2: now when nothing waits before it, else later. The delivery gets its number here.
@@ -245,6 +254,7 @@ impl Core {
         let kept = (session.lasts() && self.journal.keeps())
             .then(|| (Arc::clone(&session.client_id), delivery.kept()));
         let (topic, is_state) = (delivery.message.topic.clone(), delivery.message.retain);
+        let bytes = delivery.message.payload.len();
         if session.lasts() && delivery.qos == Qos::ExactlyOnce {
             // Its packet identifier must not be known to the client before it is known to the disk: after a sudden end
             // the client would take another message under the same identifier for this one. [MQTT-4.3.3-2]
@@ -281,8 +291,8 @@ impl Core {
             link.replay.note(&topic, taken);
         }
         match (taken, sends_now) {
-            (false, _) => return self.tally.messages_dropped += 1,
-            (true, true) => count_sent(&mut self.tally),
+            (false, _) => return self.count_dropped(key),
+            (true, true) => count_sent(&mut self.tally, bytes),
             (true, false) => {}
         }
         if waits {
@@ -323,7 +333,7 @@ impl Core {
                 note(&mut self.noted, key, &mut link.noted);
             } else if let Some(delivery) = session.outgoing.next_waiting(link.window, self.committed) {
                 note(&mut self.noted, key, &mut link.noted);
-                let number = delivery.number;
+                let (number, bytes) = (delivery.number, delivery.message.payload.len());
                 let lasts = session.lasts() && delivery.qos != Qos::AtMostOnce;
                 let expired = delivery.expiry_left(now).is_err();
                 // The rights may have changed while it waited.
@@ -331,14 +341,16 @@ impl Core {
                 let before = session.staged_bytes();
                 if allowed && !expired && send_first(now, session, delivery, None).is_ok() {
                     self.staged += session.staged_bytes() - before;
-                    count_sent(&mut self.tally);
+                    count_sent(&mut self.tally, bytes);
                     continue;
                 }
                 // An expired message has come to its end as its publisher wished; one too large is lost, and counted.
-                self.tally.messages_dropped += u64::from(!expired);
                 let client_id = &session.client_id;
                 if lasts {
                     self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
+                }
+                if !expired {
+                    self.count_dropped(key);
                 }
             } else if !self.replay_one(now, key) {
                 return self.note_waiting(key);
@@ -415,15 +427,16 @@ impl Core {
         match write_publish(link, &publish, None) {
             Ok(()) => {
                 self.staged += link.staged.len() - before;
-                count_sent(&mut self.tally);
+                count_sent(&mut self.tally, publish.payload.len());
                 note(&mut self.noted, key, &mut link.noted);
             }
-            Err(TooLarge) => self.tally.messages_dropped += 1,
+            Err(TooLarge) => self.count_dropped(key),
         }
     }
 }
 
-fn count_sent(tally: &mut Tally) {
+fn count_sent(tally: &mut Tally, payload_bytes: usize) {
+    tally.payload_bytes_sent += payload_bytes as u64;
     tally.packets_sent += 1;
     tally.messages_sent += 1;
 }

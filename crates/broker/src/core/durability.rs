@@ -13,7 +13,9 @@ impl Core {
     /// Everything up to `ticket` is on disk: what waited for it may leave.
     pub(crate) fn committed(&mut self, now: Moment, ticket: Ticket) {
         self.committed = ticket;
-        self.trouble = None;
+        if self.trouble.take().is_some() {
+            self.publish_store_state(now);
+        }
         for key in std::mem::take(&mut self.holding) {
             let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else {
                 continue;
@@ -33,8 +35,9 @@ impl Core {
 
     /// The store cannot commit, until [`Core::committed`] is called the next time. What needs the disk is refused
     /// meanwhile, where the client can be told; what has been taken already waits.
-    pub(crate) fn store_fails(&mut self, error: StoreError) {
+    pub(crate) fn store_fails(&mut self, now: Moment, error: StoreError) {
         self.trouble = Some(error);
+        self.publish_store_state(now);
     }
 
     /// Why the store cannot commit now.

@@ -122,6 +122,7 @@ impl Core {
             return self.reject(now, key, Reason::ReceiveMaximumExceeded, "too many unreleased messages");
         }
         self.tally.messages_received += 1;
+        self.tally.payload_bytes_received += publish.payload.len() as u64;
         let allowed = session.rights.may_publish(&publish.topic);
         let message = Message {
             topic: publish.topic,

@@ -15,6 +15,7 @@ mod figures;
 mod groups;
 mod inbound;
 mod journal;
+mod loads;
 mod locals;
 mod outgoing;
 mod publish;
@@ -26,6 +27,7 @@ mod shared;
 mod subscribe;
 mod subscriptions;
 mod timers;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ use gatehouse_model::{Message, Moment, Randomness};
 use self::deliver::Templates;
 use self::groups::Groups;
 use self::journal::Journal;
+use self::loads::Loads;
 use self::locals::Locals;
 use self::retained::RetainedTree;
 use self::route::Routes;
@@ -86,6 +89,15 @@ pub(crate) struct Tally {
     pub(crate) messages_sent: u64,
     pub(crate) messages_dropped: u64,
     pub(crate) messages_refused: u64,
+    /// Bytes of the payloads of messages that were received and sent.
+    pub(crate) payload_bytes_received: u64,
+    pub(crate) payload_bytes_sent: u64,
+    /// Clients that were let in.
+    pub(crate) connections: u64,
+    /// Most clients that were connected at once.
+    pub(crate) most_connected: usize,
+    /// Sessions whose client did not come back in time.
+    pub(crate) sessions_expired: u64,
     pub(crate) protocol_errors: u64,
 }
 
@@ -143,6 +155,9 @@ pub(crate) struct Core {
     trouble: Option<StoreError>,
     tally: Tally,
     traffic: Traffic,
+    loads: Loads,
+    /// When the figures were published last.
+    figured: Moment,
     started: Moment,
     templates: Templates,
     /// Sessions with bytes or wishes for the edge.
@@ -183,6 +198,8 @@ impl Core {
             trouble: None,
             tally: Tally::default(),
             traffic: Traffic::default(),
+            loads: Loads::default(),
+            figured: now,
             started: now,
             templates: Templates::default(),
             noted: Vec::new(),
@@ -245,7 +262,10 @@ impl Core {
         while let Some((at, timer)) = self.timers.pop(now) {
             match timer {
                 Timer::KeepAlive(key) => self.check_silence(now, key),
-                Timer::SessionEnd(key) => self.end_session(now, key),
+                Timer::SessionEnd(key) => {
+                    self.tally.sessions_expired += 1;
+                    self.end_session(now, key);
+                }
                 Timer::Will(key) => self.publish_pending_will(now, key),
                 Timer::RetainedExpiry(topic) => self.expire_retained(now, &topic),
                 Timer::Figures => self.publish_figures(now, at),

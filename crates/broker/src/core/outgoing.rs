@@ -237,6 +237,16 @@ impl Outgoing {
         self.queue.front().and_then(|next| next.waits_for).is_some_and(|ticket| ticket > committed)
     }
 
+    /// Deliveries that were sent, on this connection or a former one, and are not finished.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Deliveries that have not been sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether something waits in the queue or to be sent again, so that what comes now has to go behind it.
     pub(crate) fn has_backlog(&self) -> bool {
         !self.queue.is_empty() || self.sent < self.in_flight.len()

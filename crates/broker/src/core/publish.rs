@@ -37,6 +37,7 @@ impl Core {
     ) -> Result<Option<Ticket>, Box<Refusal>> {
         let mark = self.journal.mark();
         self.tally.messages_received += 1;
+        self.tally.payload_bytes_received += message.payload.len() as u64;
         match self.accept(now, message, None) {
             Ok(_) => Ok(self.journal.since(mark)),
             Err(refusal) => {
@@ -134,7 +135,7 @@ impl Core {
     }
 
     /// A client clears a topic. What it cleared must not come back, so that this is never lazy.
-    fn forget_retained(&mut self, topic: &TopicName) {
+    pub(super) fn forget_retained(&mut self, topic: &TopicName) {
         if let Some(former) = self.retained.remove(topic) {
             self.cancel_expiry(&former);
             self.journal.record(|| Change::RetainedCleared { topic: topic.clone(), lazily: false });

@@ -80,6 +80,8 @@ impl Core {
             covered_by: Ticket::default(),
             expiry: kept.expiry_seconds,
             ends_at: Some(ends_at),
+            left: None,
+            dropped: 0,
             pending_will: None,
         });
         self.timers.set(ends_at, Timer::SessionEnd(key));

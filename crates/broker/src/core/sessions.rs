@@ -44,6 +44,10 @@ pub(crate) struct Session {
     pub(crate) expiry: u32,
     /// When it ends, while its client is away.
     pub(crate) ends_at: Option<Moment>,
+    /// When its client left, if it has been here in this run.
+    pub(crate) left: Option<Moment>,
+    /// Messages for it that were dropped.
+    pub(crate) dropped: u64,
     /// A will that waits for its delay.
     pub(crate) pending_will: Option<(Moment, Box<Message>)>,
 }
@@ -64,6 +68,11 @@ impl Session {
 pub(crate) struct Link {
     pub(crate) connection: ConnectionId,
     pub(crate) encoder: Encoder,
+    /// The protocol's name for people.
+    pub(crate) protocol: &'static str,
+    /// Seconds; 0 is none.
+    pub(crate) keep_alive: u16,
+    pub(crate) opened: Moment,
     /// The longest silence allowed: one and a half times the keep-alive. [MQTT-3.1.2-22]
     pub(crate) silence: Option<Duration>,
     /// When the timer for the silence is set.

@@ -133,6 +133,7 @@ where
                 // Below the share that every client has, so that one that waits for it is never told before it may go on.
                 (door.settings.outbound_bytes / 2).min(Settings::LEAST_SHARE / 2),
                 door.meter.clone(),
+                peer,
             ));
             let arrival = Inbound::Arrived {
                 connection,

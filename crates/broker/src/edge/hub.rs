@@ -64,7 +64,14 @@ pub(crate) enum Inbound {
 /// An in-process request that waits for its commit.
 struct HeldReply {
     ticket: Ticket,
-    reply: oneshot::Sender<Result<(), Box<Refusal>>>,
+    give: Box<dyn FnOnce() + Send>,
+}
+
+impl HeldReply {
+    fn new<T: Send + 'static>(ticket: Ticket, reply: oneshot::Sender<T>, answer: T) -> Self {
+        // Whoever asked may have stopped waiting.
+        Self { ticket, give: Box::new(move || drop(reply.send(answer))) }
+    }
 }
 
 /// Owns the core and everything that its decisions go to.
@@ -211,7 +218,7 @@ impl Hub {
         match request {
             LocalRequest::Publish { message, reply } => match self.core.publish_local(now, &message) {
                 Ok(Some(ticket)) if self.core.store_trouble().is_none() => {
-                    self.state.held.push(HeldReply { ticket, reply });
+                    self.state.held.push(HeldReply::new(ticket, reply, Ok(())));
                 }
                 // Whoever asked may have stopped waiting; the message is published all the same.
                 Ok(_) => drop(reply.send(Ok(()))),
@@ -221,7 +228,7 @@ impl Hub {
                 let ticket = self.core.revoke(now, &user);
                 self.state.revoked.note(user);
                 match ticket {
-                    Some(ticket) => self.state.held.push(HeldReply { ticket, reply }),
+                    Some(ticket) => self.state.held.push(HeldReply::new(ticket, reply, Ok(()))),
                     None => self.state.done.push(reply),
                 }
             }
@@ -229,6 +236,31 @@ impl Hub {
                 self.core.set_rights(&user, &rights.0);
                 self.state.revoked.note(user);
                 self.state.done.push(reply);
+            }
+            LocalRequest::Clients { reply } => {
+                let views = self.core.client_views(now).into_iter().map(|(mut view, number)| {
+                    let outbox = number.and_then(|number| self.state.outboxes.get(&number));
+                    if let Some(connection) = &mut view.connection {
+                        connection.peer = outbox.map(|outbox| outbox.peer);
+                    }
+                    view
+                });
+                drop(reply.send(views.collect()));
+            }
+            LocalRequest::Disconnect { client_id, reply } => {
+                let _ = reply.send(self.core.disconnect(now, &client_id));
+            }
+            LocalRequest::Retained { filter, after, reply } => {
+                drop(reply.send(self.core.retained_page(now, &filter, after.as_ref())));
+            }
+            LocalRequest::ClearRetained { filter, reply } => {
+                let (count, ticket) = self.core.clear_retained(&filter);
+                match ticket.filter(|_| self.core.store_trouble().is_none()) {
+                    Some(ticket) => self.state.held.push(HeldReply::new(ticket, reply, count)),
+                    None => {
+                        let _ = reply.send(count);
+                    }
+                }
             }
             LocalRequest::Subscribe { filters, part, reply } => {
                 let (number, retained) = self.core.subscribe_local(now, &filters);
@@ -253,6 +285,7 @@ impl Hub {
 
     fn traffic(&self) -> Traffic {
         Traffic {
+            sockets: self.counters.connections_accepted.load(Ordering::Relaxed),
             received: self.counters.bytes_received.load(Ordering::Relaxed),
             sent: self.counters.bytes_sent.load(Ordering::Relaxed),
         }
@@ -320,9 +353,9 @@ impl Hub {
             "{error}: what has to be kept is not acknowledged until the disk can be written to again"
         );
         Counters::set(&self.counters.store_failing, 1);
-        self.core.store_fails(error);
-        for HeldReply { reply, .. } in self.state.held.drain(..) {
-            drop(reply.send(Ok(())));
+        self.core.store_fails(self.clock.moment(), error);
+        for HeldReply { give, .. } in self.state.held.drain(..) {
+            give();
         }
     }
 
@@ -338,8 +371,8 @@ impl Hub {
             .into_iter()
             .partition(|held: &HeldReply| held.ticket <= ticket);
         self.state.held = held;
-        for HeldReply { reply, .. } in done {
-            drop(reply.send(Ok(())));
+        for HeldReply { give, .. } in done {
+            give();
         }
     }
 

@@ -94,6 +94,7 @@ impl Reception {
             tracing::debug!(%peer, "refusing a connection: too many that have not logged in");
             return None;
         };
+        Counters::add(&self.door.counters.connections_accepted, 1);
         Some(Place { reception: Arc::clone(self), peer, newcomer, permit })
     }
 

@@ -1,5 +1,6 @@
 //! Bytes on their way from the hub to one connection.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +19,8 @@ pub(crate) struct Outbox {
     unwritten: Metered,
     /// Below this the hub is told that the client reads again.
     low_water: usize,
+    /// Where the connection comes from.
+    pub(crate) peer: SocketAddr,
     written: AtomicU64,
     tell_when_drained: AtomicBool,
     wake: Notify,
@@ -32,11 +35,12 @@ struct State {
 }
 
 impl Outbox {
-    pub(crate) fn new(low_water: usize, meter: Meter) -> Self {
+    pub(crate) fn new(low_water: usize, meter: Meter, peer: SocketAddr) -> Self {
         let outbox = Self {
             state: Mutex::default(),
             unwritten: Metered::new(meter),
             low_water,
+            peer,
             written: AtomicU64::new(0),
             tell_when_drained: AtomicBool::new(false),
             wake: Notify::new(),

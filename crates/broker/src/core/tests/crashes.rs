@@ -277,7 +277,7 @@ impl Story {
                     true => StoreError::Full("in a test".to_owned()),
                     false => StoreError::Failed("in a test".to_owned()),
                 };
-                world.core.store_fails(error);
+                world.core.store_fails(world.now, error);
             }
             _ => {}
         }

@@ -12,5 +12,6 @@ mod restarts;
 mod rights;
 mod sessions;
 mod shared;
+mod views;
 mod wills;
 mod world;

@@ -174,7 +174,7 @@ fn with_a_full_disk_what_needs_none_goes_on_and_the_rest_is_refused_or_waits() {
     let old = world.client(Version::V3, "old");
     let live = world.client(Version::V5, "live");
     world.subscribe(live, "t", Qos::ExactlyOnce);
-    world.core.store_fails(StoreError::Full("in a test".to_owned()));
+    world.core.store_fails(world.now, StoreError::Full("in a test".to_owned()));
 
     // Somebody is away who would have to be told later.
     world.publish(publisher, "t", "a", Qos::AtLeastOnce, 1);
@@ -219,7 +219,7 @@ fn with_a_full_disk_what_needs_none_goes_on_and_the_rest_is_refused_or_waits() {
 fn a_failing_disk_is_told_apart_from_a_full_one() {
     let mut world = World::durable();
     let publisher = away(&mut world);
-    world.core.store_fails(StoreError::Failed("in a test".to_owned()));
+    world.core.store_fails(world.now, StoreError::Failed("in a test".to_owned()));
     world.publish(publisher, "t", "a", Qos::AtLeastOnce, 1);
     assert_eq!(world.sent(publisher), [Sent::Ack("PUBACK", 1, 0x83)]);
 }

@@ -461,6 +461,7 @@ pub(super) fn publish(topic: &str, payload: &str, qos: Qos, packet_id: u16) -> P
 pub(super) fn hello(version: Version, client_id: &str) -> Connect {
     Connect {
         version,
+        level: if version == Version::V5 { 5 } else { 4 },
         client_id: client_id.into(),
         user: None,
         password: None,
