@@ -23,6 +23,7 @@ mod broker;
 mod codec;
 mod core;
 mod doorway;
+mod durable;
 mod edge;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -38,6 +39,7 @@ mod views;
 pub use access::{Authenticator, Identity, Login, LoginError, OpenGuard, PublishGuard, Refusal, RefusalCode};
 pub use broker::{Broker, BrokerError, BrokerGone, BrokerHandle, Parts};
 pub use doorway::{Doorway, DoorwayPlace, NoPlace};
+pub use durable::{SqliteStore, StoreOpenError, StoreOptions};
 pub use edge::Listener;
 pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
 pub use rights::{MAX_PATTERNS, PatternError, Rights, RightsSet, TopicPattern};
