@@ -11,7 +11,7 @@ use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
 use gatehouse_board::{Bridge, BridgeParts};
 use gatehouse_broker::{
-    Broker, BrokerHandle, Listener, LocalClient, MemoryStore, Parts, Settings, Subscription,
+    Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
 use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports};
 use gatehouse_history::History;
@@ -61,8 +61,10 @@ const STOP_AFTER_OFFLINE: [(&str, Duration); 7] = [
     (REVOCATION, Duration::from_millis(200)),
     (DASHBOARD, Duration::from_millis(2_400)),
     (LIVE_PAGE, Duration::from_millis(200)),
-    (HISTORY, Duration::from_millis(4_000)),
-    (BROKER, Duration::from_millis(1_500)),
+    (HISTORY, Duration::from_millis(3_500)),
+    // Connections get 0.7 s for their last bytes, while the store commits and moves its log into its file: some 0.1 s,
+    // and up to a second on a slow card or when another program holds the file.
+    (BROKER, Duration::from_millis(2_000)),
 ];
 
 /// Longest time that the last word on `<base>/status` may take.
@@ -75,6 +77,7 @@ pub(crate) struct House {
     clock: Arc<dyn Clock>,
     accounts: Accounts,
     history: History,
+    store: SqliteStore,
     http: TcpListener,
     mqtt: MqttSockets,
     /// What is shown to clients that use TLS, where any port speaks it.
@@ -96,13 +99,17 @@ impl House {
         let history = History::open(&history_file, config.history.clone(), clock.clone())
             .await
             .with_context(|| format!("the history in {} cannot be opened", history_file.display()))?;
+        let broker_file = directory.join(paths::BROKER_FILE);
+        let store = SqliteStore::open(&broker_file, StoreOptions::default(), clock.clone())
+            .await
+            .context("what the broker has kept cannot be opened")?;
         let http = listen(config.http, "dashboard", "--http").await?;
         let mqtt = MqttSockets::open(&config).await?;
         let certificates = match mqtt.speaks_tls() {
             true => Some(open_certificates(&config, directory, clock.clone())?),
             false => None,
         };
-        Ok(Self { config, demo, clock, accounts, history, http, mqtt, certificates, bridge, info })
+        Ok(Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, bridge, info })
     }
 
     /// Starts the rooms in order and joins them.
@@ -110,7 +117,8 @@ impl House {
     /// # Errors
     /// What failed, with the parts that run already: they are to be stopped in order, outputs first.
     pub(crate) async fn start(self, directory: &Path) -> Result<Running, (Box<Running>, anyhow::Error)> {
-        let Self { config, demo, clock, accounts, history, http, mqtt, certificates, bridge, info } = self;
+        let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, bridge, info } =
+            self;
         let scheme = config.gateway.scheme;
         let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, clock.clone()));
         let mqtt_addresses = mqtt.addresses();
@@ -125,7 +133,8 @@ impl House {
         let logins = AccountLogins::new(accounts.clone(), config.rights, anonymous.as_deref());
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
-        let broker = start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), &clock);
+        let broker =
+            start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), store, &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let mut running = Running { lifecycle, guard, voice, accounts, history };
         let setup_hint = paths::setup_code_command(directory);
@@ -303,13 +312,14 @@ fn start_broker(
     settings: Settings,
     logins: AccountLogins,
     guard: Arc<DoorGuard>,
+    store: SqliteStore,
     clock: &Arc<dyn Clock>,
 ) -> BrokerHandle {
     let (broker, handle) = Broker::new(Parts {
         settings,
         authenticator: Arc::new(logins),
         guard,
-        store: Box::new(MemoryStore),
+        store: Box::new(store),
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
     });

@@ -14,6 +14,9 @@ const DEFAULT_DATA: &str = "/var/lib/gatehouse";
 /// Accounts, sessions, the set-up code.
 pub(crate) const ACCOUNTS_FILE: &str = "gatehouse.db";
 
+/// Sessions of the broker with what waits for them, and retained messages.
+pub(crate) const BROKER_FILE: &str = "broker.db";
+
 /// History.
 pub(crate) const HISTORY_FILE: &str = "history.db";
 
