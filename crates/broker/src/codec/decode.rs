@@ -10,9 +10,9 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::{v3, v5};
 use tokio_util::codec::Decoder as _;
 
-use super::checks::{check_subscribe_v3, check_texts, check_user_properties};
 use super::frame::packet_length;
 use super::topics::{Aliases, RecentTopics};
+use super::walk::{self, Walked};
 use super::{
     Asked, Connect, Disconnect, Options, Packet, Publish, Reason, RetainHandling, Subscribe, Unsubscribe,
     Version, Wanted, Will, WireError,
@@ -26,9 +26,6 @@ const RECEIVE_MAXIMUM_DEFAULT: u16 = 65_535;
 
 /// The first byte of a CONNECT.
 const CONNECT: u8 = 0x10;
-
-/// The first byte of a SUBSCRIBE.
-const SUBSCRIBE: u8 = 0x82;
 
 /// Shortest CONNECT of which the protocol name and level can be read.
 const CONNECT_HEAD_BYTES: usize = 9;
@@ -64,6 +61,12 @@ pub(crate) fn decode_connect(
     }
     let mut packet = bytes.split_to(length);
     let (version, level) = version_of(&packet)?;
+    let walked = walk::check_connect(version, &packet).map_err(|error| ConnectError {
+        // 3.1.1 has no code for a malformed packet: there the connection is closed.
+        answer_in: Some(version).filter(|version| *version == Version::V5),
+        error,
+    })?;
+    allow_zero_expiry(&mut packet, walked);
     match version {
         Version::V3 => {
             let decoded = v3::Codec::default().decode(&mut packet);
@@ -77,7 +80,13 @@ pub(crate) fn decode_connect(
             let decoded = v5::Codec::default().decode(&mut packet);
             let failed = |error| refused_connect(Version::V5, &error);
             match decoded.map_err(failed)? {
-                Some((v5::Packet::Connect(connect), _)) => connect_v5(*connect).map(Some),
+                Some((v5::Packet::Connect(connect), _)) => {
+                    let mut connect = connect_v5(*connect)?;
+                    if let Some(will) = connect.will.as_mut().filter(|_| walked.zero_expiry_at.is_some()) {
+                        will.properties.message_expiry_seconds = Some(0);
+                    }
+                    Ok(Some(connect))
+                }
                 _ => Err(ConnectError::silent(Reason::Protocol, "the first packet is not a CONNECT")),
             }
         }
@@ -118,10 +127,6 @@ fn connect_v3(connect: v3::Connect, level: u8) -> Result<Connect, ConnectError> 
         // [MQTT-3.1.2-22] of 3.1.1
         return Err(refuse(Reason::Protocol, "a password without a user name"));
     }
-    let texts = [Some(&connect.client_id), connect.username.as_ref()];
-    let will_topic = connect.last_will.as_ref().map(|will| &will.topic);
-    check_texts(texts.into_iter().chain([will_topic]).flatten().map(|text| &**text))
-        .map_err(|error| refuse(error.reason, error.what))?;
     let will = match connect.last_will {
         Some(will) => Some(Will {
             topic: TopicName::new(&*will.topic)
@@ -155,11 +160,6 @@ fn connect_v3(connect: v3::Connect, level: u8) -> Result<Connect, ConnectError> 
 fn connect_v5(connect: v5::Connect) -> Result<Connect, ConnectError> {
     let refuse =
         |reason, what| ConnectError { answer_in: Some(Version::V5), error: WireError::new(reason, what) };
-    let texts = [Some(&connect.client_id), connect.username.as_ref(), connect.auth_method.as_ref()];
-    let will_topic = connect.last_will.as_ref().map(|will| &will.topic);
-    check_texts(texts.into_iter().chain([will_topic]).flatten().map(|text| &**text))
-        .map_err(|error| refuse(error.reason, error.what))?;
-    check_user_properties(connect.user_properties.len()).map_err(|error| refuse(error.reason, error.what))?;
     let will = match connect.last_will {
         Some(will) => Some(Will {
             topic: TopicName::new(&*will.topic)
@@ -231,22 +231,34 @@ impl Decoder {
         if bytes.len() < length {
             return Ok(None);
         }
-        check_flags(bytes[0], length)?;
+        let packet = &mut bytes[..length];
+        let walked = walk::check(self.version(), packet)?;
+        allow_zero_expiry(packet, walked);
         let broken = |error: DecodeError| wire_error(&error);
         match &mut self.codec {
-            Codec::V3(codec) => {
-                if bytes[0] == SUBSCRIBE {
-                    check_subscribe_v3(&bytes[..length])?;
-                }
-                match codec.decode(bytes).map_err(broken)? {
-                    Some((packet, _)) => self.packet_v3(packet).map(Some),
-                    None => Ok(None),
-                }
-            }
-            Codec::V5(codec) => match codec.decode(bytes).map_err(broken)? {
-                Some((packet, _)) => self.packet_v5(packet).map(Some),
+            Codec::V3(codec) => match codec.decode(bytes).map_err(broken)? {
+                Some((packet, _)) => self.packet_v3(packet).map(Some),
                 None => Ok(None),
             },
+            Codec::V5(codec) => match codec.decode(bytes).map_err(broken)? {
+                Some((packet, _)) => {
+                    let mut packet = self.packet_v5(packet)?;
+                    if let Packet::Publish(publish) = &mut packet
+                        && walked.zero_expiry_at.is_some()
+                    {
+                        publish.properties.message_expiry_seconds = Some(0);
+                    }
+                    Ok(Some(packet))
+                }
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn version(&self) -> Version {
+        match self.codec {
+            Codec::V3(_) => Version::V3,
+            Codec::V5(_) => Version::V5,
         }
     }
 
@@ -357,18 +369,12 @@ impl Decoder {
 /// Reason codes from here on are errors (MQTT 5.0 section 2.4).
 const FIRST_ERROR_CODE: u8 = 0x80;
 
-/// Rules on the fixed header that the codec leaves open.
-fn check_flags(first: u8, length: usize) -> Result<(), WireError> {
-    const PUBLISH: u8 = 0x3;
-    const PINGREQ: u8 = 0xC0;
-    if first >> 4 == PUBLISH && first & 0b1110 == 0b1000 {
-        // [MQTT-3.3.1-2]
-        return Err(WireError::new(Reason::Malformed, "DUP is set on a QoS 0 message"));
+/// The codec takes a message expiry of zero for a mistake: it is shown another one, which is put right afterwards.
+fn allow_zero_expiry(packet: &mut [u8], walked: Walked) {
+    let Some(place) = walked.zero_expiry_at else { return };
+    if let Some(last) = packet.get_mut(place + 3) {
+        *last = 1;
     }
-    if first == PINGREQ && length != 2 {
-        return Err(WireError::new(Reason::Malformed, "a PINGREQ with a body"));
-    }
-    Ok(())
 }
 
 fn qos(qos: QoS) -> Qos {
@@ -406,9 +412,6 @@ fn asked(text: &str, options: Options) -> Result<Asked, WireError> {
 }
 
 fn properties(wire: v5::PublishProperties) -> Result<Properties, WireError> {
-    check_user_properties(wire.user_properties.len())?;
-    let user = wire.user_properties.iter().flat_map(|(name, value)| [name, value]);
-    check_texts(wire.content_type.iter().chain(user).map(|text| &**text))?;
     let response_topic =
         match wire.response_topic {
             Some(topic) => Some(TopicName::new(&*topic).map_err(|_| {

@@ -5,16 +5,20 @@
 //! are resolved, and the rules that it does not check are checked. PUBLISH, by far the most frequent packet that the
 //! broker sends, is written here as well, straight from our own types.
 
-mod checks;
 mod decode;
 mod encode;
 mod frame;
+mod properties;
 mod publish;
+mod reader;
 mod topics;
+mod walk;
 mod wanted;
 
 #[cfg(test)]
 mod mutations;
+#[cfg(test)]
+mod strictness;
 
 use std::sync::Arc;
 

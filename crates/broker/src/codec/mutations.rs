@@ -102,7 +102,10 @@ fn the_good_packets_are_good() {
 /// Forty retained messages with 200,000 empty user properties each took 774 MB.
 #[test]
 fn a_crowd_of_user_properties_is_refused() {
-    let integer = |value: usize| vec![value as u8 | 0x80, (value >> 7) as u8];
+    let integer = |value: usize| match value {
+        0..0x80 => vec![value as u8],
+        _ => vec![value as u8 | 0x80, (value >> 7) as u8],
+    };
     let properties = |count: usize| [integer(5 * count), [0x26, 0, 0, 0, 0].repeat(count)].concat();
     let packet = |first: u8, body: Vec<u8>| [vec![first], integer(body.len()), body].concat();
     let connect = |own: usize, will: usize| {

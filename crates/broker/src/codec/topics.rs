@@ -1,6 +1,7 @@
 //! Topic names of one connection: the few that it uses all the time, and its aliases.
 
 use gatehouse_model::TopicName;
+use gatehouse_model::topic::TopicError;
 
 use super::{Reason, WireError};
 
@@ -31,8 +32,11 @@ impl RecentTopics {
         {
             return Ok(name.clone());
         }
-        let name = TopicName::new(text)
-            .map_err(|_| WireError::new(Reason::TopicNameInvalid, "the topic is not a valid topic name"))?;
+        let name = TopicName::new(text).map_err(|error| match error {
+            // [MQTT-1.5.4-2], [MQTT-1.5.3-2] of 3.1.1
+            TopicError::Null => WireError::new(Reason::Malformed, "a text has a null character"),
+            _ => WireError::new(Reason::TopicNameInvalid, "the topic is not a valid topic name"),
+        })?;
         *slot = Some(name.clone());
         Ok(name)
     }
