@@ -8,7 +8,7 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::{v3, v5};
 use tokio_util::codec::Encoder as _;
 
-use super::{Reason, Version};
+use super::{Connect, Reason, Version};
 use crate::Settings;
 
 /// The four acknowledgements of QoS 1 and 2, by the first byte of their packet.
@@ -58,6 +58,22 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
+    /// For the client that sent this CONNECT.
+    pub(crate) fn of(connect: &Connect) -> Self {
+        Self {
+            version: connect.version,
+            max_packet_bytes: connect.max_packet_bytes.unwrap_or(u32::MAX),
+            problem_information: connect.wants_problem_information,
+        }
+    }
+
+    /// Whether a SUBACK or UNSUBACK with so many codes is no larger than the client takes. [MQTT-3.1.2-24]
+    pub(crate) fn fits_codes(self, codes: usize) -> bool {
+        // A byte of type, up to four of length, two of the identifier, and one that says that there are no properties.
+        const HEAD: usize = 8;
+        codes + HEAD <= self.max_packet_bytes as usize
+    }
+
     /// For a client of which nothing but the version is known.
     pub(crate) fn plain(version: Version) -> Self {
         Self { version, max_packet_bytes: u32::MAX, problem_information: true }

@@ -35,14 +35,19 @@ impl Core {
             connect.client_id = self.new_client_id();
         }
         if let Err((reason, text)) = self.check_connect(&connect, &identity) {
-            return self.refuse(connection, connect.version, reason, text);
+            return self.refuse(connection, Encoder::of(&connect), reason, text);
         }
         if let Some(reason) = self.trouble_reason()
             && connect.session_expiry > 0
             && self.sessions.find(&connect.client_id).is_none()
         {
             let text = "the gateway cannot write to its disk, so that no session can be begun that lasts";
-            return self.refuse(connection, connect.version, reason, text);
+            return self.refuse(connection, Encoder::of(&connect), reason, text);
+        }
+        let encoder = Encoder::of(&connect);
+        if self.connack(&connect, assigned, false).is_empty() {
+            let text = "the answer is larger than the packets that the client takes";
+            return self.refuse(connection, encoder, Reason::PacketTooLarge, text);
         }
         let mark = self.journal.mark();
         let session_present = self.make_way(now, &connect, &identity);
@@ -50,26 +55,11 @@ impl Core {
             Some(key) => key,
             None => self.begin_session(&connect, &identity),
         };
-        let encoder = Encoder {
-            version: connect.version,
-            max_packet_bytes: connect.max_packet_bytes.unwrap_or(u32::MAX),
-            problem_information: connect.wants_problem_information,
-        };
-        let (keep_alive, imposed) = self.granted_keep_alive(&connect);
+        let (keep_alive, _) = self.granted_keep_alive(&connect);
         let silence = (keep_alive > 0)
             .then(|| Duration::from_millis(u64::from(keep_alive) * 1_000 * SILENCE_PERCENT / 100));
         let expiry = self.granted_expiry(connect.session_expiry);
-        let mut connack = BytesMut::new();
-        encoder.connack(
-            ConnAck {
-                session_present,
-                assigned_client_id: assigned.then(|| connect.client_id.to_string()),
-                session_expiry: (expiry != connect.session_expiry).then_some(expiry),
-                server_keep_alive: imposed,
-                settings: &self.settings,
-            },
-            &mut connack,
-        );
+        let connack = self.connack(&connect, assigned, session_present);
         self.tally.packets_sent += 1;
         let link = Link {
             connection,
@@ -150,10 +140,26 @@ impl Core {
         Ok(())
     }
 
-    /// Answers a CONNECT with a refusal and closes.
-    pub(crate) fn refuse(&mut self, connection: ConnectionId, version: Version, reason: Reason, text: &str) {
+    /// The answer to a client that is let in, or nothing when it takes no packets as large as that. [MQTT-3.1.2-24]
+    fn connack(&self, connect: &Connect, assigned: bool, session_present: bool) -> BytesMut {
+        let (_, imposed) = self.granted_keep_alive(connect);
+        let expiry = self.granted_expiry(connect.session_expiry);
+        let ack = ConnAck {
+            session_present,
+            assigned_client_id: assigned.then(|| connect.client_id.to_string()),
+            session_expiry: (expiry != connect.session_expiry).then_some(expiry),
+            server_keep_alive: imposed,
+            settings: &self.settings,
+        };
         let mut bytes = BytesMut::new();
-        Encoder::plain(version).connection_refused(reason, text, &mut bytes);
+        Encoder::of(connect).connack(ack, &mut bytes);
+        bytes
+    }
+
+    /// Answers a CONNECT with a refusal and closes.
+    pub(crate) fn refuse(&mut self, connection: ConnectionId, encoder: Encoder, reason: Reason, text: &str) {
+        let mut bytes = BytesMut::new();
+        encoder.connection_refused(reason, text, &mut bytes);
         self.tally.packets_sent += 1;
         self.actions.push(Action::Close { connection, bytes });
     }

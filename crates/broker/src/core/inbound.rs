@@ -49,7 +49,7 @@ impl Core {
             Packet::PubRel(id) => self.released(key, id),
             Packet::PubComp(id) => self.acknowledged(now, key, id, Qos::ExactlyOnce),
             Packet::Subscribe(subscribe) => self.subscribe(now, key, &subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(key, &unsubscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(now, key, &unsubscribe),
             Packet::PingReq => {
                 self.answer(key, None, |link, out| link.encoder.pingresp(out));
             }

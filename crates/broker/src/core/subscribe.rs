@@ -13,10 +13,16 @@ use crate::store::{Change, KeptSubscription};
 /// UNSUBACK code for a filter that was not subscribed to (MQTT 5.0 section 3.11.3).
 const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
 
+/// What a client is told that asks for more at once than it could be answered.
+const ANSWER_TOO_LARGE: &str = "the answer would be larger than the packets that the client takes";
+
 impl Core {
     pub(super) fn subscribe(&mut self, now: Moment, key: u32, subscribe: &Subscribe) {
         if let Err((reason, what)) = self.check_subscribe(key, subscribe) {
             return self.reject(now, key, reason, what);
+        }
+        if !self.answer_fits(key, subscribe.filters.len()) {
+            return self.reject(now, key, Reason::PacketTooLarge, ANSWER_TOO_LARGE);
         }
         let mark = self.journal.mark();
         let codes: Vec<u8> = subscribe
@@ -90,7 +96,16 @@ impl Core {
         Ok(options.qos)
     }
 
-    pub(super) fn unsubscribe(&mut self, key: u32, unsubscribe: &Unsubscribe) {
+    /// Whether the client takes an answer with so many codes.
+    fn answer_fits(&self, key: u32, codes: usize) -> bool {
+        let link = self.sessions.get(key).and_then(|session| session.link.as_ref());
+        link.is_none_or(|link| link.encoder.fits_codes(codes))
+    }
+
+    pub(super) fn unsubscribe(&mut self, now: Moment, key: u32, unsubscribe: &Unsubscribe) {
+        if !self.answer_fits(key, unsubscribe.filters.len()) {
+            return self.reject(now, key, Reason::PacketTooLarge, ANSWER_TOO_LARGE);
+        }
         let mark = self.journal.mark();
         let codes: Vec<u8> =
             unsubscribe.filters.iter().map(|filter| self.unsubscribe_one(key, filter.as_ref())).collect();

@@ -115,12 +115,12 @@ where
             Counters::add(&door.counters.handshake_errors, 1);
             tracing::debug!(%peer, %error, "refusing a connection");
             if let Some(version) = answer_in {
-                refuse(writer, version, error.reason, error.what).await;
+                refuse(writer, Encoder::plain(version), error.reason, error.what).await;
             }
             return None;
         }
     };
-    let version = connect.version;
+    let (version, encoder) = (connect.version, Encoder::of(&connect));
     let revocations = door.revocations.now();
     match door.identify(&connect, peer, until_closed(door, input)).await {
         None => {
@@ -147,7 +147,7 @@ where
         Some(Err((reason, text))) => {
             Counters::add(&door.counters.logins_refused, 1);
             tracing::debug!(%peer, client_id = %connect.client_id, text, "refusing a login");
-            refuse(writer, version, reason, text).await;
+            refuse(writer, encoder, reason, text).await;
             None
         }
     }
@@ -185,9 +185,9 @@ where
     std::future::pending::<()>().await;
 }
 
-async fn refuse<W: AsyncWrite + Unpin + Send>(writer: &mut W, version: Version, reason: Reason, text: &str) {
+async fn refuse<W: AsyncWrite + Unpin + Send>(writer: &mut W, encoder: Encoder, reason: Reason, text: &str) {
     let mut bytes = BytesMut::new();
-    Encoder::plain(version).connection_refused(reason, text, &mut bytes);
+    encoder.connection_refused(reason, text, &mut bytes);
     let _ = timeout(FAREWELL, async {
         writer.write_all(&bytes).await?;
         writer.shutdown().await

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::outbox::Outbox;
 use super::outlet::Outlet;
 use super::revocations::{Revocations, RevokedUsers};
-use crate::codec::{Connect, Packet, Reason, WireError};
+use crate::codec::{Connect, Encoder, Packet, Reason, WireError};
 use crate::core::{Action, ConnectionId, Core, LocalGauge, Traffic};
 use crate::local::{LocalRequest, Subscription};
 use crate::local_queue::{LocalQueue, Pushed, QueueLimits};
@@ -169,7 +169,7 @@ impl Hub {
                 self.state.outboxes.insert(connection, outbox);
                 if self.state.revoked.overtook(revocations, &identity.user) {
                     let text = "what the user may do has changed; log in again";
-                    return self.core.refuse(connection, connect.version, Reason::NotAuthorized, text);
+                    return self.core.refuse(connection, Encoder::of(&connect), Reason::NotAuthorized, text);
                 }
                 self.core.connect(now, connection, *connect, *identity, gauge);
             }

@@ -111,7 +111,10 @@ impl House {
     }
 
     pub(crate) async fn connect(&self) -> Raw {
-        Raw { stream: within(TcpStream::connect(self.address)).await.unwrap() }
+        let stream = within(TcpStream::connect(self.address)).await.unwrap();
+        // Small packets one behind the other are what these tests send; none is to wait for the answer to the last.
+        stream.set_nodelay(true).unwrap();
+        Raw { stream }
     }
 
     /// A raw 3.1.1 client that is let in.

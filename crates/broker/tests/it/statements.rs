@@ -269,11 +269,13 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Every test of this package, by its path as `cargo test` tells it (those of this file's crate below `it`), and
-/// whether it is ignored.
+/// Every test of this package, by its path as `cargo test` tells it, and whether it is ignored. Those of this file's
+/// crate begin with `it`, those of the dashboard with `dashboard`.
 fn tests() -> BTreeMap<String, bool> {
     let mut tests = BTreeMap::new();
-    for (root, prefix) in [("src", None), ("tests/it", Some("it"))] {
+    // WebSocket is the dashboard's: the broker sees a stream like others.
+    let roots = [("src", None), ("tests/it", Some("it")), ("../dashboard/src", Some("dashboard"))];
+    for (root, prefix) in roots {
         let root = package().join(root);
         for file in rust_files(&root) {
             let inner = file.strip_prefix(&root).unwrap().with_extension("");

@@ -3,11 +3,19 @@
 //! standard the test goes through both.
 
 mod acknowledgements;
+mod alias;
+mod auth;
 mod connect;
+mod disconnect;
+mod flow;
+mod malformed;
 mod order;
+mod properties;
 mod publish;
 mod retain;
 mod session;
+mod shared;
+mod strings;
 mod subscribe;
 mod topics;
 mod unsubscribe;
