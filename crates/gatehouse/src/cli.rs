@@ -30,6 +30,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Manage the MQTT clients of users, each with a password and rights of its own, with or without a running gateway.
+    Client {
+        #[command(subcommand)]
+        command: ClientCommand,
+    },
     /// Print the code that the page asks for on the first visit.
     SetupCode {
         #[command(flatten)]
@@ -102,13 +107,123 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Remove a user.
+    /// Give a user another role.
+    Role {
+        /// The user's name.
+        name: String,
+        /// What the user may do from now on.
+        #[arg(value_enum)]
+        role: RoleArgument,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Give a user other rights over MQTT. A running gateway lets them hold within 5 seconds.
+    Rights {
+        /// The user's name.
+        name: String,
+        /// The rights set: admin, operator, viewer, or one of the configuration. Without one, that of the user's role.
+        set: Option<String>,
+        #[command(flatten)]
+        config: ConfigurationArguments,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Remove a user, with the clients below.
     Remove {
         /// The user's name.
         name: String,
         #[command(flatten)]
         data: DataArguments,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Add a client. Without --password-stdin it gets a random password, which is printed this one time.
+    Add {
+        /// The user and the client's name: USER/CLIENT.
+        name: ClientName,
+        /// What it may do, as far as its user may: admin, operator, viewer, or a rights set of the configuration.
+        #[arg(long, value_name = "SET")]
+        rights: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        config: ConfigurationArguments,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Give a client another password: its connections are closed. Without --password-stdin it is a random one, which is
+    /// printed this one time.
+    Passwd {
+        /// The user and the client's name: USER/CLIENT.
+        name: ClientName,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Give a client other rights. A running gateway lets them hold within 5 seconds.
+    Rights {
+        /// The user and the client's name: USER/CLIENT.
+        name: ClientName,
+        /// The rights set: admin, operator, viewer, or one of the configuration.
+        set: String,
+        #[command(flatten)]
+        config: ConfigurationArguments,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// List the clients: USER/CLIENT, the rights set, and the last login.
+    List {
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Remove a client: a running gateway disconnects it within 5 seconds.
+    Remove {
+        /// The user and the client's name: USER/CLIENT.
+        name: ClientName,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+}
+
+/// A client below a user, as the command line names it.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientName {
+    pub(crate) user: String,
+    pub(crate) client: String,
+}
+
+impl std::str::FromStr for ClientName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A colon is how the client logs in, and as good here.
+        match text.split_once(['/', ':']) {
+            Some((user, client)) if !user.is_empty() && !client.is_empty() => {
+                Ok(Self { user: user.to_owned(), client: client.to_owned() })
+            }
+            _ => Err(format!(
+                "`{text}` names no client: write the user, a slash and the client, as in ana/phone"
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for ClientName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.user, self.client)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigurationArguments {
+    /// The configuration that names the rights sets.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Args)]

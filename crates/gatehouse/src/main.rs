@@ -3,6 +3,7 @@
 mod banner;
 mod check;
 mod cli;
+mod clients;
 mod config;
 mod demo_user;
 mod exit;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Check { file } => check::check(&file),
         Command::User { command } => users::manage(command),
+        Command::Client { command } => clients::manage(command),
         Command::SetupCode { data } => setup_code::print(data),
     };
     exit.unwrap_or_else(|problem| report_failure(&problem)).into()

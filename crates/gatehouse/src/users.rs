@@ -7,10 +7,11 @@ use anyhow::{Context as _, bail};
 use gatehouse_dashboard::{Accounts, Role};
 use gatehouse_model::SystemClock;
 
-use crate::cli::{DataArguments, PasswordArguments, RoleArgument, UserCommand};
+use crate::cli::{ConfigurationArguments, DataArguments, PasswordArguments, RoleArgument, UserCommand};
 use crate::exit::Exit;
-use crate::paths;
+use crate::rights::RightsSets;
 use crate::system::SystemRandomness;
+use crate::{config, paths};
 
 /// Longest line that is read as a password; the accounts' own limit is far below.
 const MAX_PASSWORD_LINE_BYTES: u64 = 4_096;
@@ -20,7 +21,7 @@ const MAX_PASSWORD_LINE_BYTES: u64 = 4_096;
 pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
     match command {
         UserCommand::Add { name, role, password, data } => {
-            let password = read_password(&password)?;
+            let password = asked_password(&password)?;
             with_accounts(data, async |accounts| {
                 let user = accounts.add(&name, to_role(role), &password).await?;
                 println!("Added {} ({}).", user.name, word_of(user.role));
@@ -28,7 +29,7 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
             })
         }
         UserCommand::Passwd { name, password, data } => {
-            let password = read_password(&password)?;
+            let password = asked_password(&password)?;
             with_accounts(data, async |accounts| {
                 accounts.set_password(&name, &password).await?;
                 println!("{name} has a new password.");
@@ -37,10 +38,29 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
         }
         UserCommand::List { data } => with_accounts(data, async |accounts| {
             for user in accounts.list().await? {
-                println!("{}\t{}", user.name, word_of(user.role));
+                let rights = user.rights.as_deref().map(|set| format!("\trights {set}")).unwrap_or_default();
+                println!("{}\t{}{rights}", user.name, word_of(user.role));
             }
             Ok(Exit::Success)
         }),
+        UserCommand::Role { name, role, data } => with_accounts(data, async |accounts| {
+            accounts.set_role(&name, to_role(role)).await?;
+            println!("{name} has the role {}.", word_of(to_role(role)));
+            Ok(Exit::Success)
+        }),
+        UserCommand::Rights { name, set, config, data } => {
+            if let Some(set) = &set {
+                check_set(set, &config)?;
+            }
+            with_accounts(data, async |accounts| {
+                accounts.set_rights(&name, set.as_deref()).await?;
+                match &set {
+                    Some(set) => println!("{name} has the rights {set} over MQTT."),
+                    None => println!("{name} has the rights of the role over MQTT."),
+                }
+                Ok(Exit::Success)
+            })
+        }
         UserCommand::Remove { name, data } => with_accounts(data, async |accounts| {
             accounts.remove(&name).await?;
             println!("Removed {name}.");
@@ -69,10 +89,37 @@ pub(crate) fn with_accounts(
     })
 }
 
-/// The first line of standard input, without its end.
-fn read_password(arguments: &PasswordArguments) -> anyhow::Result<String> {
+/// The password, as the arguments say.
+fn asked_password(arguments: &PasswordArguments) -> anyhow::Result<String> {
     // The command line refuses to go on without --password-stdin, which leaves room for other ways later.
     debug_assert!(arguments.password_stdin);
+    read_password()
+}
+
+/// Whether there is such a rights set: built in, or in the configuration.
+pub(crate) fn check_set(set: &str, arguments: &ConfigurationArguments) -> anyhow::Result<()> {
+    let built_in = RightsSets::default();
+    if built_in.get(set).is_some() {
+        return Ok(());
+    }
+    let file = arguments.config.display();
+    let Ok(config) = config::load_file(&arguments.config) else {
+        bail!(
+            "`{set}` is none of the built-in rights sets ({}), and the configuration {file} cannot be used: `gatehouse check {file}` says why, and --config names another",
+            built_in.names().join(", ")
+        );
+    };
+    if config.rights.get(set).is_none() {
+        bail!(
+            "there is no rights set `{set}`: choose one of {}, or make it in {file} under [rights.{set}]",
+            config.rights.names().join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The first line of standard input, without its end.
+pub(crate) fn read_password() -> anyhow::Result<String> {
     let mut line = String::new();
     let input = std::io::stdin().lock();
     std::io::Read::take(input, MAX_PASSWORD_LINE_BYTES)
@@ -81,7 +128,7 @@ fn read_password(arguments: &PasswordArguments) -> anyhow::Result<String> {
     let password = line.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         bail!(
-            "there is no password on standard input: pipe one in, for example with `pass show gatehouse | gatehouse user …`"
+            "there is no password on standard input: pipe one in, for example with `pass show gatehouse | gatehouse …`"
         );
     }
     Ok(password.to_owned())

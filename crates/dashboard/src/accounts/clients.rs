@@ -231,12 +231,15 @@ impl Accounts {
         Ok(())
     }
 
-    /// Who a login name over MQTT stands for, whatever its small and large letters.
+    /// Who a login name over MQTT stands for, whatever its small and large letters. It counts as a login: what changes
+    /// from now on is told by [`Accounts::watch`].
     ///
     /// # Errors
     /// When the accounts cannot be read.
     pub async fn find_mqtt(&self, name: &str) -> Result<Option<MqttLogin>, AccountsError> {
-        Ok(self.look_up_mqtt(name).await?.map(|entry| entry.login))
+        let Some(entry) = self.look_up_mqtt(name).await? else { return Ok(None) };
+        self.inner.granted.note(&entry.login, &entry.hash);
+        Ok(Some(entry.login))
     }
 
     /// As [`Accounts::verify`], for the login names of MQTT.
@@ -253,6 +256,7 @@ impl Accounts {
         // As for users: what changed while the password was checked counts.
         match entry {
             Some(entry) if right && self.look_up_mqtt(name).await?.as_ref() == Some(&entry) => {
+                self.inner.granted.note(&entry.login, &entry.hash);
                 self.note_login(name).await;
                 Ok(Some(entry.login))
             }

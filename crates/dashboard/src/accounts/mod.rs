@@ -195,6 +195,8 @@ struct Inner {
     randomness: Arc<dyn Randomness>,
     own_code: Mutex<Option<setup::OwnCode>>,
     sessions_changed: watch::Sender<u64>,
+    /// What logins over MQTT were let in with.
+    granted: revoked::Granted,
     attempts: Mutex<attempts::Attempts>,
     /// Places to wait for a log-in.
     log_ins: Semaphore,
@@ -221,6 +223,7 @@ impl Accounts {
             randomness,
             own_code: Mutex::new(None),
             sessions_changed: watch::Sender::new(0),
+            granted: revoked::Granted::default(),
             attempts: Mutex::default(),
             log_ins: Semaphore::new(1 + login::MAX_WAITING_LOG_INS),
             turn: Arc::default(),

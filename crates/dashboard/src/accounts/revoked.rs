@@ -1,7 +1,7 @@
 //! Word of users and clients who may no longer do what they could: whoever gave them a connection ends or changes it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::login_of;
-use super::{Accounts, AccountsError};
+use super::{Accounts, AccountsError, MqttLogin, rules};
 
 /// How often the accounts are looked at for changes that another process made, the command line: somebody who removes a
 /// user there sees it work while still looking. It is one short read of a file that the system keeps in memory.
@@ -27,8 +27,9 @@ pub enum AccessChange {
 /// What connections were opened with, by the key of the login name.
 type Credentials = HashMap<String, Credential>;
 
-#[derive(PartialEq, Eq)]
-struct Credential {
+/// What one login was let in with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Credential {
     /// The login name.
     name: String,
     /// Role and rights set of the user, and the rights set of the client below.
@@ -49,6 +50,30 @@ fn credential(
     };
     let rights = (role, rights, client_rights);
     (both(key, client_key), Credential { name: both(name, client), rights, password_hash })
+}
+
+/// What logins were let in with since the watcher looked last: it compares them with what holds now, since a client may
+/// be added, log in, and be changed between two looks.
+#[derive(Debug, Default)]
+pub(super) struct Granted(Mutex<Vec<(String, Credential)>>);
+
+impl Granted {
+    /// Notes a login. Each is noted once, so that there are not more than changes of accounts.
+    pub(super) fn note(&self, login: &MqttLogin, password_hash: &str) {
+        let rights =
+            (login.user.role.as_str().to_owned(), login.user.rights.clone(), login.client_rights.clone());
+        let name = login.name.to_string();
+        let granted =
+            (rules::key_of(&name), Credential { name, rights, password_hash: password_hash.to_owned() });
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&granted) {
+            all.push(granted);
+        }
+    }
+
+    fn take(&self) -> Vec<(String, Credential)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What happened to a login, if anything.
@@ -83,6 +108,7 @@ impl Accounts {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut readable = true;
+        let mut granted = Vec::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -91,6 +117,8 @@ impl Accounts {
                 // The sender lives as long as these accounts.
                 _ = woken.changed() => {}
             }
+            // First what was granted, then what holds: a login that is noted meanwhile is looked at the next time.
+            granted.extend(self.inner.granted.take());
             let now = match self.credentials().await {
                 Ok(now) => now,
                 Err(error) => {
@@ -101,7 +129,15 @@ impl Accounts {
                 }
             };
             readable = true;
-            for change in known.iter().filter_map(|(key, former)| change(former, now.get(key))) {
+            let mut news: Vec<AccessChange> = Vec::new();
+            let former = known.iter().chain(granted.iter().map(|(key, credential)| (key, credential)));
+            for change in former.filter_map(|(key, former)| change(former, now.get(key))) {
+                if !news.contains(&change) {
+                    news.push(change);
+                }
+            }
+            granted.clear();
+            for change in news {
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
                     sent = changes.send(change) => if sent.is_err() { return Ok(()) },
@@ -220,6 +256,37 @@ mod tests {
         accounts.add("bar", Role::Admin, PASSWORD).await.unwrap();
         accounts.remove("ana").await.unwrap();
         assert_eq!(three().await, [revoked("ana"), revoked("ana:Clock"), revoked("ana:lamp")]);
+        stop.cancel();
+        watcher.await.unwrap().unwrap();
+    }
+
+    /// A client that was added, logged in and was removed between two looks stayed connected for ever.
+    #[tokio::test]
+    async fn who_came_in_since_the_last_look_is_told_of_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (daemon, command_line) = (open(&folder, 1).await, open(&folder, 2).await);
+        let (changes, mut told) = mpsc::channel(4);
+        let stop = CancellationToken::new();
+        let watcher = tokio::spawn({
+            let (daemon, stop) = (daemon.clone(), stop.clone());
+            async move { daemon.watch(stop, changes).await }
+        });
+        while daemon.inner.sessions_changed.receiver_count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        command_line.add("ana", Role::Operator, PASSWORD).await.unwrap();
+        for client in ["phone", "lamp"] {
+            command_line.add_client("ana", client, "viewer", PASSWORD).await.unwrap();
+            let login = format!("ana:{client}");
+            assert!(daemon.verify_mqtt(&login, PASSWORD.as_bytes()).await.unwrap().is_some());
+        }
+        command_line.remove_client("ana", "phone").await.unwrap();
+        command_line.set_client_rights("ana", "lamp", "operator").await.unwrap();
+        daemon.tell_of_change();
+        let mut both = [told.recv().await.unwrap(), told.recv().await.unwrap()];
+        both.sort_by_key(|change| format!("{change:?}"));
+        let expected = [AccessChange::Revoked("ana:phone".into()), AccessChange::Rights("ana:lamp".into())];
+        assert!(expected.iter().all(|change| both.contains(change)), "{both:?}");
         stop.cancel();
         watcher.await.unwrap().unwrap();
     }
