@@ -133,6 +133,7 @@ impl Setup {
             address.strip_prefix("http://")?.trim_end_matches('/').parse::<SocketAddr>().ok()
         });
         let mqtt = value_of(&lines, "MQTT:").and_then(|address| address.parse::<SocketAddr>().ok());
+        let mqtts = value_of(&lines, "MQTT (TLS):").and_then(|address| address.parse::<SocketAddr>().ok());
         let demo_user = value_of(&lines, "MQTT user:").and_then(|rest| {
             let (user, password) = rest.split_once("password:")?;
             Some(Login { user: user.trim().to_owned(), password: password.trim().to_owned() })
@@ -141,6 +142,7 @@ impl Setup {
             setup_code: value_of(&lines, "Set-up code:"),
             dashboard: dashboard.unwrap_or_else(|| panic!("no `Dashboard:` line in {lines:#?}")),
             mqtt: mqtt.unwrap_or_else(|| panic!("no `MQTT:` line in {lines:#?}")),
+            mqtts,
             demo_user,
             process,
             setup: self,
@@ -196,6 +198,7 @@ pub struct Gateway {
     setup: Setup,
     dashboard: SocketAddr,
     mqtt: SocketAddr,
+    mqtts: Option<SocketAddr>,
     setup_code: Option<String>,
     demo_user: Option<Login>,
     tolerated: Vec<String>,
@@ -220,6 +223,11 @@ impl Gateway {
     /// Where the broker listens.
     pub fn mqtt_address(&self) -> SocketAddr {
         self.mqtt
+    }
+
+    /// Where the broker listens with TLS, if it does.
+    pub fn mqtts_address(&self) -> Option<SocketAddr> {
+        self.mqtts
     }
 
     /// The set-up code that it printed; nothing when there is an administrator.

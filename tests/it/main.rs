@@ -27,5 +27,7 @@ mod service;
 mod start;
 /// Stopping under load: in order, in time, with outputs safe.
 mod stop;
+/// MQTT with TLS: the gateway's own authority, certificates from elsewhere, and what is wrong with them.
+mod tls;
 /// Users that are made on the command line, before the first start and later.
 mod users;

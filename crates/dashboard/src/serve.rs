@@ -112,6 +112,8 @@ async fn accept(listeners: Listeners, pages: &Pages, shutdown: &CancellationToke
                 (stream, peer, acceptor.clone())
             }
         };
+        // A socket that takes IPv4 and IPv6 writes IPv4 addresses as IPv6; failed log-ins are counted by one way of writing.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         match places.admit(peer.ip()) {
             Admission::Admitted => {
                 let answers = answer(stream, peer, tls, pages.clone(), shutdown.clone());
