@@ -11,41 +11,66 @@ use std::time::Duration;
 use gatehouse_model::{Clock, SystemClock};
 use tempfile::TempDir;
 
+use crate::client::{Client, Memory};
 use crate::process::{Process, until};
-use crate::wire::{Client, PASSWORD, USER};
+use crate::throughput::IN_FLIGHT;
+use crate::wire::{PASSWORD, USER};
 
 /// Longest time until a broker answers.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// Connections that a broker with a limit is told to take: the measurement of memory holds 10,000.
+const MOST_CONNECTIONS: usize = 12_000;
+
 /// One of the brokers.
 pub(crate) enum Broker {
-    /// `gatehouse run --demo`.
+    /// This broker without the rest of the gateway (`crates/broker/examples/bare_broker.rs`), so that a broker is
+    /// compared with brokers, and logins are not slowed down by a password hash that the others do not have.
+    Bare(PathBuf),
+    /// The whole gateway, `gatehouse run --demo`: only how it starts and what it takes when idle.
     Gatehouse(PathBuf),
     /// Mosquitto.
-    Mosquitto {
-        binary: PathBuf,
-        /// Whether it keeps its database file, as Debian's configuration does.
-        persistence: bool,
-    },
+    Mosquitto(PathBuf),
     /// rumqttd.
     Rumqttd(PathBuf),
+}
+
+/// How much a broker has to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Nothing beyond the process.
+    Memory,
+    /// All that it can.
+    Disk,
 }
 
 impl Broker {
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Gatehouse(_) => "gatehouse",
-            Self::Mosquitto { persistence: false, .. } => "mosquitto",
-            Self::Mosquitto { persistence: true, .. } => "mosquitto, persistence",
+            Self::Bare(_) => "gatehouse broker",
+            Self::Gatehouse(_) => "gatehouse, whole",
+            Self::Mosquitto(_) => "mosquitto",
             Self::Rumqttd(_) => "rumqttd",
         }
+    }
+
+    /// Whether it is put under load; the whole gateway is only started.
+    pub(crate) fn takes_load(&self) -> bool {
+        !matches!(self, Self::Gatehouse(_))
+    }
+
+    /// Whether it can keep messages beyond the process.
+    pub(crate) fn can_keep(&self) -> bool {
+        matches!(self, Self::Mosquitto(_))
     }
 
     /// The version, as the program says it.
     pub(crate) fn version(&self) -> String {
         let (binary, argument) = match self {
-            Self::Gatehouse(binary) | Self::Rumqttd(binary) => (binary, "--version"),
-            Self::Mosquitto { binary, .. } => (binary, "-h"),
+            Self::Gatehouse(binary) => (binary, "--version"),
+            Self::Mosquitto(binary) => (binary, "-h"),
+            Self::Bare(_) => return "of this source".to_owned(),
+            Self::Rumqttd(_) => return "0.20.0".to_owned(),
         };
         let output = Command::new(binary).arg(argument).output();
         let text =
@@ -53,10 +78,35 @@ impl Broker {
         text.lines().next().unwrap_or("of unknown version").to_owned()
     }
 
-    fn command(&self, directory: &Path, port: u16) -> Result<Command, String> {
+    /// What a reader must know to compare.
+    pub(crate) fn remark(&self) -> &'static str {
         match self {
+            Self::Bare(_) => ", without the rest of the gateway; everything in memory",
+            Self::Gatehouse(_) => ", `--demo`: simulated house, history and dashboard in the same process",
+            Self::Mosquitto(_) => ", persistence off but for the durable row; password file",
+            Self::Rumqttd(_) => {
+                ", which keeps everything in memory; without its log, which formats a span for every message"
+            }
+        }
+    }
+
+    /// What the durable row says of it when it was not measured.
+    pub(crate) fn without_durability(&self) -> &'static str {
+        match self {
+            Self::Rumqttd(_) => "has none",
+            _ => "not yet",
+        }
+    }
+
+    fn command(&self, directory: &Path, port: u16, durability: Durability) -> Result<Command, String> {
+        match self {
+            Self::Bare(binary) => {
+                let mut command = Command::new(binary);
+                command.args([&format!("127.0.0.1:{port}"), USER, PASSWORD]);
+                Ok(command)
+            }
             Self::Gatehouse(binary) => gatehouse(binary, directory, port),
-            Self::Mosquitto { binary, persistence } => mosquitto(binary, *persistence, directory, port),
+            Self::Mosquitto(binary) => mosquitto(binary, durability, directory, port),
             Self::Rumqttd(binary) => rumqttd(binary, directory, port),
         }
     }
@@ -80,7 +130,7 @@ fn gatehouse(binary: &Path, directory: &Path, port: u16) -> Result<Command, Stri
     Ok(command)
 }
 
-fn mosquitto(binary: &Path, persistence: bool, directory: &Path, port: u16) -> Result<Command, String> {
+fn mosquitto(binary: &Path, durability: Durability, directory: &Path, port: u16) -> Result<Command, String> {
     let passwords = directory.join("passwords");
     let status =
         Command::new("mosquitto_passwd").arg("-b").arg("-c").arg(&passwords).args([USER, PASSWORD]).status();
@@ -93,12 +143,17 @@ fn mosquitto(binary: &Path, persistence: bool, directory: &Path, port: u16) -> R
         "listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {}",
         passwords.display()
     );
-    // The window of the generator; no waiting for a packet to fill, which its default does; and no limit of its queue,
-    // since with any other value 2.0.11 dropped QoS 1 messages although only 500 were under way.
-    let window = crate::load::WINDOW;
-    let _ = writeln!(text, "max_inflight_messages {window}\nmax_queued_messages 0\nset_tcp_nodelay true");
-    let _ = writeln!(text, "log_dest stderr\nlog_type error\npersistence {persistence}");
-    let _ = writeln!(text, "persistence_location {}/", directory.display());
+    // As many messages on their way as every broker here may have; no waiting for a packet to fill, which its default
+    // does; and no limit of its queue, which with any other value dropped QoS 1 messages although few were under way.
+    let _ = writeln!(text, "max_inflight_messages {IN_FLIGHT}\nmax_queued_messages 0\nset_tcp_nodelay true");
+    let _ = writeln!(text, "log_dest stderr\nlog_type error\npersistence_location {}/", directory.display());
+    match durability {
+        Durability::Memory => text.push_str("persistence false\n"),
+        // The most that it has: its whole database is written on each change.
+        Durability::Disk => {
+            text.push_str("persistence true\nautosave_on_changes true\nautosave_interval 1\n");
+        }
+    }
     // Started as root it would change to its own user, who may not enter this directory.
     if rustix::process::getuid().is_root() {
         text.push_str("user root\n");
@@ -111,13 +166,14 @@ fn mosquitto(binary: &Path, persistence: bool, directory: &Path, port: u16) -> R
 }
 
 fn rumqttd(binary: &Path, directory: &Path, port: u16) -> Result<Command, String> {
-    // The figures of the configuration that its release brings along.
+    // The figures of the configuration that its release brings along, but for connections: more of them, and no pause
+    // after each.
     let text = format!(
         r#"id = 0
 
 [router]
 id = 0
-max_connections = 10010
+max_connections = {MOST_CONNECTIONS}
 max_outgoing_packet_count = 200
 max_segment_size = 104857600
 max_segment_count = 10
@@ -125,23 +181,22 @@ max_segment_count = 10
 [v4.1]
 name = "v4-1"
 listen = "127.0.0.1:{port}"
-next_connection_delay_ms = 1
+next_connection_delay_ms = 0
 
 [v4.1.connections]
 connection_timeout_ms = 60000
 max_payload_size = 20480
-max_inflight_count = {window}
+max_inflight_count = {IN_FLIGHT}
 dynamic_filters = true
 
 [v4.1.connections.auth]
 {USER} = "{PASSWORD}"
-"#,
-        window = crate::load::WINDOW
+"#
     );
     let configuration = directory.join("rumqttd.toml");
     std::fs::write(&configuration, text).map_err(|error| error.to_string())?;
     let mut command = Command::new(binary);
-    command.arg("--config").arg(configuration).arg("--quiet");
+    command.arg(configuration);
     Ok(command)
 }
 
@@ -156,19 +211,19 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it and waits until a client is logged in.
-    pub(crate) fn start(broker: &Broker) -> Result<Self, String> {
+    pub(crate) fn start(broker: &Broker, durability: Durability) -> Result<Self, String> {
         let explain = |text: String| format!("{}: {text}", broker.name());
         let directory =
             TempDir::with_prefix("gatehouse-bench-").map_err(|error| explain(error.to_string()))?;
         let address = free_address().map_err(|error| explain(error.to_string()))?;
-        let mut command = broker.command(directory.path(), address.port()).map_err(explain)?;
+        let mut command = broker.command(directory.path(), address.port(), durability).map_err(explain)?;
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "RUST_LOG"] {
             command.env_remove(name);
         }
         let clock = SystemClock::new();
         let mut process = Process::start(&mut command, &directory.path().join("log")).map_err(explain)?;
         let answered = until(START_LIMIT, || {
-            let connected = Client::connect(address, "bench-first").is_ok();
+            let connected = Client::connect(address, "bench-first", Memory::None).is_ok();
             (connected || process.has_ended()).then_some(connected)
         });
         let ready_after = clock.moment().since_start();

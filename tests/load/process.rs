@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// How long a broker may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -13,8 +14,47 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How often a condition is looked at that sends no word when it comes true.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// Clock ticks per second in /proc: USER_HZ, which is 100 on every Linux of today (man 5 proc, man 7 time).
-const TICKS_PER_SECOND: u64 = 100;
+/// The core of every broker, and the core of the load. On a machine with one core they share it.
+const BROKER_CORE: usize = 1;
+const LOAD_CORE: usize = 0;
+
+/// Does something on one core; what is started meanwhile stays there. Then this thread is back on the core of the load.
+fn on_core<T>(core: usize, act: impl FnOnce() -> T) -> T {
+    pin(core);
+    let result = act();
+    pin(LOAD_CORE);
+    result
+}
+
+/// Puts this thread, and all that it starts from now on, on one core.
+fn pin(core: usize) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut set = CpuSet::new();
+    // While this thread is pinned the system says that there is one core, so that it is asked for the number only once.
+    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    set.set(core % *CORES.get_or_init(|| cores));
+    // A container may forbid it; then the system decides, for all brokers alike.
+    let _ = sched_setaffinity(None, &set);
+}
+
+/// Puts the load on its core, and lets it and every broker open as many files as the system allows: each client takes
+/// one.
+pub(crate) fn prepare() {
+    pin(LOAD_CORE);
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Processor time of the calling process's first thread, which plays the clients.
+pub(crate) fn own_cpu_time() -> Result<Duration, String> {
+    let path = Path::new("/proc/self/schedstat");
+    run_time(path).map(Duration::from_nanos).ok_or(format!("{} cannot be read", path.display()))
+}
+
+/// Nanoseconds that a thread has run: the first figure of its schedstat (Documentation/scheduler/sched-stats.rst).
+fn run_time(path: &Path) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.split_ascii_whitespace().next()?.parse().ok()
+}
 
 /// Waits.
 #[expect(
@@ -41,7 +81,7 @@ pub(crate) fn until<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>
 }
 
 /// Resident memory.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
     /// All resident pages.
     pub(crate) rss_bytes: u64,
@@ -61,7 +101,8 @@ impl Process {
         let explain = |error: std::io::Error| format!("{program} cannot be started: {error}");
         let output = File::create(log).map_err(explain)?;
         let errors = output.try_clone().map_err(explain)?;
-        let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn().map_err(explain)?;
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let child = on_core(BROKER_CORE, || command.spawn()).map_err(explain)?;
         Ok(Self { child, log: log.to_owned() })
     }
 
@@ -89,23 +130,13 @@ impl Process {
         Ok(Memory { rss_bytes: kibibytes(&text, "Rss:")?, pss_bytes: kibibytes(&text, "Pss:")? })
     }
 
-    /// The most it ever had resident.
-    pub(crate) fn peak_bytes(&self) -> Result<u64, String> {
-        kibibytes(&self.read("status")?, "VmHWM:")
-    }
-
     /// Processor time of all its threads, its own and the kernel's for it.
     pub(crate) fn cpu_time(&self) -> Result<Duration, String> {
-        let text = self.read("stat")?;
-        // The second field is the name in parentheses, which may hold anything; user and system time are fields 14 and 15.
-        let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: u64 = rest
-            .split_ascii_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
-        Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+        let path = format!("/proc/{}/task", self.child.id());
+        let threads = std::fs::read_dir(&path).map_err(|error| format!("{path}: {error}"))?;
+        // A thread that ends meanwhile takes its part along; those of a broker stay.
+        let times = threads.flatten().filter_map(|thread| run_time(&thread.path().join("schedstat")));
+        Ok(Duration::from_nanos(times.sum()))
     }
 
     /// Asks it to stop, and waits.
