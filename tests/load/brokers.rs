@@ -61,7 +61,7 @@ impl Broker {
 
     /// Whether it can keep messages beyond the process.
     pub(crate) fn can_keep(&self) -> bool {
-        matches!(self, Self::Mosquitto(_))
+        matches!(self, Self::Bare(_) | Self::Mosquitto(_))
     }
 
     /// The version, as the program says it.
@@ -81,7 +81,9 @@ impl Broker {
     /// What a reader must know to compare.
     pub(crate) fn remark(&self) -> &'static str {
         match self {
-            Self::Bare(_) => ", without the rest of the gateway; everything in memory",
+            Self::Bare(_) => {
+                ", without the rest of the gateway; everything in memory but for the durable row"
+            }
             Self::Gatehouse(_) => ", `--demo`: simulated house, history and dashboard in the same process",
             Self::Mosquitto(_) => ", persistence off but for the durable row; password file",
             Self::Rumqttd(_) => {
@@ -94,7 +96,7 @@ impl Broker {
     pub(crate) fn without_durability(&self) -> &'static str {
         match self {
             Self::Rumqttd(_) => "has none",
-            _ => "not yet",
+            _ => "was not measured",
         }
     }
 
@@ -103,6 +105,9 @@ impl Broker {
             Self::Bare(binary) => {
                 let mut command = Command::new(binary);
                 command.args([&format!("127.0.0.1:{port}"), USER, PASSWORD]);
+                if durability == Durability::Disk {
+                    command.arg(directory.join("broker.db"));
+                }
                 Ok(command)
             }
             Self::Gatehouse(binary) => gatehouse(binary, directory, port),

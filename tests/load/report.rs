@@ -292,7 +292,7 @@ fn connections(text: &mut String, columns: &[Column<'_>]) {
 fn durable(text: &mut String, columns: &[Column<'_>]) {
     text.push_str(
         "## Durable\n\nQoS 1 of 64 bytes from 100 publishers, 10 messages of each at once, into 10 sessions that the broker keeps, \
-         each broker in its most durable setting. Mosquitto writes its whole database after each change, without waiting for \
+         each broker in its most durable setting. This broker commits to its disk before the PUBACK; Mosquitto writes its whole database after each change, without waiting for \
          it before the PUBACK; rumqttd keeps nothing beyond its process.\n\n",
     );
     let cells = columns.iter().map(|column| {
