@@ -15,6 +15,8 @@ mod command;
 mod configuration;
 /// A power cut: what was promised is still there.
 mod crash;
+/// Kills under load: nothing acknowledged is lost, nothing comes twice that may not.
+mod durability;
 /// First visit: set-up code, administrator, login, logout, roles.
 mod first_visit;
 /// A reading travels from this machine to the page, to MQTT and to history.
