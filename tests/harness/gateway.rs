@@ -248,6 +248,20 @@ impl Gateway {
         self.setup.data_directory()
     }
 
+    /// The memory that it uses now (resident set), in bytes.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("a running process has a status");
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has a resident set");
+        let kilobytes =
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("the resident set is a number");
+        kilobytes * 1_024
+    }
+
     /// Everything it has said so far.
     pub fn words(&self) -> String {
         self.process.words()

@@ -25,6 +25,7 @@ pub mod inbox;
 pub mod phone;
 pub mod process;
 pub mod wait;
+pub mod websocket;
 pub mod wire;
 
 pub use gateway::{Gateway, Login, Setup, Stopped};
@@ -33,4 +34,5 @@ pub use inbox::Inbox;
 pub use phone::{Phone, Received};
 pub use process::Process;
 pub use wait::{LIMIT, until};
+pub use websocket::WebSocket;
 pub use wire::Wire;

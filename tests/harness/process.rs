@@ -53,6 +53,11 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The lines of its standard output.
     pub fn stdout(&self) -> &Inbox<String> {
         &self.stdout

@@ -33,3 +33,5 @@ mod stop;
 mod tls;
 /// Users that are made on the command line, before the first start and later.
 mod users;
+/// MQTT over WebSocket on the web port.
+mod websocket;
