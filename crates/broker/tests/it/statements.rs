@@ -37,6 +37,7 @@ enum Held<'a> {
     By(Vec<&'a str>),
     /// It is about clients alone, or about something that this broker does not do; the reason says what.
     NotOurs(&'a str),
+    /// Nobody has looked yet.
     Open,
 }
 
@@ -207,7 +208,14 @@ fn every_named_test_is_there_and_runs() {
     let tests = tests();
     for standard in STANDARDS {
         for (number, _, held) in standard.rows() {
-            let Held::By(names) = held else { continue };
+            let names = match held {
+                Held::By(names) => names,
+                // A reason may name a test too.
+                Held::NotOurs(reason) => {
+                    reason.split([' ', ',', ';']).filter(|word| word.contains("::")).collect()
+                }
+                Held::Open => continue,
+            };
             for name in names {
                 match tests.get(name) {
                     Some(ignored) => assert!(!ignored, "{name}, which holds {number}, is ignored"),
@@ -219,15 +227,11 @@ fn every_named_test_is_there_and_runs() {
 }
 
 #[test]
-fn open_statements_are_counted() {
+fn no_statement_is_open() {
     for standard in STANDARDS {
-        let rows = standard.rows();
-        let open: Vec<String> = rows
-            .iter()
-            .filter(|(_, _, held)| *held == Held::Open)
-            .map(|(number, _, _)| number.to_string())
-            .collect();
-        println!("MQTT {}: {} of {} open: {}", standard.name, open.len(), rows.len(), open.join(" "));
+        for (number, about, held) in standard.rows() {
+            assert_ne!(held, Held::Open, "{number} of MQTT {}: {about}", standard.name);
+        }
     }
 }
 

@@ -124,3 +124,43 @@ fn the_broker_tells_its_figures() {
     world.subscribe(client, "$SYS/broker/clients/connected", Qos::AtMostOnce);
     assert_eq!(world.payloads(client), ["1"]);
 }
+
+/// An expiry is for messages that wait. What was sent once is sent again and finished, however late; its packet tells
+/// that nothing of the expiry is left. [MQTT-4.3.3-7], [MQTT-4.3.3-13]
+#[test]
+fn a_delivery_that_began_is_finished_after_its_expiry() {
+    let mut world = World::new();
+    let (subscriber, _) = world.lasting(Version::V5, "subscriber");
+    world.sent(subscriber);
+    world.subscribe(subscriber, "t", Qos::ExactlyOnce);
+    let publisher = world.client(Version::V5, "publisher");
+    let properties = Properties { message_expiry_seconds: Some(10), ..Properties::default() };
+    for id in [1, 2] {
+        let message = Publish { properties: properties.clone(), ..publish("t", "x", Qos::ExactlyOnce, id) };
+        world.send(publisher, Packet::Publish(message));
+    }
+    world.sent(publisher);
+    assert_eq!(world.got(subscriber).len(), 2);
+    world.send(subscriber, Packet::PubRec { packet_id: 1, accepted: true });
+    world.pass(Duration::from_secs(60));
+    // The publisher's side of the exchange goes on.
+    world.send(publisher, Packet::PubRel(1));
+    assert_eq!(world.sent(publisher), [Sent::Ack("PUBCOMP", 1, 0)]);
+    // And the subscriber's: here, and after a break.
+    world.cut(subscriber);
+    let (subscriber, present) = world.lasting(Version::V5, "subscriber");
+    assert!(present);
+    let bytes = world.bytes(subscriber);
+    let connack = 2 + usize::from(bytes[1]);
+    let release = [0x62, 2, 0, 1];
+    let again = [0x3C, 12, 0, 1, b't', 0, 2, 5, 0x02, 0, 0, 0, 0, b'x'];
+    assert_eq!(bytes[connack..], [&release[..], &again].concat());
+    world.send(subscriber, Packet::PubRec { packet_id: 2, accepted: true });
+    assert_eq!(world.sent(subscriber), [Sent::Ack("PUBREL", 2, 0)]);
+    for id in [1, 2] {
+        world.send(subscriber, Packet::PubComp(id));
+    }
+    world.cut(subscriber);
+    let (subscriber, _) = world.lasting(Version::V5, "subscriber");
+    assert_eq!(world.sent(subscriber), [Sent::ConnAck(0, true)]);
+}

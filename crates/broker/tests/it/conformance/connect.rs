@@ -90,6 +90,57 @@ async fn the_reserved_flag_is_zero() {
 }
 
 #[tokio::test]
+async fn will_flags_and_fields_agree() {
+    let house = House::start().await;
+    for version in BOTH {
+        let login = [text("bar"), text("secret")].concat();
+        let flags = Hello::CLEAN | Hello::USER | Hello::PASSWORD;
+        let will = [version.properties(&[]), text("will"), text("gone")].concat();
+        let hello = Hello::new(version, "c");
+        for (flags, will, what) in [
+            (flags | 0b0000_1000, &[][..], "QoS 1 without a will"),
+            (flags | 0b0001_0000, &[], "QoS 2 without a will"),
+            (flags | Hello::WILL_RETAIN, &[], "retain without a will"),
+            (flags | Hello::WILL | 0b0001_1000, &will[..], "QoS 3"),
+            (flags, &will, "fields without the flag"),
+        ] {
+            is_malformed(&house, &hello.clone().raw(flags, will, &login), what).await;
+        }
+        // The flag without the fields: the login takes their place, and then something is missing.
+        let flags = Hello::CLEAN | Hello::WILL;
+        is_malformed(&house, &hello.clone().raw(flags, &[], &[]), "the flag without fields").await;
+        let topic_only = [version.properties(&[]), text("will")].concat();
+        is_malformed(&house, &hello.clone().raw(flags, &topic_only, &[]), "no payload").await;
+        for qos in 0..3 {
+            let mut good = Hello::new(version, "c").will("will", "gone");
+            good.flags |= qos << 3 | Hello::WILL_RETAIN;
+            good.enter(&house).await.0.leave().await;
+        }
+    }
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn login_flags_and_fields_agree() {
+    let house = House::start().await;
+    let (user, both) = (text("bar"), [text("bar"), text("secret")].concat());
+    for version in BOTH {
+        let hello = Hello::new(version, "c");
+        for (flags, login, what) in [
+            (0, &both[..], "neither flag, both fields"),
+            (0, &user, "no user name flag"),
+            (Hello::USER, &both, "no password flag"),
+            (Hello::USER, &[], "no user name"),
+            (Hello::USER | Hello::PASSWORD, &user, "no password"),
+            (Hello::USER | Hello::PASSWORD, &[], "neither field"),
+        ] {
+            is_malformed(&house, &hello.clone().raw(Hello::CLEAN | flags, &[], login), what).await;
+        }
+    }
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_password_needs_a_user_name() {
     let house = House::start().await;
     let hello = Hello::new(V3, "c").raw(Hello::CLEAN | Hello::PASSWORD, &[], &text("secret"));

@@ -101,6 +101,11 @@ async fn ill_formed_texts_end_the_connection() {
 }
 
 #[tokio::test]
+async fn a_null_character_ends_the_connection() {
+    no_text_may_have(b"a\0b").await;
+}
+
+#[tokio::test]
 async fn a_byte_order_mark_is_a_character() {
     let house = House::start().await;
     for version in BOTH {
