@@ -170,7 +170,7 @@ async fn recall(snapshot: Snapshot, authenticator: &dyn Authenticator) -> Result
             authenticator.recall(&session.user, &session.client_id).await.map_err(BrokerError::Users)?;
         sessions.push((session, rights));
     }
-    Ok(Restored { retained: snapshot.retained, sessions })
+    Ok(Restored { retained: snapshot.retained, sessions, warnings: snapshot.warnings })
 }
 
 /// Speaks to a broker. Cheap to clone.

@@ -34,3 +34,4 @@ pub use ports::{
     Ports, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
 pub use serve::{DashboardError, Listeners, serve};
+pub use wire::{Warning, WarningWord};

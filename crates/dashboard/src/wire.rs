@@ -205,6 +205,31 @@ pub struct Gateway {
     pub demo: bool,
     /// The port where MQTT is served.
     pub mqtt_port: u16,
+    /// What people should know of its condition.
+    pub warnings: Vec<Warning>,
+}
+
+/// What people should know of the gateway's condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(rename = "WarningKind")]
+#[schema(as = WarningKind)]
+pub enum WarningWord {
+    /// MQTT clients come in without a name and a password; the detail names the rights set that they get.
+    AnonymousClients,
+    /// The broker cannot write to its disk: what has to be kept is not acknowledged. The detail says why.
+    StoreFailing,
+    /// The broker's file was damaged when it was opened; the detail says what was done.
+    StoreDamaged,
+}
+
+/// A condition that people should know of, as long as it lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct Warning {
+    /// What it is.
+    pub kind: WarningWord,
+    /// What is special about it this time, in a word or a sentence of the gateway's.
+    pub detail: String,
 }
 
 /// The whole house, now. Also the data of the `house` event.

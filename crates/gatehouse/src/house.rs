@@ -13,7 +13,7 @@ use gatehouse_board::{Bridge, BridgeParts};
 use gatehouse_broker::{
     Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
-use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports};
+use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports, Warning, WarningWord};
 use gatehouse_history::History;
 use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
 use tokio::net::TcpListener;
@@ -28,7 +28,7 @@ use crate::mqtt_sockets::{MqttAddresses, MqttSockets, open_certificates};
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes,
+    AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes, show_warnings,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -41,6 +41,7 @@ const OUTBOX: &str = "outbox";
 const DASHBOARD: &str = "dashboard";
 const WATCHDOG: &str = "watchdog";
 const REVOCATION: &str = "revocation";
+const WARNINGS: &str = "warnings";
 const CERTIFICATES: &str = "certificates";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
@@ -55,10 +56,11 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 7] = [
+const STOP_AFTER_OFFLINE: [(&str, Duration); 8] = [
     (WATCHDOG, Duration::from_millis(100)),
     (CERTIFICATES, Duration::from_millis(100)),
-    (REVOCATION, Duration::from_millis(200)),
+    (REVOCATION, Duration::from_millis(100)),
+    (WARNINGS, Duration::from_millis(100)),
     (DASHBOARD, Duration::from_millis(2_400)),
     (LIVE_PAGE, Duration::from_millis(200)),
     (HISTORY, Duration::from_millis(3_500)),
@@ -210,12 +212,21 @@ impl Joints {
         running.voice.say_info(&self.info).await?;
         self.start_history(running).await?;
         let live = self.start_live_page(running).await?;
+        let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
+        running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, page, lasting, stop));
         self.start_bridge(running, bridge).await?;
         self.start_dashboard(running, http, live, mqtt_port);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
         running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, stop));
         Ok(())
+    }
+
+    /// What people should know of as long as the gateway runs.
+    fn warnings(&self) -> Vec<Warning> {
+        let anonymous = self.anonymous.iter();
+        let warning = |set: &String| Warning { kind: WarningWord::AnonymousClients, detail: set.clone() };
+        anonymous.map(warning).collect()
     }
 
     async fn start_history(&self, running: &mut Running) -> anyhow::Result<()> {

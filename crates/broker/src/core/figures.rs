@@ -89,8 +89,9 @@ impl Core {
             ("shared_subscriptions/count", self.groups.members().to_string()),
             ("store/state", self.store_state()),
         ];
+        let notice = self.notice.clone().map(|notice| ("store/notice".to_owned(), notice));
         let loads = self.loads.all().map(|(name, average)| (format!("load/{name}"), format!("{average:.2}")));
-        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(loads).collect()
+        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(notice).chain(loads).collect()
     }
 
     /// Deliveries on their way, and those that wait.

@@ -153,6 +153,8 @@ pub(crate) struct Core {
     holding: Vec<u32>,
     /// Why the store cannot commit now.
     trouble: Option<StoreError>,
+    /// What the store found wrong when it was opened.
+    notice: Option<String>,
     tally: Tally,
     traffic: Traffic,
     loads: Loads,
@@ -196,6 +198,7 @@ impl Core {
             committed: Ticket::default(),
             holding: Vec::new(),
             trouble: None,
+            notice: None,
             tally: Tally::default(),
             traffic: Traffic::default(),
             loads: Loads::default(),

@@ -22,10 +22,13 @@ pub(crate) struct Restored {
     pub(crate) retained: Vec<(Message, Duration)>,
     /// Sessions, with what their users may do now. Without rights there is no such user any more, and the session ends.
     pub(crate) sessions: Vec<(KeptSession, Option<Rights>)>,
+    /// What people should know of the store's condition.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Core {
     pub(super) fn restore(&mut self, now: Moment, restored: Restored) {
+        self.notice = (!restored.warnings.is_empty()).then(|| restored.warnings.join(" "));
         for (message, age) in restored.retained {
             self.restore_retained(now, &Arc::new(message), age);
         }

@@ -29,6 +29,7 @@ pub(super) fn picture(app: &App, state: &live::State) -> House {
         base: info.base.clone(),
         demo: app.demo,
         mqtt_port: app.mqtt_port,
+        warnings: state.warnings().to_vec(),
     };
     House { now: app.clock.now(), gateway, online: state.online(), devices: state.devices() }
 }

@@ -15,6 +15,8 @@ use futures_util::{Stream, StreamExt};
 use gatehouse_model::{Clock, DeviceId, GatewayInfo, Message, PropertyId, PropertyInfo, Scheme};
 use tokio::sync::broadcast;
 
+use crate::wire::Warning;
+
 pub(crate) use event::{Event, frame};
 pub(crate) use state::State;
 
@@ -70,6 +72,15 @@ impl LiveHouse {
         if let Some(event) = state.take(&self.inner.scheme, message, now) {
             // Nobody listening is no error.
             let _ = self.inner.events.send(event);
+        }
+    }
+
+    /// Says what people should know of the gateway's condition from now on; what is not said any more is over. Pages hear
+    /// of it at once.
+    pub fn warn(&self, warnings: Vec<Warning>) {
+        let mut state = self.state();
+        if state.warn(warnings) {
+            let _ = self.inner.events.send(Event::House);
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Event, Lookup};
 use crate::wire::{
-    AvailabilityEvent, AvailabilityWord, Device, OnlineEvent, Property, ReadingEvent, ResultEvent,
+    AvailabilityEvent, AvailabilityWord, Device, OnlineEvent, Property, ReadingEvent, ResultEvent, Warning,
 };
 
 /// Longest payload that is read as JSON here, in bytes: an inventory of thousands of devices fits.
@@ -26,6 +26,7 @@ const MAX_SENTENCE_LENGTH: usize = 1_000;
 pub(crate) struct State {
     info: GatewayInfo,
     online: bool,
+    warnings: Vec<Warning>,
     devices: HashMap<DeviceId, DeviceState>,
 }
 
@@ -52,7 +53,7 @@ impl DeviceState {
 
 impl State {
     pub(super) fn new(info: GatewayInfo) -> Self {
-        let mut state = Self { info, online: false, devices: HashMap::new() };
+        let mut state = Self { info, online: false, warnings: Vec::new(), devices: HashMap::new() };
         state.fit_to_inventory();
         state
     }
@@ -63,6 +64,18 @@ impl State {
 
     pub(crate) fn online(&self) -> bool {
         self.online
+    }
+
+    /// What people should know of the gateway's condition.
+    pub(crate) fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Takes these warnings for those that hold now. Tells whether they are others than before.
+    pub(super) fn warn(&mut self, warnings: Vec<Warning>) -> bool {
+        let changed = self.warnings != warnings;
+        self.warnings = warnings;
+        changed
     }
 
     /// All devices with their state, in the order of the inventory.

@@ -6,7 +6,7 @@ use super::{
     ApiErrorBody, ApiErrorDetail, AvailabilityEvent, AvailabilityWord, CauseKind, CauseView, ClockEvent,
     Device, Gateway, Health, HistoryBefore, HistoryPoint, HistorySeries, House, KindWord, LoginRequest,
     OnlineEvent, Property, QualityWord, Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, Session,
-    SessionUser, SetAccepted, SetRequest, SetupRequest,
+    SessionUser, SetAccepted, SetRequest, SetupRequest, Warning, WarningWord,
 };
 
 /// Name and content of every generated file, in the order of their names.
@@ -55,6 +55,8 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         SetAccepted,
         SetRequest,
         SetupRequest,
+        Warning,
+        WarningWord,
     );
     files.push(("index.ts".to_owned(), index));
     files.push(("openapi.json".to_owned(), crate::api::openapi_json()?));

@@ -7,6 +7,7 @@ mod login;
 mod mqtt_door;
 mod outbox;
 mod revocation;
+mod warnings;
 
 pub(crate) use charts::RecordedCharts;
 pub(crate) use commands::PageCommands;
@@ -15,3 +16,4 @@ pub(crate) use login::AccountLogins;
 pub(crate) use mqtt_door::WebDoor;
 pub(crate) use outbox::carry;
 pub(crate) use revocation::enforce_changes;
+pub(crate) use warnings::show_warnings;

@@ -23,6 +23,7 @@ export type {
   Role,
   Session,
   SetAccepted,
+  Warning,
 } from './generated';
 
 /** A number, `"ON"`, `"OFF"`, or a word. */

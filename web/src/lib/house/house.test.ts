@@ -38,7 +38,15 @@ const lamp: Device = {
 };
 
 function house(devices: Device[]): House {
-  const gateway = { name: 'Casa', version: '1', board: 'Pi', base: 'casa', demo: false, mqtt_port: 1883 };
+  const gateway = {
+    name: 'Casa',
+    version: '1',
+    board: 'Pi',
+    base: 'casa',
+    demo: false,
+    mqtt_port: 1883,
+    warnings: [],
+  };
   return { now: AT, gateway, online: true, devices };
 }
 

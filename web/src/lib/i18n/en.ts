@@ -38,6 +38,12 @@ export const en = {
     neverHeard: 'The gateway does not answer yet. Check that it runs and that you are on its network.',
     gatewayOffline:
       'The gateway runs, but its bridge to the devices is offline. The values below are the last ones known. See its log: journalctl -u gatehouse.',
+    warnings: 'Warnings',
+    anonymousClients: (set: string) =>
+      `MQTT clients are let in without a name and a password, with the rights “${set}” ([broker] anonymous in the configuration). Only a closed test bench should do that.`,
+    storeFailing: (why: string) =>
+      `The gateway cannot write to its disk. Switching and live values go on; messages that have to be kept are not accepted until it can. ${why}`,
+    storeDamaged: (what: string) => `The file of the MQTT broker was damaged. ${what}`,
     demo: 'Demo house: what is marked “sim” is made up. The sensors of this machine are real.',
   },
   setup: {

@@ -39,6 +39,12 @@ export const es: Messages = {
     neverHeard: 'La pasarela aún no responde. Comprueba que está en marcha y que estás en su red.',
     gatewayOffline:
       'La pasarela funciona, pero su puente con los dispositivos está desconectado. Los valores son los últimos conocidos. Mira su registro: journalctl -u gatehouse.',
+    warnings: 'Advertencias',
+    anonymousClients: (set) =>
+      `Los clientes MQTT entran sin nombre ni contraseña, con los permisos «${set}» ([broker] anonymous en la configuración). Solo es para un banco de pruebas cerrado.`,
+    storeFailing: (why) =>
+      `La pasarela no puede escribir en su disco. El control y los valores en directo siguen; los mensajes que hay que guardar no se aceptan hasta que pueda. ${why}`,
+    storeDamaged: (what) => `El archivo del servidor MQTT estaba dañado. ${what}`,
     demo: 'Casa de demostración: lo marcado «sim» es inventado. Los sensores de esta máquina son reales.',
   },
   setup: {

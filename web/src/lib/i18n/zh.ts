@@ -38,6 +38,12 @@ export const zh: Messages = {
     neverHeard: '网关还没有响应。检查网关是否在运行，以及你是否在同一网络中。',
     gatewayOffline:
       '网关在运行，但它与设备之间的桥接已离线。下面是最后已知的数值。查看日志：journalctl -u gatehouse。',
+    warnings: '警告',
+    anonymousClients: (set) =>
+      `MQTT 客户端无需用户名和密码即可连接，权限为“${set}”（配置中的 [broker] anonymous）。只应在封闭的测试环境中使用。`,
+    storeFailing: (why) =>
+      `网关无法写入磁盘。控制和实时数值不受影响；需要保存的消息在恢复之前不会被接受。${why}`,
+    storeDamaged: (what) => `MQTT 服务器的数据文件已损坏。${what}`,
     demo: '演示住宅：标有“模拟”的数值是虚构的，本机的传感器是真实的。',
   },
   setup: {

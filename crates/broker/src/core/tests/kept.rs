@@ -143,6 +143,6 @@ impl Kept {
         let retained = self.retained.values();
         let retained: Vec<(Message, Duration)> =
             retained.map(|(message, at)| (Message::clone(message), age(*at))).collect();
-        Restored { retained, sessions: sessions.collect() }
+        Restored { retained, sessions: sessions.collect(), warnings: Vec::new() }
     }
 }

@@ -24,6 +24,7 @@ async fn the_house_as_it_is_now() {
         "now": now,
         "gateway": {
             "name": "Casa", "version": "0.1.0", "board": "simulated", "base": "casa", "demo": true, "mqtt_port": 1883,
+            "warnings": [],
         },
         "online": true,
         "devices": [{

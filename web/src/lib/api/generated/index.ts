@@ -28,3 +28,5 @@ export type { SessionUser } from "./SessionUser";
 export type { SetAccepted } from "./SetAccepted";
 export type { SetRequest } from "./SetRequest";
 export type { SetupRequest } from "./SetupRequest";
+export type { Warning } from "./Warning";
+export type { WarningKind } from "./WarningKind";
