@@ -200,3 +200,49 @@ fn the_command_line_says_what_is_wrong_with_clients() {
         house.call(&["user", "add", "anonymous", "--role", "viewer", "--password-stdin"], "long enough\n");
     assert!(reserved.code == Some(1) && reserved.stderr.contains("anonymous"), "{reserved:?}");
 }
+
+/// A controller that died while somebody was out switched the heater on by its last will.
+#[test]
+fn a_last_will_may_switch_the_heater_off_and_not_on() {
+    let gateway = Setup::demo().start();
+    let login = gateway.demo_user();
+    let set = "home/heater/power/set";
+    let with_will = |payload: &str, retain: bool| {
+        Phone::connect_with(gateway.mqtt_address(), "controller", Some(&login), Some((set, payload, retain)))
+    };
+    for (payload, retain) in [("ON", false), ("TOGGLE", false), ("OFF", true)] {
+        assert!(with_will(payload, retain).is_err(), "a will with {payload} was taken");
+    }
+    let phone = gateway.phone("phone");
+    phone.subscribe("home/heater/#");
+    let controller = with_will("OFF", false).unwrap();
+    assert_eq!(controller.publish(set, "ON", false), Ok(()));
+    phone.wait_payload("home/heater/power", "ON");
+    let mark = phone.messages().mark();
+    // The same identifier comes again: the first connection is cut off, and its will is published.
+    let _another = Phone::connect(gateway.mqtt_address(), "controller", &login);
+    phone.wait_after(mark, "home/heater/power", |state| (state.payload == "OFF").then_some(()));
+}
+
+#[test]
+fn old_and_repeated_commands_are_refused_with_a_reason() {
+    let gateway = Setup::demo().start();
+    let phone = gateway.phone("phone");
+    phone.subscribe("home/heater/#");
+    let set = "home/heater/power/set";
+    let old = phone.publish(set, r#"{"value":"ON","id":"old","ts":"2026-01-01T00:00:00Z"}"#, false);
+    assert!(old.as_ref().is_err_and(|reason| reason.contains("send it anew")), "{old:?}");
+    let answer = phone.wait("home/heater/power/result", |message| Some(message.json()));
+    assert!(answer["id"] == "old" && answer["ok"] == false, "{answer}");
+    let toggle = r#"{"value":"TOGGLE","id":"t1"}"#;
+    assert_eq!(phone.publish(set, toggle, false), Ok(()));
+    let again = phone.publish(set, toggle, false);
+    assert!(again.as_ref().is_err_and(|reason| reason.contains("not done twice")), "{again:?}");
+    let expected = [("old", false), ("t1", true), ("t1", false)];
+    for (id, ok) in expected {
+        phone.wait("home/heater/power/result", |message| {
+            let answer = message.json();
+            (answer["id"] == id && answer["ok"] == ok).then_some(())
+        });
+    }
+}

@@ -53,6 +53,11 @@ impl DeviceConfig {
         }
     }
 
+    /// Whether it is an output whose safe level is on.
+    pub const fn is_safe_when_on(&self) -> bool {
+        matches!(&self.driver, DriverConfig::Output(output) if output.safe_on)
+    }
+
     /// The same device in this room.
     #[must_use]
     pub fn in_room(self, room: &str) -> Self {

@@ -88,6 +88,16 @@ pub trait PublishGuard: Send + Sync {
         reason = "a refusal is rare and carries a whole message; guards are simpler to write without a box"
     )]
     fn check(&self, message: &Message) -> Result<(), Refusal>;
+
+    /// Lets a client leave this message as its last will, or refuses it: asked when it connects, and again when the will
+    /// is published, before [`PublishGuard::check`]. A guard that has nothing to say about wills lets them pass.
+    ///
+    /// # Errors
+    /// When the will is refused. The client does not get in with it.
+    #[expect(clippy::result_large_err, reason = "as for `check`")]
+    fn check_will(&self, _will: &Message) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
 /// A guard that lets everything pass.

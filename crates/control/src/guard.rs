@@ -1,12 +1,13 @@
 //! The guard at the broker's door: what may not even reach an output, and who may speak for a device.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::{
-    Cause, Command, CommandError, CommandResult, DeviceId, DeviceInfo, Message, Moment, Origin, Place,
-    PropertyId, Scheme,
+    Action, Cause, Command, CommandError, CommandResult, DeviceId, DeviceInfo, Message, Moment, Origin,
+    PROPERTY_TIME, Place, PropertyId, Scheme, Timestamp, Value,
 };
 
 /// Commands that one sender may give to one property in a burst: somebody who plays with a switch stays below. A sender is
@@ -20,6 +21,21 @@ pub const REFILL: Duration = Duration::from_millis(200);
 /// forgotten, and when none has, commands are refused: that many at once are a flood.
 pub const MAX_TRACKED: usize = 4_096;
 
+/// Oldest command that is done, when it says when it was asked for (`ts`) and not how long it holds (the message expiry of
+/// MQTT 5): a phone that was without network must not switch the heater with what somebody wished an hour ago.
+pub const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// How far the asker's clock may be ahead of ours. When it is further, one of the two is wrong, and nobody can say how old
+/// the command is.
+pub const MAX_AHEAD: Duration = Duration::from_secs(60);
+
+/// A clock that shows an earlier time (2026-01-01) has not been set since the machine started, and judges no age.
+pub const CLOCK_IS_SET_FROM: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// For how long a command that was done is not done again when it comes once more with the same id: longer than a client
+/// takes to connect again and repeat what was not acknowledged.
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(30);
+
 /// What kind of refusal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
@@ -31,6 +47,12 @@ pub enum RefusalKind {
     Malformed,
     /// Too many commands.
     Flood,
+    /// Asked for too long ago, or at a time that cannot be judged.
+    Stale,
+    /// Done already.
+    Duplicate,
+    /// A last will that commands something else than the safe level.
+    UnsafeWill,
     /// The gateway is stopping.
     Stopping,
     /// What only the gateway says: its own state, and what its devices report.
@@ -56,8 +78,26 @@ pub struct CommandGuard {
     scheme: Scheme,
     devices: BTreeSet<DeviceId>,
     targets: BTreeMap<(DeviceId, PropertyId), bool>,
+    safe_when_on: BTreeSet<DeviceId>,
+    done: VecDeque<Done>,
     senders: HashMap<(Sender, DeviceId, PropertyId), Bucket>,
     is_stopping: bool,
+}
+
+/// A command with an id that has passed.
+#[derive(Debug)]
+struct Done {
+    at: Moment,
+    what: u64,
+}
+
+/// The two clocks, read at the same time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// The wall clock, which may be wrong.
+    pub clock: Timestamp,
+    /// The time that never steps.
+    pub moment: Moment,
 }
 
 /// Who is counted as one.
@@ -79,15 +119,16 @@ struct Bucket {
 }
 
 impl CommandGuard {
-    /// A guard of these devices.
-    pub fn new(scheme: Scheme, devices: &[DeviceInfo]) -> Self {
+    /// A guard of these devices. `safe_when_on` are the outputs among them whose safe level is on.
+    pub fn new(scheme: Scheme, devices: &[DeviceInfo], safe_when_on: BTreeSet<DeviceId>) -> Self {
         let targets = devices
             .iter()
             .flat_map(|device| device.properties.iter().map(|property| (device.id.clone(), property)))
             .map(|(device, property)| ((device, property.id.clone()), property.settable))
             .collect();
         let devices = devices.iter().map(|device| device.id.clone()).collect();
-        Self { scheme, devices, targets, senders: HashMap::new(), is_stopping: false }
+        let (senders, done) = (HashMap::new(), VecDeque::new());
+        Self { scheme, devices, targets, safe_when_on, done, senders, is_stopping: false }
     }
 
     /// Refuses every command from now on.
@@ -95,11 +136,42 @@ impl CommandGuard {
         self.is_stopping = true;
     }
 
+    /// Decides whether a client may leave this message as its last will. A will is published when nobody is there to see
+    /// what it does, perhaps hours after it was thought of, so the only command that it can be is the one to the output's
+    /// safe level, without a time for which it holds: a controller that dies may leave the heater off, and not on.
+    ///
+    /// # Errors
+    /// Why not; nothing is published because of it.
+    pub fn check_will(&self, message: &Message) -> Result<(), Box<GuardRefusal>> {
+        let Some(Place::Set(device, _)) = self.scheme.place(&message.topic) else { return Ok(()) };
+        if !self.devices.contains(&device) {
+            return Ok(());
+        }
+        let safe_on = self.safe_when_on.contains(&device);
+        let is_safe = match Command::parse(&message.payload) {
+            Ok(Command { action: Action::Set(value), duration: None, .. }) => match value {
+                Value::Switch(on) => on == safe_on,
+                Value::Number(number) => !safe_on && number == 0.0 || safe_on && number == 1.0,
+                Value::Text(_) => false,
+            },
+            _ => false,
+        };
+        if is_safe && !message.retain {
+            return Ok(());
+        }
+        let level = if safe_on { "ON" } else { "OFF" };
+        let reason = format!(
+            "a last will to {} may only command the safe level, {level}, and not be retained",
+            message.topic
+        );
+        Err(Box::new(GuardRefusal { kind: RefusalKind::UnsafeWill, reason, answer: None }))
+    }
+
     /// Decides whether a message may pass. Most are none of the guard's business.
     ///
     /// # Errors
     /// Why not, and the answer to publish.
-    pub fn check(&mut self, message: &Message, now: Moment) -> Result<(), Box<GuardRefusal>> {
+    pub fn check(&mut self, message: &Message, now: Now) -> Result<(), Box<GuardRefusal>> {
         match self.scheme.place(&message.topic) {
             Some(Place::Set(device, property)) if self.devices.contains(&device) => {
                 self.check_command(message, device, property, now)
@@ -133,7 +205,7 @@ impl CommandGuard {
         message: &Message,
         device: DeviceId,
         property: PropertyId,
-        now: Moment,
+        now: Now,
     ) -> Result<(), Box<GuardRefusal>> {
         let command = Command::parse(&message.payload);
         let id = command.as_ref().ok().and_then(|command| command.id.clone());
@@ -150,7 +222,7 @@ impl CommandGuard {
         command: Result<Command, CommandError>,
         device: &DeviceId,
         property: &PropertyId,
-        now: Moment,
+        now: Now,
     ) -> Result<(), (RefusalKind, String)> {
         if self.is_stopping {
             let reason = "the gateway is stopping: its outputs stay at their safe level".to_owned();
@@ -172,14 +244,53 @@ impl CommandGuard {
             }
         }
         // Malformed commands count too, or they could be sent without end.
-        if !self.may_pass((sender_of(&message.origin), device.clone(), property.clone()), now) {
+        if !self.may_pass((sender_of(&message.origin), device.clone(), property.clone()), now.moment) {
             let reason = format!(
                 "too many commands: at most {BURST} at once and one more every {} ms",
                 REFILL.as_millis()
             );
             return Err((RefusalKind::Flood, reason));
         }
-        command.map(drop).map_err(|error| (RefusalKind::Malformed, error.to_string()))
+        let command = command.map_err(|error| (RefusalKind::Malformed, error.to_string()))?;
+        check_age(message, &command, now.clock).map_err(|reason| (RefusalKind::Stale, reason))?;
+        self.check_repeated(message, &command, now.moment)
+    }
+
+    /// Whether the command is no repetition of one that was done. It is one when the same client sends the same payload
+    /// with the same id, or without an id the same correlation data, within [`DUPLICATE_WINDOW`]. The DUP flag of MQTT
+    /// alone does not tell: a client may use the packet identifier of an acknowledged command for the next one, and the
+    /// first transmission of that one may have been lost.
+    fn check_repeated(
+        &mut self,
+        message: &Message,
+        command: &Command,
+        now: Moment,
+    ) -> Result<(), (RefusalKind, String)> {
+        let correlation_data = message.properties.correlation_data.as_ref();
+        if command.id.is_none() && correlation_data.is_none() {
+            return Ok(());
+        }
+        while self.done.pop_front_if(|done| now.saturating_since(done.at) >= DUPLICATE_WINDOW).is_some() {}
+        let mut hasher = DefaultHasher::new();
+        let client_id = match &message.origin {
+            Origin::Client { client_id, .. } => &**client_id,
+            _ => "",
+        };
+        (sender_of(&message.origin), client_id, message.topic.as_str()).hash(&mut hasher);
+        (&command.id, correlation_data.filter(|_| command.id.is_none()), &message.payload).hash(&mut hasher);
+        let what = hasher.finish();
+        if self.done.iter().any(|done| done.what == what) {
+            let reason = format!(
+                "this command was taken less than {} s ago and is not done twice: a new command needs a new id",
+                DUPLICATE_WINDOW.as_secs()
+            );
+            return Err((RefusalKind::Duplicate, reason));
+        }
+        if self.done.len() >= MAX_TRACKED {
+            self.done.pop_front();
+        }
+        self.done.push_back(Done { at: now, what });
+        Ok(())
     }
 
     fn may_pass(&mut self, sender: (Sender, DeviceId, PropertyId), now: Moment) -> bool {
@@ -201,6 +312,36 @@ impl CommandGuard {
     }
 }
 
+/// Whether a command that says when it was asked for is still wished: in its payload (`ts`), or as the user property `ts`
+/// of MQTT 5. One that does not say so is as old as its way through the network, which nobody knows.
+fn check_age(message: &Message, command: &Command, clock: Timestamp) -> Result<(), String> {
+    let stated = message.properties.user_property(PROPERTY_TIME).map(Timestamp::parse).transpose();
+    let stated = stated
+        .map_err(|_| "the user property `ts` is no time: write it as in 2026-11-21T09:14:00Z".to_owned())?;
+    let Some(asked) = command.at.or(stated) else { return Ok(()) };
+    if clock < CLOCK_IS_SET_FROM {
+        return Ok(());
+    }
+    let ahead = asked.saturating_since(clock);
+    if ahead > MAX_AHEAD {
+        return Err(format!(
+            "the command was asked for in {} s by the gateway's clock ({clock}): one of the two clocks is wrong",
+            ahead.as_secs()
+        ));
+    }
+    let holds = message.properties.message_expiry_seconds;
+    let holds = holds.map_or(MAX_AGE, |seconds| Duration::from_secs(u64::from(seconds)));
+    let age = clock.saturating_since(asked);
+    if age > holds {
+        return Err(format!(
+            "the command is {} s old and held for {} s: send it anew if it is still wished",
+            age.as_secs(),
+            holds.as_secs()
+        ));
+    }
+    Ok(())
+}
+
 impl Bucket {
     /// The bucket with what has been refilled until `now`.
     fn at(self, now: Moment) -> Self {
@@ -214,140 +355,4 @@ impl Bucket {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use gatehouse_model::{PropertyInfo, PropertyKind, Qos, Scheme};
-
-    struct House {
-        guard: CommandGuard,
-        scheme: Scheme,
-    }
-
-    impl House {
-        fn new() -> Self {
-            let property = |id: &str, settable| PropertyInfo {
-                id: PropertyId::new(id).unwrap(),
-                name: id.to_owned(),
-                kind: PropertyKind::Switch,
-                settable,
-                class: None,
-            };
-            let heater = DeviceInfo {
-                id: DeviceId::new("heater").unwrap(),
-                name: "Heater".to_owned(),
-                room: None,
-                driver: "output".to_owned(),
-                connection: String::new(),
-                simulated: true,
-                period_ms: None,
-                properties: vec![property("power", true), property("contact", false)],
-            };
-            let scheme = Scheme::new("home").unwrap();
-            Self { guard: CommandGuard::new(scheme.clone(), &[heater]), scheme }
-        }
-
-        fn send(
-            &mut self,
-            device: &str,
-            property: &str,
-            payload: &str,
-            retain: bool,
-            millis: u64,
-        ) -> Result<(), Box<GuardRefusal>> {
-            let (device, property) = (DeviceId::new(device).unwrap(), PropertyId::new(property).unwrap());
-            let origin = Origin::Client { client_id: "phone".into(), user: "ana".into() };
-            let topic = self.scheme.set(&device, &property);
-            let message = Message::new(topic, payload.to_owned(), Qos::AtLeastOnce, retain, origin);
-            let now = Moment::from_start(Duration::from_millis(millis));
-            self.guard.check(&message, now)
-        }
-
-        fn refusal(&mut self, device: &str, property: &str, payload: &str, retain: bool) -> RefusalKind {
-            self.send(device, property, payload, retain, 0).unwrap_err().kind
-        }
-    }
-
-    #[test]
-    fn what_does_not_pass() {
-        let mut house = House::new();
-        assert_eq!(house.send("heater", "power", "ON", false, 0), Ok(()));
-        assert_eq!(house.refusal("heater", "power", "ON", true), RefusalKind::Retained);
-        assert_eq!(house.refusal("heater", "contact", "ON", false), RefusalKind::UnknownTarget);
-        assert_eq!(house.refusal("heater", "colour", "ON", false), RefusalKind::UnknownTarget);
-        assert_eq!(house.refusal("heater", "power", "maybe", false), RefusalKind::Malformed);
-        house.guard.refuse_all();
-        assert_eq!(house.refusal("heater", "power", "ON", false), RefusalKind::Stopping);
-    }
-
-    #[test]
-    fn only_the_gateway_speaks_for_its_devices() {
-        let mut house = House::new();
-        let client = Origin::Client { client_id: "phone".into(), user: "ana".into() };
-        let mut check = |topic: &str, origin: &Origin| {
-            let topic = gatehouse_model::TopicName::new(topic).unwrap();
-            let message = Message::new(topic, "OFF", Qos::AtMostOnce, true, origin.clone());
-            house.guard.check(&message, Moment::default()).map_err(|refusal| refusal.kind)
-        };
-        for topic in
-            ["home/status", "home/info", "home/heater/power", "home/heater/availability", "home/heater/json"]
-        {
-            assert_eq!(check(topic, &client), Err(RefusalKind::NotYours), "{topic}");
-            assert_eq!(check(topic, &Origin::part("bridge")), Ok(()), "{topic}");
-        }
-        // Other devices may live below the same base, and other bases beside it.
-        for topic in [
-            "home/temperature",
-            "home/phone/battery",
-            "home/lamp/power/set",
-            "home/Küche/power/set",
-            "garden/heater/power",
-        ] {
-            assert_eq!(check(topic, &client), Ok(()), "{topic}");
-        }
-    }
-
-    #[test]
-    fn the_answer_names_the_command() {
-        let refusal =
-            House::new().send("heater", "power", r#"{"value":"ON","id":"k1"}"#, true, 0).unwrap_err();
-        let (_, _, result) = refusal.answer.unwrap();
-        assert_eq!(result.id.as_deref(), Some("k1"));
-        assert!(!result.ok && result.reason.as_deref() == Some(&*refusal.reason));
-    }
-
-    #[test]
-    fn a_flood_is_refused_until_time_has_passed() {
-        let mut house = House::new();
-        for _ in 0..BURST {
-            assert_eq!(house.send("heater", "power", "TOGGLE", false, 1_000), Ok(()));
-        }
-        assert_eq!(
-            house.send("heater", "power", "TOGGLE", false, 1_199).unwrap_err().kind,
-            RefusalKind::Flood
-        );
-        assert_eq!(house.send("heater", "power", "TOGGLE", false, 1_200), Ok(()));
-        assert_eq!(
-            house.send("heater", "power", "TOGGLE", false, 1_399).unwrap_err().kind,
-            RefusalKind::Flood
-        );
-        assert_eq!(house.send("heater", "power", "TOGGLE", false, 60_000), Ok(()));
-    }
-
-    #[test]
-    fn the_table_of_senders_is_bounded() {
-        let mut house = House::new();
-        let (device, property) = (DeviceId::new("heater").unwrap(), PropertyId::new("power").unwrap());
-        let send = |house: &mut House, number: usize, seconds: u64| {
-            let origin = Origin::Client { client_id: "c".into(), user: format!("u{number}").into() };
-            let message =
-                Message::new(house.scheme.set(&device, &property), "ON", Qos::AtMostOnce, false, origin);
-            let now = Moment::from_start(Duration::from_secs(seconds));
-            house.guard.check(&message, now).map_err(|refusal| refusal.kind)
-        };
-        for number in 0..MAX_TRACKED {
-            assert_eq!(send(&mut house, number, 0), Ok(()));
-        }
-        assert_eq!(send(&mut house, MAX_TRACKED, 0), Err(RefusalKind::Flood));
-        assert_eq!(send(&mut house, MAX_TRACKED, 60), Ok(()), "those that were quiet are forgotten");
-    }
-}
+mod tests;

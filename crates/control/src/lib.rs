@@ -18,7 +18,7 @@ pub mod signal;
 
 pub use debounce::Debounce;
 pub use fault::{FaultChange, FaultWatch};
-pub use guard::{CommandGuard, GuardRefusal, RefusalKind};
+pub use guard::{CommandGuard, GuardRefusal, Now, RefusalKind};
 pub use interlock::Interlocks;
 pub use output::OutputRules;
 pub use outputs::{OutputAction, OutputId, Outputs};

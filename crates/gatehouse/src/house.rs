@@ -122,7 +122,9 @@ impl House {
         let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, bridge, info } =
             self;
         let scheme = config.gateway.scheme;
-        let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, clock.clone()));
+        let safe_when_on = config.devices.iter().filter(|device| device.is_safe_when_on());
+        let safe_when_on = safe_when_on.map(|device| device.id.clone()).collect();
+        let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, safe_when_on, clock.clone()));
         let mqtt_addresses = mqtt.addresses();
         let listeners = mqtt.into_listeners(certificates.as_deref());
         let mut lifecycle = Lifecycle::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::span::parse_duration;
-use crate::{Cause, Value};
+use crate::{Cause, Timestamp, Value};
 
 /// Longest payload of a command, in bytes.
 pub const MAX_COMMAND_BYTES: usize = 1_024;
@@ -32,6 +32,8 @@ pub struct Command {
     pub duration: Option<Duration>,
     /// The asker's name for this command; it comes back in the result.
     pub id: Option<Arc<str>>,
+    /// When it was asked for, by the asker's clock.
+    pub at: Option<Timestamp>,
 }
 
 /// Why a payload is not a command.
@@ -59,6 +61,9 @@ pub enum CommandError {
     /// A `for` that is no duration, or is zero.
     #[error("`for`: {0}")]
     Duration(String),
+    /// A `ts` that is no time.
+    #[error("`{0}` is no time: write it as in 2026-11-21T09:14:00Z")]
+    Time(String),
 }
 
 #[derive(Deserialize)]
@@ -68,16 +73,17 @@ struct CommandObject {
     #[serde(rename = "for")]
     duration: Option<String>,
     id: Option<String>,
+    ts: Option<String>,
 }
 
 impl Command {
-    /// A command without a duration and an id.
+    /// A command without a duration, an id and a time.
     pub fn new(action: Action) -> Self {
-        Self { action, duration: None, id: None }
+        Self { action, duration: None, id: None, at: None }
     }
 
     /// Reads the payload of a `…/set` topic: `ON`, `OFF`, `TOGGLE`, `true`, `false`, `1`, `0`, a number, or
-    /// `{"value":…,"for":"5s","id":"…"}`. Whether `1` means on or the number one is for the output to say
+    /// `{"value":…,"for":"5s","id":"…","ts":"2026-11-21T09:14:00Z"}`. Whether `1` means on or the number one is for the output to say
     /// ([`Action`] carries it as a number).
     ///
     /// # Errors
@@ -113,7 +119,10 @@ impl Command {
         if object.id.as_ref().is_some_and(|id| id.len() > MAX_COMMAND_ID_BYTES) {
             return Err(CommandError::Json(format!("`id` is longer than {MAX_COMMAND_ID_BYTES} bytes")));
         }
-        Ok(Self { action, duration, id: object.id.map(Into::into) })
+        let at = object.ts.as_deref().map(Timestamp::parse).transpose();
+        let at =
+            at.map_err(|_| CommandError::Time(object.ts.unwrap_or_default().chars().take(40).collect()))?;
+        Ok(Self { action, duration, id: object.id.map(Into::into), at })
     }
 }
 
@@ -160,10 +169,13 @@ mod tests {
             Ok(Command {
                 action: Action::Set(Value::Switch(true)),
                 duration: Some(Duration::from_secs(5)),
-                id: Some("x1".into())
+                id: Some("x1".into()),
+                at: None,
             })
         );
         assert_eq!(Command::parse(br#"{"value":true}"#), set(Value::Switch(true)));
+        let timed = Command::parse(br#"{"value":"ON","ts":"2026-11-21T09:14:00+01:00"}"#).unwrap();
+        assert_eq!(timed.at, Timestamp::parse("2026-11-21T08:14:00Z").ok());
     }
 
     #[test]
@@ -176,6 +188,7 @@ mod tests {
         assert!(matches!(Command::parse(br#"{"value":"ON","fro":"5s"}"#), Err(CommandError::Json(_))));
         assert!(matches!(Command::parse(br#"{"value":"ON","for":"soon"}"#), Err(CommandError::Duration(_))));
         assert!(matches!(Command::parse(br#"{"value":"ON","for":"0s"}"#), Err(CommandError::Duration(_))));
+        assert!(matches!(Command::parse(br#"{"value":"ON","ts":"now"}"#), Err(CommandError::Time(_))));
         assert_eq!(Command::parse(&[b'1'; 2000]), Err(CommandError::TooLong));
     }
 

@@ -24,7 +24,7 @@ pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use command::{Action, Command, CommandError, CommandResult};
 pub use id::{DeviceId, IdError, PropertyId};
 pub use inventory::{DeviceInfo, GatewayInfo, PropertyInfo, PropertyKind};
-pub use message::{Message, Properties, Qos};
+pub use message::{Message, PROPERTY_TIME, Properties, Qos};
 pub use random::{Randomness, SeededRandomness};
 pub use report::DeviceReport;
 pub use scheme::{Place, Scheme};

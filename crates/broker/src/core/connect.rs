@@ -132,6 +132,19 @@ impl Core {
         {
             return Err((Reason::NotAuthorized, "the topic of the will may not be published to"));
         }
+        if let Some(will) = &connect.will {
+            let origin = Origin::Client {
+                client_id: Arc::clone(&connect.client_id),
+                user: Arc::clone(&identity.user),
+            };
+            if let Err(refusal) = self.guard.check_will(&will_message(will.clone(), origin)) {
+                tracing::debug!(client_id = %connect.client_id, %refusal, "a will was refused");
+                return Err((
+                    Reason::NotAuthorized,
+                    "the last will is none that may be left here: see the guide",
+                ));
+            }
+        }
         if self.sessions.find(&connect.client_id).is_none()
             && self.sessions.len() >= self.settings.max_sessions
         {
@@ -390,7 +403,11 @@ impl Core {
         let allowed = session.rights.may_publish(&message.topic);
         let topic = message.topic.clone();
         let outcome = match allowed {
-            true => self.accept(now, &message, Some(key)),
+            // One that a store kept may be older than the rules of today.
+            true => match self.guard.check_will(&message) {
+                Ok(()) => self.accept(now, &message, Some(key)),
+                Err(refusal) => Err(Box::new(refusal)),
+            },
             false => Err(super::publish::not_authorized()),
         };
         if let Err(refusal) = outcome {

@@ -51,7 +51,7 @@ impl Bench {
 
     /// Sends a command; gives why it was refused.
     fn command(&mut self, output: usize, action: Action, duration: Option<Duration>) -> Result<(), String> {
-        let command = Command { action, duration, id: None };
+        let command = Command { duration, ..Command::new(action) };
         let cause = Cause::direct(Origin::Page { user: "ana".into() });
         self.said.clear();
         let actions = self.outputs.handle_command(OutputId(output), &command, cause, self.now);

@@ -1,9 +1,10 @@
 //! The command guard at the broker's door.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatehouse_broker::{PublishGuard, Refusal, RefusalCode};
-use gatehouse_control::{CommandGuard, RefusalKind};
+use gatehouse_control::{CommandGuard, GuardRefusal, Now, RefusalKind};
 use gatehouse_model::{
     Clock, CommandResult, DeviceId, DeviceInfo, Message, Origin, Properties, PropertyId, Qos, Scheme,
 };
@@ -16,14 +17,30 @@ pub(crate) struct DoorGuard {
 }
 
 impl DoorGuard {
-    pub(crate) fn new(scheme: Scheme, devices: &[DeviceInfo], clock: Arc<dyn Clock>) -> Self {
-        let guard = Mutex::new(CommandGuard::new(scheme.clone(), devices));
+    /// A guard of these devices; `safe_when_on` are those among them whose safe level is on.
+    pub(crate) fn new(
+        scheme: Scheme,
+        devices: &[DeviceInfo],
+        safe_when_on: BTreeSet<DeviceId>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let guard = Mutex::new(CommandGuard::new(scheme.clone(), devices, safe_when_on));
         Self { scheme, clock, guard }
     }
 
     /// Refuses every command from now on.
     pub(crate) fn refuse_all(&self) {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner).refuse_all();
+    }
+
+    fn refusal(&self, message: &Message, refusal: GuardRefusal) -> Refusal {
+        let answer = refusal.answer.as_ref();
+        Refusal {
+            code: code_of(refusal.kind),
+            answer: answer
+                .and_then(|(device, property, result)| self.answer(message, device, property, result)),
+            reason: refusal.reason,
+        }
     }
 
     /// The answer goes to the result topic, with what the asker wants to know it by.
@@ -45,23 +62,23 @@ impl DoorGuard {
 
 impl PublishGuard for DoorGuard {
     fn check(&self, message: &Message) -> Result<(), Refusal> {
-        let now = self.clock.moment();
+        let now = Now { clock: self.clock.now(), moment: self.clock.moment() };
         let decision = self.guard.lock().unwrap_or_else(PoisonError::into_inner).check(message, now);
-        decision.map_err(|refusal| Refusal {
-            code: code_of(refusal.kind),
-            answer: refusal
-                .answer
-                .as_ref()
-                .and_then(|(device, property, result)| self.answer(message, device, property, result)),
-            reason: refusal.reason,
-        })
+        decision.map_err(|refusal| self.refusal(message, *refusal))
+    }
+
+    fn check_will(&self, will: &Message) -> Result<(), Refusal> {
+        let decision = self.guard.lock().unwrap_or_else(PoisonError::into_inner).check_will(will);
+        decision.map_err(|refusal| self.refusal(will, *refusal))
     }
 }
 
 fn code_of(kind: RefusalKind) -> RefusalCode {
     match kind {
-        RefusalKind::Retained | RefusalKind::Stopping => RefusalCode::Implementation,
-        RefusalKind::NotYours => RefusalCode::NotAuthorized,
+        RefusalKind::Retained | RefusalKind::Stale | RefusalKind::Duplicate | RefusalKind::Stopping => {
+            RefusalCode::Implementation
+        }
+        RefusalKind::NotYours | RefusalKind::UnsafeWill => RefusalCode::NotAuthorized,
         RefusalKind::UnknownTarget => RefusalCode::TopicNameInvalid,
         RefusalKind::Malformed => RefusalCode::PayloadFormatInvalid,
         RefusalKind::Flood => RefusalCode::QuotaExceeded,

@@ -4,7 +4,7 @@ use gatehouse_model::{Message, Origin, Qos, TopicFilter};
 
 use super::world::{Sent, World, hello, name, plain, will};
 use crate::codec::{Connect, Version};
-use crate::{Refusal, RefusalCode, Rights};
+use crate::{Refusal, RefusalCode, Rights, Settings};
 
 fn branch() -> Rights {
     let filters = || vec![TopicFilter::new("casa/room/#").unwrap()];
@@ -135,6 +135,50 @@ fn nobody_publishes_figures_but_the_broker() {
     assert_eq!(world.sent(client), [Sent::Ack("PUBACK", 1, 0x87)]);
     let message = Message::new(name("$SYS/x"), "x", Qos::AtMostOnce, false, Origin::part("bridge"));
     assert_eq!(world.core.publish_local(world.now, &message).unwrap_err().code, RefusalCode::NotAuthorized);
+}
+
+/// A guard that takes no wills that say `ON`.
+#[derive(Debug)]
+struct NoOn;
+
+impl crate::PublishGuard for NoOn {
+    fn check(&self, _message: &Message) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn check_will(&self, will: &Message) -> Result<(), Refusal> {
+        assert_eq!(will.origin, Origin::Client { client_id: "c".into(), user: "u".into() });
+        match &*will.payload {
+            b"ON" => Err(Refusal { code: RefusalCode::NotAuthorized, reason: "no".to_owned(), answer: None }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn the_guard_looks_at_wills_before_their_clients_come_in() {
+    let mut world = World::with(Settings::default(), std::sync::Arc::new(NoOn), false);
+    for (payload, version, code) in
+        [("ON", Version::V3, 5), ("ON", Version::V5, 0x87), ("OFF", Version::V5, 0)]
+    {
+        let connect = Connect { will: will("casa/pump/power/set", payload, 0), ..hello(version, "c") };
+        let client = world.connect_as(connect, "u", Rights::everything());
+        assert_eq!(world.sent(client), [Sent::ConnAck(code, false)], "{payload}");
+    }
+}
+
+#[test]
+fn a_retained_message_without_the_right_to_publish_is_not_kept() {
+    let mut world = World::new();
+    let room = world.connect_as(hello(Version::V5, "room"), "room", branch());
+    world.sent(room);
+    world.publish_local("casa/other", "true", Qos::AtMostOnce, true);
+    for payload in ["false", ""] {
+        world.retain(room, "casa/other", payload);
+    }
+    let all = world.client(Version::V5, "all");
+    world.subscribe(all, "casa/#", Qos::AtMostOnce);
+    assert_eq!(world.payloads(all), ["true"]);
 }
 
 #[test]
