@@ -53,8 +53,12 @@ pub struct Settings {
     /// it each connected client still has a small share of its own ([`Settings::LEAST_SHARE`]), so that those who are
     /// away or do not read cannot shut out the others; what goes beyond the share is dropped and counted as at the
     /// limits of one session. The service may use 256 MB, and the limits add up to less: 64 MiB retained, 24 MiB in
-    /// subscriptions, 32 MiB here, at most 64 MiB in the shares of all connections, and 8 MiB for each of a handful of in-process subscriptions.
+    /// subscriptions, 32 MiB here, 16 MiB in unfinished packets, at most 64 MiB in the shares of all connections, and 8 MiB for each of a handful of in-process subscriptions.
     pub total_waiting_bytes: usize,
+    /// Bytes of packets that have arrived in part, of all clients that have logged in together. Beyond it a client that
+    /// holds more than [`Settings::LEAST_SHARE`] of an unfinished packet is disconnected (0x97, Quota exceeded); else
+    /// clients that never finish a large packet could take all memory.
+    pub incoming_bytes: usize,
     /// Bytes that wait to be written to one connection. Beyond it QoS 0 is dropped and counted and QoS 1 and 2 wait in
     /// the queue; a client whose answers alone pass twice this limit does not read at all, and is disconnected.
     pub outbound_bytes: usize,
@@ -126,6 +130,7 @@ impl Default for Settings {
             queued_messages: 16_384,
             queued_bytes: 8 * 1_024 * 1_024,
             total_waiting_bytes: 32 * 1_024 * 1_024,
+            incoming_bytes: 16 * 1_024 * 1_024,
             outbound_bytes: 4 * 1_024 * 1_024,
             uncommitted_bytes: 8 * 1_024 * 1_024,
             max_sessions: 4_096,

@@ -21,6 +21,7 @@ use crate::codec::{
     Connect, ConnectError, Decoder, Encoder, Packet, Reason, Version, WireError, decode_connect,
 };
 use crate::core::ConnectionId;
+use crate::meter::Metered;
 use crate::statistics::Counters;
 
 /// Room for reading on a connection that says little.
@@ -38,6 +39,9 @@ const MOST_PACKETS: usize = 512;
 
 /// How long the last bytes may take before the socket is closed without them.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How long is listened to a client that takes nothing any more: what it has sent is there, or nearly.
+const HEARING: Duration = Duration::from_secs(2);
 
 /// Why the connection ends.
 enum End {
@@ -60,7 +64,13 @@ pub(crate) async fn serve<R, W>(
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let mut input = Input { reader, bytes: BytesMut::new(), room: LEAST_READ, most: MOST_HANDSHAKE_READ };
+    let mut input = Input {
+        reader,
+        bytes: BytesMut::new(),
+        room: LEAST_READ,
+        most: MOST_HANDSHAKE_READ,
+        held: Metered::new(door.incoming.clone()),
+    };
     // In a box of its own, as is the farewell: a task has room for the largest of its futures as long as it lives, and
     // an idle client is kept for days by the loop between the two.
     let greeting = Box::pin(async {
@@ -176,8 +186,9 @@ where
     }
 }
 
-/// Waits until the client closes the connection. Packets that it sends before it is let in are kept (MQTT 5.0 section
-/// 3.1.4), as many as fit beside the largest CONNECT; then nothing more is read.
+/// Waits until the client leaves. Packets that it sends before it is let in are kept (MQTT 5.0 section 3.1.4), as many as
+/// fit beside the largest CONNECT; then nothing more is read. A client that has sent some and closes has not left: it
+/// has said what it wanted to say, as sensors do that wake up for a moment, and only has to be let in.
 async fn until_closed<R>(door: &Door, input: &mut Input<R>)
 where
     R: AsyncRead + Unpin + Send,
@@ -185,7 +196,8 @@ where
     while input.bytes.len() < door.settings.max_connect_bytes as usize {
         match input.read().await {
             Some(count) => Counters::add(&door.counters.bytes_received, count as u64),
-            None => return,
+            None if input.bytes.is_empty() => return,
+            None => break,
         }
     }
     std::future::pending::<()>().await;
@@ -231,6 +243,12 @@ impl Side<'_> {
             if self.outbox.is_closed() {
                 return End::Closed;
             }
+            if batch.packets.is_empty() && self.holds_too_much(input) {
+                return End::Broken(WireError::new(
+                    Reason::QuotaExceeded,
+                    "clients have sent as much of unfinished packets as the broker holds",
+                ));
+            }
             if output.is_empty() {
                 self.outbox.take(output);
             }
@@ -255,7 +273,8 @@ impl Side<'_> {
                     }
                 }
                 wrote = write_on(writer, output), if !output.is_empty() || !is_flushed => {
-                    let Ok(wrote) = wrote else { return End::Gone };
+                    // In a box of its own, so that it takes no room in the task of a client that is there.
+                    let Ok(wrote) = wrote else { return Box::pin(self.hear_out(input, batch)).await };
                     if wrote.count > 0 {
                         output.advance(wrote.count);
                         self.outbox.wrote(wrote.count);
@@ -266,6 +285,41 @@ impl Side<'_> {
                 () = self.outbox.changed() => {}
             }
         }
+    }
+
+    /// The client takes nothing any more. What it had said before it went counts all the same: a sensor may send CONNECT
+    /// and PUBLISH and be gone before the answer.
+    async fn hear_out<R>(&mut self, input: &mut Input<R>, mut batch: Batch) -> End
+    where
+        R: AsyncRead + Unpin + Send,
+    {
+        let heard = timeout(HEARING, async {
+            loop {
+                if !batch.packets.is_empty() {
+                    self.outbox.granted().await;
+                    let packets = std::mem::take(&mut batch.packets);
+                    if !self.door.tell(Inbound::Packets { connection: self.connection, packets }).await {
+                        return End::Gone;
+                    }
+                }
+                if let Some(error) = batch.error {
+                    return End::Broken(error);
+                }
+                batch = self.decode(&mut input.bytes);
+                if batch.packets.is_empty() && batch.error.is_none() {
+                    let Some(count) = input.read().await else { return End::Gone };
+                    Counters::add(&self.door.counters.bytes_received, count as u64);
+                }
+            }
+        });
+        heard.await.unwrap_or(End::Gone)
+    }
+
+    /// Whether the client holds more of a packet that has not arrived completely than may be held now.
+    fn holds_too_much<R>(&self, input: &mut Input<R>) -> bool {
+        input.count();
+        input.held.bytes() > Settings::LEAST_SHARE
+            && self.door.incoming.bytes() > self.door.settings.incoming_bytes
     }
 
     /// Takes whole packets from the front of `bytes`, many at once.
@@ -344,6 +398,21 @@ struct Input<R> {
     room: usize,
     /// What `room` grows to.
     most: usize,
+    /// Counts what is read and not taken out, beyond what an idle connection takes anyway.
+    held: Metered,
+}
+
+impl<R> Input<R> {
+    /// Counts what is in the buffer now.
+    fn count(&mut self) {
+        let (before, now) = (self.held.bytes(), self.bytes.len());
+        let now = if now > LEAST_READ { now } else { 0 };
+        if now > before {
+            self.held.add(now - before);
+        } else if now < before {
+            self.held.take(before - now);
+        }
+    }
 }
 
 impl<R: AsyncRead + Unpin + Send> Input<R> {

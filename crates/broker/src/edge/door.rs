@@ -25,6 +25,8 @@ pub(crate) struct Door {
     pub(crate) revocations: Arc<Revocations>,
     /// Bytes that wait for all clients.
     pub(crate) meter: Meter,
+    /// Bytes of packets that have arrived in part.
+    pub(crate) incoming: Meter,
 }
 
 impl Door {
@@ -38,7 +40,17 @@ impl Door {
     ) -> Self {
         let logins = Semaphore::new(settings.concurrent_logins.max(1));
         let revocations = Arc::default();
-        Self { settings, counters, hub, stopping, authenticator, logins, revocations, meter }
+        Self {
+            settings,
+            counters,
+            hub,
+            stopping,
+            authenticator,
+            logins,
+            revocations,
+            meter,
+            incoming: Meter::default(),
+        }
     }
 
     /// Tells the hub something; false when there is no hub any more.

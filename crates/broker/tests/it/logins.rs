@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatehouse_broker::{Authenticator, Identity, Login, LoginError, Rights, Settings};
+use gatehouse_model::{Qos, TopicFilter};
 use tokio::sync::Semaphore;
 
-use super::harness::{House, connect_packet, within};
+use super::harness::{House, connect_packet, packet, text, within};
 
 /// Lets a login be checked when the test says so, and knows how many were begun.
 struct Gate {
@@ -81,6 +82,57 @@ async fn a_check_that_has_begun_is_finished() {
     assert_eq!(gate.begun.available_permits(), 0);
     gate.open.add_permits(2);
     assert_eq!(next.packet().await, [0x20, 2, 0, 0]);
+    house.stop().await;
+}
+
+/// A sensor that wakes up sends CONNECT, PUBLISH and FIN, and sleeps again: its login was given up, and its reading lost.
+#[tokio::test]
+async fn what_a_hasty_client_says_is_heard_though_it_is_gone_before_its_turn() {
+    let gate = Arc::new(Gate { open: Semaphore::new(0), begun: Semaphore::new(0) });
+    let settings = Settings { concurrent_logins: 1, ..Settings::default() };
+    let house = House::with_authenticator(settings, Arc::clone(&gate) as Arc<dyn Authenticator>).await;
+    let filter = TopicFilter::new("sensors/#").unwrap();
+    let mut readings = house.handle.client("test").subscribe(&[(filter, Qos::AtLeastOnce)]).await.unwrap();
+    let mut first = house.connect().await;
+    first.send(&connect_packet("first")).await;
+    within(gate.begun.acquire()).await.unwrap().forget();
+    for number in 0..10 {
+        let mut hasty = house.connect().await;
+        let publish = packet(0x30, &[text(&format!("sensors/{number}")), b"21.5".to_vec()].concat());
+        hasty.send(&[connect_packet(&format!("hasty-{number}")), publish].concat()).await;
+    }
+    gate.open.add_permits(11);
+    let mut heard = Vec::new();
+    for _ in 0..10 {
+        heard.push(within(readings.recv()).await.unwrap().topic.as_str().to_owned());
+    }
+    heard.sort();
+    let expected: Vec<String> = (0..10).map(|number| format!("sensors/{number}")).collect();
+    assert_eq!(heard, expected);
+    house.stop().await;
+}
+
+/// The answers find nobody, and what was said is heard to its end.
+#[tokio::test]
+async fn all_that_was_said_before_the_goodbye_is_heard() {
+    let house = House::start().await;
+    let filter = TopicFilter::new("sensors/#").unwrap();
+    let mut readings = house.handle.client("test").subscribe(&[(filter, Qos::AtLeastOnce)]).await.unwrap();
+    for round in 0..20 {
+        let mut hasty = house.connect().await;
+        let publish = |number: u16| {
+            let id = (number + 1).to_be_bytes().to_vec();
+            packet(0x32, &[text(&format!("sensors/{round}")), id, number.to_string().into_bytes()].concat())
+        };
+        let said: Vec<u8> = (0..1_000).flat_map(publish).collect();
+        hasty.send(&[connect_packet("hasty"), said].concat()).await;
+        // Closing with answers unread resets the connection.
+        drop(hasty);
+        for number in 0..1_000 {
+            let reading = within(readings.recv()).await.unwrap();
+            assert_eq!(reading.payload, number.to_string());
+        }
+    }
     house.stop().await;
 }
 

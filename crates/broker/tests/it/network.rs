@@ -272,3 +272,43 @@ async fn a_large_connect_is_refused_at_its_header() {
     client.ping().await;
     house.stop().await;
 }
+
+/// Each client may send a packet of a megabyte: a thousand that never finish theirs took a gigabyte.
+#[tokio::test]
+async fn unfinished_packets_of_all_clients_together_are_bounded() {
+    let settings = Settings { incoming_bytes: 200_000, ..Settings::default() };
+    let house = House::with(settings).await;
+    let whole = 100_000_usize;
+    // A remaining length of 100,000, as three bytes.
+    let publish = [&[0x30, 0xA0, 0x8D, 0x06][..], &text("t"), &vec![b'x'; whole - 3]].concat();
+    let begin = async |name: &str| {
+        let before = house.handle.statistics().bytes_received;
+        let mut client = house.client(name).await;
+        client.send(&publish[..90_000]).await;
+        within(async {
+            while house.handle.statistics().bytes_received < before + 90_000 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        client
+    };
+    let mut first = begin("first").await;
+    let mut second = begin("second").await;
+    let mut third = house.client("third").await;
+    third.send(&publish[..90_000]).await;
+    assert!(third.rest().await.is_empty(), "that is more than may be held");
+    // Who was there before goes on, and so does who sends what is small.
+    for client in [&mut first, &mut second] {
+        client.send(&publish[90_000..]).await;
+        client.ping().await;
+    }
+    assert_eq!(house.handle.statistics().messages_received, 2);
+    is_alive(&house).await;
+    // What was finished, and what was given up, counts no more.
+    for name in ["fourth", "fifth"] {
+        drop(begin(name).await);
+    }
+    is_alive(&house).await;
+    house.stop().await;
+}

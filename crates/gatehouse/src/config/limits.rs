@@ -29,10 +29,11 @@ pub(super) fn read(section: &mut Section<'_>, findings: &mut Findings) -> Settin
 
 /// Puts every limit that is given in the place of its default.
 fn limits(section: &mut Section<'_>, settings: &mut Settings, findings: &mut Findings) {
-    let mut sizes: [(&'static str, (u64, u64), &mut usize); 5] = [
+    let mut sizes: [(&'static str, (u64, u64), &mut usize); 6] = [
         // Below these a client of a house has no room for what it gets when it is back.
         ("queued_bytes", (64 * KIB, 1_024 * MIB), &mut settings.queued_bytes),
         ("outbound_bytes", (64 * KIB, 256 * MIB), &mut settings.outbound_bytes),
+        ("incoming_bytes", (MIB, 16 * 1_024 * MIB), &mut settings.incoming_bytes),
         ("total_waiting_bytes", (MIB, 16 * 1_024 * MIB), &mut settings.total_waiting_bytes),
         ("retained_bytes", (MIB, 16 * 1_024 * MIB), &mut settings.retained_bytes),
         ("subscription_bytes", (MIB, 4_096 * MIB), &mut settings.subscription_bytes),
