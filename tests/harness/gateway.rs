@@ -133,6 +133,9 @@ impl Setup {
             address.strip_prefix("http://")?.trim_end_matches('/').parse::<SocketAddr>().ok()
         });
         let mqtt = value_of(&lines, "MQTT:").and_then(|address| address.parse::<SocketAddr>().ok());
+        let https = value_of(&lines, "With TLS:").and_then(|address| {
+            address.strip_prefix("https://")?.trim_end_matches('/').parse::<SocketAddr>().ok()
+        });
         let mqtts = value_of(&lines, "MQTT (TLS):").and_then(|address| address.parse::<SocketAddr>().ok());
         let demo_user = value_of(&lines, "MQTT user:").and_then(|rest| {
             let (user, password) = rest.split_once("password:")?;
@@ -142,6 +145,7 @@ impl Setup {
             setup_code: value_of(&lines, "Set-up code:"),
             dashboard: dashboard.unwrap_or_else(|| panic!("no `Dashboard:` line in {lines:#?}")),
             mqtt: mqtt.unwrap_or_else(|| panic!("no `MQTT:` line in {lines:#?}")),
+            https,
             mqtts,
             demo_user,
             process,
@@ -198,6 +202,7 @@ pub struct Gateway {
     setup: Setup,
     dashboard: SocketAddr,
     mqtt: SocketAddr,
+    https: Option<SocketAddr>,
     mqtts: Option<SocketAddr>,
     setup_code: Option<String>,
     demo_user: Option<Login>,
@@ -218,6 +223,11 @@ impl Gateway {
     /// Where the dashboard listens.
     pub fn dashboard_address(&self) -> SocketAddr {
         self.dashboard
+    }
+
+    /// Where the dashboard listens with TLS, if it does.
+    pub fn https_address(&self) -> Option<SocketAddr> {
+        self.https
     }
 
     /// Where the broker listens.

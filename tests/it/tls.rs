@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use gatehouse_tests::gateway::command_line;
-use gatehouse_tests::{Gateway, LIMIT, Login, Setup, wire};
+use gatehouse_tests::{Gateway, LIMIT, Login, Setup, websocket, wire};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -250,4 +250,31 @@ fn mosquitto_sub_is_served_with_the_authority_and_refuses_without() {
     }
     let refused = listen(&other, "tlsv1.3");
     assert!(refused.code != Some(0) && !refused.stdout.contains("online"), "{refused:?}");
+}
+
+/// The page with TLS, the authority to be fetched without it, and MQTT over WebSocket inside TLS: with one certificate.
+#[test]
+fn the_page_speaks_tls_and_gives_the_authority_to_whoever_asks() {
+    let gateway = Setup::demo().start();
+    let https = gateway.https_address().unwrap_or_else(|| panic!("no `With TLS:` line\n{}", gateway.words()));
+    let fetched = gateway.browser().get("/ca.crt").expect(200);
+    assert_eq!(fetched.body, authority(&gateway), "the file that phones need");
+    let connect = || SecurePhone::connect(https, "localhost", &authority(&gateway), &TLS13, None);
+    let mut page = connect().expect("the page has the gateway's certificate");
+    page.stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it listens");
+    assert_eq!(page.read(15).expect("it answers"), *b"HTTP/1.1 200 OK");
+
+    let mut phone = connect().expect("a phone comes in by the same port");
+    let request = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+    phone.stream.write_all(request.as_bytes()).expect("it listens");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.extend(phone.read(1).expect("it answers"));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    let login = wire::connect("secure-web", &gateway.demo_user());
+    phone.stream.write_all(&websocket::frame(websocket::kind::BINARY, &login)).expect("it listens");
+    assert_eq!(phone.read(6).expect("it answers"), [0x82, 4, 0x20, 2, 0, 0], "CONNACK in a binary frame");
 }

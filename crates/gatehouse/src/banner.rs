@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub(crate) struct Banner {
     pub(crate) name: String,
     pub(crate) http: SocketAddr,
+    /// Where the dashboard is with TLS, if it is.
+    pub(crate) https: Option<SocketAddr>,
     pub(crate) mqtt: SocketAddr,
     /// Where MQTT is spoken with TLS, if it is.
     pub(crate) mqtts: Option<SocketAddr>,
@@ -39,6 +41,9 @@ impl Banner {
         if let Some(ip) = self.network_ip.filter(|_| self.http.ip().is_unspecified()) {
             lines.push(format!("  From a phone: http://{}/", SocketAddr::new(ip, self.http.port())));
         }
+        if let Some(https) = self.https {
+            lines.push(format!("  With TLS:    https://{}/", reachable(https)));
+        }
         if let Some(code) = &self.setup_code {
             lines.push(format!("  Set-up code: {code}"));
         }
@@ -46,7 +51,7 @@ impl Banner {
         if let Some(mqtts) = self.mqtts {
             lines.push(format!("  MQTT (TLS):  {}", reachable(mqtts)));
         }
-        if let (Some(_), Some(authority)) = (self.mqtts, &self.authority) {
+        if let (Some(_), Some(authority)) = (self.mqtts.or(self.https), &self.authority) {
             lines.push(format!("  CA for TLS:  {}", authority.display()));
         }
         if let Some(user) = &self.demo {
@@ -89,6 +94,7 @@ mod tests {
         let mut banner = Banner {
             name: "Casa".to_owned(),
             http: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            https: None,
             mqtt: SocketAddr::from(([127, 0, 0, 1], 1883)),
             mqtts: None,
             authority: Some(PathBuf::from("/var/lib/gatehouse/tls/ca.crt")),
@@ -108,7 +114,9 @@ mod tests {
         );
         assert!(text.contains("From a phone: http://192.168.1.20:8080/") && !text.contains("TLS"));
         banner.mqtts = Some("[::]:8883".parse().unwrap());
+        banner.https = Some("[::]:8443".parse().unwrap());
         let text = banner.text();
+        assert!(text.contains("With TLS:    https://127.0.0.1:8443/\n"), "{text}");
         assert!(text.contains("MQTT (TLS):  127.0.0.1:8883\n"), "{text}");
         assert!(text.contains("CA for TLS:  /var/lib/gatehouse/tls/ca.crt\n"), "{text}");
         banner.setup_code = None;

@@ -56,6 +56,10 @@ pub(crate) struct RunArguments {
     /// Where the dashboard listens, for example [::]:8080; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) http: Option<SocketAddr>,
+    /// Where the dashboard listens with TLS, for example [::]:8443; port 0 picks a free one. Without it, and without an
+    /// address in the configuration, it is the address of --http with port 8443, or with a free one where that has port 0.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) https: Option<SocketAddr>,
     /// Where the MQTT broker listens, for example [::]:1883; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mqtt: Option<SocketAddr>,
@@ -68,7 +72,7 @@ pub(crate) struct RunArguments {
 impl RunArguments {
     /// The addresses to listen on, where they are given.
     pub(crate) fn addresses(&self) -> Addresses {
-        Addresses { http: self.http, mqtt: self.mqtt, mqtts: self.mqtts }
+        Addresses { http: self.http, https: self.https, mqtt: self.mqtt, mqtts: self.mqtts }
     }
 }
 

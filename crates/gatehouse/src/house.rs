@@ -16,15 +16,14 @@ use gatehouse_broker::{
 use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports, Warning, WarningWord};
 use gatehouse_history::History;
 use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::banner::{self, Banner};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
-use crate::listening::listen;
 use crate::mqtt_sockets::{MqttAddresses, MqttSockets, open_certificates};
+use crate::page_sockets::{PageAddresses, PageSockets};
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
@@ -80,7 +79,7 @@ pub(crate) struct House {
     accounts: Accounts,
     history: History,
     store: SqliteStore,
-    http: TcpListener,
+    http: PageSockets,
     mqtt: MqttSockets,
     /// What is shown to clients that use TLS, where any port speaks it.
     certificates: Option<Arc<ServerCertificates>>,
@@ -105,9 +104,9 @@ impl House {
         let store = SqliteStore::open(&broker_file, StoreOptions::default(), clock.clone())
             .await
             .context("what the broker has kept cannot be opened")?;
-        let http = listen(config.http, "dashboard", "--http").await?;
+        let http = PageSockets::open(&config).await?;
         let mqtt = MqttSockets::open(&config).await?;
-        let certificates = match mqtt.speaks_tls() {
+        let certificates = match mqtt.speaks_tls() || http.speaks_tls() {
             true => Some(open_certificates(&config, directory, clock.clone())?),
             false => None,
         };
@@ -125,7 +124,8 @@ impl House {
         let safe_when_on = config.devices.iter().filter(|device| device.is_safe_when_on());
         let safe_when_on = safe_when_on.map(|device| device.id.clone()).collect();
         let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, safe_when_on, clock.clone()));
-        let mqtt_addresses = mqtt.addresses();
+        let (page_addresses, mqtt_addresses) = (http.addresses(), mqtt.addresses());
+        let page_listeners = http.into_listeners(certificates.as_deref());
         let listeners = mqtt.into_listeners(certificates.as_deref());
         let mut lifecycle = Lifecycle::default();
         let anonymous = config.broker.anonymous;
@@ -145,13 +145,13 @@ impl House {
         let joints =
             Joints { broker, scheme, info, clock, demo, setup_hint, anonymous, logins, certificates };
         let started = async {
-            let mqtt = mqtt_addresses?;
-            let banner = joints.banner(&running.accounts, &http, mqtt, directory).await?;
+            let (page, mqtt) = (page_addresses?, mqtt_addresses?);
+            let banner = joints.banner(&running.accounts, page, mqtt, directory).await?;
             if let Some(certificates) = &joints.certificates {
                 let certificates = Arc::clone(certificates);
                 running.lifecycle.start(CERTIFICATES, |stop| certificates.keep(stop));
             }
-            joints.start_parts(&mut running, bridge, http, mqtt.plain.port()).await?;
+            joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;
             announce(&banner);
             anyhow::Ok(())
         };
@@ -182,13 +182,14 @@ impl Joints {
     async fn banner(
         &self,
         accounts: &Accounts,
-        http: &TcpListener,
+        page: PageAddresses,
         mqtt: MqttAddresses,
         directory: &Path,
     ) -> anyhow::Result<Banner> {
         Ok(Banner {
             name: self.info.name.clone(),
-            http: http.local_addr()?,
+            http: page.plain,
+            https: page.secure,
             mqtt: mqtt.plain,
             mqtts: mqtt.secure,
             authority: self.certificates.as_ref().and_then(|certificates| certificates.authority_file()),
@@ -205,7 +206,7 @@ impl Joints {
         &self,
         running: &mut Running,
         bridge: Bridge,
-        http: TcpListener,
+        listeners: Listeners,
         mqtt_port: u16,
     ) -> anyhow::Result<()> {
         let (accounts, logins, broker) = (running.accounts.clone(), self.logins.clone(), self.broker.clone());
@@ -217,7 +218,7 @@ impl Joints {
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
         running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, page, lasting, stop));
         self.start_bridge(running, bridge).await?;
-        self.start_dashboard(running, http, live, mqtt_port);
+        self.start_dashboard(running, listeners, live, mqtt_port);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
         running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, stop));
@@ -264,7 +265,7 @@ impl Joints {
         Ok(())
     }
 
-    fn start_dashboard(&self, running: &mut Running, http: TcpListener, live: LiveHouse, mqtt_port: u16) {
+    fn start_dashboard(&self, running: &mut Running, listeners: Listeners, live: LiveHouse, mqtt_port: u16) {
         let ports = Ports {
             accounts: running.accounts.clone(),
             live,
@@ -276,12 +277,10 @@ impl Joints {
             demo: self.demo,
             mqtt_port,
             setup_hint: self.setup_hint.clone(),
-            ca_certificate: None,
+            ca_certificate: self.certificates.as_ref().and_then(|own| own.authority_pem()).map(str::to_owned),
         };
         running.lifecycle.start(DASHBOARD, |stop| async move {
-            gatehouse_dashboard::serve(Listeners { http, https: None }, ports, stop)
-                .await
-                .context("the dashboard failed")
+            gatehouse_dashboard::serve(listeners, ports, stop).await.context("the dashboard failed")
         });
     }
 
@@ -438,7 +437,8 @@ mod tests {
     async fn demonstration(directory: &Path) -> Running {
         let config = crate::config::load(crate::config::default_text(), "the default configuration").unwrap();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut config = config.with_addresses(Addresses { http: Some(free), mqtt: Some(free), mqtts: None });
+        let mut config =
+            config.with_addresses(Addresses { http: Some(free), mqtt: Some(free), ..Addresses::default() });
         config.devices = gatehouse_board::sim::demo_house();
         let house = House::open(config, directory, true).await.unwrap();
         match house.start(directory).await {

@@ -13,6 +13,7 @@ mod listening;
 mod logs;
 mod mqtt_sockets;
 mod open_files;
+mod page_sockets;
 mod paths;
 mod rights;
 mod run;

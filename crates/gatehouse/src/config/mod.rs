@@ -47,6 +47,9 @@ const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIE
 /// Where the broker listens when the configuration says nothing.
 const DEFAULT_MQTT: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 1883);
 
+/// The port of the page with TLS: 443 needs rights that the gateway does without.
+const HTTPS_PORT: u16 = 8443;
+
 /// The port of MQTT with TLS, as registered with IANA (`secure-mqtt`).
 const MQTTS_PORT: u16 = 8883;
 
@@ -56,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     /// Where the dashboard listens.
     pub(crate) http: SocketAddr,
+    /// Where it listens with TLS.
+    pub(crate) https: SecureListen,
     /// Where the MQTT broker listens.
     pub(crate) mqtt: SocketAddr,
     /// Where it listens with TLS.
@@ -118,6 +123,7 @@ impl Config {
         Self {
             http: given.http.unwrap_or(self.http),
             mqtt: given.mqtt.unwrap_or(self.mqtt),
+            https: given.https.map_or(self.https, SecureListen::At),
             mqtts: given.mqtts.map_or(self.mqtts, SecureListen::At),
             ..self
         }
@@ -125,14 +131,12 @@ impl Config {
 
     /// Where the broker listens with TLS, if it does, and whether somebody asked for just that.
     pub(crate) fn mqtts_address(&self) -> Option<(SocketAddr, bool)> {
-        match self.mqtts {
-            SecureListen::Off => None,
-            SecureListen::At(address) => Some((address, true)),
-            SecureListen::BesidePlain => {
-                let port = if self.mqtt.port() == 0 { 0 } else { MQTTS_PORT };
-                Some((SocketAddr::new(self.mqtt.ip(), port), false))
-            }
-        }
+        self.mqtts.address(self.mqtt, MQTTS_PORT)
+    }
+
+    /// Where the dashboard listens with TLS, likewise.
+    pub(crate) fn https_address(&self) -> Option<(SocketAddr, bool)> {
+        self.https.address(self.http, HTTPS_PORT)
     }
 }
 
@@ -140,6 +144,7 @@ impl Config {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Addresses {
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
     pub(crate) mqtt: Option<SocketAddr>,
     pub(crate) mqtts: Option<SocketAddr>,
 }
@@ -155,6 +160,20 @@ pub(crate) enum SecureListen {
     /// so, with the usual port, or any port where that one has any.
     #[default]
     BesidePlain,
+}
+
+impl SecureListen {
+    /// The address, beside the one without TLS at `plain`, and whether somebody asked for just that.
+    fn address(self, plain: SocketAddr, usual_port: u16) -> Option<(SocketAddr, bool)> {
+        match self {
+            Self::Off => None,
+            Self::At(address) => Some((address, true)),
+            Self::BesidePlain => {
+                let port = if plain.port() == 0 { 0 } else { usual_port };
+                Some((SocketAddr::new(plain.ip(), port), false))
+            }
+        }
+    }
 }
 
 /// The commented configuration that is written at the first start.
@@ -198,6 +217,8 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let mut root = Section::new(document.as_table(), 0..0, String::new());
     let gateway = gateway::read(root.table("gateway", findings), findings);
     let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
+    let https_default = SocketAddr::new(DEFAULT_HTTP.ip(), HTTPS_PORT);
+    let https = tls::read_https(root.table("https", findings), https_default, findings);
     let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
     let default = SocketAddr::new(DEFAULT_MQTT.ip(), MQTTS_PORT);
     let (mqtts, tls) = (root.table("mqtts", findings), root.table("tls", findings));
@@ -210,6 +231,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     gateway.map(|gateway| Config {
         gateway,
         http,
+        https,
         mqtt,
         mqtts,
         tls,

@@ -194,6 +194,15 @@ fn tls_listens_beside_the_plain_port_unless_somebody_says_where() {
         assert_eq!(address(text, given), at("127.0.0.1:1", true));
     }
     assert_eq!(address("[mqtts]\nlisten = \"off\"\n", mqtt("127.0.0.1:0")), None);
+
+    let page = |text: &str, given: Addresses| loaded(text).with_addresses(given).https_address();
+    assert_eq!(page("", none), at("[::]:8443", false));
+    assert_eq!(page("[http]\nlisten = \"127.0.0.1:80\"\n", none), at("127.0.0.1:8443", false));
+    assert_eq!(page("", Addresses { http: "127.0.0.1:0".parse().ok(), ..none }), at("127.0.0.1:0", false));
+    assert_eq!(page("[https]\nlisten = \"off\"\n", none), None);
+    assert_eq!(page("[https]\nlisten = \"192.0.2.1:443\"\n", none), at("192.0.2.1:443", true));
+    check("[https]\nlisten = \"on\"\n", &[(2, 10, "no address with a port", "listen = \"[::]:8443\"")]);
+    check("[https]\nport = 1\n", &[(2, 1, "`port` is no setting of [https]", "`listen`")]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `[mqtts]` and `[tls]`: where MQTT is spoken with TLS, and which certificates are shown and asked for.
+//! `[https]`, `[mqtts]` and `[tls]`: where TLS is spoken, and which certificates are shown and asked for.
 //!
 //! The files that are named are read, so that a mistake in them is found with its line, and before the gateway is started
 //! with it.
@@ -47,6 +47,18 @@ pub(super) fn read(
         section.finish("[tls]", findings);
     }
     (listen, settings)
+}
+
+/// `[https]`.
+pub(super) fn read_https(
+    https: Option<Section<'_>>,
+    default: SocketAddr,
+    findings: &mut Findings,
+) -> SecureListen {
+    let Some(mut section) = https else { return SecureListen::default() };
+    let listen = where_to_listen(&mut section, default, findings);
+    section.finish("[https]", findings);
+    listen
 }
 
 fn where_to_listen(section: &mut Section<'_>, default: SocketAddr, findings: &mut Findings) -> SecureListen {

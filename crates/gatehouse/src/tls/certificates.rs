@@ -149,7 +149,6 @@ impl ServerCertificates {
 
     /// The certificate of the gateway's own authority, for clients: PEM text; nothing when its owner brought a certificate
     /// from elsewhere.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the page will offer it"))]
     pub(crate) fn authority_pem(&self) -> Option<&str> {
         self.authority_pem.as_deref()
     }
