@@ -9,6 +9,9 @@ use crate::throughput::Times;
 /// Most rounds: a benchmark that takes hours is a mistake.
 const MAX_ROUNDS: usize = 50;
 
+/// Longest soak: a day.
+const MAX_MINUTES: usize = 24 * 60;
+
 /// What to measure.
 pub(crate) struct Arguments {
     pub(crate) brokers: Vec<Broker>,
@@ -20,6 +23,8 @@ pub(crate) struct Arguments {
     pub(crate) latency_time: Duration,
     /// Connections that come and go.
     pub(crate) connections: u64,
+    /// Instead of all that: the soak of the first broker, for so long.
+    pub(crate) soak: Option<Duration>,
 }
 
 impl Arguments {
@@ -31,6 +36,7 @@ impl Arguments {
             times: Times { warm_up: Duration::from_millis(250), measured: Duration::from_millis(750) },
             latency_time: Duration::from_secs(3),
             connections: 2_000,
+            soak: None,
         };
         while let Some(option) = arguments.next() {
             if option == "--quick" {
@@ -45,7 +51,11 @@ impl Arguments {
                 "--gatehouse" => parsed.brokers.push(Broker::Gatehouse(value.into())),
                 "--mosquitto" => parsed.brokers.push(Broker::Mosquitto(value.into())),
                 "--rumqttd" => parsed.brokers.push(Broker::Rumqttd(PathBuf::from(value))),
-                "--rounds" => parsed.rounds = rounds(&value)?,
+                "--rounds" => parsed.rounds = number(&option, &value, MAX_ROUNDS)?,
+                "--soak" => {
+                    let minutes = number(&option, &value, MAX_MINUTES)?;
+                    parsed.soak = Some(Duration::from_secs(60 * minutes as u64));
+                }
                 "--case" => parsed.case = Some(value),
                 _ => return Err(format!("there is no option {option}")),
             }
@@ -64,7 +74,7 @@ impl Arguments {
     }
 }
 
-fn rounds(value: &str) -> Result<usize, String> {
-    let number = value.parse().ok().filter(|number| (1..=MAX_ROUNDS).contains(number));
-    number.ok_or(format!("--rounds: `{value}` is not a number from 1 to {MAX_ROUNDS}"))
+fn number(option: &str, value: &str, most: usize) -> Result<usize, String> {
+    let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or(format!("{option}: `{value}` is not a number from 1 to {most}"))
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::wire::{Packet, put_connect, put_length, put_text, split_packet};
+use crate::wire::{Packet, put_connect, put_subscribe, split_packet};
 
 /// Bytes that one read takes at most, and that one client keeps for reading.
 const READ_BYTES: usize = 128 * 1_024;
@@ -59,11 +59,8 @@ impl Client {
 
     /// Subscribes and waits until the broker has taken it.
     pub(crate) fn subscribe(&mut self, filter: &str, qos: u8) -> io::Result<()> {
-        let mut packet = vec![0x82];
-        put_length(&mut packet, 2 + 2 + filter.len() + 1);
-        packet.extend_from_slice(&[0, 1]);
-        put_text(&mut packet, filter);
-        packet.push(qos);
+        let mut packet = Vec::new();
+        put_subscribe(&mut packet, 1, filter, qos);
         self.stream.write_all(&packet)?;
         self.answer(SUBACK, |body| body.get(2) == Some(&qos)).map(|_| ())
     }

@@ -15,6 +15,7 @@ mod ledger;
 mod poll;
 mod process;
 mod report;
+mod soak;
 mod tables;
 mod throughput;
 mod wire;
@@ -78,6 +79,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<String, String> {
     let brokers = &arguments.brokers;
+    if let (Some(time), Some(broker)) = (arguments.soak, brokers.first()) {
+        progress(&format!("soak of {}", broker.name()));
+        return soak::run(broker, time).map_err(|text| format!("{}: {text}", broker.name()));
+    }
     let mut rounds: Vec<Vec<Round>> = brokers.iter().map(|_| Vec::new()).collect();
     for number in 0..arguments.rounds {
         for turn in 0..brokers.len() {

@@ -7,7 +7,7 @@ pub(crate) const USER: &str = "bar";
 pub(crate) const PASSWORD: &str = "the-bench-is-open";
 
 /// The length of what follows the fixed header. [MQTT 2.2.3]
-pub(crate) fn put_length(out: &mut Vec<u8>, mut length: usize) {
+fn put_length(out: &mut Vec<u8>, mut length: usize) {
     loop {
         let low = (length % 128) as u8;
         length /= 128;
@@ -18,7 +18,7 @@ pub(crate) fn put_length(out: &mut Vec<u8>, mut length: usize) {
     }
 }
 
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+fn put_text(out: &mut Vec<u8>, text: &str) {
     // Everything that is sent here is short.
     out.extend_from_slice(&(text.len() as u16).to_be_bytes());
     out.extend_from_slice(text.as_bytes());
@@ -61,9 +61,28 @@ pub(crate) fn put_publish(out: &mut Vec<u8>, topic: &str, payload: &[u8], id: Op
     out.extend_from_slice(payload);
 }
 
+/// Makes a PUBLISH that was written with an identifier, or with QoS 0, one of this QoS.
+pub(crate) fn set_qos(packet: &mut [u8], qos: u8, retain: bool) {
+    packet[0] = 0x30 | qos << 1 | u8::from(retain);
+}
+
 /// A PUBACK.
 pub(crate) fn put_puback(out: &mut Vec<u8>, id: [u8; 2]) {
-    out.extend_from_slice(&[0x40, 2, id[0], id[1]]);
+    put_acknowledgement(out, 0x40, id);
+}
+
+/// A PUBACK, PUBREC, PUBREL or PUBCOMP, by its first byte.
+pub(crate) fn put_acknowledgement(out: &mut Vec<u8>, first: u8, id: [u8; 2]) {
+    out.extend_from_slice(&[first, 2, id[0], id[1]]);
+}
+
+/// A SUBSCRIBE with one filter.
+pub(crate) fn put_subscribe(out: &mut Vec<u8>, id: u16, filter: &str, qos: u8) {
+    out.push(0x82);
+    put_length(out, 2 + 2 + filter.len() + 1);
+    out.extend_from_slice(&id.to_be_bytes());
+    put_text(out, filter);
+    out.push(qos);
 }
 
 /// A packet: its first byte and what follows the fixed header.
@@ -96,6 +115,7 @@ impl Packet<'_> {
 }
 
 /// What a PUBLISH says.
+#[derive(PartialEq)]
 pub(crate) struct Publish<'a> {
     pub(crate) topic: &'a [u8],
     pub(crate) id: Option<[u8; 2]>,
