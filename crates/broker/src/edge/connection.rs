@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::poll_read_buf;
 
-use super::newcomers::Newcomer;
+use super::listener::Guest;
 use super::outbox::Outbox;
 use super::{Door, Inbound};
 use crate::Settings;
@@ -57,7 +57,7 @@ enum End {
 pub(crate) async fn serve<R, W>(
     door: Arc<Door>,
     connection: ConnectionId,
-    (peer, newcomer): (SocketAddr, Newcomer),
+    guest: Box<Guest>,
     reader: R,
     mut writer: W,
 ) where
@@ -74,13 +74,14 @@ pub(crate) async fn serve<R, W>(
     // In a box of its own, as is the farewell: a task has room for the largest of its futures as long as it lives, and
     // an idle client is kept for days by the loop between the two.
     let greeting = Box::pin(async {
+        let peer = guest.peer;
         tokio::select! {
             greeted = greet(&door, connection, peer, &mut input, &mut writer) => greeted,
             () = door.stopping.cancelled() => None,
         }
     });
-    let greeted = greeting.await;
-    let Some(Greeted { version, outbox }) = greeted else { return };
+    let Some(Greeted { version, outbox }) = greeting.await else { return };
+    let Guest { newcomer, permit: _counts_until_the_end, .. } = *guest;
     drop(newcomer);
     let mut decoder =
         Decoder::new(version, door.settings.max_packet_bytes, door.settings.topic_alias_maximum);
@@ -95,7 +96,7 @@ pub(crate) async fn serve<R, W>(
             return;
         }
         End::Broken(error) => {
-            tracing::debug!(%peer, %error, "closing a connection");
+            tracing::debug!(peer = %outbox.peer, %error, "closing a connection");
             Some(error)
         }
     };
@@ -447,7 +448,7 @@ mod tests {
         size_of::<F>()
     }
 
-    /// It was 2,900 bytes, most of them for the login, which is over after some milliseconds.
+    /// Each idle client has such a task for days, and the login is over after some milliseconds.
     #[test]
     fn the_task_of_a_connection_has_no_room_for_what_is_done_once() {
         let bytes = future_bytes(serve::<ReadHalf<'_>, WriteHalf<'_>>);

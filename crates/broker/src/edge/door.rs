@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +56,12 @@ impl Door {
 
     /// Tells the hub something; false when there is no hub any more.
     pub(crate) async fn tell(&self, what: Inbound) -> bool {
-        self.hub.send(what).await.is_ok()
+        match self.hub.try_send(what) {
+            Ok(()) => true,
+            Err(TrySendError::Closed(_)) => false,
+            // In a box: there is nearly always room, and every idle connection would keep what waiting takes.
+            Err(TrySendError::Full(what)) => Box::pin(self.hub.send(what)).await.is_ok(),
+        }
     }
 
     /// Who the client is, or the reason code and sentence for its CONNACK; nothing when the client was `gone` before its

@@ -95,7 +95,7 @@ impl Reception {
             return None;
         };
         Counters::add(&self.door.counters.connections_accepted, 1);
-        Some(Place { reception: Arc::clone(self), peer, newcomer, permit })
+        Some(Place { reception: Arc::clone(self), guest: Box::new(Guest { peer, newcomer, permit }) })
     }
 
     fn welcome(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr, tls: Option<&Arc<ServerConfig>>) {
@@ -120,26 +120,36 @@ impl Reception {
 /// One of the connections that there may be. It counts until it is dropped or has been served.
 pub(crate) struct Place {
     pub(crate) reception: Arc<Reception>,
+    guest: Box<Guest>,
+}
+
+/// Who came, and what counts them. It is handed from future to future, each of which would keep room for it.
+pub(super) struct Guest {
     pub(super) peer: SocketAddr,
-    newcomer: Newcomer,
-    permit: OwnedSemaphorePermit,
+    pub(super) newcomer: Newcomer,
+    /// Counts the connection as long as it lasts.
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 impl Place {
+    /// Where the client comes from.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.guest.peer
+    }
+
     /// Serves one client from its first byte to its last.
     pub(crate) async fn serve<R, W>(self, reader: R, writer: W)
     where
         R: AsyncRead + Unpin + Send,
         W: AsyncWrite + Unpin + Send,
     {
-        let Self { reception, peer, newcomer, permit } = self;
+        let Self { reception, guest } = self;
         let connection = reception.next.fetch_add(1, Ordering::Relaxed);
         let door = Arc::clone(&reception.door);
         tokio::select! {
-            () = serve(door, connection, (peer, newcomer), reader, writer) => {}
+            () = serve(door, connection, guest, reader, writer) => {}
             () = reception.abandon.cancelled() => {}
         }
-        drop(permit);
     }
 }
 

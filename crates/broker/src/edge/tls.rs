@@ -34,7 +34,7 @@ pub(super) async fn serve(place: Place, stream: TcpStream, config: Arc<ServerCon
                 Ok(stream) => stream,
                 Err(error) => {
                     Counters::add(&door.counters.tls_failures, 1);
-                    tracing::debug!(peer = %place.peer, error, "a TLS handshake failed");
+                    tracing::debug!(peer = %place.peer(), error, "a TLS handshake failed");
                     return;
                 }
             }
