@@ -169,8 +169,8 @@ impl Soak {
         let is_keeper = number < KEEPERS;
         let mut connect = Vec::new();
         let will_topic = format!("visit/{number}/will");
-        let will = (number % 3 == 0).then_some((&*will_topic, &b"gone"[..], number % 2 == 0));
-        put_connect(&mut connect, &format!("soak-{number}"), !is_keeper && number % 2 == 0, will);
+        let will = number.is_multiple_of(3).then_some((&*will_topic, &b"gone"[..], number.is_multiple_of(2)));
+        put_connect(&mut connect, &format!("soak-{number}"), !is_keeper && number.is_multiple_of(2), will);
         let (mut client, was_known) = Client::connect_with(self.address, &connect)?;
         if is_keeper {
             match (was_known, self.guests[number].is_known) {
