@@ -39,7 +39,8 @@ fn must_not_use(package: &str) -> &'static [&'static str] {
         "gatehouse-model" | "gatehouse-control" => {
             &["tokio", "async-trait", "axum", "sqlx", "rustix", "getrandom", "tracing"]
         }
-        "gatehouse-broker" | "gatehouse-board" => &["axum", "sqlx", "tower-http", "getrandom"],
+        "gatehouse-broker" => &["axum", "tower-http", "getrandom"],
+        "gatehouse-board" => &["axum", "sqlx", "tower-http", "getrandom"],
         "gatehouse-history" => &["axum", "tower-http", "rmqtt-codec", "getrandom"],
         "gatehouse-dashboard" => &["rmqtt-codec", "rumqttc", "getrandom"],
         _ => &[],
@@ -92,6 +93,26 @@ fn the_pure_floors_stay_pure() {
                 dependency.name
             );
         }
+    }
+}
+
+/// The broker's core decides and its edge talks to clients; only what is behind the `Store` trait knows a database.
+#[test]
+fn only_the_durable_store_of_the_broker_knows_a_database() {
+    let sources = workspace().join("crates/broker/src");
+    for file in rust_files(&sources) {
+        let text = std::fs::read_to_string(&file).expect("a source file can be read");
+        let is_store = file.starts_with(sources.join("durable"));
+        assert!(is_store || !text.contains("sqlx::"), "{}: this belongs into durable/", file.display());
+    }
+}
+
+/// What decides does not wait, and asks no clock.
+#[test]
+fn the_core_of_the_broker_names_no_runtime() {
+    for file in rust_files(&workspace().join("crates/broker/src/core")) {
+        let text = std::fs::read_to_string(&file).expect("a source file can be read");
+        assert!(!text.contains("tokio::"), "{}: the core is sans-IO", file.display());
     }
 }
 
