@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+use super::schedule;
 
 /// Every input of a target's corpus.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -20,8 +23,41 @@ fn the_corpus_of_the_codec() {
     }
 }
 
+#[test]
+fn the_corpus_of_the_core() {
+    for input in corpus("core") {
+        super::schedule(&input);
+    }
+}
+
+/// The same cases in every run: whoever wants others runs the fuzz targets.
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(3),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Schedules whose steps can be left out one by one, so that a finding shrinks to its story.
+fn any_schedule() -> impl Strategy<Value = Vec<u8>> {
+    let steps = proptest::collection::vec(any::<[u8; schedule::STEP_BYTES]>(), 0..120);
+    (any::<[u8; 2]>(), steps).prop_map(|(head, steps)| [&head[..], steps.as_flattened()].concat())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(config(1_000))]
+
+    #[test]
+    fn any_schedule_in_the_core(bytes in any_schedule()) {
+        let story = super::play(&bytes);
+        prop_assert!(story.is_ok(), "{}", story.unwrap_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(config(2_000))]
 
     #[test]
     fn any_bytes_at_the_codec(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
