@@ -23,7 +23,8 @@ pub struct Ticket(pub u64);
 ///
 /// A *lazy* change is one that nobody waits for: a QoS 0 message that is retained promises nothing, and a house full
 /// of sensors must not wear its memory card out. A store writes the newest of each topic now and then, and all of them
-/// when it is closed. Every other change belongs to the next commit.
+/// when it is closed. The end of a delivery may wait a moment as well, for something else to be written: nobody is told
+/// of it. Every other change belongs to the next commit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A message becomes the retained one of its topic, and takes the place of whatever was recorded for the topic

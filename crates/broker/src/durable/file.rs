@@ -68,7 +68,8 @@ pub(super) async fn open(
     options: &StoreOptions,
     clock: &Arc<dyn Clock>,
 ) -> Result<Opened, StoreOpenError> {
-    let problem = match open_and_read(path, options, clock, Care::Strict).await {
+    salvage::finish(path).map_err(|source| StoreOpenError::File { path: path.to_owned(), source })?;
+    match open_and_read(path, options, clock).await {
         Ok(mut opened) => {
             if opened.loaded.passed_over > 0 {
                 let rows = opened.loaded.passed_over;
@@ -77,17 +78,11 @@ pub(super) async fn open(
                     path.display()
                 ));
             }
-            return Ok(opened);
+            Ok(opened)
         }
-        Err(OpenProblem::Damaged(detail)) => detail,
-        Err(OpenProblem::Other(error)) => return Err(error),
-    };
-    let aside = move_aside(path, clock.now()).map_err(|source| StoreOpenError::Aside {
-        path: path.to_owned(),
-        detail: problem.clone(),
-        source,
-    })?;
-    salvage::copy(path, &aside, &problem, options, clock).await
+        Err(OpenProblem::Damaged(detail)) => salvage::copy(path, &detail, options, clock).await,
+        Err(OpenProblem::Other(error)) => Err(error),
+    }
 }
 
 /// Why a file could not be opened.
@@ -101,14 +96,13 @@ pub(super) async fn open_and_read(
     path: &Path,
     options: &StoreOptions,
     clock: &Arc<dyn Clock>,
-    care: Care,
 ) -> Result<Opened, OpenProblem> {
     let explain = |source| explain_open(path, source);
     let unclean = std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     protect(path)
         .map_err(|source| OpenProblem::Other(StoreOpenError::File { path: path.to_owned(), source }))?;
     let mut connection = connect(path, options).await.map_err(explain)?;
-    let found = read(path, &mut connection, clock, unclean, care).await;
+    let found = read(path, &mut connection, clock, unclean).await;
     match found {
         Ok(loaded) => Ok(Opened { connection, loaded }),
         Err(problem) => {
@@ -124,15 +118,12 @@ async fn read(
     connection: &mut SqliteConnection,
     clock: &Arc<dyn Clock>,
     unclean: bool,
-    care: Care,
 ) -> Result<Loaded, OpenProblem> {
-    if care == Care::Strict {
-        MIGRATIONS.run(&mut *connection).await.map_err(|error| explain_migration(path, error))?;
-        if unclean {
-            check(path, connection, clock).await?;
-        }
+    MIGRATIONS.run(&mut *connection).await.map_err(|error| explain_migration(path, error))?;
+    if unclean {
+        check(path, connection, clock).await?;
     }
-    load(connection, clock.now(), care).await.map_err(|source| explain_open(path, source))
+    load(connection, clock.now(), Care::Strict).await.map_err(|source| explain_open(path, source))
 }
 
 /// A connection to the file, which must be there.
@@ -211,7 +202,7 @@ async fn check(
 }
 
 /// Renames a damaged file and the files beside it.
-fn move_aside(path: &Path, now: Timestamp) -> std::io::Result<PathBuf> {
+pub(super) fn move_aside(path: &Path, now: Timestamp) -> std::io::Result<PathBuf> {
     // Some file systems do not take colons.
     let time = now.to_string().replace(':', "-");
     let aside = beside(path, &format!(".damaged-{time}"));

@@ -8,23 +8,32 @@ use gatehouse_model::{Clock, Timestamp};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::file::{OpenProblem, Opened, explain_commit, open_and_read};
-use super::load::{Care, load};
+use super::file::{OpenProblem, Opened, beside, explain_commit, move_aside, open_and_read};
+use super::load::{Care, Loaded, load};
 use super::state::State;
 use super::write::write;
 use super::{StoreOpenError, StoreOptions};
 use crate::store::{Change, Snapshot};
 
-/// Makes a new file at `path`, with what can be read of the damaged one at `aside`.
+/// The ending of the new file while it is made.
+const UNFINISHED: &str = ".salvaged";
+
+/// Takes up what a power cut interrupted between the two renames of [`copy`]. As long as the damaged file is in its place
+/// the new one may be incomplete, and is made again.
+pub(super) fn finish(path: &Path) -> std::io::Result<()> {
+    let fresh = beside(path, UNFINISHED);
+    if fresh.exists() && !path.exists() { std::fs::rename(fresh, path) } else { Ok(()) }
+}
+
+/// Makes a new file of what can be read of the damaged one at `path`, moves that aside, and opens the new one.
 pub(super) async fn copy(
     path: &Path,
-    aside: &Path,
     problem: &str,
     options: &StoreOptions,
     clock: &Arc<dyn Clock>,
 ) -> Result<Opened, StoreOpenError> {
     let now = clock.now();
-    let (snapshot, lost) = match read_damaged(aside, now).await {
+    let (snapshot, lost) = match read_damaged(path, now).await {
         Ok(loaded) => {
             let mut lost: Vec<String> =
                 loaded.broken.iter().map(|(table, error)| format!("{table} ({error})")).collect();
@@ -35,25 +44,22 @@ pub(super) async fn copy(
         }
         Err(error) => (Snapshot::default(), format!("everything ({error})")),
     };
-    let (sessions, retained) = (snapshot.sessions.len(), snapshot.retained.len());
-    let mut opened =
-        open_and_read(path, options, clock, Care::Strict).await.map_err(|error| match error {
-            OpenProblem::Other(error) => error,
-            OpenProblem::Damaged(detail) => {
-                StoreOpenError::StillDamaged { path: path.to_owned(), aside: aside.to_owned(), detail }
-            }
-        })?;
-    let mut state = State::default();
-    adopt(&mut state, now, &snapshot);
-    write(&mut opened.connection, &state).await.map_err(|error| StoreOpenError::Copy {
+    let fresh = beside(path, UNFINISHED);
+    for ending in ["", "-wal", "-shm"] {
+        // What an earlier try left; where it cannot be deleted, opening it says why.
+        let _ = std::fs::remove_file(beside(&fresh, ending));
+    }
+    write_fresh(&fresh, now, &snapshot, options, clock).await?;
+    let aside = move_aside(path, now).map_err(|source| StoreOpenError::Aside {
         path: path.to_owned(),
-        source: explain_commit(path, &error),
+        detail: problem.to_owned(),
+        source,
     })?;
-    opened.loaded = load(&mut opened.connection, now, Care::Strict)
-        .await
-        .map_err(|source| StoreOpenError::Open { path: path.to_owned(), source })?;
+    finish(path).map_err(|source| StoreOpenError::File { path: path.to_owned(), source })?;
+    let mut opened = open_fresh(path, options, clock).await?;
     let lost =
         if lost.is_empty() { "nothing is known to be lost".to_owned() } else { format!("lost: {lost}") };
+    let (sessions, retained) = (snapshot.sessions.len(), snapshot.retained.len());
     opened.loaded.snapshot.warnings.push(format!(
         "The broker's file was damaged ({problem}). It was moved to {}, and {sessions} sessions and {retained} retained \
          messages were copied from it into a new one; {lost}. See to the health of the disk, and delete the old file when \
@@ -63,8 +69,38 @@ pub(super) async fn copy(
     Ok(opened)
 }
 
-async fn read_damaged(aside: &Path, now: Timestamp) -> Result<super::load::Loaded, sqlx::Error> {
-    let options = SqliteConnectOptions::new().filename(aside).pragma("mmap_size", "0");
+/// Makes a file with everything in a snapshot, and closes it.
+async fn write_fresh(
+    fresh: &Path,
+    now: Timestamp,
+    snapshot: &Snapshot,
+    options: &StoreOptions,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), StoreOpenError> {
+    let mut connection = open_fresh(fresh, options, clock).await?.connection;
+    let mut state = State::default();
+    adopt(&mut state, now, snapshot);
+    let written = write(&mut connection, &state).await;
+    let closed = connection.close().await;
+    written.and(closed).map_err(|error| StoreOpenError::Copy {
+        path: fresh.to_owned(),
+        source: explain_commit(fresh, &error),
+    })
+}
+
+async fn open_fresh(
+    path: &Path,
+    options: &StoreOptions,
+    clock: &Arc<dyn Clock>,
+) -> Result<Opened, StoreOpenError> {
+    open_and_read(path, options, clock).await.map_err(|error| match error {
+        OpenProblem::Other(error) => error,
+        OpenProblem::Damaged(detail) => StoreOpenError::StillDamaged { path: path.to_owned(), detail },
+    })
+}
+
+async fn read_damaged(path: &Path, now: Timestamp) -> Result<Loaded, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).pragma("mmap_size", "0");
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let loaded = load(&mut connection, now, Care::Salvage).await;
     // It was only read.

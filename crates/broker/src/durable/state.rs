@@ -118,13 +118,16 @@ pub(super) struct NewDelivery {
 impl Group {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
+        self.has_ends_only() && self.gone_deliveries.is_empty() && self.gone_messages.is_empty()
+    }
+
+    /// Whether deliveries that came to their end are all that there is to write.
+    pub(super) fn has_ends_only(&self) -> bool {
         self.touched.is_empty()
             && self.ended.is_empty()
             && self.messages.is_empty()
             && self.deliveries.is_empty()
             && self.received.is_empty()
-            && self.gone_deliveries.is_empty()
-            && self.gone_messages.is_empty()
             && self.retained.is_empty()
     }
 }

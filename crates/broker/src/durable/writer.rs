@@ -92,12 +92,15 @@ impl Writer {
 
     /// Works until the store is closed.
     pub(super) async fn run(mut self) -> Result<(), StoreError> {
-        let (mut sweep, mut retry, mut tidy): (Timer, Timer, Timer) = (None, None, None);
+        let (mut sweep, mut ends): (Timer, Timer) = (None, None);
+        let (mut retry, mut tidy): (Timer, Timer) = (None, None);
         loop {
             let (mut sweeps, mut tries, mut tidies) = (false, !self.failing, false);
+            let mut patient = !self.failing;
             tokio::select! {
                 () = self.shared.wake.notified() => {}
                 () = elapsed(&mut sweep) => (sweeps, sweep) = (true, None),
+                () = elapsed(&mut ends) => (patient, ends) = (false, None),
                 () = elapsed(&mut retry) => (tries, retry) = (true, None),
                 () = elapsed(&mut tidy) => (tidies, tidy) = (true, None),
             }
@@ -107,10 +110,15 @@ impl Writer {
             } else if sweep.is_none() && !self.state.lazy.is_empty() {
                 sweep = Some(Box::pin(sleep(self.options.lazy_interval)));
             }
-            if tries || closing {
+            let waits =
+                patient && !closing && self.state.group.has_ends_only() && !self.state.group.is_empty();
+            if waits {
+                // The next commit of something else takes them along, or this timer ends their wait.
+                ends.get_or_insert_with(|| Box::pin(sleep(self.options.ends_within)));
+            } else if tries || closing {
                 match self.commit().await {
                     Ok(true) => {
-                        retry = None;
+                        (retry, ends) = (None, None);
                         tidy.get_or_insert_with(|| Box::pin(sleep(BEFORE_TIDYING)));
                     }
                     Ok(false) => {}

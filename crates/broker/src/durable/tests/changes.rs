@@ -155,6 +155,34 @@ async fn what_cancels_out_within_a_group_costs_no_commit() {
     assert_eq!(opening.store.uncommitted_bytes(), 0);
 }
 
+/// A message, its acknowledgement a little later, the next message: one commit for each message and not two.
+#[tokio::test]
+async fn the_end_of_a_delivery_goes_with_the_next_commit() {
+    let place = Place::new();
+    let hour = Duration::from_secs(3_600);
+    let mut opening = place.open_with(StoreOptions { ends_within: hour, ..StoreOptions::default() }).await;
+    opening.commit(vec![opened("a")]).await;
+    let before = (opening.commits)();
+    for number in 1..=10 {
+        opening.commit(vec![queued("a", number, &message("t", "x"))]).await;
+        opening.submit(vec![delivered("a", number)]);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((opening.commits)(), before + 10);
+    assert_eq!(place.power_cut().open().await.snapshot.sessions[0].deliveries.len(), 1);
+    opening.close().await;
+    assert!(place.open().await.snapshot.sessions[0].deliveries.is_empty(), "the end commits everything");
+
+    let mut opening =
+        place.open_with(StoreOptions { ends_within: Duration::from_millis(50), ..prompt() }).await;
+    opening.commit(vec![queued("a", 11, &message("t", "x"))]).await;
+    opening.commit(vec![delivered("a", 11)]).await;
+    assert!(
+        place.power_cut().open().await.snapshot.sessions[0].deliveries.is_empty(),
+        "it does not wait for ever"
+    );
+}
+
 #[tokio::test]
 async fn all_rounds_that_wait_go_into_one_commit() {
     let place = Place::new();
@@ -218,7 +246,7 @@ async fn retained_messages_are_kept_replaced_and_cleared() {
 async fn lazy_changes_are_written_once_an_interval_and_nobody_waits_for_them() {
     let place = Place::new();
     let interval = Duration::from_millis(300);
-    let mut opening = place.open_with(StoreOptions { lazy_interval: interval, ..Default::default() }).await;
+    let mut opening = place.open_with(StoreOptions { lazy_interval: interval, ..prompt() }).await;
     let before = (opening.commits)();
     for number in 0..100 {
         opening.commit(vec![retained("a", &number.to_string(), true), retained("b", "x", true)]).await;

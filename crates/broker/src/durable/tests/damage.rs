@@ -78,6 +78,15 @@ async fn what_is_left_of_a_damaged_file_is_copied() {
     assert!(place.open().await.snapshot.warnings.is_empty());
 }
 
+/// A power cut between the two renames leaves the finished copy under its other name.
+#[tokio::test]
+async fn a_copy_that_was_finished_and_not_put_into_its_place_is_found() {
+    let place = Place::new();
+    fill(&place).await;
+    std::fs::rename(place.file(), file::beside(&place.file(), ".salvaged")).unwrap();
+    assert_eq!(place.open().await.snapshot.sessions.len(), 50);
+}
+
 /// Wherever one page of a file is spoiled, the store opens.
 #[tokio::test]
 async fn no_damaged_page_keeps_the_broker_from_starting() {

@@ -26,7 +26,7 @@ async fn holder(place: &Place) -> SqliteConnection {
 }
 
 fn small() -> StoreOptions {
-    StoreOptions { max_file_bytes: 40 * u64::from(file::PAGE_BYTES), ..StoreOptions::default() }
+    StoreOptions { max_file_bytes: 40 * u64::from(file::PAGE_BYTES), ..prompt() }
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ impl Place {
     }
 
     async fn open(&self) -> Opening {
-        self.open_with(StoreOptions::default()).await
+        self.open_with(prompt()).await
     }
 
     async fn open_with(&self, options: StoreOptions) -> Opening {
@@ -66,6 +66,11 @@ impl Place {
     }
 }
 
+/// Options with which every change is committed at once.
+fn prompt() -> StoreOptions {
+    StoreOptions { ends_within: Duration::ZERO, ..StoreOptions::default() }
+}
+
 /// A store that was opened and loaded.
 struct Opening {
     store: SqliteStore,
@@ -84,12 +89,10 @@ impl Opening {
 
     /// Waits until everything that was submitted is committed.
     async fn settle(&mut self) {
-        let wanted = self.ticket;
-        while wanted > Ticket(0) {
-            match self.next(Ticket(wanted.0 - 1)).await {
-                Progress::Committed(_) => return,
-                Progress::Failing(error) => panic!("{error}"),
-            }
+        if self.ticket > Ticket(0)
+            && let Progress::Failing(error) = self.next(Ticket(self.ticket.0 - 1)).await
+        {
+            panic!("{error}");
         }
     }
 
