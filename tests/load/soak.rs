@@ -33,6 +33,12 @@ const BYTES: usize = 64;
 const LONGEST_STAY: Duration = Duration::from_secs(10);
 const LONGEST_ABSENCE: Duration = Duration::from_secs(5);
 
+/// How many others a visitor listens to, one more on each visit.
+const NEIGHBOURS: u64 = 4;
+
+/// Messages that are sent to a keeper in the moment in which it leaves, so that some are on their way.
+const LAST_WORDS: usize = 3;
+
 /// The time between two messages for one keeper.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -151,7 +157,11 @@ impl Soak {
         for number in 0..CLIENTS {
             if self.guests[number].due <= now {
                 match self.guests[number].client.take() {
-                    Some(client) => self.leave(number, client)?,
+                    Some(client) => {
+                        let last_words = if number < KEEPERS { LAST_WORDS } else { 0 };
+                        (0..last_words).try_for_each(|_| self.send(number))?;
+                        self.leave(number, client)?;
+                    }
                     None => self.arrive(number)?,
                 }
             }
@@ -199,7 +209,8 @@ impl Soak {
 
     /// A visitor subscribes to what its neighbour says, and says something of each QoS, one of it retained.
     fn visit(&self, number: usize, client: &mut Client) {
-        let neighbour = KEEPERS + self.throw((CLIENTS - KEEPERS) as u64) as usize;
+        // One of few: a session that is kept collects its filters, and has them all within a minute.
+        let neighbour = KEEPERS + (number + 1 + self.throw(NEIGHBOURS) as usize) % (CLIENTS - KEEPERS);
         let wanted = format!("visit/{neighbour}/#");
         put_subscribe(client.outgoing(), 1, &wanted, self.throw(3) as u8);
         for qos in 0..3_u8 {
