@@ -25,13 +25,13 @@ use crate::meter::Metered;
 use crate::statistics::Counters;
 
 /// Room for reading on a connection that says little.
-const LEAST_READ: usize = 512;
+const LEAST_READ: u32 = 512;
 
 /// Room for reading on a busy connection. Larger reads save little more time and cost memory.
-const MOST_READ: usize = 64 * 1_024;
+const MOST_READ: u32 = 64 * 1_024;
 
 /// Room for reading before the login. Most CONNECT packets fit into the first read.
-const MOST_HANDSHAKE_READ: usize = 4 * 1_024;
+const MOST_HANDSHAKE_READ: u32 = 4 * 1_024;
 
 /// Packets that are handed to the hub at once. A read buffer may hold thousands of tiny ones, and each takes some
 /// hundred bytes of memory on its way.
@@ -396,9 +396,9 @@ async fn say_farewell<W: AsyncWrite + Unpin + Send>(
 struct Input<R> {
     reader: R,
     bytes: BytesMut,
-    room: usize,
+    room: u32,
     /// What `room` grows to.
-    most: usize,
+    most: u32,
     /// Counts what is read and not taken out, beyond what an idle connection takes anyway.
     held: Metered,
 }
@@ -407,7 +407,7 @@ impl<R> Input<R> {
     /// Counts what is in the buffer now.
     fn count(&mut self) {
         let (before, now) = (self.held.bytes(), self.bytes.len());
-        let now = if now > LEAST_READ { now } else { 0 };
+        let now = if now > LEAST_READ as usize { now } else { 0 };
         if now > before {
             self.held.add(now - before);
         } else if now < before {
@@ -421,7 +421,7 @@ impl<R: AsyncRead + Unpin + Send> Input<R> {
     /// done: nothing that was read is lost.
     async fn read(&mut self) -> Option<usize> {
         let count = poll_fn(|context| {
-            self.bytes.reserve(self.room);
+            self.bytes.reserve(self.room as usize);
             let polled = poll_read_buf(Pin::new(&mut self.reader), context, &mut self.bytes);
             if polled.is_pending() && self.bytes.is_empty() {
                 // Whoever says nothing keeps no buffer. A new one costs less than a look at the socket.
@@ -430,9 +430,9 @@ impl<R: AsyncRead + Unpin + Send> Input<R> {
             polled
         });
         let count = count.await.ok().filter(|count| *count > 0)?;
-        if count >= self.room {
+        if count >= self.room as usize {
             self.room = (self.room * 4).min(self.most);
-        } else if count < self.room / 4 {
+        } else if count < self.room as usize / 4 {
             self.room = (self.room / 2).max(LEAST_READ);
         }
         Some(count)
