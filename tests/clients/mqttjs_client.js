@@ -3,9 +3,10 @@
 //     node mqttjs_client.js subscribe --filter 'casa/+/temperature' --qos 1
 //     node mqttjs_client.js publish --topic casa/x --payload 21.5 --qos 2 --retain
 //
-// A subscriber prints {"subscribed": ...} once the broker has answered, then {"topic", "payload", "qos", "retain"} for
+// The door is mqtt, mqtts, ws or wss; behind those with TLS only a gateway of --authority is trusted. A subscriber prints {"subscribed": ...} once the broker has answered, then {"topic", "payload", "qos", "retain"} for
 // each message, and goes on until it is killed. A publisher ends once the broker has taken the message.
 
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import mqtt from 'mqtt';
 
@@ -13,6 +14,8 @@ const text = { type: 'string' };
 const { values: argument, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    door: text,
+    authority: text,
     host: text,
     port: text,
     user: text,
@@ -32,9 +35,9 @@ const { values: argument, positionals } = parseArgs({
 const say = (what) => console.log(JSON.stringify(what));
 const qos = Number(argument.qos);
 
-const client = mqtt.connect({
-  host: argument.host,
-  port: Number(argument.port),
+const path = argument.door.startsWith('ws') ? '/mqtt' : '';
+const client = mqtt.connect(`${argument.door}://${argument.host}:${argument.port}${path}`, {
+  ca: argument.authority ? readFileSync(argument.authority) : undefined,
   username: argument.user,
   password: argument.password,
   clientId: argument.id,

@@ -3,7 +3,7 @@
     paho_client.py subscribe --filter 'casa/+/temperature' --qos 1
     paho_client.py publish --topic casa/x --payload 21.5 --qos 2 --retain
 
-A subscriber prints {"subscribed": ...} once the broker has answered, then {"topic", "payload", "qos", "retain"} for
+The door is mqtt, mqtts, ws or wss; behind those with TLS only a gateway of --authority is trusted. A subscriber prints {"subscribed": ...} once the broker has answered, then {"topic", "payload", "qos", "retain"} for
 each message, and goes on until it is killed. A publisher ends once the broker has taken the message.
 """
 
@@ -24,6 +24,8 @@ def say(**what):
 def parse_arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("action", choices=["subscribe", "publish"])
+    parser.add_argument("--door", choices=["mqtt", "mqtts", "ws", "wss"], required=True)
+    parser.add_argument("--authority")
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--user", required=True)
@@ -42,7 +44,14 @@ def parse_arguments():
 
 def make_client(arguments):
     protocol = mqtt.MQTTv5 if arguments.protocol == "5" else mqtt.MQTTv311
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=arguments.id, protocol=protocol)
+    transport = "websockets" if arguments.door in ("ws", "wss") else "tcp"
+    client = mqtt.Client(
+        mqtt.CallbackAPIVersion.VERSION2, client_id=arguments.id, protocol=protocol, transport=transport
+    )
+    if transport == "websockets":
+        client.ws_set_options(path="/mqtt")
+    if arguments.door in ("mqtts", "wss"):
+        client.tls_set(ca_certs=arguments.authority)
     client.username_pw_set(arguments.user, arguments.password)
     if arguments.will_topic:
         client.will_set(arguments.will_topic, arguments.will_payload, qos=1, retain=True)

@@ -1,6 +1,7 @@
-//! MQTT clients of other people against the running daemon: mosquitto_sub, paho-mqtt and MQTT.js. `scripts/test`
-//! installs them from their registries.
+//! MQTT clients of other people against the running daemon, through each of its doors: mosquitto_sub, paho-mqtt and
+//! MQTT.js. `scripts/test` installs them from their registries.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -31,13 +32,49 @@ enum Protocol {
     V5,
 }
 
+/// A way into the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Mqtt,
+    Mqtts,
+    WebSocket,
+    SecureWebSocket,
+}
+
 const MAKES: [Make; 3] = [Make::Mosquitto, Make::Paho, Make::MqttJs];
 const PROTOCOLS: [Protocol; 2] = [Protocol::V311, Protocol::V5];
+const DOORS: [Door; 4] = [Door::Mqtt, Door::Mqtts, Door::WebSocket, Door::SecureWebSocket];
 
-/// One make of client, speaking one version of the protocol, to one gateway.
+impl Door {
+    /// What stands before `://` in its address.
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Mqtt => "mqtt",
+            Self::Mqtts => "mqtts",
+            Self::WebSocket => "ws",
+            Self::SecureWebSocket => "wss",
+        }
+    }
+
+    fn has_tls(self) -> bool {
+        matches!(self, Self::Mqtts | Self::SecureWebSocket)
+    }
+
+    fn address(self, gateway: &Gateway) -> SocketAddr {
+        match self {
+            Self::Mqtt => gateway.mqtt_address(),
+            Self::Mqtts => gateway.mqtts_address().expect("it listens with TLS"),
+            Self::WebSocket => gateway.dashboard_address(),
+            Self::SecureWebSocket => gateway.https_address().expect("its page has TLS"),
+        }
+    }
+}
+
+/// One make of client, speaking one version of the protocol, through one door, to one gateway.
 #[derive(Clone, Copy)]
 struct Client<'a> {
     make: Make,
+    door: Door,
     protocol: Protocol,
     gateway: &'a Gateway,
 }
@@ -68,19 +105,32 @@ fn python() -> PathBuf {
 }
 
 impl<'a> Client<'a> {
+    /// Every make and version at the plain door.
     fn everywhere(gateway: &'a Gateway) -> impl Iterator<Item = Self> {
-        MAKES
-            .into_iter()
-            .flat_map(move |make| PROTOCOLS.into_iter().map(move |protocol| Self { make, protocol, gateway }))
+        Self::at(gateway, Door::Mqtt)
+    }
+
+    /// Every make and version that can go through this door.
+    fn at(gateway: &'a Gateway, door: Door) -> impl Iterator<Item = Self> {
+        // Mosquitto's tools speak WebSocket from 2.1 on, which Debian 12 does not have.
+        let can = move |make: &Make| *make != Make::Mosquitto || matches!(door, Door::Mqtt | Door::Mqtts);
+        MAKES.into_iter().filter(can).flat_map(move |make| {
+            PROTOCOLS.into_iter().map(move |protocol| Self { make, door, protocol, gateway })
+        })
     }
 
     fn name(self, role: &str) -> String {
-        format!("{:?}-{:?}-{role}", self.make, self.protocol).to_lowercase()
+        format!("{:?}-{:?}-{:?}-{role}", self.door, self.make, self.protocol).to_lowercase()
+    }
+
+    /// The certificate that vouches for the gateway.
+    fn authority(self) -> PathBuf {
+        self.gateway.data_directory().join("tls/ca.crt")
     }
 
     /// The program for `action` (`subscribe` or `publish`), with how to reach the broker.
     fn program(self, action: &str) -> Command {
-        let (address, login) = (self.gateway.mqtt_address(), login());
+        let (address, login) = (self.door.address(self.gateway), login());
         let (host, port) = (address.ip().to_string(), address.port().to_string());
         let mut command = match self.make {
             Make::Mosquitto => {
@@ -93,6 +143,9 @@ impl<'a> Client<'a> {
                 let version = if self.protocol == Protocol::V5 { "mqttv5" } else { "mqttv311" };
                 command.args(["-h", &host, "-p", &port, "-u", &login.user, "-P", &login.password]);
                 command.args(["-V", version, "-i", &self.name(action)]);
+                if self.door.has_tls() {
+                    command.arg("--cafile").arg(self.authority());
+                }
                 return command;
             }
             Make::Paho => {
@@ -109,7 +162,10 @@ impl<'a> Client<'a> {
             }
         };
         let version = if self.protocol == Protocol::V5 { "5" } else { "3.1.1" };
-        command.args([action, "--host", &host, "--port", &port]);
+        command.args([action, "--door", self.door.scheme(), "--host", &host, "--port", &port]);
+        if self.door.has_tls() {
+            command.arg("--authority").arg(self.authority());
+        }
         command.args(["--user", &login.user, "--password", &login.password]);
         command.args(["--protocol", version, "--id", &self.name(action)]);
         command
@@ -269,6 +325,35 @@ fn the_will_of_a_client_that_dies_is_published() {
     }
 }
 
+/// MQTT is the same behind each door: what is retained is there at once, messages arrive at each quality of service, and
+/// the will follows when the client dies. What is published through one door is heard at the plain one as well.
+#[test]
+fn everybody_comes_through_every_door() {
+    let gateway = start();
+    let witness = gateway.phone("witness");
+    witness.subscribe("casa/#");
+    for client in DOORS.into_iter().flat_map(|door| Client::at(&gateway, door)) {
+        let name = client.name("subscribe");
+        let [lamp, door, will] = ["lamp", "door", "will"].map(|what| format!("casa/{name}/{what}"));
+        client.publish(&lamp, "on", 1, true);
+        let subscriber = client.subscribe_with_will(&[&lamp, &door], 2, Some((&will, "gone")));
+        client.publish(&door, "open", 0, false);
+        client.publish(&door, "shut", 2, false);
+
+        for (topic, payload, qos, retain) in
+            [(&lamp, "on", 1, true), (&door, "open", 0, false), (&door, "shut", 2, false)]
+        {
+            let heard = subscriber.wait_for(topic, payload);
+            let expected = Heard { topic: topic.clone(), payload: payload.to_owned(), qos, retain };
+            assert_eq!(heard, expected, "{name}");
+            witness.wait_payload(topic, payload);
+        }
+        assert_eq!(subscriber.heard().len(), 3, "each message once: {:#?}", subscriber.heard());
+        subscriber.process.kill();
+        witness.wait_payload(&will, "gone");
+    }
+}
+
 #[test]
 fn a_reading_and_a_command_travel_to_every_make_of_client() {
     let gateway = start();
@@ -284,7 +369,8 @@ fn a_reading_and_a_command_travel_to_every_make_of_client() {
         });
         subscriber.wait_for(&heater.topic(), "OFF");
     }
-    let publisher = Client { make: Make::Mosquitto, protocol: Protocol::V311, gateway: &gateway };
+    let publisher =
+        Client { make: Make::Mosquitto, door: Door::Mqtt, protocol: Protocol::V311, gateway: &gateway };
     publisher.publish(&format!("{}/set", heater.topic()), "ON", 1, false);
     for subscriber in &subscribers {
         subscriber.wait_for(&heater.topic(), "ON");
