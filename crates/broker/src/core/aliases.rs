@@ -14,8 +14,9 @@ const LEAST_BYTES: usize = 4;
 /// Longest topic that gets an alias, so that the aliases of one connection take some kilobytes at most.
 const MOST_BYTES: usize = 256;
 
-/// Topics of which is remembered that they were used once. Only what is used again gets an alias: a client that is given
-/// its retained messages and then hears little costs little.
+/// Topics of which is remembered that they were used once. Half of the aliases go to the topics that come first, so that
+/// a client which takes one sees it in use at once; the others only to what is used again: they would else be gone after
+/// the retained messages that a client is given, most of which it never hears of again.
 const REMEMBERED: usize = 32;
 
 /// An alias is given to another topic when its own was not used in so many messages. Else topics that take turns would
@@ -62,10 +63,10 @@ impl OutgoingAliases {
             known.last_used = table.clock;
             return TopicAlias::Use(known.alias);
         }
-        if !table.was_used(topic) {
+        let used = table.known.len();
+        if used >= usize::from(self.most).div_ceil(2) && !table.was_used(topic) {
             return TopicAlias::None;
         }
-        let used = table.known.len();
         if used < usize::from(self.most) {
             // Aliases are given in order, and never taken back but for another topic.
             return TopicAlias::Set(used as u16 + 1);
@@ -114,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_again_gets_an_alias() {
+    fn the_first_and_what_is_used_again_get_an_alias() {
         let mut aliases = OutgoingAliases::new(2);
         let found: Vec<TopicAlias> = (0..4).map(|_| send(&mut aliases, &name(1))).collect();
-        assert_eq!(found, [TopicAlias::None, TopicAlias::Set(1), TopicAlias::Use(1), TopicAlias::Use(1)]);
+        assert_eq!(found, [TopicAlias::Set(1), TopicAlias::Use(1), TopicAlias::Use(1), TopicAlias::Use(1)]);
         // What was not sent is proposed anew.
         aliases.propose(&name(2));
         assert_eq!(aliases.propose(&name(2)), TopicAlias::Set(2));

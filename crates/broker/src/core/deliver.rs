@@ -449,21 +449,19 @@ fn write_publish(
 ) -> Result<(), TooLarge> {
     let limit = link.encoder.max_packet_bytes as usize;
     let version = link.encoder.version;
-    // A delivery of QoS 2 may have to wait for the store while others overtake it: what it would set or use then is not
-    // what holds when it leaves.
-    if publish.qos != Qos::ExactlyOnce {
-        match link.aliases.propose(publish.topic) {
-            TopicAlias::None => {}
-            alias @ TopicAlias::Use(_) => {
-                let written = publish.encode_aliased(version, alias, limit, &mut link.staged);
-                return written.map(|_| ()).ok_or(TooLarge);
-            }
-            alias @ TopicAlias::Set(number) => {
-                // It takes three bytes more this time, which may be more than the client takes.
-                if publish.encode_aliased(version, alias, limit, &mut link.staged).is_some() {
-                    link.aliases.set(number, publish.topic);
-                    return Ok(());
-                }
+    // It is written when it leaves, so that what it sets or uses is what holds then: a delivery that waits for the store
+    // waits as a message and not as bytes.
+    match link.aliases.propose(publish.topic) {
+        TopicAlias::None => {}
+        alias @ TopicAlias::Use(_) => {
+            let written = publish.encode_aliased(version, alias, limit, &mut link.staged);
+            return written.map(|_| ()).ok_or(TooLarge);
+        }
+        alias @ TopicAlias::Set(number) => {
+            // It takes three bytes more this time, which may be more than the client takes.
+            if publish.encode_aliased(version, alias, limit, &mut link.staged).is_some() {
+                link.aliases.set(number, publish.topic);
+                return Ok(());
             }
         }
     }
