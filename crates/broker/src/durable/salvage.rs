@@ -129,7 +129,10 @@ fn adopt(state: &mut State, now: Timestamp, snapshot: &Snapshot) {
             let left = Change::SessionLeft {
                 client_id: client_id(),
                 expiry_seconds: session.expiry_seconds,
-                sent_before: session.sent_before.unwrap_or(u64::MAX),
+                // Where nothing is known all may have been sent. What follows goes on from there.
+                sent_before: session.sent_before.unwrap_or_else(|| {
+                    session.deliveries.last().map_or(0, |last| last.delivery.number.saturating_add(1))
+                }),
             };
             state.apply_one(at(away), left, &mut bodies);
         }
@@ -152,5 +155,31 @@ fn adopt(state: &mut State, now: Timestamp, snapshot: &Snapshot) {
     for (message, age) in &snapshot.retained {
         let retained = Change::Retained { message: Arc::new(message.clone()), lazily: false };
         state.apply_one(at(*age), retained, &mut bodies);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::KeptSession;
+
+    /// It became the greatest number that a file can hold, and from then on every delivery of the session had that number.
+    #[test]
+    fn a_session_of_which_is_not_known_what_was_sent_goes_on_counting() {
+        let session = KeptSession {
+            client_id: "a".into(),
+            user: "ana".into(),
+            expiry_seconds: 60,
+            away: Some(std::time::Duration::from_secs(1)),
+            sent_before: None,
+            will: None,
+            subscriptions: Vec::new(),
+            incoming: Vec::new(),
+            deliveries: Vec::new(),
+        };
+        let mut state = State::default();
+        let snapshot = Snapshot { sessions: vec![session], ..Snapshot::default() };
+        adopt(&mut state, Timestamp::from_millis(1_795_252_440_000), &snapshot);
+        assert_eq!(state.sessions.get("a").unwrap().row.sent_before, Some(0));
     }
 }

@@ -3,7 +3,7 @@
 //! Changes are gathered by what they concern. What cancels out before it was written, such as a message that was
 //! delivered meanwhile, leaves nothing behind, and a group in which everything cancelled out needs no commit.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use gatehouse_model::{Message, Qos, TopicFilter, TopicName};
@@ -93,14 +93,16 @@ pub(super) struct Group {
     pub(super) messages: BTreeMap<i64, (Arc<Message>, i64)>,
     pub(super) deliveries: BTreeMap<i64, NewDelivery>,
     /// Keys of deliveries that were received.
-    pub(super) received: Vec<i64>,
+    pub(super) received: BTreeSet<i64>,
     /// Keys of what goes.
     pub(super) gone_deliveries: Vec<i64>,
     pub(super) gone_messages: Vec<i64>,
     pub(super) retained: HashMap<TopicName, Retaining>,
-    /// A commit of this group has failed, and nobody knows how much of it is in the file all the same: what goes now is
-    /// deleted, even if the file should not have it.
-    pub(super) tried: bool,
+    /// A commit of this group has failed, and nobody knows how much of it is in the file all the same: of what was in it
+    /// then, deliveries and messages with keys below these, what goes is deleted even if the file should not have it. What
+    /// came since leaves nothing behind when it goes, however long the disk fails.
+    tried_deliveries: i64,
+    tried_messages: i64,
 }
 
 /// A delivery to be written.
@@ -226,7 +228,7 @@ impl State {
                 };
                 match self.group.deliveries.get_mut(&slot.row) {
                     Some(waiting) => waiting.received = true,
-                    None => self.group.received.push(slot.row),
+                    None => drop(self.group.received.insert(slot.row)),
                 }
             }
             Change::IncomingBegun(client_id, packet) => {
@@ -270,7 +272,7 @@ impl State {
         for slot in session.slots.iter().filter(|slot| slot.row != 0) {
             self.finish(*slot);
         }
-        if session.maybe_written || self.group.tried {
+        if session.maybe_written {
             self.group.ended.push(session.id);
         }
     }
@@ -321,7 +323,7 @@ impl State {
     /// Lets a delivery go, and its message when no other delivery has it.
     fn finish(&mut self, slot: Slot) {
         let group = &mut self.group;
-        if group.deliveries.remove(&slot.row).is_none() || group.tried {
+        if group.deliveries.remove(&slot.row).is_none() || slot.row < group.tried_deliveries {
             group.gone_deliveries.push(slot.row);
         }
         if let Some(others) = self.shared.get_mut(&slot.message) {
@@ -331,7 +333,7 @@ impl State {
             }
             return;
         }
-        if group.messages.remove(&slot.message).is_none() || group.tried {
+        if group.messages.remove(&slot.message).is_none() || slot.message < group.tried_messages {
             group.gone_messages.push(slot.message);
         }
     }
@@ -357,7 +359,7 @@ impl State {
 
     /// A commit of the group failed; it is kept.
     pub(super) fn failed(&mut self) {
-        self.group.tried = true;
+        (self.group.tried_deliveries, self.group.tried_messages) = (self.next_delivery, self.next_message);
         for client_id in &self.group.touched {
             if let Some(session) = self.sessions.get_mut(client_id) {
                 session.maybe_written = true;

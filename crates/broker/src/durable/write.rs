@@ -60,7 +60,7 @@ async fn remove(connection: &mut SqliteConnection, state: &State) -> Result<(), 
             unwilling.map(|s| s.id).collect(),
         ),
         ("DELETE FROM incoming WHERE id IN (SELECT value FROM json_each(?1))", released.collect()),
-        (MARK_RECEIVED, group.received.clone()),
+        (MARK_RECEIVED, group.received.iter().copied().collect()),
     ] {
         if !keys.is_empty() {
             sqlx::query(text).bind(list(keys.into_iter())).execute(&mut *connection).await?;

@@ -135,3 +135,24 @@ async fn a_file_that_cannot_be_opened_again_is_tried_until_it_can() {
     opening.close().await;
     assert_eq!(place.open().await.snapshot.sessions.len(), 2);
 }
+
+/// Every message that came and went while the disk was full left the keys of its rows behind, and a day of that filled the
+/// memory.
+#[test]
+fn what_comes_and_goes_while_the_disk_fails_leaves_nothing_behind() {
+    let mut state = state::State::default();
+    state.apply(NOW, vec![opened("a"), queued("a", 1, &message("t", "x"))]);
+    state.failed();
+    state.apply(NOW, vec![Change::Received("a".into(), 1)]);
+    let bytes = state.group_bytes();
+    for number in 2..100 {
+        state.apply(NOW, vec![queued("a", number, &message("t", "x"))]);
+        state.apply(NOW, vec![delivered("a", number), Change::Received("a".into(), 1)]);
+        state.apply(NOW, vec![opened("b"), queued("b", 1, &message("t", "x"))]);
+        state.apply(NOW, vec![Change::SessionEnded("b".into())]);
+    }
+    assert_eq!(state.group_bytes(), bytes);
+    // What was in the group that failed may be in the file.
+    state.apply(NOW, vec![delivered("a", 1)]);
+    assert_eq!((state.group.gone_deliveries.len(), state.group.gone_messages.len()), (1, 1));
+}
