@@ -227,7 +227,8 @@ impl Hub {
             LocalRequest::Revoke { user, reply } => {
                 let ticket = self.core.revoke(now, &user);
                 self.state.revoked.note(user);
-                match ticket {
+                // While the disk fails nobody waits for it: the next revocation has to come through.
+                match ticket.filter(|_| self.core.store_trouble().is_none()) {
                     Some(ticket) => self.state.held.push(HeldReply::new(ticket, reply, Ok(()))),
                     None => self.state.done.push(reply),
                 }
