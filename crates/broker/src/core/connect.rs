@@ -39,7 +39,7 @@ impl Core {
         }
         if let Some(reason) = self.trouble_reason()
             && connect.session_expiry > 0
-            && self.sessions.find(&connect.client_id).is_none()
+            && !self.finds_kept_session(&connect, &identity)
         {
             let text = "the gateway cannot write to its disk, so that no session can be begun that lasts";
             return self.refuse(connection, Encoder::of(&connect), reason, text);
@@ -93,14 +93,28 @@ impl Core {
         self.tally.connections += 1;
         self.tally.most_connected = self.tally.most_connected.max(self.sessions.connected());
         self.adopt(key, identity, expiry, session_present);
-        // While nothing can be kept a session that is known goes on: what changed in it by this connection is kept later.
-        let begun = self.journal.since(mark).filter(|_| self.trouble.is_none());
         // What the last connection changed has to be kept before this one is told anything that follows from it: a PUBREL
-        // that is sent again is answered at once, and the packet identifier is free then.
-        let covered_by = self.sessions.get(key).map(|session| session.covered_by);
-        let ticket = begun.max(covered_by.filter(|ticket| *ticket > self.committed));
-        self.greet(key, ticket, connack);
+        // that is sent again is answered at once, and the packet identifier is free then. That the session is there
+        // follows from its beginning.
+        let covered_by = self.sessions.get(key).map(|session| session.covered_by.max(session.begun_by));
+        let covered_by = covered_by.filter(|ticket| *ticket > self.committed);
+        if self.trouble.is_none() {
+            self.greet(key, self.journal.since(mark).max(covered_by), connack);
+        } else {
+            // While nothing can be kept a session that is kept already goes on, and what changed in it by this connection
+            // is kept later. Only what follows from the last connection waits.
+            self.greet(key, None, connack);
+            self.hold_answers(key, covered_by);
+        }
         self.pump(now, key);
+    }
+
+    /// Whether the client would go on with a session that is on the disk.
+    fn finds_kept_session(&self, connect: &Connect, identity: &Identity) -> bool {
+        let session = self.sessions.find(&connect.client_id).and_then(|key| self.sessions.get(key));
+        session.is_some_and(|session| {
+            resumes(connect, identity, session) && session.lasts() && session.begun_by <= self.committed
+        })
     }
 
     /// Stages the CONNACK, or holds it until the session that it tells of is kept.
@@ -183,7 +197,7 @@ impl Core {
     fn make_way(&mut self, now: Moment, connect: &Connect, identity: &Identity) -> bool {
         let Some(key) = self.sessions.find(&connect.client_id) else { return false };
         let Some(session) = self.sessions.get(key) else { return false };
-        let resumes = !connect.clean_start && session.user == identity.user;
+        let resumes = resumes(connect, identity, session);
         if session.link.is_some() {
             self.close(
                 now,
@@ -211,6 +225,7 @@ impl Core {
             subscriptions: HashSet::new(),
             outgoing: Outgoing::new(self.meter.clone()),
             incoming: HashSet::new(),
+            begun_by: Ticket::default(),
             covered_by: Ticket::default(),
             expiry: 0,
             ends_at: None,
@@ -236,13 +251,18 @@ impl Core {
         }
         session.outgoing.restart();
         let was_kept = session.lasts();
+        let has_will = session.link.as_ref().is_some_and(|link| link.will.is_some());
+        let is_news = !is_resumed || has_will || session.expiry != expiry;
         session.expiry = expiry;
         if session.lasts() {
-            let opened = || opened(session);
-            // The client of a session that is kept already is told nothing new.
-            match is_resumed {
-                true => self.journal.record_aside(opened),
-                false => self.journal.record(opened),
+            // The client of a session that is kept already is told nothing new, unless it left a will or is granted another
+            // expiry: the CONNACK stands for those.
+            match is_news {
+                true => self.journal.record(|| opened(session)),
+                false => self.journal.record_aside(|| opened(session)),
+            }
+            if !is_resumed {
+                session.begun_by = self.journal.current().unwrap_or_default();
             }
         } else if was_kept {
             let client_id = &session.client_id;
@@ -401,18 +421,22 @@ impl Core {
             self.journal.record_aside(|| Change::WillGone(Arc::clone(client_id)));
         }
         let allowed = session.rights.may_publish(&message.topic);
-        let topic = message.topic.clone();
+        self.publish_will(now, &message, allowed, Some(key));
+    }
+
+    /// Publishes a will that its client is allowed to publish now, or not.
+    fn publish_will(&mut self, now: Moment, message: &Message, allowed: bool, publisher: Option<u32>) {
         let outcome = match allowed {
             // One that a store kept may be older than the rules of today.
-            true => match self.guard.check_will(&message) {
-                Ok(()) => self.accept(now, &message, Some(key)),
+            true => match self.guard.check_will(message) {
+                Ok(()) => self.accept(now, message, publisher),
                 Err(refusal) => Err(Box::new(refusal)),
             },
             false => Err(super::publish::not_authorized()),
         };
         if let Err(refusal) = outcome {
             self.tally.messages_refused += 1;
-            tracing::debug!(%topic, %refusal, "a will was refused");
+            tracing::debug!(topic = %message.topic, %refusal, "a will was refused");
         }
     }
 
@@ -448,13 +472,14 @@ impl Core {
                 let client_id = &session.client_id;
                 self.journal.record_aside(|| Change::WillGone(Arc::clone(client_id)));
             }
-            wills.extend(will.map(|will| will_message(*will, origin)));
+            if let Some(will) = will {
+                let allowed = session.rights.may_publish(&will.topic);
+                wills.push((will_message(*will, origin), allowed));
+            }
             self.close(now, key, Some((Reason::ShuttingDown, "the broker is shutting down")), false);
         }
-        for message in wills {
-            if let Err(refusal) = self.accept(now, &message, None) {
-                tracing::debug!(%refusal, "a will was refused");
-            }
+        for (message, allowed) in wills {
+            self.publish_will(now, &message, allowed, None);
         }
         // Those of clients that are away do not wait for their delay: nobody would be left to publish them.
         for key in self.sessions.keys() {
@@ -464,8 +489,11 @@ impl Core {
 
     /// Lets go the clients that were found to have to go while something else was going on.
     pub(super) fn dismiss_doomed(&mut self, now: Moment) {
-        while let Some((key, reason, text)) = self.doomed.pop() {
-            self.close(now, key, Some((reason, text)), true);
+        while let Some((connection, reason, text)) = self.doomed.pop() {
+            // It may have gone by itself meanwhile, and its session's number may be another's.
+            if let Some(key) = self.sessions.of_connection(connection) {
+                self.close(now, key, Some((reason, text)), true);
+            }
         }
     }
 }
@@ -477,6 +505,11 @@ fn protocol_name(level: u8) -> &'static str {
         4 => "3.1.1",
         _ => "5",
     }
+}
+
+/// Whether a client goes on with the session that has its identifier.
+fn resumes(connect: &Connect, identity: &Identity, session: &Session) -> bool {
+    !connect.clean_start && session.user == identity.user
 }
 
 /// What a store keeps of a session whose client is connected.

@@ -511,7 +511,9 @@ fn send_again(now: Moment, link: &mut Link, repeat: &InFlight) {
     let packet_id = repeat.delivery.packet_id();
     if repeat.stage == Stage::Released {
         let ack = Ack { kind: AckKind::Release, packet_id, reason: Reason::Success, text: None };
-        return link.encoder.ack(ack, &mut link.staged);
+        // That it was received may be what the answers wait for.
+        let Link { encoder, held, staged, .. } = link;
+        return encoder.ack(ack, held.back_mut().map_or(staged, |(_, bytes)| bytes));
     }
     let delivery = &repeat.delivery;
     let publish = OutgoingPublish {

@@ -1,5 +1,6 @@
 //! What waits for the store, and what is refused while the store cannot keep anything.
 
+use bytes::BytesMut;
 use gatehouse_model::{Message, Moment, Qos};
 
 use super::sessions::{Link, Session};
@@ -102,6 +103,15 @@ impl Core {
         let waits = |session: &Session| session.outgoing.waits_for_store(self.committed);
         if self.sessions.get(key).is_some_and(waits) {
             self.note_holding(key);
+        }
+    }
+
+    /// Lets every answer to a client wait for a commit from now on, when there is one to wait for.
+    pub(super) fn hold_answers(&mut self, key: u32, ticket: Option<Ticket>) {
+        let Some(ticket) = ticket else { return };
+        if let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) {
+            link.held.push_back((ticket, BytesMut::new()));
+            hold(&mut self.holding, key, &mut link.holds);
         }
     }
 

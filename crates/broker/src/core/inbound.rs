@@ -13,6 +13,13 @@ use crate::RefusalCode;
 use crate::codec::{Ack, AckKind, Disconnect, Packet, Publish, Reason, Version};
 use crate::store::{Change, Ticket};
 
+/// Commits that the answers to one client wait for one by one; those that come then wait for the latest together.
+pub(super) const MOST_HELD_COMMITS: usize = 64;
+
+/// Most bytes of answers to one client that wait for the disk: twice the acknowledgements of as many messages as can be on
+/// their way at once (65,535). Who sends on without them while the disk fails would fill the memory.
+pub(super) const MOST_HELD_BYTES: usize = 2 * 4 * 65_536;
+
 impl Core {
     /// Takes packets of one connection, in order, until they end or the connection does. It gives the pressure at those
     /// whom they were delivered to.
@@ -50,9 +57,7 @@ impl Core {
             Packet::PubComp(id) => self.acknowledged(now, key, id, Qos::ExactlyOnce),
             Packet::Subscribe(subscribe) => self.subscribe(now, key, &subscribe),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(now, key, &unsubscribe),
-            Packet::PingReq => {
-                self.answer(key, None, |link, out| link.encoder.pingresp(out));
-            }
+            Packet::PingReq => self.pong(key),
             Packet::Disconnect(disconnect) => self.disconnected(now, key, disconnect),
             // [MQTT-3.1.0-2]
             Packet::Connect => self.reject(now, key, Reason::Protocol, "a second CONNECT"),
@@ -76,23 +81,47 @@ impl Core {
         write: impl FnOnce(&Link, &mut BytesMut),
     ) {
         let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
-        self.tally.packets_sent += 1;
         let waits_for = ticket.or_else(|| link.held.back().map(|(ticket, _)| *ticket));
-        if let Some(waits_for) = waits_for {
-            let mut bytes = BytesMut::new();
-            write(link, &mut bytes);
-            match link.held.back_mut() {
-                Some((last, held)) if *last == waits_for => held.extend_from_slice(&bytes),
-                _ => link.held.push_back((waits_for, bytes)),
+        let Some(waits_for) = waits_for else { return self.answer_at_once(key, write) };
+        self.tally.packets_sent += 1;
+        let mut bytes = BytesMut::new();
+        write(link, &mut bytes);
+        let is_full = link.held.len() >= MOST_HELD_COMMITS;
+        match link.held.back_mut() {
+            Some((last, held)) if *last == waits_for || is_full => {
+                *last = waits_for;
+                held.extend_from_slice(&bytes);
             }
-            return hold(&mut self.holding, key, &mut link.holds);
+            _ => link.held.push_back((waits_for, bytes)),
         }
+        if link.held.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MOST_HELD_BYTES {
+            let text = "the client sends on although the broker's disk cannot follow";
+            self.doomed.push((link.connection, Reason::QuotaExceeded, text));
+        }
+        hold(&mut self.holding, key, &mut link.holds);
+    }
+
+    /// Stages an answer, whatever waits.
+    fn answer_at_once(&mut self, key: u32, write: impl FnOnce(&Link, &mut BytesMut)) {
+        let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
+        self.tally.packets_sent += 1;
         let mut staged = std::mem::take(&mut link.staged);
         write(link, &mut staged);
         link.staged = staged;
         note(&mut self.noted, key, &mut link.noted);
         if link.backlog() > self.settings.outbound_bytes.saturating_mul(2) {
-            self.doomed.push((key, Reason::QuotaExceeded, "the client sends but does not read"));
+            let text = "the client sends but does not read";
+            self.doomed.push((link.connection, Reason::QuotaExceeded, text));
+        }
+    }
+
+    /// A client asks for a sign of life. It stands for nothing that is kept, and a client that got none would take the
+    /// broker for dead because its disk is slow; only the CONNACK goes before. [MQTT-3.2.0-1], [MQTT-3.12.4-1]
+    fn pong(&mut self, key: u32) {
+        let link = self.sessions.get(key).and_then(|session| session.link.as_ref());
+        match link.is_some_and(|link| link.greeted) {
+            true => self.answer_at_once(key, |link, out| link.encoder.pingresp(out)),
+            false => self.answer(key, None, |link, out| link.encoder.pingresp(out)),
         }
     }
 

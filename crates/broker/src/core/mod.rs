@@ -166,8 +166,8 @@ pub(crate) struct Core {
     noted: Vec<u32>,
     /// How full the fullest of those is that the packets at hand were delivered to.
     pressure: Pressure,
-    /// Sessions whose client has to go at the end of the round.
-    doomed: Vec<(u32, Reason, &'static str)>,
+    /// Connections that have to go at the end of the round.
+    doomed: Vec<(ConnectionId, Reason, &'static str)>,
     actions: Vec<Action>,
 }
 

@@ -80,6 +80,7 @@ impl Core {
             subscriptions: HashSet::new(),
             outgoing,
             incoming: kept.incoming.into_iter().collect(),
+            begun_by: Ticket::default(),
             covered_by: Ticket::default(),
             expiry: kept.expiry_seconds,
             ends_at: Some(ends_at),

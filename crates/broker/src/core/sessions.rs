@@ -38,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) outgoing: Outgoing,
     /// Packet identifiers of QoS 2 publishes that the client has begun and not released.
     pub(crate) incoming: HashSet<u16>,
+    /// The commit that covers its beginning.
+    pub(crate) begun_by: Ticket,
     /// The commit that covers the last change that an answer to its client stood for.
     pub(crate) covered_by: Ticket,
     /// Seconds that it outlives its connection.

@@ -4,6 +4,7 @@ mod aliases;
 mod announced;
 mod crashes;
 mod delivery;
+mod held;
 mod hostile;
 mod kept;
 mod properties;

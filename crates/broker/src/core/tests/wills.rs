@@ -104,3 +104,17 @@ fn a_shutdown_does_not_wait_for_the_delay_of_a_will() {
     watched.world.core.shut_down(watched.world.now);
     assert_eq!(watched.wills(), 1);
 }
+
+/// Who lost the right while connected had its will published all the same when the broker stopped.
+#[test]
+fn a_will_that_is_not_allowed_any_more_is_not_published_when_the_broker_stops() {
+    for allowed in [true, false] {
+        let mut watched = Watched::new();
+        watched.connect(Version::V5, 0, 0);
+        if !allowed {
+            watched.world.core.set_rights("ana", |_| crate::Rights::nothing());
+        }
+        watched.world.core.shut_down(watched.world.now);
+        assert_eq!(watched.wills(), usize::from(allowed));
+    }
+}

@@ -92,6 +92,14 @@ impl Model {
 
     fn hear_answer(&mut self, connection: ConnectionId, heard: &Heard, kept: u64) -> Check {
         let link = self.links.get_mut(&connection).ok_or("nobody has this connection")?;
+        if matches!(heard, Heard::Pong) {
+            // It stands for nothing, and may come before what waits for the store.
+            let pong = link.answers.iter().position(|(answer, _)| matches!(answer, Answer::Pong));
+            return pong
+                .and_then(|pong| link.answers.remove(pong))
+                .map(drop)
+                .ok_or("a PINGRESP that nobody asked for".to_owned());
+        }
         // Answers come in the order of what they answer. [MQTT-4.6.0-2], [MQTT-4.6.0-3], [MQTT-4.6.0-4]
         let (expected, depends) =
             link.answers.pop_front().ok_or_else(|| format!("{heard:?}, although nothing was asked"))?;
@@ -105,7 +113,6 @@ impl Model {
             }
             (Answer::SubAck(id, codes), Heard::SubAck(told, heard)) => id == told && codes == heard,
             (Answer::UnsubAck(id, codes), Heard::UnsubAck(told, heard)) => id == told && codes == heard,
-            (Answer::Pong, Heard::Pong) => true,
             _ => false,
         };
         if !fits {
