@@ -15,7 +15,7 @@ use super::file::{FileId, beside, connect, explain_commit};
 use super::state::State;
 use super::write::write;
 use super::{Shared, StoreOptions, Told};
-use crate::store::{StoreError, Ticket};
+use crate::store::{Change, StoreError, Ticket};
 
 /// Time from a commit that failed to the next try, at first; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -51,6 +51,9 @@ pub(super) struct Writer {
     file: Option<FileId>,
     /// The last round that is in `state`.
     taken: Ticket,
+    /// Somebody may be waiting for one of the rounds that were taken since the last commit, even where nothing of it is left
+    /// to be written.
+    is_awaited: bool,
     failing: bool,
     pause: Duration,
 }
@@ -85,6 +88,7 @@ impl Writer {
             connection: Some(connection),
             file,
             taken: Ticket::default(),
+            is_awaited: false,
             failing: false,
             pause: FIRST_PAUSE,
         }
@@ -110,8 +114,8 @@ impl Writer {
             } else if sweep.is_none() && !self.state.lazy.is_empty() {
                 sweep = Some(Box::pin(sleep(self.options.lazy_interval)));
             }
-            let waits =
-                patient && !closing && self.state.group.has_ends_only() && !self.state.group.is_empty();
+            let has_ends_only = self.state.group.has_ends_only() && !self.state.group.is_empty();
+            let waits = patient && !closing && !self.is_awaited && has_ends_only;
             if waits {
                 // The next commit of something else takes them along, or this timer ends their wait.
                 ends.get_or_insert_with(|| Box::pin(sleep(self.options.ends_within)));
@@ -147,6 +151,7 @@ impl Writer {
         };
         for round in rounds {
             self.taken = round.ticket;
+            self.is_awaited |= round.changes.iter().any(|change| !matches!(change, Change::Delivered(..)));
             self.state.apply(round.at, round.changes);
         }
         // What cancelled out takes no memory any more.
@@ -166,6 +171,7 @@ impl Writer {
             tracing::info!(file = %self.path.display(), "the broker's file can be written again");
         }
         let ticket = self.taken;
+        self.is_awaited = false;
         self.told.send_if_modified(|told| {
             let news = told.committed < ticket || told.failing.is_some();
             told.committed = ticket;

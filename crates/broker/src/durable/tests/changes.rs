@@ -288,3 +288,17 @@ async fn space_that_was_drained_is_given_back() {
     let left = std::fs::metadata(place.file()).unwrap().len();
     assert!((3_000_000..6_000_000).contains(&left), "{left} bytes are left, of which most are spare");
 }
+
+/// A message that was delivered before the writer saw it left nothing to write, and its publisher was told of it only when
+/// the ends of other deliveries had waited long enough.
+#[tokio::test]
+async fn a_publisher_does_not_wait_because_its_message_was_delivered_at_once() {
+    let place = Place::new();
+    let hour = Duration::from_secs(3_600);
+    let mut opening = place.open_with(StoreOptions { ends_within: hour, ..StoreOptions::default() }).await;
+    opening.commit(vec![opened("a"), queued("a", 1, &message("t", "x"))]).await;
+    opening.submit(vec![delivered("a", 1)]);
+    opening.submit(vec![queued("a", 2, &message("t", "x"))]);
+    opening.submit(vec![delivered("a", 2)]);
+    assert_eq!(opening.next(Ticket(1)).await, Progress::Committed(Ticket(4)));
+}
