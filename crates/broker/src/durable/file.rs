@@ -46,12 +46,48 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Which file it is, so that another one in its place, or none, is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileId(u64, u64);
+struct FileId(u64, u64);
 
 impl FileId {
     /// The file at `path`.
-    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
+    fn of(path: &Path) -> std::io::Result<Self> {
         std::fs::metadata(path).map(|file| Self(file.dev(), file.ino()))
+    }
+}
+
+/// The database and its log. What is written into a log that has lost its name is gone with the process, so that the log
+/// is watched as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    database: Option<FileId>,
+    /// Nothing as long as SQLite has not made it.
+    log: Option<FileId>,
+}
+
+impl Files {
+    /// Those at `path`.
+    pub(super) fn of(path: &Path) -> Self {
+        Self { database: FileId::of(path).ok(), log: FileId::of(&beside(path, "-wal")).ok() }
+    }
+
+    /// The database at `path`, whose log is not made yet.
+    pub(super) fn fresh(path: &Path) -> Self {
+        Self { log: None, ..Self::of(path) }
+    }
+
+    /// Whether they are still those at `path`.
+    pub(super) fn are_still_at(&self, path: &Path) -> bool {
+        let now = Self::of(path);
+        self.database.is_some()
+            && self.database == now.database
+            && (self.log.is_none() || self.log == now.log)
+    }
+
+    /// Looks for the log, which SQLite makes when it needs it first.
+    pub(super) fn find_log(&mut self, path: &Path) {
+        if self.log.is_none() {
+            self.log = Self::of(path).log;
+        }
     }
 }
 
@@ -69,8 +105,11 @@ pub(super) async fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<Opened, StoreOpenError> {
     salvage::finish(path).map_err(|source| StoreOpenError::File { path: path.to_owned(), source })?;
+    let orphan = move_orphaned_log(path, clock.now())
+        .map_err(|source| StoreOpenError::File { path: path.to_owned(), source })?;
     match open_and_read(path, options, clock).await {
         Ok(mut opened) => {
+            opened.loaded.snapshot.warnings.extend(orphan);
             if opened.loaded.passed_over > 0 {
                 let rows = opened.loaded.passed_over;
                 opened.loaded.snapshot.warnings.push(format!(
@@ -83,6 +122,22 @@ pub(super) async fn open(
         Err(OpenProblem::Damaged(detail)) => salvage::copy(path, &detail, options, clock).await,
         Err(OpenProblem::Other(error)) => Err(error),
     }
+}
+
+/// A log without its database: SQLite would delete it, and nobody would learn that something was kept. It is moved aside,
+/// and what is to be told of it is given back.
+fn move_orphaned_log(path: &Path, now: Timestamp) -> std::io::Result<Option<String>> {
+    let has_bytes = |path: &Path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    if has_bytes(path) || !has_bytes(&beside(path, "-wal")) {
+        return Ok(None);
+    }
+    let aside = move_aside(path, now)?;
+    Ok(Some(format!(
+        "The broker's file {} was gone or empty, and only its log was left: sessions and retained messages are lost. The log \
+         was moved to {}-wal. Find out who deletes files there, and delete it when nobody misses anything.",
+        path.display(),
+        aside.display()
+    )))
 }
 
 /// Why a file could not be opened.

@@ -18,11 +18,25 @@ use crate::store::{Change, Snapshot};
 /// The ending of the new file while it is made.
 const UNFINISHED: &str = ".salvaged";
 
-/// Takes up what a power cut interrupted between the two renames of [`copy`]. As long as the damaged file is in its place
-/// the new one may be incomplete, and is made again.
+/// The ending of the file that the writer makes of what is still open when its file was taken away.
+pub(super) const RESTORED: &str = ".restored";
+
+/// Takes up what a power cut interrupted between the two renames of [`copy`], or what the writer could not put into the
+/// place of a file that was taken away ([`RESTORED`]). As long as there is a file in its place the new one may be
+/// incomplete or old, and is made again.
 pub(super) fn finish(path: &Path) -> std::io::Result<()> {
-    let fresh = beside(path, UNFINISHED);
-    if fresh.exists() && !path.exists() { std::fs::rename(fresh, path) } else { Ok(()) }
+    for ending in [UNFINISHED, RESTORED] {
+        let fresh = beside(path, ending);
+        if fresh.exists() {
+            if path.exists() {
+                // One that cannot be deleted is written over when it is needed.
+                let _ = std::fs::remove_file(fresh);
+            } else {
+                std::fs::rename(fresh, path)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes a new file of what can be read of the damaged one at `path`, moves that aside, and opens the new one.

@@ -11,7 +11,8 @@ use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
-use super::file::{FileId, beside, connect, explain_commit};
+use super::file::{Files, beside, connect, explain_commit};
+use super::salvage::RESTORED;
 use super::state::State;
 use super::write::write;
 use super::{Shared, StoreOptions, Told};
@@ -46,9 +47,11 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     told: watch::Sender<Told>,
     state: State,
-    /// Nothing after a failure: the next try opens the file again.
+    /// After a failure the next try closes it and opens the file again. Until then it is kept, since it holds what was
+    /// in the file when somebody takes that away. Nothing when the file could not be opened again.
     connection: Option<SqliteConnection>,
-    file: Option<FileId>,
+    /// What the connection has open.
+    files: Files,
     /// The last round that is in `state`.
     taken: Ticket,
     /// Somebody may be waiting for one of the rounds that were taken since the last commit, even where nothing of it is left
@@ -78,7 +81,7 @@ impl Writer {
         connection: SqliteConnection,
         state: State,
     ) -> Self {
-        let file = FileId::of(&path).ok();
+        let files = Files::of(&path);
         Self {
             path,
             options,
@@ -86,7 +89,7 @@ impl Writer {
             told,
             state,
             connection: Some(connection),
-            file,
+            files,
             taken: Ticket::default(),
             is_awaited: false,
             failing: false,
@@ -163,7 +166,7 @@ impl Writer {
     async fn commit(&mut self) -> Result<bool, StoreError> {
         let wrote = !self.state.group.is_empty();
         if wrote && let Err(error) = self.write_group().await {
-            self.failed(&error).await;
+            self.failed(&error);
             return Err(error);
         }
         if std::mem::take(&mut self.failing) {
@@ -183,8 +186,16 @@ impl Writer {
 
     async fn write_group(&mut self) -> Result<(), StoreError> {
         let explain = |path: &Path, error| explain_commit(path, &error);
-        if FileId::of(&self.path).ok() != self.file {
+        if !self.files.are_still_at(&self.path) {
             self.put_back().await?;
+        } else if self.failing
+            && let Some(connection) = self.connection.take()
+        {
+            // SQLite may have rolled back by itself, of which the connection's count of transactions knows nothing; and a
+            // file that could be opened once may be another one when it is opened again.
+            let _ = connection.close().await;
+            // It takes its log with it.
+            self.files = Files::fresh(&self.path);
         }
         let connection = match &mut self.connection {
             Some(connection) => connection,
@@ -200,19 +211,15 @@ impl Writer {
             }
         };
         write(connection, &self.state).await.map_err(|error| explain(&self.path, error))?;
+        self.files.find_log(&self.path);
         self.state.committed();
         self.shared.queue().held = 0;
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn failed(&mut self, error: &StoreError) {
+    fn failed(&mut self, error: &StoreError) {
         self.state.failed();
-        // SQLite may have rolled back by itself, of which the connection's count of transactions knows nothing; and a file
-        // that could be opened once may be another one when it is opened again.
-        if let Some(connection) = self.connection.take() {
-            let _ = connection.close().await;
-        }
         self.failing = true;
         self.told.send_if_modified(|told| {
             let news = told.failing.is_none();
@@ -222,7 +229,9 @@ impl Writer {
         });
     }
 
-    /// Somebody has deleted or moved the file. What it held is still in the one that is open, unless that was lost as well.
+    /// Somebody has deleted, moved or replaced the file or its log. What they held is still in those that are open. They
+    /// stay open until there is a file with all of it in its place: where the disk is full, or something is in the way
+    /// that cannot be replaced, the next try needs them again.
     async fn put_back(&mut self) -> Result<(), StoreError> {
         let gone = |detail: String| {
             StoreError::Failed(format!(
@@ -233,25 +242,25 @@ impl Writer {
         let Some(connection) = &mut self.connection else {
             return Err(gone("it is not open any more; restart the gateway".to_owned()));
         };
-        let fresh = beside(&self.path, ".restored");
+        let fresh = beside(&self.path, RESTORED);
         let _ = std::fs::remove_file(&fresh);
         sqlx::query("VACUUM INTO ?1")
             .bind(fresh.to_string_lossy().into_owned())
             .execute(&mut *connection)
             .await
             .map_err(|error| gone(error.to_string()))?;
-        if let Some(connection) = self.connection.take() {
-            // It deletes the log that has its name, so that it comes before another file has that name.
-            let _ = connection.close().await;
-        }
+        // A log with its name would be taken for the new file's.
         for ending in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(beside(&self.path, ending));
         }
         install(&fresh, &self.path).map_err(|error| gone(error.to_string()))?;
-        self.connection = Some(
-            connect(&self.path, &self.options).await.map_err(|error| explain_commit(&self.path, &error))?,
-        );
-        self.file = FileId::of(&self.path).ok();
+        self.files = Files::fresh(&self.path);
+        if let Some(connection) = self.connection.take() {
+            // It deletes the log that has its name, so that it comes before another one has that name.
+            let _ = connection.close().await;
+        }
+        let connection = connect(&self.path, &self.options).await;
+        self.connection = Some(connection.map_err(|error| explain_commit(&self.path, &error))?);
         tracing::warn!(file = %self.path.display(), "the broker's file was deleted or replaced while it was in use; it was made again");
         Ok(())
     }

@@ -99,11 +99,12 @@ async fn a_file_that_another_program_holds_is_written_when_it_lets_go() {
 /// The file is made again from what is still open; what was acknowledged stays.
 #[tokio::test]
 async fn a_file_that_somebody_deletes_is_made_again_with_all_that_it_held() {
-    for all in [true, false] {
+    // The log alone as well: what is written into one that has lost its name is gone with the process.
+    for taken in [&["", "-wal", "-shm"][..], &[""], &["-wal"]] {
         let place = Place::new();
         let mut opening = place.open().await;
         opening.commit(vec![opened("a"), queued("a", 1, &message("t", "x"))]).await;
-        for ending in if all { &["", "-wal", "-shm"][..] } else { &[""] } {
+        for ending in taken {
             std::fs::remove_file(file::beside(&place.file(), ending)).unwrap();
         }
         opening.commit(vec![queued("a", 2, &message("t", "y"))]).await;
@@ -115,22 +116,86 @@ async fn a_file_that_somebody_deletes_is_made_again_with_all_that_it_held() {
     }
 }
 
-/// Root may write what is read-only; a directory in the place of the log stops root as well.
+/// A directory stands in its place, where no file can be put: the broker used to close what it had open at the first try,
+/// so that it could never write again, and what had been acknowledged was lost with the next restart.
 #[tokio::test]
-async fn a_file_that_cannot_be_opened_again_is_tried_until_it_can() {
+async fn a_file_that_was_replaced_by_a_directory_is_made_again_when_that_is_gone() {
+    let place = Place::new();
+    let mut opening = place.open().await;
+    opening.commit(vec![opened("a")]).await;
+    std::fs::remove_file(place.file()).unwrap();
+    std::fs::create_dir(place.file()).unwrap();
+    opening.submit(vec![opened("b")]);
+    let error = opening.fails().await;
+    assert!(error.to_string().contains("could not be made again"), "{error}");
+    std::fs::remove_dir(place.file()).unwrap();
+    assert_eq!(opening.next(Ticket(1)).await, Progress::Committed(Ticket(2)));
+    assert_eq!(place.power_cut().open().await.snapshot.sessions.len(), 2);
+    // Stopped before it is gone, the gateway has what was acknowledged at its next start.
+    std::fs::remove_file(place.file()).unwrap();
+    std::fs::create_dir(place.file()).unwrap();
+    opening.submit(vec![opened("c")]);
+    opening.fails().await;
+    opening.store.close().await.unwrap_err();
+    std::fs::remove_dir(place.file()).unwrap();
+    assert_eq!(place.open().await.snapshot.sessions.len(), 2);
+}
+
+/// Somebody makes room on a full disk, and takes the broker's file for something that can go.
+#[tokio::test]
+async fn a_file_that_is_deleted_while_it_cannot_be_written_is_made_again() {
     let place = Place::new();
     let mut opening = place.open().await;
     opening.commit(vec![opened("a")]).await;
     let holder = holder(&place).await;
     opening.submit(vec![opened("b")]);
     opening.fails().await;
-    // While it fails the file is closed; now it is not there for a while.
-    let elsewhere = place.directory.path().join("elsewhere.db");
-    std::fs::rename(place.file(), &elsewhere).unwrap();
+    for ending in ["", "-wal", "-shm"] {
+        std::fs::remove_file(file::beside(&place.file(), ending)).unwrap();
+    }
+    assert_eq!(opening.next(Ticket(1)).await, Progress::Committed(Ticket(2)));
     holder.close().await.unwrap();
+    opening.commit(vec![opened("c")]).await;
+    assert_eq!(place.power_cut().open().await.snapshot.sessions.len(), 3);
+}
+
+#[tokio::test]
+async fn a_log_whose_file_is_gone_is_kept_and_told() {
+    let place = Place::new();
+    let mut opening = place.open().await;
+    opening.commit(vec![opened("a")]).await;
+    let left = place.power_cut();
+    std::fs::remove_file(left.file()).unwrap();
+    let mut again = left.open().await;
+    assert!(again.snapshot.sessions.is_empty());
+    let [warning] = &again.snapshot.warnings[..] else { panic!("{:?}", again.snapshot.warnings) };
+    assert!(warning.contains("only its log was left"), "{warning}");
+    again.commit(vec![opened("b")]).await;
+    let names: Vec<_> =
+        std::fs::read_dir(left.directory.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(
+        names.iter().any(
+            |name| name.to_string_lossy().contains("damaged") && name.to_string_lossy().ends_with("-wal")
+        ),
+        "{names:?}"
+    );
+}
+
+/// Root may write what is read-only; a directory in the place of the log stops root as well.
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_again_is_tried_until_it_can() {
+    let place = Place::new();
+    let mut opening = place.open().await;
+    opening.commit(vec![opened("a")]).await;
+    let log = file::beside(&place.file(), "-wal");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    opening.submit(vec![opened("b")]);
+    let error = opening.fails().await;
+    assert!(error.to_string().contains("broker.db"), "{error}");
     let quiet = tokio::time::timeout(Duration::from_millis(400), opening.store.progress(Ticket(1))).await;
     assert!(quiet.is_err(), "{quiet:?}");
-    std::fs::rename(&elsewhere, place.file()).unwrap();
+    std::fs::remove_dir(&log).unwrap();
     assert_eq!(opening.next(Ticket(1)).await, Progress::Committed(Ticket(2)));
     opening.close().await;
     assert_eq!(place.open().await.snapshot.sessions.len(), 2);
