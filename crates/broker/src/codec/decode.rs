@@ -30,6 +30,12 @@ const CONNECT: u8 = 0x10;
 /// Shortest CONNECT of which the protocol name and level can be read.
 const CONNECT_HEAD_BYTES: usize = 9;
 
+/// Where the flags of a CONNECT stand behind its fixed header, after the protocol's name and level.
+const CONNECT_FLAGS_AT: usize = 7;
+
+/// The flag for a clean start.
+const CLEAN_START: u8 = 0b10;
+
 /// Why a first packet is no CONNECT that can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectError {
@@ -77,11 +83,12 @@ pub(crate) fn decode_connect(
             }
         }
         Version::V5 => {
+            let clean_start = show_clean_start(&mut packet);
             let decoded = v5::Codec::default().decode(&mut packet);
             let failed = |error| refused_connect(Version::V5, &error);
             match decoded.map_err(failed)? {
                 Some((v5::Packet::Connect(connect), _)) => {
-                    let mut connect = connect_v5(*connect)?;
+                    let mut connect = Connect { clean_start, ..connect_v5(*connect)? };
                     if let Some(will) = connect.will.as_mut().filter(|_| walked.zero_expiry_at.is_some()) {
                         will.properties.message_expiry_seconds = Some(0);
                     }
@@ -96,7 +103,7 @@ pub(crate) fn decode_connect(
 /// The version that a whole CONNECT packet asks for, and its level. [MQTT-3.1.2-1], [MQTT-3.1.2-2]
 fn version_of(packet: &[u8]) -> Result<(Version, u8), ConnectError> {
     let malformed = || ConnectError::silent(Reason::Malformed, "the CONNECT is too short");
-    let header = 1 + packet.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1;
+    let header = header_bytes(packet);
     let head = packet.get(header..).ok_or_else(malformed)?;
     if head.len() < CONNECT_HEAD_BYTES {
         return Err(malformed());
@@ -112,6 +119,22 @@ fn version_of(packet: &[u8]) -> Result<(Version, u8), ConnectError> {
         }),
         _ => Err(ConnectError::silent(Reason::UnsupportedVersion, "the protocol is not MQTT")),
     }
+}
+
+/// How long the fixed header is.
+fn header_bytes(packet: &[u8]) -> usize {
+    1 + packet.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1
+}
+
+/// The codec takes an empty client identifier without Clean Start for a mistake, which it is in 3.1.1 alone: clients that
+/// come back after a lost connection without an identifier of their own ask so. It is shown Clean Start; what the client
+/// asked for comes back.
+fn show_clean_start(packet: &mut [u8]) -> bool {
+    let place = header_bytes(packet) + CONNECT_FLAGS_AT;
+    let Some(flags) = packet.get_mut(place) else { return false };
+    let asked = *flags & CLEAN_START != 0;
+    *flags |= CLEAN_START;
+    asked
 }
 
 fn refused_connect(version: Version, error: &DecodeError) -> ConnectError {

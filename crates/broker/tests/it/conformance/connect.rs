@@ -263,10 +263,19 @@ async fn an_assigned_identifier_finds_its_session() {
     house.stop().await;
 }
 
+/// MQTT 5.0 knows no such rule, and paho-mqtt comes back so after a lost connection when its program has chosen no
+/// identifier: refused, it would never come back.
 #[tokio::test]
-async fn an_empty_identifier_needs_a_clean_session() {
+async fn an_empty_identifier_needs_a_clean_session_in_3_1_1_alone() {
     let house = House::start().await;
     assert_eq!(Hello::new(V3, "").lasting().refused(&house).await, [0x20, 2, 0, 2]);
+    let (client, connack) = Hello::new(V5, "").lasting().knock(&house).await;
+    assert_eq!((connack[2], connack[3]), (0, 0), "a new session: {connack:x?}");
+    let name = assigned(&connack).unwrap();
+    client.leave().await;
+    let (client, present) = Client::lasting(&house, V5, &name).await;
+    assert!(present, "it lasts as was asked");
+    client.leave().await;
     house.stop().await;
 }
 
