@@ -61,13 +61,14 @@ fn the_default_text_has_nothing_wrong_with_it_nor_have_its_examples() {
     assert!(config.warnings.is_empty(), "{}", config.warnings);
     assert_eq!(config.devices.len(), 1);
     // A remark that is a line of TOML is an example; remarks for people stay what they are.
-    let is_example = |line: &str| line.contains(" = ") || line.starts_with("[[");
+    let is_example = |line: &str| line.contains(" = ") || line.starts_with('[');
     let examples: Vec<&str> = default_text()
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| is_example(rest)).unwrap_or(line))
         .collect();
     let config = loaded(&examples.join("\n"));
     assert_eq!(config.devices.len(), 3);
+    assert!(config.rights.get("sensors").is_some());
     assert_eq!(config.gateway.time_zone.as_deref(), Some("Europe/Madrid"));
     assert_eq!(config.gateway.location, Some(Location { latitude: 40.4, longitude: -3.7 }));
 }
