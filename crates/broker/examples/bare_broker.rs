@@ -70,8 +70,12 @@ fn complain(text: &str) {
 fn serve(address: &str, login: OneUser, file: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let settings =
-            Settings { max_connections: MOST_CLIENTS, max_sessions: MOST_CLIENTS, ..Settings::default() };
+        let settings = Settings {
+            max_connections: MOST_CLIENTS,
+            max_sessions: MOST_CLIENTS,
+            sessions_per_user: MOST_CLIENTS,
+            ..Settings::default()
+        };
         let clock = Arc::new(SystemClock::new());
         let store: Box<dyn Store> = match file {
             Some(file) => Box::new(SqliteStore::open(file, StoreOptions::default(), clock.clone()).await?),

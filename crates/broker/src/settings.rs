@@ -65,8 +65,12 @@ pub struct Settings {
     /// Bytes of changes that are on their way to the disk. While there are more, the broker reads nothing from its
     /// clients: a memory card that is slower than they are slows them down.
     pub uncommitted_bytes: usize,
-    /// Sessions that are kept, connected or not.
+    /// Sessions that are kept, connected or not. At the limit no session begins that lasts; clients whose session ends
+    /// with their connection are bounded by [`Settings::max_connections`] and still come in.
     pub max_sessions: usize,
+    /// Sessions of one user, connected or not, beyond which none begins that lasts: a script that chooses another client
+    /// identifier at each start must not use up [`Settings::max_sessions`], and with it everybody else's for a month.
+    pub sessions_per_user: usize,
     /// Longest that a session is kept after its client has gone. Sessions of MQTT 3.1.1 clients that ask not to be
     /// cleaned have no end of their own and get this one.
     pub max_session_expiry: Duration,
@@ -134,6 +138,7 @@ impl Default for Settings {
             outbound_bytes: 4 * 1_024 * 1_024,
             uncommitted_bytes: 8 * 1_024 * 1_024,
             max_sessions: 4_096,
+            sessions_per_user: 1_024,
             max_session_expiry: Duration::from_secs(60 * 60 * 24 * 30),
             subscriptions_per_session: 1_024,
             maximum_qos: Qos::ExactlyOnce,

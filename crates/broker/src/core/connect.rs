@@ -159,10 +159,31 @@ impl Core {
                 ));
             }
         }
-        if self.sessions.find(&connect.client_id).is_none()
-            && self.sessions.len() >= self.settings.max_sessions
-        {
+        self.check_room_for_session(connect, identity)
+    }
+
+    /// Whether there is room for the session that the client asks for. One that ends with its connection always has: else
+    /// a user who leaves many sessions behind would lock out everybody, for as long as they last.
+    fn check_room_for_session(
+        &self,
+        connect: &Connect,
+        identity: &Identity,
+    ) -> Result<(), (Reason, &'static str)> {
+        if self.granted_expiry(connect.session_expiry) == 0 {
+            return Ok(());
+        }
+        let before = self.sessions.find(&connect.client_id).and_then(|key| self.sessions.get(key));
+        let before = before.filter(|session| session.lasts());
+        if before.is_none() && self.sessions.len() >= self.settings.max_sessions {
             return Err((Reason::QuotaExceeded, "the broker keeps as many sessions as it may"));
+        }
+        if before.is_none_or(|session| session.user != identity.user)
+            && self.sessions.of_user(&identity.user) >= self.settings.sessions_per_user
+        {
+            return Err((
+                Reason::QuotaExceeded,
+                "the broker keeps as many sessions of this user as it may: see to clients that choose another identifier each time",
+            ));
         }
         Ok(())
     }

@@ -195,12 +195,19 @@ pub(crate) struct Sessions {
     slots: Vec<Option<Box<Session>>>,
     free: Vec<u32>,
     by_client: HashMap<Arc<str>, u32>,
+    /// How many each user has.
+    by_user: HashMap<Arc<str>, usize>,
     by_connection: HashMap<ConnectionId, u32>,
 }
 
 impl Sessions {
     pub(crate) fn len(&self) -> usize {
         self.by_client.len()
+    }
+
+    /// How many a user has.
+    pub(crate) fn of_user(&self, user: &str) -> usize {
+        self.by_user.get(user).copied().unwrap_or(0)
     }
 
     /// How many of them are connected.
@@ -247,6 +254,7 @@ impl Sessions {
             (self.slots.len() - 1) as u32
         });
         self.by_client.insert(Arc::clone(&session.client_id), key);
+        *self.by_user.entry(Arc::clone(&session.user)).or_default() += 1;
         if let Some(slot) = self.slots.get_mut(key as usize) {
             *slot = Some(Box::new(session));
         }
@@ -256,6 +264,10 @@ impl Sessions {
     pub(crate) fn remove(&mut self, key: u32) -> Option<Box<Session>> {
         let session = self.slots.get_mut(key as usize)?.take()?;
         self.by_client.remove(&session.client_id);
+        match self.by_user.get_mut(&session.user) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.by_user.remove(&session.user)),
+        }
         if let Some(link) = &session.link {
             self.by_connection.remove(&link.connection);
         }

@@ -281,6 +281,8 @@ fn explain_open(path: &Path, source: sqlx::Error) -> OpenProblem {
     match primary_code(&source) {
         // SQLITE_CORRUPT and SQLITE_NOTADB.
         Some(11 | 26) => OpenProblem::Damaged(source.to_string()),
+        // SQLITE_BUSY and SQLITE_LOCKED.
+        Some(5 | 6) => OpenProblem::Other(StoreOpenError::Held { path: path.to_owned(), source }),
         _ => OpenProblem::Other(StoreOpenError::Open { path: path.to_owned(), source }),
     }
 }

@@ -82,6 +82,16 @@ pub enum StoreOpenError {
         /// What SQLite says.
         source: sqlx::Error,
     },
+    /// Another program has locked it.
+    #[error(
+        "{} is held by another program: {source}. Close it, such as a `sqlite3` in which a transaction is open, and start again", path.display()
+    )]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
     /// The file has a schema that this release does not know.
     #[error(
         "{} was written by another release of Gatehouse ({detail}). Install the newest release, or move the file aside: its sessions and retained messages are lost then", path.display()

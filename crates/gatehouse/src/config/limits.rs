@@ -41,7 +41,7 @@ fn limits(section: &mut Section<'_>, settings: &mut Settings, findings: &mut Fin
     for (key, limits, setting) in &mut sizes {
         set(*setting, section.bytes_within(key, *limits, findings));
     }
-    let mut counts: [(&'static str, (u64, u64), &mut usize); 8] = [
+    let mut counts: [(&'static str, (u64, u64), &mut usize); 9] = [
         // A connection takes a file descriptor; far beyond this the machine has none left.
         ("max_connections", (1, 100_000), &mut settings.max_connections),
         ("max_newcomers", (1, 100_000), &mut settings.max_newcomers),
@@ -49,6 +49,7 @@ fn limits(section: &mut Section<'_>, settings: &mut Settings, findings: &mut Fin
         // Each login may take tens of megabytes while it is checked.
         ("concurrent_logins", (1, 16), &mut settings.concurrent_logins),
         ("max_sessions", (1, 1_000_000), &mut settings.max_sessions),
+        ("sessions_per_user", (1, 1_000_000), &mut settings.sessions_per_user),
         ("queued_messages", (1, 32_768), &mut settings.queued_messages),
         ("subscriptions_per_session", (1, 65_536), &mut settings.subscriptions_per_session),
         ("retained_messages", (1, 10_000_000), &mut settings.retained_messages),

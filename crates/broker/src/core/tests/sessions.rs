@@ -129,13 +129,51 @@ fn a_client_without_an_identifier_is_given_one() {
 fn limits_of_sessions_and_identifiers_are_told() {
     let mut world = World::with_settings(|settings| settings.max_sessions = 1);
     world.client(Version::V5, "first");
-    let second = world.connect(hello(Version::V5, "second"));
+    let second = world.connect(lasting(Version::V5, "second"));
     assert_eq!(world.sent(second), [Sent::ConnAck(0x97, false)]);
-    let second = world.connect(hello(Version::V3, "second"));
+    let second = world.connect(lasting(Version::V3, "second"));
     assert_eq!(world.sent(second), [Sent::ConnAck(3, false)]);
     let long = world.connect(hello(Version::V3, &"x".repeat(257)));
     assert_eq!(world.sent(long), [Sent::ConnAck(2, false)]);
     world.client(Version::V5, "first");
+}
+
+fn lasting(version: Version, client_id: &str) -> Connect {
+    Connect { clean_start: false, session_expiry: 3_600, ..hello(version, client_id) }
+}
+
+/// 4,096 sessions left behind by one script, which chose another identifier each time, kept every client out for a month,
+/// those that ask for no session as well.
+#[test]
+fn one_user_with_many_sessions_locks_out_nobody_else() {
+    let mut world = World::with_settings(|settings| {
+        settings.max_sessions = 4;
+        settings.sessions_per_user = 2;
+    });
+    let mut tell = |user: &str, connect: Connect| {
+        let connection = world.connect_as(connect, user, Rights::everything());
+        let answers = world.sent(connection);
+        (connection, answers)
+    };
+    for client_id in ["a", "b"] {
+        assert_eq!(tell("bob", lasting(Version::V5, client_id)).1, [Sent::ConnAck(0, false)]);
+    }
+    let refused = [Sent::ConnAck(0x97, false)];
+    assert_eq!(tell("bob", lasting(Version::V5, "c")).1, refused);
+    assert_eq!(tell("bob", lasting(Version::V5, "b")).1, [Sent::ConnAck(0, true)], "his own goes on");
+    assert_eq!(tell("bob", hello(Version::V5, "c")).1, [Sent::ConnAck(0, false)], "one that does not last");
+    assert_eq!(tell("bob", lasting(Version::V5, "c")).1, refused, "nor by way of one that does not last");
+    assert_eq!(tell("ana", lasting(Version::V5, "d")).1, [Sent::ConnAck(0, false)]);
+    assert_eq!(tell("eva", lasting(Version::V5, "e")).1, refused, "all together");
+    assert_eq!(tell("eva", hello(Version::V5, "e")).1, [Sent::ConnAck(0, false)]);
+    // What ends makes room.
+    let (ended, answers) = tell("bob", hello(Version::V5, "a"));
+    assert_eq!(answers, [Sent::ConnAck(0, false)]);
+    world.cut(ended);
+    let connection = world.connect_as(hello(Version::V5, "c"), "bob", Rights::everything());
+    world.cut(connection);
+    let again = world.connect_as(lasting(Version::V5, "c"), "bob", Rights::everything());
+    assert_eq!(world.sent(again), [Sent::ConnAck(0, false)]);
 }
 
 #[test]

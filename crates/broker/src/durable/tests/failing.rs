@@ -159,6 +159,18 @@ async fn a_file_that_is_deleted_while_it_cannot_be_written_is_made_again() {
     assert_eq!(place.power_cut().open().await.snapshot.sessions.len(), 3);
 }
 
+/// It used to be told to look for space on the disk.
+#[tokio::test]
+async fn a_file_that_is_held_at_the_start_is_told_as_such() {
+    let place = Place::new();
+    place.open().await.close().await;
+    let holder = holder(&place).await;
+    let error = SqliteStore::open(&place.file(), prompt(), place.clock.clone()).await.unwrap_err();
+    assert!(matches!(error, StoreOpenError::Held { .. }), "{error}");
+    holder.close().await.unwrap();
+    place.open().await.close().await;
+}
+
 #[tokio::test]
 async fn a_log_whose_file_is_gone_is_kept_and_told() {
     let place = Place::new();
