@@ -70,7 +70,7 @@ impl Core {
             silence,
             silence_due: now + silence.unwrap_or_default(),
             last_heard: now,
-            window: usize::from(connect.receive_maximum.min(self.settings.in_flight_messages).max(1)),
+            window: self.window().min(usize::from(connect.receive_maximum)).max(1),
             aliases: OutgoingAliases::new(
                 connect.topic_alias_maximum.min(self.settings.outgoing_topic_aliases),
             ),

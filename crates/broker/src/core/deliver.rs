@@ -215,18 +215,20 @@ impl Core {
     fn deliver_later(&mut self, now: Moment, key: u32, target: &Target, message: &Message) {
         let limit = self.queue_limit(true) / 2;
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let delivery = Delivery {
-            number: session.outgoing.number(),
-            message: Arc::new(compact(message)),
-            qos: Qos::AtMostOnce,
-            retain: target.retain_as_published && message.retain,
-            identifiers: target.identifiers.clone(),
-            received: now,
-            share: None,
-            waits_for: None,
+        let most = self.settings.queued_messages / 2;
+        let taken = session.outgoing.takes(message_bytes(message), most, limit) && {
+            let delivery = Delivery {
+                number: session.outgoing.number(),
+                message: Arc::new(compact(message)),
+                qos: Qos::AtMostOnce,
+                retain: target.retain_as_published && message.retain,
+                identifiers: target.identifiers.clone(),
+                received: now,
+                share: None,
+                waits_for: None,
+            };
+            session.outgoing.enqueue(delivery, most, limit) == Queueing::Queued
         };
-        let taken =
-            session.outgoing.enqueue(delivery, self.settings.queued_messages / 2, limit) == Queueing::Queued;
         if message.retain
             && let Some(link) = session.link.as_mut()
         {
@@ -250,9 +252,6 @@ impl Core {
         let (crowded, limit) = (self.is_crowded(), self.outbound_limit());
         let (away, connected) = (self.queue_limit(false), self.queue_limit(true));
         let Some(session) = self.sessions.get_mut(key) else { return };
-        delivery.number = session.outgoing.number();
-        let kept = (session.lasts() && self.journal.keeps())
-            .then(|| (Arc::clone(&session.client_id), delivery.kept()));
         let (topic, is_state) = (delivery.message.topic.clone(), delivery.message.retain);
         let bytes = delivery.message.payload.len();
         if session.lasts() && delivery.qos == Qos::ExactlyOnce {
@@ -272,19 +271,31 @@ impl Core {
             link.congested |= !sends_now;
             note(&mut self.noted, key, &mut link.noted);
         }
+        let Settings { queued_messages, queued_bytes, .. } = self.settings;
+        let over_share = crowded && session.outgoing.held_bytes() > Settings::LEAST_SHARE;
+        let limit = if session.link.is_some() && !over_share { connected } else { away };
+        if !sends_now {
+            let pressure = session.outgoing.pressure(queued_messages, queued_bytes);
+            if pressure > self.pressure && session.link.as_mut().is_some_and(|link| link.reads(now)) {
+                self.pressure = pressure;
+            }
+            if !session.outgoing.takes(message_bytes(&delivery.message), queued_messages, limit) {
+                // It takes no number: those of a full queue would come round, and be looked for, for nothing.
+                if is_state && let Some(link) = session.link.as_mut() {
+                    link.replay.note(&topic, false);
+                }
+                return self.count_dropped(key);
+            }
+        }
+        delivery.number = session.outgoing.number();
+        let kept = (session.lasts() && self.journal.keeps())
+            .then(|| (Arc::clone(&session.client_id), delivery.kept()));
         let taken = if sends_now {
             let before = session.staged_bytes();
             let sent = send_first(now, session, delivery, share.then_some(&mut self.templates)).is_ok();
             self.staged += session.staged_bytes() - before;
             sent
         } else {
-            let Settings { queued_messages, queued_bytes, .. } = self.settings;
-            let over_share = crowded && session.outgoing.held_bytes() > Settings::LEAST_SHARE;
-            let limit = if session.link.is_some() && !over_share { connected } else { away };
-            let pressure = session.outgoing.pressure(queued_messages, queued_bytes);
-            if pressure > self.pressure && session.link.as_mut().is_some_and(|link| link.reads(now)) {
-                self.pressure = pressure;
-            }
             session.outgoing.enqueue(delivery, queued_messages, limit) == Queueing::Queued
         };
         if is_state && let Some(link) = session.link.as_mut() {

@@ -43,6 +43,7 @@ use self::groups::Groups;
 use self::journal::Journal;
 use self::loads::Loads;
 use self::locals::Locals;
+use self::outgoing::MOST_IN_FLIGHT;
 use self::retained::RetainedTree;
 use self::route::Routes;
 use self::sessions::Sessions;
@@ -228,6 +229,11 @@ impl Core {
             true => self.settings.outbound_bytes.min(Settings::LEAST_SHARE),
             false => self.settings.outbound_bytes,
         }
+    }
+
+    /// How many deliveries may be on their way to a client that takes any number.
+    fn window(&self) -> usize {
+        usize::from(self.settings.in_flight_messages).min(MOST_IN_FLIGHT)
     }
 
     /// What may wait in the queue of one session now.

@@ -18,6 +18,13 @@ const PACKET_IDS: u64 = 65_535;
 /// Most deliveries in a queue whatever the settings say, so that there is always a free packet identifier.
 const MOST_QUEUED: usize = 32_768;
 
+/// Most deliveries on their way whatever the settings and the client say, for the same reason: with a full queue one
+/// identifier is left for what comes next.
+pub(super) const MOST_IN_FLIGHT: usize = PACKET_IDS as usize - 1 - MOST_QUEUED;
+
+/// Rounds of identifiers for which each is looked up by its number; for more it is quicker to look at every delivery.
+const FEW_ROUNDS: u64 = 16;
+
 /// One message for one session.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
@@ -328,13 +335,18 @@ impl Outgoing {
     /// Whether the packet identifier of this number belongs to a delivery that is not finished. Only one that was made
     /// a whole round of identifiers ago can have it.
     fn is_used(&self, number: u64) -> bool {
-        let all = || self.in_flight.iter().map(|one| &one.delivery).chain(&self.queue);
-        match all().next() {
-            Some(oldest) if number - oldest.number >= PACKET_IDS => {
-                all().any(|one| one.packet_id() == packet_id(number))
-            }
-            _ => false,
+        let mut all = self.in_flight.iter().map(|one| &one.delivery).chain(&self.queue);
+        let Some(oldest) = all.next() else { return false };
+        let rounds = (number - oldest.number) / PACKET_IDS;
+        if rounds > FEW_ROUNDS {
+            return oldest.packet_id() == packet_id(number)
+                || all.any(|one| one.packet_id() == packet_id(number));
         }
+        // Both are in the order of their numbers.
+        (1..=rounds).map(|round| number - round * PACKET_IDS).any(|number| {
+            self.in_flight.binary_search_by_key(&number, |one| one.delivery.number).is_ok()
+                || self.queue.binary_search_by_key(&number, |one| one.number).is_ok()
+        })
     }
 
     /// Where the delivery with this packet identifier stands.

@@ -53,8 +53,7 @@ impl Core {
     fn restore_session(&mut self, now: Moment, kept: KeptSession, rights: Rights) {
         let origin = Origin::Client { client_id: Arc::clone(&kept.client_id), user: Arc::clone(&kept.user) };
         let mut outgoing = Outgoing::new(self.meter.clone());
-        let window = usize::from(self.settings.in_flight_messages);
-        let expired = outgoing.restore(kept.deliveries, kept.sent_before, window, now);
+        let expired = outgoing.restore(kept.deliveries, kept.sent_before, self.window(), now);
         let away = kept.away.unwrap_or_default();
         let left = Duration::from_secs(u64::from(kept.expiry_seconds)).saturating_sub(away);
         let ends_at = now + left;

@@ -418,3 +418,45 @@ fn what_is_staged_in_one_round_counts_before_it_is_written() {
     // Four fit into the share of each client; the other two are dropped for all.
     assert_eq!(world.core.tally().messages_dropped, 40);
 }
+
+/// With the largest window that can be set, a client that acknowledged nothing had every packet identifier in use, and the
+/// broker looked for a free one for ever.
+#[test]
+fn there_is_a_packet_identifier_left_however_much_a_client_leaves_unacknowledged() {
+    let mut world = World::with_settings(|settings| {
+        settings.in_flight_messages = u16::MAX;
+        settings.queued_messages = usize::MAX;
+        settings.queued_bytes = usize::MAX;
+        settings.total_waiting_bytes = usize::MAX;
+    });
+    let client = world.client(Version::V3, "c");
+    world.subscribe(client, "t", Qos::AtLeastOnce);
+    for _ in 0..=u16::MAX {
+        world.publish_local("t", "", Qos::AtLeastOnce, false);
+    }
+    let first = world.got(client).first().map(|got| got.id);
+    world.send(client, Packet::PubAck(first.unwrap()));
+    assert_eq!(world.got(client).len(), 1, "what waited is sent");
+}
+
+/// Each message that a full queue had no room for took a packet identifier. They came round, and finding one that was free
+/// meant a look at the whole queue for every message.
+#[test]
+fn what_is_dropped_takes_no_packet_identifier() {
+    let mut world = World::with_settings(|settings| {
+        (settings.in_flight_messages, settings.queued_messages) = (1, 2);
+    });
+    let client = world.client(Version::V5, "c");
+    world.subscribe(client, "t", Qos::AtLeastOnce);
+    for _ in 0..5 {
+        world.publish_local("t", "1", Qos::AtLeastOnce, false);
+        world.publish_local("t", "0", Qos::AtMostOnce, false);
+    }
+    for id in 1..=3 {
+        let ids: Vec<u16> = world.got(client).iter().map(|got| got.id).filter(|id| *id > 0).collect();
+        assert_eq!(ids, [id]);
+        world.send(client, Packet::PubAck(id));
+    }
+    world.publish_local("t", "1", Qos::AtLeastOnce, false);
+    assert_eq!(world.got(client)[0].id, 4);
+}
