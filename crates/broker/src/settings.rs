@@ -43,7 +43,8 @@ pub struct Settings {
     /// Topic aliases that the broker sets for an MQTT 5 client that takes them; the client may take fewer. Each holds
     /// on to a topic of at most 256 bytes.
     pub outgoing_topic_aliases: u16,
-    /// QoS 1 and 2 messages on their way to one client that it has not acknowledged. MQTT 5 clients may ask for less.
+    /// QoS 1 and 2 messages on their way to one client that it has not acknowledged. MQTT 5 clients may ask for less. More
+    /// than 32,766 count as that many: those that wait need packet identifiers as well.
     pub in_flight_messages: u16,
     /// QoS 1 and 2 messages that wait for one session.
     pub queued_messages: usize,

@@ -58,7 +58,7 @@ fn limits(section: &mut Section<'_>, settings: &mut Settings, findings: &mut Fin
         set(*setting, section.whole_within(key, *limits, findings));
     }
     let mut fields: [(&'static str, (u64, u64), &mut u16); 4] = [
-        ("in_flight_messages", (1, 65_535), &mut settings.in_flight_messages),
+        ("in_flight_messages", (1, 32_766), &mut settings.in_flight_messages),
         ("receive_maximum", (1, 65_535), &mut settings.receive_maximum),
         ("topic_alias_maximum", (0, 65_535), &mut settings.topic_alias_maximum),
         ("outgoing_topic_aliases", (0, 1_024), &mut settings.outgoing_topic_aliases),
