@@ -119,7 +119,7 @@ impl Broker {
             counters,
             inbound,
             requests,
-            state: HubState::new(Arc::clone(&door.revocations)),
+            state: HubState::new(Arc::clone(&door.revocations), door.spares.clone()),
         };
         let reception = Arc::new(Reception::new(Arc::new(door)));
         let _abandons_when_dropped = reception.abandon.clone().drop_guard();

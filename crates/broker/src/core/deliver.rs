@@ -452,8 +452,22 @@ fn count_sent(tally: &mut Tally, payload_bytes: usize) {
     tally.messages_sent += 1;
 }
 
-/// Encodes a PUBLISH for one client, by way of a template when the message goes to many.
+/// Stages a PUBLISH for one client.
 fn write_publish(
+    link: &mut Link,
+    publish: &OutgoingPublish<'_>,
+    templates: Option<&mut Templates>,
+) -> Result<(), TooLarge> {
+    let written = encode_publish(link, publish, templates);
+    if link.staged.is_empty() {
+        // The edge does not come for a buffer with nothing in it, and it may be a large one.
+        link.staged = BytesMut::new();
+    }
+    written
+}
+
+/// Encodes a PUBLISH, by way of a template when the message goes to many.
+fn encode_publish(
     link: &mut Link,
     publish: &OutgoingPublish<'_>,
     templates: Option<&mut Templates>,
@@ -465,26 +479,26 @@ fn write_publish(
     match link.aliases.propose(publish.topic) {
         TopicAlias::None => {}
         alias @ TopicAlias::Use(_) => {
-            let written = publish.encode_aliased(version, alias, limit, &mut link.staged);
+            let written = publish.encode_aliased(version, alias, limit, link.stage());
             return written.map(|_| ()).ok_or(TooLarge);
         }
         alias @ TopicAlias::Set(number) => {
             // It takes three bytes more this time, which may be more than the client takes.
-            if publish.encode_aliased(version, alias, limit, &mut link.staged).is_some() {
+            if publish.encode_aliased(version, alias, limit, link.stage()).is_some() {
                 link.aliases.set(number, publish.topic);
                 return Ok(());
             }
         }
     }
     let Some(templates) = templates.filter(|_| publish.identifiers.is_empty()) else {
-        return publish.encode(version, limit, &mut link.staged).map(|_| ()).ok_or(TooLarge);
+        return publish.encode(version, limit, link.stage()).map(|_| ()).ok_or(TooLarge);
     };
     let template = templates.get(publish, version).ok_or(TooLarge)?;
     if template.end - template.start > limit {
         return Err(TooLarge);
     }
     let start = link.staged.len();
-    link.staged.extend_from_slice(&templates.bytes[template.start..template.end]);
+    link.stage().extend_from_slice(&templates.bytes[template.start..template.end]);
     if publish.qos != Qos::AtMostOnce {
         set_packet_id(&mut link.staged, start, template.id_at, publish.packet_id);
     }

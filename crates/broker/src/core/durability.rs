@@ -24,7 +24,7 @@ impl Core {
             link.holds = false;
             while let Some((_, bytes)) = link.held.pop_front_if(|(waits_for, _)| *waits_for <= ticket) {
                 link.greeted = true;
-                link.staged.extend_from_slice(&bytes);
+                link.stage().extend_from_slice(&bytes);
                 note(&mut self.noted, key, &mut link.noted);
             }
             if !link.held.is_empty() {

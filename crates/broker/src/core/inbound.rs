@@ -105,7 +105,7 @@ impl Core {
     fn answer_at_once(&mut self, key: u32, write: impl FnOnce(&Link, &mut BytesMut)) {
         let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
         self.tally.packets_sent += 1;
-        let mut staged = std::mem::take(&mut link.staged);
+        let mut staged = std::mem::take(link.stage());
         write(link, &mut staged);
         link.staged = staged;
         note(&mut self.noted, key, &mut link.noted);

@@ -25,6 +25,11 @@ pub(crate) trait Gauge: Send + Sync {
 
     /// Bytes that have ever been written: while it grows, the client reads.
     fn written(&self) -> u64;
+
+    /// An empty buffer for bytes that are staged.
+    fn spare(&self) -> BytesMut {
+        BytesMut::new()
+    }
 }
 
 /// The state that a client has at the broker, connected or not.
@@ -105,6 +110,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Where bytes for the client are staged.
+    pub(crate) fn stage(&mut self) -> &mut BytesMut {
+        if self.staged.capacity() == 0 {
+            self.staged = self.gauge.spare();
+        }
+        &mut self.staged
+    }
+
     /// Bytes that the client has not taken yet.
     pub(crate) fn backlog(&self) -> usize {
         self.staged.len() + self.gauge.unwritten()

@@ -1,7 +1,7 @@
 //! One connection: its handshake, then bytes in and bytes out until either side ends it.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Cursor};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub(crate) async fn serve<R, W>(
     let mut decoder =
         Decoder::new(version, door.settings.max_packet_bytes, door.settings.topic_alias_maximum);
     input.most = MOST_READ;
-    let mut output = BytesMut::new();
+    let mut output = Cursor::default();
     let mut side = Side { door: &door, connection, decoder: &mut decoder, outbox: &outbox };
     let end = side.exchange(&mut input, &mut writer, &mut output).await;
     let error = match end {
@@ -150,6 +150,7 @@ where
                 // Below the share that every client has, so that one that waits for it is never told before it may go on.
                 (door.settings.outbound_bytes / 2).min(Settings::LEAST_SHARE / 2),
                 door.meter.clone(),
+                door.spares.clone(),
                 peer,
             ));
             let arrival = Inbound::Arrived {
@@ -226,7 +227,12 @@ impl Side<'_> {
     /// Reads and writes until the connection ends. The hub never waits for this task; this task waits for the hub, one
     /// batch of packets after the other, and reads no more meanwhile: that is how a flood is slowed down, to what the
     /// core can do and to what those can take whom it is meant for.
-    async fn exchange<R, W>(&mut self, input: &mut Input<R>, writer: &mut W, output: &mut BytesMut) -> End
+    async fn exchange<R, W>(
+        &mut self,
+        input: &mut Input<R>,
+        writer: &mut W,
+        output: &mut Cursor<BytesMut>,
+    ) -> End
     where
         R: AsyncRead + Unpin + Send,
         W: AsyncWrite + Unpin + Send,
@@ -250,7 +256,7 @@ impl Side<'_> {
                     "clients have sent as much of unfinished packets as the broker holds",
                 ));
             }
-            if output.is_empty() {
+            if !output.has_remaining() {
                 self.outbox.take(output);
             }
             if self.outbox.has_drained()
@@ -273,7 +279,7 @@ impl Side<'_> {
                         batch = self.decode(&mut input.bytes);
                     }
                 }
-                wrote = write_on(writer, output), if !output.is_empty() || !is_flushed => {
+                wrote = write_on(writer, output.chunk()), if output.has_remaining() || !is_flushed => {
                     // In a box of its own, so that it takes no room in the task of a client that is there.
                     let Ok(wrote) = wrote else { return Box::pin(self.hear_out(input, batch)).await };
                     if wrote.count > 0 {
@@ -376,16 +382,16 @@ struct Batch {
 async fn say_farewell<W: AsyncWrite + Unpin + Send>(
     outbox: &Outbox,
     writer: &mut W,
-    mut output: BytesMut,
+    mut output: Cursor<BytesMut>,
 ) -> io::Result<()> {
     loop {
-        writer.write_all(&output).await?;
+        writer.write_all(output.chunk()).await?;
         let is_last = outbox.is_closed();
         outbox.take(&mut output);
-        if is_last && output.is_empty() {
+        if is_last && !output.has_remaining() {
             return writer.shutdown().await;
         }
-        if output.is_empty() {
+        if !output.has_remaining() {
             writer.flush().await?;
             outbox.changed().await;
         }

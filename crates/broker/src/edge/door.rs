@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::spares::Spares;
 use super::{Inbound, Revocations};
 use crate::codec::{Connect, Reason};
 use crate::meter::Meter;
@@ -26,6 +27,8 @@ pub(crate) struct Door {
     pub(crate) revocations: Arc<Revocations>,
     /// Bytes that wait for all clients.
     pub(crate) meter: Meter,
+    /// Buffers for the next round.
+    pub(crate) spares: Spares,
     /// Bytes of packets that have arrived in part.
     pub(crate) incoming: Meter,
 }
@@ -50,6 +53,7 @@ impl Door {
             logins,
             revocations,
             meter,
+            spares: Spares::default(),
             incoming: Meter::default(),
         }
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::outbox::Outbox;
 use super::outlet::Outlet;
 use super::revocations::{Revocations, RevokedUsers};
+use super::spares::Spares;
 use crate::codec::{Connect, Encoder, Packet, Reason, WireError};
 use crate::core::{Action, ConnectionId, Core, LocalGauge, Traffic};
 use crate::local::{LocalRequest, Subscription};
@@ -95,6 +96,9 @@ pub(crate) struct HubState {
     /// Whoever asked for something that is done when the round is.
     done: Vec<oneshot::Sender<Result<(), Box<Refusal>>>>,
     revoked: RevokedUsers,
+    spares: Spares,
+    /// When the spare buffers are looked at.
+    tidy_at: Option<Moment>,
     /// Connections whose next batch is taken later, because those whom they publish to cannot follow.
     paused: BinaryHeap<Reverse<(Moment, ConnectionId)>>,
     actions: Vec<Action>,
@@ -103,9 +107,10 @@ pub(crate) struct HubState {
 }
 
 impl HubState {
-    /// A hub that has done nothing yet; `revocations` is how logins learn of revoked users.
-    pub(crate) fn new(revocations: Arc<Revocations>) -> Self {
-        Self { revoked: RevokedUsers::new(revocations), ..Self::default() }
+    /// A hub that has done nothing yet; `revocations` is how logins learn of revoked users, and `spares` are those of the
+    /// connections.
+    pub(crate) fn new(revocations: Arc<Revocations>, spares: Spares) -> Self {
+        Self { spares, revoked: RevokedUsers::new(revocations), ..Self::default() }
     }
 }
 
@@ -211,7 +216,7 @@ impl Hub {
     fn next_deadline(&self) -> Option<Moment> {
         let pause = self.state.paused.peek().map(|Reverse((until, _))| *until);
         let calm = self.state.locals.values().filter_map(Outlet::calms_at).min();
-        self.core.next_deadline().into_iter().chain(pause).chain(calm).min()
+        self.core.next_deadline().into_iter().chain(pause).chain(calm).chain(self.state.tidy_at).min()
     }
 
     fn serve_local(&mut self, now: Moment, request: LocalRequest) {
@@ -318,6 +323,7 @@ impl Hub {
             }
         }
         self.state.actions = actions;
+        self.state.tidy_at = self.state.spares.tidy(now);
         for notice in self.state.locals.values_mut().filter_map(|outlet| outlet.calmed(now)) {
             notice.log();
         }

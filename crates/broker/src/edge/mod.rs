@@ -8,6 +8,7 @@ mod newcomers;
 mod outbox;
 mod outlet;
 mod revocations;
+mod spares;
 mod tls;
 
 pub(crate) use door::Door;

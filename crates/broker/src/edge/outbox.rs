@@ -1,5 +1,7 @@
 //! Bytes on their way from the hub to one connection.
 
+use std::collections::VecDeque;
+use std::io::Cursor;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +9,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use tokio::sync::Notify;
 
+use super::spares::Spares;
 use crate::core::Gauge;
 use crate::meter::{Meter, Metered};
+
+/// What is put in goes to the end of a piece up to this size, so that few bytes make no piece of their own. To let a
+/// piece grow further would copy what is in it again and again.
+const PIECE: usize = 16 * 1_024;
 
 /// The hub puts bytes in and never waits; the connection takes them out. What may be in it is bounded by the core,
 /// which asks the gauge before it stages more.
@@ -17,6 +24,7 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     /// Bytes put in and not written to the socket yet.
     unwritten: Metered,
+    spares: Spares,
     /// Below this the hub is told that the client reads again.
     low_water: usize,
     /// Where the connection comes from.
@@ -30,15 +38,17 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    pending: BytesMut,
+    /// Pieces, none of them empty.
+    pending: VecDeque<BytesMut>,
     closed: bool,
 }
 
 impl Outbox {
-    pub(crate) fn new(low_water: usize, meter: Meter, peer: SocketAddr) -> Self {
+    pub(crate) fn new(low_water: usize, meter: Meter, spares: Spares, peer: SocketAddr) -> Self {
         let outbox = Self {
             state: Mutex::default(),
             unwritten: Metered::new(meter),
+            spares,
             low_water,
             peer,
             written: AtomicU64::new(0),
@@ -84,16 +94,26 @@ impl Outbox {
         let mut state = self.state();
         state.closed |= closes;
         self.unwritten.add(bytes.len());
-        if state.pending.is_empty() {
-            state.pending = bytes;
-        } else {
-            state.pending.extend_from_slice(&bytes);
+        match state.pending.back_mut() {
+            Some(last) if last.len() + bytes.len() <= PIECE.max(last.capacity()) => {
+                last.extend_from_slice(&bytes);
+                self.spares.give(bytes);
+            }
+            _ if bytes.is_empty() => {}
+            _ => state.pending.push_back(self.spares.fit(bytes)),
         }
     }
 
-    /// Takes everything out.
-    pub(crate) fn take(&self, bytes: &mut BytesMut) {
-        *bytes = std::mem::take(&mut self.state().pending);
+    /// Takes the next piece out, in exchange for one that has been written. Nothing is taken when nothing is there.
+    pub(crate) fn take(&self, output: &mut Cursor<BytesMut>) {
+        let mut state = self.state();
+        let taken = Cursor::new(state.pending.pop_front().unwrap_or_default());
+        if state.pending.is_empty() {
+            // An idle client holds nothing.
+            state.pending = VecDeque::new();
+        }
+        drop(state);
+        self.spares.give(std::mem::replace(output, taken).into_inner());
     }
 
     /// Whether the last bytes have been put in.
@@ -127,5 +147,51 @@ impl Gauge for Outbox {
 
     fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    fn spare(&self) -> BytesMut {
+        self.spares.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(length: usize) -> BytesMut {
+        BytesMut::from(&*vec![7; length])
+    }
+
+    /// Takes pieces until nothing is left.
+    fn pieces(outbox: &Outbox) -> Vec<usize> {
+        let mut output = Cursor::default();
+        std::iter::from_fn(|| {
+            outbox.take(&mut output);
+            let length = output.get_ref().len();
+            outbox.wrote(length);
+            (length > 0).then_some(length)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn few_bytes_share_a_piece_and_many_are_not_copied_again() {
+        let meter = Meter::default();
+        let peer = ([127, 0, 0, 1], 1).into();
+        let outbox = Outbox::new(0, meter.clone(), Spares::default(), peer);
+        assert!(pieces(&outbox).is_empty());
+        for length in [4, 0, 100, PIECE - 104, 1, PIECE, 2, 3 * PIECE] {
+            outbox.push(bytes(length), false);
+        }
+        assert_eq!((outbox.unwritten(), meter.bytes()), (5 * PIECE + 3, 5 * PIECE + 3));
+        assert_eq!(pieces(&outbox), [PIECE, 1, PIECE, 2, 3 * PIECE]);
+        assert_eq!((outbox.unwritten(), meter.bytes()), (0, 0));
+        assert_eq!(outbox.written(), 5 * PIECE as u64 + 3);
+        assert_eq!(outbox.state().pending.capacity(), 0, "an idle client holds nothing");
+        outbox.push(BytesMut::new(), false);
+        assert!(pieces(&outbox).is_empty());
+        outbox.close(bytes(3));
+        assert!(outbox.is_closed());
+        assert_eq!(pieces(&outbox), [3]);
     }
 }
