@@ -339,9 +339,19 @@ impl Core {
                 return;
             }
             if let Some(repeat) = session.outgoing.next_repeat(link.window) {
-                send_again(now, link, repeat);
-                self.tally.packets_sent += 1;
+                let packet_id = repeat.delivery.packet_id();
                 note(&mut self.noted, key, &mut link.noted);
+                if send_again(now, link, repeat).is_ok() {
+                    self.tally.packets_sent += 1;
+                    continue;
+                }
+                // The client takes smaller packets than last time: the message counts as sent, and leaves its place in
+                // the window. [MQTT-3.1.2-25]
+                self.tally.messages_dropped += 1;
+                let client_id = &session.client_id;
+                if let Some(number) = session.outgoing.finish(packet_id).filter(|_| session.expiry > 0) {
+                    self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
+                }
             } else if let Some(delivery) = session.outgoing.next_waiting(link.window, self.committed) {
                 note(&mut self.noted, key, &mut link.noted);
                 let (number, bytes) = (delivery.number, delivery.message.payload.len());
@@ -532,13 +542,14 @@ fn send_first(
 }
 
 /// Sends a delivery again on a new connection: PUBLISH with DUP [MQTT-3.3.1-1], or PUBREL when the client has it.
-fn send_again(now: Moment, link: &mut Link, repeat: &InFlight) {
+fn send_again(now: Moment, link: &mut Link, repeat: &InFlight) -> Result<(), TooLarge> {
     let packet_id = repeat.delivery.packet_id();
     if repeat.stage == Stage::Released {
         let ack = Ack { kind: AckKind::Release, packet_id, reason: Reason::Success, text: None };
         // That it was received may be what the answers wait for.
         let Link { encoder, held, staged, .. } = link;
-        return encoder.ack(ack, held.back_mut().map_or(staged, |(_, bytes)| bytes));
+        encoder.ack(ack, held.back_mut().map_or(staged, |(_, bytes)| bytes));
+        return Ok(());
     }
     let delivery = &repeat.delivery;
     let publish = OutgoingPublish {
@@ -553,8 +564,5 @@ fn send_again(now: Moment, link: &mut Link, repeat: &InFlight) {
         expiry: delivery.expiry_left(now).unwrap_or(Some(0)),
         identifiers: delivery.identifiers.as_deref().unwrap_or_default(),
     };
-    if write_publish(link, &publish, None).is_err() {
-        // The client takes smaller packets than last time; it will never see this one.
-        tracing::debug!(topic = %delivery.message.topic, "a repeated message is too large for its client now");
-    }
+    write_publish(link, &publish, None)
 }

@@ -460,3 +460,26 @@ fn what_is_dropped_takes_no_packet_identifier() {
     world.publish_local("t", "1", Qos::AtLeastOnce, false);
     assert_eq!(world.got(client)[0].id, 4);
 }
+
+/// A message was on its way when its client left, and the client came back taking smaller packets: the message took its
+/// place in the window for as long as the connection lasted, and with a window of one nothing came any more.
+#[test]
+fn a_repeat_that_is_too_large_now_counts_as_sent() {
+    let mut world = World::new();
+    let hello = |max_packet_bytes| Connect {
+        clean_start: false,
+        session_expiry: 60,
+        receive_maximum: 1,
+        max_packet_bytes,
+        ..hello(Version::V5, "c")
+    };
+    let client = world.connect(hello(None));
+    assert_eq!(world.sent(client).len(), 1);
+    world.subscribe(client, "t", Qos::AtLeastOnce);
+    world.publish_local("t", &"x".repeat(200), Qos::AtLeastOnce, false);
+    world.publish_local("t", "small", Qos::AtLeastOnce, false);
+    world.cut(client);
+    let client = world.connect(hello(Some(128)));
+    assert_eq!(world.sent(client).len(), 2, "[MQTT-3.1.2-25]: the CONNACK, and the message that fits");
+    assert_eq!(world.core.tally().messages_dropped, 1);
+}
