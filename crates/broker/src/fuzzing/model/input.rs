@@ -59,14 +59,8 @@ impl Model {
         // [MQTT-3.1.3-9]
         (session.ends_at, session.will) = (None, None);
         for delivery in &mut session.deliveries {
-            delivery.optional |= hello.small_packets && delivery.taken.message.is_big();
-        }
-        if hello.small_packets {
             // [MQTT-3.1.2-25]: what is too large for the client counts as sent.
-            session.deliveries.retain(|delivery| {
-                !(delivery.taken.message.is_big()
-                    && matches!(delivery.state, State::Sent { released: None, .. }))
-            });
+            delivery.optional |= hello.small_packets && delivery.taken.message.is_big();
         }
         self.links.insert(
             connection,

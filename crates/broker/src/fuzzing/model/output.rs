@@ -1,8 +1,10 @@
 //! What the broker sends, held against what it owes.
 
+use std::collections::BTreeMap;
+
 use gatehouse_model::Moment;
 
-use super::{Answer, Delivery, Link, Model, Replay, SMALL_PACKET, State, Taken};
+use super::{Answer, Delivery, Link, Model, Replay, SMALL_PACKET, Session, State, Taken};
 use crate::codec::AckKind;
 use crate::core::ConnectionId;
 use crate::fuzzing::heard::{Got, Heard};
@@ -43,6 +45,20 @@ impl Delivery {
             && self.retain[usize::from(got.retain)]
             && identifiers_fit
             && self.taken.is_carried_by(got, five, now)
+    }
+}
+
+impl Delivery {
+    /// Whether a later message of the same publisher and topic was sent already.
+    fn is_before(&self, last: &BTreeMap<(u8, usize), u64>) -> bool {
+        let message = &self.taken.message;
+        last.get(&(message.publisher, message.topic)).is_some_and(|last| *last > self.taken.sequence)
+    }
+}
+
+impl Session {
+    fn is_past(&self, delivery: &Delivery) -> bool {
+        delivery.is_before(&self.last)
     }
 }
 
@@ -153,8 +169,14 @@ impl Model {
             if got.duplicate {
                 return Err("[MQTT-3.3.1-2]: DUP with QoS 0".to_owned());
             }
-            let place =
-                first(&link.at_most_once, |one| one.optional, |one| one.is_carried_by(got, five, now));
+            let session = self.sessions.get(&link.client).filter(|_| !link.session_ended);
+            let place = link
+                .at_most_once
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| one.is_carried_by(got, five, now))
+                .min_by_key(|(_, one)| (session.is_some_and(|session| session.is_past(one)), one.optional))
+                .map(|(place, _)| place);
             if let Some(place) = place {
                 let delivery = link.at_most_once.remove(place);
                 link.notes_state(&delivery.taken);
@@ -172,6 +194,9 @@ impl Model {
             && link.replays.iter().any(|replay| !replay.optional && replay.is_carried_by(got, five, now));
         let mut deliveries = std::mem::take(&mut link.leftover);
         let session = self.sessions.get_mut(&link.client).filter(|_| !link.session_ended);
+        // Of two that look the same (a message may be published again) it is the one that is in its place.
+        let last = session.as_ref().map(|session| session.last.clone()).unwrap_or_default();
+        let is_past = |delivery: &Delivery| !delivery.is_replay && delivery.is_before(&last);
         let of_session = session.map(|session| &mut session.deliveries);
         let all = || of_session.iter().flat_map(|all| all.iter()).chain(&deliveries);
         // [MQTT-2.2.1-4]
@@ -185,7 +210,9 @@ impl Model {
         let all = of_session.into_iter().flatten().chain(&mut deliveries);
         let found = all
             .filter(fits)
-            .min_by_key(|delivery| (delivery.taken.has_expired(now) == Some(true), delivery.optional))
+            .min_by_key(|delivery| {
+                (delivery.taken.has_expired(now) == Some(true), is_past(delivery), delivery.optional)
+            })
             .map(|delivery| {
                 delivery.state = State::Sent { id: got.id, on: Some(connection), released: None };
                 (delivery.taken.clone(), delivery.is_replay)
