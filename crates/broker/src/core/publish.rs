@@ -134,12 +134,13 @@ impl Core {
         }
     }
 
-    /// A client clears a topic. What it cleared must not come back, so that this is never lazy.
+    /// A client clears a topic. What it cleared must not come back, so that this is never lazy. It is recorded even when
+    /// nothing is retained here: what has expired may have been lazy, with a former message below it on the disk.
     pub(super) fn forget_retained(&mut self, topic: &TopicName) {
         if let Some(former) = self.retained.remove(topic) {
             self.cancel_expiry(&former);
-            self.journal.record(|| Change::RetainedCleared { topic: topic.clone(), lazily: false });
         }
+        self.journal.record(|| Change::RetainedCleared { topic: topic.clone(), lazily: false });
     }
 
     fn cancel_expiry(&mut self, former: &Retained) {

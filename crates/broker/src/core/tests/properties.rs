@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use gatehouse_model::{Properties, Qos};
 
-use super::world::{Got, Sent, World, plain, publish};
+use super::world::{Got, Sent, World, name, plain, publish};
 use crate::codec::{Options, Packet, Publish, RetainHandling, Version};
+use crate::store::Change;
 
 #[test]
 fn a_new_subscription_gets_what_is_retained() {
@@ -58,6 +59,28 @@ fn retained_messages_expire() {
     world.pass(Duration::from_secs(7));
     assert_eq!(world.core.sizes()[2], 0);
     assert_eq!(world.core.next_deadline(), None);
+}
+
+/// A message was retained for good, then one of QoS 0 that expired. Nothing was retained then, so that clearing the topic
+/// was acknowledged and not recorded, and after a sudden end the first message was back: it was still below the lazy one
+/// on the disk.
+#[test]
+fn clearing_a_topic_is_kept_even_when_nothing_is_retained() {
+    let mut world = World::durable();
+    let client = world.client(Version::V5, "c");
+    world.publish_local("t", "for good", Qos::AtLeastOnce, true);
+    let properties = Properties { message_expiry_seconds: Some(1), ..Properties::default() };
+    let lazy = Publish { retain: true, properties, ..publish("t", "lazy", Qos::AtMostOnce, 0) };
+    world.send(client, Packet::Publish(lazy));
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    let clear = Publish { retain: true, ..publish("t", "", Qos::AtLeastOnce, 1) };
+    world.send(client, Packet::Publish(clear));
+    assert_eq!(world.sent(client), []);
+    let cleared = Change::RetainedCleared { topic: name("t"), lazily: false };
+    assert_eq!(world.changes.last(), Some(&cleared));
+    world.commit();
+    assert_eq!(world.sent(client), [Sent::Ack("PUBACK", 1, 0x10)]);
 }
 
 #[test]
