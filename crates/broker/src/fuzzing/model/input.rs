@@ -381,9 +381,8 @@ impl Model {
         let cell: &mut Cell = self.retained.entry(topic).or_default();
         if taken.message.payload.is_empty() {
             // [MQTT-3.3.1-6]
-            let had = cell.now.is_some();
             *cell = Cell::default();
-            return had;
+            return true;
         }
         cell.now = Some(taken.clone());
         if taken.message.qos > 0 {
