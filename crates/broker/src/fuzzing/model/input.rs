@@ -350,7 +350,7 @@ impl Model {
             };
             let mut link = session.link.and_then(|connection| self.links.get_mut(&connection));
             let waiting = session.deliveries.iter().filter(|one| one.state == State::Waiting).count()
-                + link.as_ref().map_or(0, |link| link.at_most_once.len());
+                + link.as_ref().map_or(0, |link| link.at_most_once.len() + link.replays.len());
             let room = if delivery.qos == 0 { self.house.queue / 2 } else { self.house.queue };
             delivery.optional = waiting >= room
                 || link.as_ref().is_some_and(|link| link.small && message.is_big())
