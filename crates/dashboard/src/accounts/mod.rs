@@ -170,6 +170,9 @@ pub enum AccountsError {
     /// A hash could not be made or read.
     #[error("the password could not be hashed or checked: {0}")]
     Hash(String),
+    /// There is no room on the disk: nobody can log in to the page, or be added.
+    #[error("The gateway's disk is full. Make room on it, and try again.")]
+    DiskFull,
     /// The database failed. Its words are in the message and therefore not the source of this error as well: whoever
     /// prints the chain would print them twice.
     #[error("the accounts cannot be read or written: {0}")]
@@ -178,7 +181,10 @@ pub enum AccountsError {
 
 impl From<sqlx::Error> for AccountsError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
+        // SQLITE_FULL, <https://www.sqlite.org/rescode.html>.
+        let is_full =
+            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13");
+        if is_full { Self::DiskFull } else { Self::Database(error) }
     }
 }
 

@@ -97,6 +97,7 @@ impl From<AccountsError> for ApiError {
             AccountsError::UnknownClient { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_client", text),
             AccountsError::TooManyClients => Self::new(StatusCode::CONFLICT, "too_many_clients", text),
             AccountsError::Busy => Self::busy("busy", text, Duration::from_secs(5)),
+            AccountsError::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", text),
             AccountsError::File { .. }
             | AccountsError::TooNew { .. }
             | AccountsError::Damaged(_)
@@ -132,5 +133,25 @@ impl From<HistoryProblem> for ApiError {
                 )
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+
+    use super::*;
+
+    /// On a full disk whoever wanted to log in read that something had failed inside the gateway.
+    #[tokio::test]
+    async fn a_full_disk_is_told_to_who_logs_in() {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 1").execute(&mut database).await.unwrap();
+        let full = sqlx::query("CREATE TABLE a (b)").execute(&mut database).await.unwrap_err();
+        let told = ApiError::from(AccountsError::from(full));
+        assert_eq!((told.status, told.code), (StatusCode::INSUFFICIENT_STORAGE, "disk_full"));
+        assert!(told.message.contains("Make room"), "{}", told.message);
+        let other = ApiError::from(AccountsError::from(sqlx::Error::RowNotFound));
+        assert_eq!(other.status, StatusCode::INTERNAL_SERVER_ERROR);
     }
 }
