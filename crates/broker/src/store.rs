@@ -201,6 +201,8 @@ pub enum Progress {
     /// A commit failed. The store keeps what it was given and tries again by itself; it tells this once, and next that
     /// something was committed.
     Failing(StoreError),
+    /// Whoever writes has died, and nothing will ever be kept again: the broker has to end and be started anew.
+    Gone(StoreError),
 }
 
 /// Keeps what has to outlive the process.

@@ -465,6 +465,9 @@ impl Core {
     pub(super) fn check_silence(&mut self, now: Moment, key: u32) {
         let Some(link) = self.sessions.get_mut(key).and_then(|session| session.link.as_mut()) else { return };
         let Some(silence) = link.silence else { return };
+        if !self.listens {
+            link.last_heard = now;
+        }
         let due = link.last_heard + silence;
         if due <= now {
             self.close(

@@ -341,13 +341,15 @@ impl Core {
             if let Some(repeat) = session.outgoing.next_repeat(link.window) {
                 let packet_id = repeat.delivery.packet_id();
                 note(&mut self.noted, key, &mut link.noted);
-                if send_again(now, link, repeat).is_ok() {
+                let allowed = repeat.stage == Stage::Released
+                    || session.rights.may_receive(&repeat.delivery.message.topic);
+                if allowed && send_again(now, link, repeat).is_ok() {
                     self.tally.packets_sent += 1;
                     continue;
                 }
-                // The client takes smaller packets than last time: the message counts as sent, and leaves its place in
-                // the window. [MQTT-3.1.2-25]
-                self.tally.messages_dropped += 1;
+                // The client takes smaller packets than last time, and the message counts as sent [MQTT-3.1.2-25]; or its
+                // right has gone. It leaves its place in the window.
+                self.tally.messages_dropped += u64::from(allowed);
                 let client_id = &session.client_id;
                 if let Some(number) = session.outgoing.finish(packet_id).filter(|_| session.expiry > 0) {
                     self.journal.record_aside(|| Change::Delivered(Arc::clone(client_id), number));
@@ -398,7 +400,8 @@ impl Core {
             return true;
         };
         let qos = entry.options.qos.min(retained.message.qos);
-        if qos != Qos::AtMostOnce && !session.outgoing.has_room(link.window) {
+        // Those that wait for a commit are let through as many as fit, so that one commit serves all of them.
+        if qos != Qos::AtMostOnce && !session.outgoing.has_place(link.window) {
             return false;
         }
         let Some(known) = current.found.pop_front() else { return false };

@@ -20,6 +20,10 @@ pub(super) const MOST_HELD_COMMITS: usize = 64;
 /// their way at once (65,535). Who sends on without them while the disk fails would fill the memory.
 pub(super) const MOST_HELD_BYTES: usize = 2 * 4 * 65_536;
 
+/// QoS 2 publishes that a client of 3.1.1, which knows no Receive Maximum, may have begun and not released. Each takes
+/// some bytes here and a row on the disk, and no client that means well comes near.
+const MOST_UNRELEASED: usize = 8_192;
+
 impl Core {
     /// Takes packets of one connection, in order, until they end or the connection does. It gives the pressure at those
     /// whom they were delivered to.
@@ -149,6 +153,9 @@ impl Core {
         {
             // [MQTT-3.3.4-7]
             return self.reject(now, key, Reason::ReceiveMaximumExceeded, "too many unreleased messages");
+        }
+        if qos == Qos::ExactlyOnce && session.incoming.len() >= MOST_UNRELEASED {
+            return self.reject(now, key, Reason::QuotaExceeded, "too many unreleased messages");
         }
         self.tally.messages_received += 1;
         self.tally.payload_bytes_received += publish.payload.len() as u64;

@@ -154,6 +154,8 @@ pub(crate) struct Core {
     holding: Vec<u32>,
     /// Why the store cannot commit now.
     trouble: Option<StoreError>,
+    /// Clients are listened to. While the disk cannot follow they are not.
+    listens: bool,
     /// What the store found wrong when it was opened.
     notice: Option<String>,
     tally: Tally,
@@ -199,6 +201,7 @@ impl Core {
             committed: Ticket::default(),
             holding: Vec::new(),
             trouble: None,
+            listens: true,
             notice: None,
             tally: Tally::default(),
             traffic: Traffic::default(),
@@ -216,6 +219,11 @@ impl Core {
             core.timers.set(now, Timer::Figures);
         }
         core
+    }
+
+    /// Whether what clients send is taken in from now on. Who is not listened to is not silent.
+    pub(crate) fn listen(&mut self, listens: bool) {
+        self.listens = listens;
     }
 
     /// Counts the bytes that wait for all clients; the edge adds those that are not written yet.

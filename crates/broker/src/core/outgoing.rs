@@ -160,6 +160,11 @@ impl Outgoing {
         self.held.bytes()
     }
 
+    /// Whether one more may be put behind those that are on their way and those that wait for a commit.
+    pub(crate) fn has_place(&self, window: usize) -> bool {
+        self.in_flight.len() + self.queue.len() < window
+    }
+
     /// Whether one more could be sent at once: nothing waits before it, and the window has room.
     pub(crate) fn has_room(&self, window: usize) -> bool {
         self.queue.is_empty() && self.sent == self.in_flight.len() && self.sent < window

@@ -314,11 +314,7 @@ impl Store for SqliteStore {
                 }
             }
             if self.told.changed().await.is_err() {
-                if self.told_failures != u64::MAX {
-                    self.told_failures = u64::MAX;
-                    return Progress::Failing(StoreError::Failed("its writer has died".to_owned()));
-                }
-                std::future::pending::<()>().await;
+                return Progress::Gone(StoreError::Failed("its writer has died".to_owned()));
             }
         }
     }

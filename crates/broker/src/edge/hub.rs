@@ -33,6 +33,11 @@ const BATCHES_PER_ROUND: usize = 32;
 /// Requests of in-process clients that are taken into one round.
 const REQUESTS_PER_ROUND: usize = 256;
 
+/// How many times [`Settings::uncommitted_bytes`] may wait while the store fails. What waits then is bounded by the limits
+/// on queues and retained messages, since what was delivered meanwhile cancels out; this is for a disk that hangs instead
+/// of failing, where nothing does.
+const WHILE_FAILING: usize = 12;
+
 /// How far away a deadline may be for the timer; longer ones are looked at again then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
@@ -134,8 +139,12 @@ impl Hub {
             }
             let waits_for_store = self.state.committed < self.state.submitted;
             // Clients are as fast as the disk, unless it fails: then nothing that needs it is taken from them anyway.
-            let disk_follows = self.core.store_trouble().is_some()
-                || self.store.uncommitted_bytes() <= self.settings.uncommitted_bytes;
+            let most_uncommitted = match self.core.store_trouble() {
+                None => self.settings.uncommitted_bytes,
+                Some(_) => self.settings.uncommitted_bytes.saturating_mul(WHILE_FAILING),
+            };
+            let disk_follows = self.store.uncommitted_bytes() <= most_uncommitted;
+            self.core.listen(disk_follows);
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 _ = self.inbound.recv_many(&mut batches, BATCHES_PER_ROUND), if disk_follows => {
@@ -151,7 +160,7 @@ impl Hub {
                     }
                 }
                 progress = self.store.progress(self.state.committed), if waits_for_store => {
-                    self.store_progressed(progress);
+                    self.store_progressed(progress)?;
                 }
                 () = timer.as_mut(), if deadline.is_some() => {}
             }
@@ -346,11 +355,13 @@ impl Hub {
         }
     }
 
-    fn store_progressed(&mut self, progress: Progress) {
+    fn store_progressed(&mut self, progress: Progress) -> Result<(), StoreError> {
         match progress {
             Progress::Committed(ticket) => self.commit(ticket),
             Progress::Failing(error) => self.store_fails(error),
+            Progress::Gone(error) => return Err(error),
         }
+        Ok(())
     }
 
     /// Nothing can be kept now. What clients wait for goes on waiting; the gateway's own parts do not, since the house

@@ -242,3 +242,65 @@ fn qos_0_does_not_overtake_what_waits_before_it() {
     world.send(subscriber, Packet::PubAck(2));
     assert_eq!(world.payloads(subscriber), ["4"]);
 }
+
+/// A client that is connected and was not read from, because the disk could not follow, was closed for its silence.
+#[test]
+fn who_is_not_listened_to_is_not_silent() {
+    let mut world = World::new();
+    let client = world.connect(Connect { keep_alive: 10, ..hello(Version::V5, "client") });
+    world.sent(client);
+    world.core.listen(false);
+    world.pass(Duration::from_secs(60));
+    assert!(world.is_open(client));
+    world.core.listen(true);
+    world.pass(Duration::from_secs(16));
+    assert!(!world.is_open(client), "from then on its keep-alive counts");
+}
+
+/// Each retained message of QoS 2 waited for a commit of its own: a thousand topics were a thousand flushes.
+#[test]
+fn retained_messages_for_one_subscription_share_a_commit() {
+    let mut world = World::durable();
+    let publisher = world.client(Version::V5, "publisher");
+    for number in 1..=50 {
+        let retained = publish(&format!("r/{number:02}"), "x", Qos::ExactlyOnce, number);
+        world.send(publisher, Packet::Publish(Publish { retain: true, ..retained }));
+        world.send(publisher, Packet::PubRel(number));
+    }
+    world.commit();
+    let (subscriber, _) = world.lasting(Version::V5, "subscriber");
+    world.sent(subscriber);
+    world.subscribe_later(subscriber, "r/#", Qos::ExactlyOnce);
+    world.commit();
+    assert_eq!(world.sent(subscriber).len(), 51, "the SUBACK and all messages");
+}
+
+/// What had been sent once was sent again after a sudden end, although its client's rights had been taken meanwhile.
+#[test]
+fn what_may_not_be_received_any_more_is_not_repeated() {
+    let mut world = World::new();
+    let (subscriber, _) = world.lasting(Version::V5, "subscriber");
+    world.sent(subscriber);
+    world.subscribe(subscriber, "t", Qos::AtLeastOnce);
+    let publisher = world.client(Version::V5, "publisher");
+    world.publish(publisher, "t", "secret", Qos::AtLeastOnce, 1);
+    assert_eq!(world.payloads(subscriber), ["secret"]);
+    world.cut(subscriber);
+    world.core.set_rights("ana", |_| crate::Rights::nothing());
+    let connect = Connect { clean_start: false, session_expiry: 60, ..hello(Version::V5, "subscriber") };
+    let subscriber = world.connect_as(connect, "ana", crate::Rights::nothing());
+    assert_eq!(world.sent(subscriber), [Sent::ConnAck(0, true)]);
+}
+
+/// A client of 3.1.1 could have 65,535 begun publishes in each of its sessions.
+#[test]
+fn unreleased_publishes_are_bounded_for_3_1_1_as_well() {
+    let mut world = World::new();
+    let client = world.client(Version::V3, "client");
+    for id in 1..=8_192 {
+        world.publish(client, "t", "x", Qos::ExactlyOnce, id);
+    }
+    assert!(world.is_open(client));
+    world.publish(client, "t", "x", Qos::ExactlyOnce, 8_193);
+    assert!(!world.is_open(client));
+}

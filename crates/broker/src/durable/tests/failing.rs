@@ -11,7 +11,7 @@ impl Opening {
     async fn fails(&mut self) -> StoreError {
         let committed = Ticket(self.ticket.0 - 1);
         match self.next(committed).await {
-            Progress::Failing(error) => error,
+            Progress::Failing(error) | Progress::Gone(error) => error,
             Progress::Committed(ticket) => panic!("{ticket:?} is committed"),
         }
     }

@@ -90,7 +90,8 @@ impl Opening {
     /// Waits until everything that was submitted is committed.
     async fn settle(&mut self) {
         if self.ticket > Ticket(0)
-            && let Progress::Failing(error) = self.next(Ticket(self.ticket.0 - 1)).await
+            && let Progress::Failing(error) | Progress::Gone(error) =
+                self.next(Ticket(self.ticket.0 - 1)).await
         {
             panic!("{error}");
         }
