@@ -247,7 +247,8 @@ impl Core {
             outgoing: Outgoing::new(self.meter.clone()),
             incoming: HashSet::new(),
             begun_by: Ticket::default(),
-            covered_by: Ticket::default(),
+            // A session that is told of before the end of the former is kept would give place to that one again.
+            covered_by: self.ended.remove(&connect.client_id).unwrap_or_default(),
             expiry: 0,
             ends_at: None,
             left: None,
@@ -287,7 +288,7 @@ impl Core {
             }
         } else if was_kept {
             let client_id = &session.client_id;
-            self.journal.record(|| Change::SessionEnded(Arc::clone(client_id)));
+            self.journal.record_for(&mut session.covered_by, || Change::SessionEnded(Arc::clone(client_id)));
         }
     }
 
@@ -426,8 +427,12 @@ impl Core {
         if let Some(at) = session.ends_at {
             self.timers.cancel(at, Timer::SessionEnd(key));
         }
+        let mut covered_by = session.covered_by.max(session.begun_by);
         if session.lasts() {
-            self.journal.record(|| Change::SessionEnded(Arc::clone(&session.client_id)));
+            self.journal.record_for(&mut covered_by, || Change::SessionEnded(Arc::clone(&session.client_id)));
+        }
+        if covered_by > self.committed {
+            self.ended.insert(Arc::clone(&session.client_id), covered_by);
         }
         self.pass_on(now, &mut session.outgoing);
     }

@@ -14,6 +14,7 @@ impl Core {
     /// Everything up to `ticket` is on disk: what waited for it may leave.
     pub(crate) fn committed(&mut self, now: Moment, ticket: Ticket) {
         self.committed = ticket;
+        self.ended.retain(|_, until| *until > ticket);
         if self.trouble.take().is_some() {
             self.publish_store_state(now);
         }

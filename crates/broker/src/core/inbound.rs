@@ -282,7 +282,8 @@ impl Core {
             session.expiry = asked.min(longest);
             if was_kept && !session.lasts() {
                 let client_id = &session.client_id;
-                self.journal.record(|| Change::SessionEnded(Arc::clone(client_id)));
+                self.journal
+                    .record_for(&mut session.covered_by, || Change::SessionEnded(Arc::clone(client_id)));
             }
         }
         self.close(now, key, None, disconnect.with_will);

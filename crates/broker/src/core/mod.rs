@@ -32,6 +32,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,6 +153,8 @@ pub(crate) struct Core {
     committed: Ticket,
     /// Sessions for which something waits for a commit.
     holding: Vec<u32>,
+    /// The commits that the ends of sessions wait for, by client identifier.
+    ended: HashMap<Arc<str>, Ticket>,
     /// Why the store cannot commit now.
     trouble: Option<StoreError>,
     /// Clients are listened to. While the disk cannot follow they are not.
@@ -200,6 +203,7 @@ impl Core {
             journal: Journal::new(keeps),
             committed: Ticket::default(),
             holding: Vec::new(),
+            ended: HashMap::new(),
             trouble: None,
             listens: true,
             notice: None,

@@ -163,3 +163,28 @@ fn nobody_is_let_go_in_the_place_of_another() {
     let other = world.client(Version::V5, "other");
     assert!(world.is_open(other));
 }
+
+/// A client that lasted began anew, and once more before the end of its session was kept. The second beginning was told at
+/// once; after a sudden end the first session was back, and counted packet identifiers of its own that its client took for
+/// those of what it had meanwhile.
+#[test]
+fn nobody_begins_anew_before_the_former_end_is_kept() {
+    let mut world = World::durable();
+    let client = world.connect(lasting(Version::V5, "c"));
+    world.commit();
+    assert_eq!(world.sent(client), [Sent::ConnAck(0, false)]);
+    for is_taken_over in [true, false] {
+        let second = world.connect(hello(Version::V5, "c"));
+        assert_eq!(world.sent(second), []);
+        if !is_taken_over {
+            world.cut(second);
+        }
+        let third = world.connect(hello(Version::V5, "c"));
+        assert_eq!(world.sent(third), []);
+        world.commit();
+        assert_eq!(world.sent(third), [Sent::ConnAck(0, false)]);
+        world.cut(third);
+        world.connect(lasting(Version::V5, "c"));
+        world.commit();
+    }
+}
