@@ -14,6 +14,8 @@ pub(super) struct Client {
     pub(super) connection: Option<ConnectionId>,
     pub(super) five: bool,
     pub(super) deaf: bool,
+    /// It has heard its CONNACK, and so whether the broker remembers it.
+    pub(super) greeted: bool,
     /// QoS 1 and 2 messages that are not acknowledged (PUBACK, PUBREC), in the order in which they were sent.
     pub(super) unacknowledged: Vec<(u16, Rc<Message>)>,
     /// Identifiers of QoS 2 messages that the broker has (PUBREC) and has not forgotten (PUBCOMP).
@@ -43,9 +45,18 @@ impl Client {
     pub(super) fn lose(&mut self) {
         self.connection = None;
         self.deaf = false;
+        self.greeted = false;
         self.owed.clear();
         self.unheard.clear();
         self.sends_again = false;
+    }
+
+    /// The client begins anew. [MQTT-3.1.2-4]
+    pub(super) fn forget(&mut self) {
+        self.unacknowledged.clear();
+        self.received_by_broker.clear();
+        self.unreleased.clear();
+        self.seen.clear();
     }
 
     /// The client reads again.
@@ -63,12 +74,13 @@ impl Client {
             return Ok(());
         }
         match heard {
-            Heard::ConnAck { session_present: true, .. } => self.sends_again = true,
+            Heard::ConnAck { session_present: true, .. } => {
+                self.greeted = true;
+                self.sends_again = true;
+            }
             Heard::ConnAck { session_present: false, .. } => {
-                self.unacknowledged.clear();
-                self.received_by_broker.clear();
-                self.unreleased.clear();
-                self.seen.clear();
+                self.greeted = true;
+                self.forget();
             }
             Heard::Publish(got) => self.take(&got)?,
             Heard::Ack(AckKind::Published, id, _) => self.unacknowledged.retain(|(one, _)| *one != id),

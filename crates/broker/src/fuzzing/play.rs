@@ -87,7 +87,12 @@ impl Play {
             Step::PublishAgain { client, which } => self.publish_again(*client, *which),
             Step::Release { client, which } => self.release(*client, *which),
             Step::Acknowledge { client, count } => self.acknowledge(*client, *count),
-            Step::AcknowledgeWrongly { client, kind, id } => self.acknowledge_wrongly(*client, *kind, *id),
+            Step::AcknowledgeWrongly { client, kind, id } => {
+                // What is on its way is known when the round has ended.
+                self.end_round()?;
+                self.begin_round();
+                self.acknowledge_wrongly(*client, *kind, *id);
+            }
             Step::Subscribe { client, first, second, identifier } => {
                 let wishes: Vec<Wish> = std::iter::once(*first).chain(*second).collect();
                 self.subscribe(*client, &wishes, *identifier);
@@ -132,8 +137,17 @@ impl Play {
         &mut self.clients[usize::from(client)]
     }
 
+    /// The connection of a client that knows whether it found its session again.
+    fn greeted(&mut self, client: u8) -> Option<u64> {
+        let client = self.client(client);
+        client.connection.filter(|_| client.greeted)
+    }
+
     fn connect(&mut self, client: u8, hello: &Hello) {
         self.client(client).lose();
+        if hello.clean {
+            self.client(client).forget();
+        }
         let will = hello.will.map(|will| {
             let said = Said {
                 topic: FIRST_WILL_TOPIC + usize::from(client % CLIENTS),
@@ -228,7 +242,7 @@ impl Play {
     }
 
     fn publish_again(&mut self, client: u8, which: u8) {
-        let Some(connection) = self.client(client).connection else { return };
+        let Some(connection) = self.greeted(client) else { return };
         let client = self.client(client);
         let of_two: Vec<_> = client.unacknowledged.iter().filter(|(_, message)| message.qos == 2).collect();
         let Some((id, message)) = of_two.get(usize::from(which) % of_two.len().max(1)) else { return };
@@ -237,7 +251,7 @@ impl Play {
     }
 
     fn release(&mut self, client: u8, which: u8) {
-        let Some(connection) = self.client(client).connection else { return };
+        let Some(connection) = self.greeted(client) else { return };
         let all = &self.client(client).received_by_broker;
         // Now and then one that the broker does not have.
         let id = match all.get(usize::from(which) % all.len().max(1)) {
@@ -550,19 +564,16 @@ impl Play {
             self.commit(usize::MAX)?;
         }
         for _ in 0..MOST_LAST_ROUNDS {
-            let mut idle = true;
-            for client in 0..CLIENTS {
-                if !self.client(client).owed.is_empty() && self.client(client).connection.is_some() {
-                    idle = false;
-                    self.begin_round();
-                    self.acknowledge(client, u8::MAX);
-                    self.end_round()?;
-                }
-            }
-            self.commit(usize::MAX)?;
-            if idle {
+            let owes = |client: &Client| !client.owed.is_empty() && client.connection.is_some();
+            if self.world.is_calm() && !self.clients.iter().any(owes) {
                 break;
             }
+            for client in 0..CLIENTS {
+                self.begin_round();
+                self.acknowledge(client, u8::MAX);
+                self.end_round()?;
+            }
+            self.commit(usize::MAX)?;
         }
         self.model.is_done()?;
         self.begin_round();

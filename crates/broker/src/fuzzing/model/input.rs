@@ -39,15 +39,12 @@ impl Model {
         hello: &Hello,
         will: Option<Rc<Message>>,
     ) {
-        let mut lasting = false;
         if let Some(open) = self.sessions.get(&client).and_then(|session| session.link) {
             // [MQTT-3.1.4-3]
-            lasting |= self.sessions.get(&client).is_some_and(|session| session.lasts() && hello.clean);
             self.close(open, Some(TAKEN_OVER), true);
         }
         if hello.clean {
             // [MQTT-3.1.2-4]
-            lasting |= self.sessions.get(&client).is_some_and(Session::lasts);
             self.end_session(client);
         }
         let session_present = self.sessions.contains_key(&client);
@@ -78,7 +75,7 @@ impl Model {
                 greeted: false,
                 answers: VecDeque::from([(
                     Answer::ConnAck { session_present },
-                    if lasting { self.step } else { 0 },
+                    if session_present { 0 } else { self.ended.get(&client).copied().unwrap_or(0) },
                 )]),
                 at_most_once: Vec::new(),
                 replays: Vec::new(),
@@ -309,6 +306,9 @@ impl Model {
     fn end_session(&mut self, client: u8) {
         self.publish_will(client);
         let Some(session) = self.sessions.remove(&client) else { return };
+        if session.lasts() {
+            self.ended.insert(client, self.step);
+        }
         // What was sent on a connection that ended in this round may still be heard there.
         for link in self.links.values_mut().filter(|link| link.client == client && link.farewell.is_some()) {
             if !std::mem::replace(&mut link.session_ended, true) {

@@ -234,6 +234,8 @@ pub(super) struct Model {
     pub(super) step: u64,
     sequence: u64,
     sessions: BTreeMap<u8, Session>,
+    /// The step in which the last lasting session of a client ended.
+    ended: BTreeMap<u8, u64>,
     links: BTreeMap<ConnectionId, Link>,
     retained: BTreeMap<usize, Cell>,
 }
@@ -264,6 +266,7 @@ impl Model {
             step: 0,
             sequence: 0,
             sessions: BTreeMap::new(),
+            ended: BTreeMap::new(),
             links: BTreeMap::new(),
             retained: BTreeMap::new(),
         }
