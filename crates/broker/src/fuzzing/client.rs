@@ -24,6 +24,8 @@ pub(super) struct Client {
     unreleased: BTreeMap<u16, String>,
     /// What is to be acknowledged, in order.
     pub(super) owed: VecDeque<(AckKind, u16)>,
+    /// Identifiers of which it told that it has a message, without having one; it does not complete what follows.
+    pub(super) wrongly_received: Vec<u16>,
     /// What the application was given with QoS 2.
     seen: BTreeSet<String>,
     /// What was sent to the client while it did not read.
@@ -47,6 +49,7 @@ impl Client {
         self.deaf = false;
         self.greeted = false;
         self.owed.clear();
+        self.wrongly_received.clear();
         self.unheard.clear();
         self.sends_again = false;
     }
@@ -92,6 +95,9 @@ impl Client {
                 }
             }
             Heard::Ack(AckKind::Complete, id, _) => self.received_by_broker.retain(|one| *one != id),
+            Heard::Ack(AckKind::Release, id, _) if self.wrongly_received.contains(&id) => {
+                self.wrongly_received.retain(|one| *one != id);
+            }
             Heard::Ack(AckKind::Release, id, _) => {
                 self.unreleased.remove(&id);
                 self.owed.push_back((AckKind::Complete, id));

@@ -292,6 +292,9 @@ impl Play {
         let kind = [AckKind::Published, AckKind::Received, AckKind::Complete][usize::from(kind % 3)];
         let owes = self.client(client).owed.iter().any(|(_, owed)| *owed == id);
         if !owes && !self.model.is_on_its_way(connection, id) {
+            if kind == AckKind::Received {
+                self.client(client).wrongly_received.push(id);
+            }
             self.send_acknowledgement(connection, kind, id);
         }
     }
