@@ -173,6 +173,8 @@ fn check_round_trip(publish: &Publish, version: Version) {
     };
     assert!(outgoing.encode(version, usize::MAX, &mut bytes).is_some());
     let mut copy = bytes.clone();
+    // `rmqtt-codec` does not read a message expiry of 0, which the standard allows.
+    let reads_it = version == Version::V3 || publish.properties.message_expiry_seconds != Some(0);
     let other_make = match version {
         Version::V3 => match v3::Codec::default().decode(&mut copy) {
             Ok(Some((v3::Packet::Publish(publish), _))) => Some(publish),
@@ -183,9 +185,13 @@ fn check_round_trip(publish: &Publish, version: Version) {
             _ => None,
         },
     };
-    let Some(other_make) = other_make else { panic!("another make does not read {bytes:x?}") };
-    assert!(copy.is_empty());
-    assert_eq!((&*other_make.topic, &other_make.payload), (publish.topic.as_str(), &publish.payload));
+    match other_make {
+        Some(other_make) => {
+            assert!(copy.is_empty());
+            assert_eq!((&*other_make.topic, &other_make.payload), (publish.topic.as_str(), &publish.payload));
+        }
+        None => assert!(!reads_it, "another make does not read {bytes:x?}"),
+    }
     // 3.1.1 has no aliases, so the topic is written in full and the packet may have grown.
     let read = Decoder::new(version, u32::MAX, 0).decode(&mut bytes);
     let Ok(Some(Packet::Publish(read))) = read else { panic!("a publish of ours is not read: {read:?}") };
