@@ -14,6 +14,8 @@ pub(super) struct Client {
     pub(super) connection: Option<ConnectionId>,
     pub(super) five: bool,
     pub(super) deaf: bool,
+    /// Which session of the broker its memory belongs to.
+    session: Option<u64>,
     /// It has heard its CONNACK, and so whether the broker remembers it.
     pub(super) greeted: bool,
     /// QoS 1 and 2 messages that are not acknowledged (PUBACK, PUBREC), in the order in which they were sent.
@@ -60,6 +62,15 @@ impl Client {
         self.received_by_broker.clear();
         self.unreleased.clear();
         self.seen.clear();
+    }
+
+    /// A CONNACK tells of this session. When the one before it was lost, that may be another than the client takes it for,
+    /// which is a gap of the protocol and not of a broker.
+    pub(super) fn belongs_to(&mut self, session: Option<u64>) {
+        if self.session != session {
+            self.forget();
+        }
+        self.session = session;
     }
 
     /// The client reads again.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use gatehouse_model::{Moment, Properties, Qos, TopicFilter, TopicName};
 
 use super::client::Client;
+use super::heard::Heard;
 use super::model::{Message, Model, SMALL_PACKET};
 use super::schedule::{
     Bad, Body, CLIENTS, FILTERS, FIRST_WILL_TOPIC, Hello, House, Planned, Said, Step, TOPICS, Wish,
@@ -467,6 +468,9 @@ impl Play {
                 Event::Heard(heard) => {
                     self.model.hear(connection, &heard, kept).map_err(about)?;
                     if let Some(client) = listener {
+                        if matches!(heard, Heard::ConnAck { .. }) {
+                            client.belongs_to(self.model.session_of(connection));
+                        }
                         client.hear(heard).map_err(about)?;
                     }
                 }

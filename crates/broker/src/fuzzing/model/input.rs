@@ -50,7 +50,7 @@ impl Model {
         let session_present = self.sessions.contains_key(&client);
         let settings = settings(self.house);
         let longest = u32::try_from(settings.max_session_expiry.as_secs()).unwrap_or(u32::MAX);
-        let session = self.sessions.entry(client).or_insert_with(Session::new);
+        let session = self.sessions.entry(client).or_insert_with(|| Session::new(self.step));
         session.link = Some(connection);
         session.expiry = hello.expiry.min(longest);
         // [MQTT-3.1.3-9]
@@ -211,7 +211,10 @@ impl Model {
                         taken: taken.clone(),
                         qos: wish.qos.min(taken.message.qos),
                         identifiers: identifier.into_iter().collect(),
-                        optional: link.small && taken.message.is_big(),
+                        // A queue that is shorter than the window may have no room for what is retained.
+                        optional: link.small && taken.message.is_big()
+                            || self.house.queue < usize::from(self.house.window)
+                            || self.house.queue < session.deliveries.len() + states.len(),
                     }),
             );
         }
@@ -320,6 +323,7 @@ impl Model {
     /// Takes a message: keeps it as the state of its topic, and owes it to everybody who asked.
     fn take(&mut self, message: &Rc<Message>) -> Outcome {
         self.sequence += 1;
+        *self.times.entry(message.number).or_default() += 1;
         let taken = Taken { message: Rc::clone(message), at: self.now, sequence: self.sequence, restarts: 0 };
         let mut outcome = Outcome { somebody: false, lasting: message.retain && self.retain(&taken) };
         for (client, session) in &mut self.sessions {

@@ -132,6 +132,8 @@ struct Replay {
 /// The one session of a client.
 #[derive(Clone, Debug)]
 struct Session {
+    /// The step in which it began.
+    born: u64,
     link: Option<ConnectionId>,
     expiry: u32,
     subscriptions: BTreeMap<usize, Subscription>,
@@ -147,8 +149,9 @@ struct Session {
 }
 
 impl Session {
-    fn new() -> Self {
+    fn new(born: u64) -> Self {
         Self {
+            born,
             link: None,
             expiry: 0,
             subscriptions: BTreeMap::new(),
@@ -233,6 +236,9 @@ pub(super) struct Model {
     /// Counts the steps.
     pub(super) step: u64,
     sequence: u64,
+    /// How often each message was taken. One that is published again looks the same, so that its place in the order
+    /// cannot be told.
+    times: BTreeMap<u32, u32>,
     sessions: BTreeMap<u8, Session>,
     /// The step in which the last lasting session of a client ended.
     ended: BTreeMap<u8, u64>,
@@ -265,6 +271,7 @@ impl Model {
             now,
             step: 0,
             sequence: 0,
+            times: BTreeMap::new(),
             sessions: BTreeMap::new(),
             ended: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -279,6 +286,12 @@ impl Model {
             self.sessions.len(),
             self.sessions.values().map(|session| session.subscriptions.len()).sum(),
         ]
+    }
+
+    /// Which session a connection belongs to.
+    pub(super) fn session_of(&self, connection: ConnectionId) -> Option<u64> {
+        let link = self.links.get(&connection)?;
+        self.sessions.get(&link.client).map(|session| session.born)
     }
 
     /// Clients whose session has no connection.

@@ -321,6 +321,9 @@ impl Model {
         let Some(link) = self.links.get(&connection).filter(|link| !link.session_ended) else {
             return Ok(());
         };
+        if self.times.get(&taken.message.number).is_some_and(|times| *times > 1) {
+            return Ok(());
+        }
         let Some(session) = self.sessions.get_mut(&link.client) else { return Ok(()) };
         let last = session.last.entry((taken.message.publisher, taken.message.topic)).or_default();
         if *last > taken.sequence {
