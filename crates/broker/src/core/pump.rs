@@ -105,6 +105,10 @@ impl Core {
         if qos != Qos::AtMostOnce && !session.outgoing.has_place(link.window) {
             return false;
         }
+        if qos == Qos::AtMostOnce && session.outgoing.has_backlog() {
+            // A former state of the topic may wait there, and must not be the last that the client hears.
+            return false;
+        }
         let Some(known) = current.found.pop_front() else { return false };
         // What has been retained, replaced or cleared since it subscribed was delivered as it happened: sending the
         // former value now would turn back the time, and sending the new one would tell it twice.

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gatehouse_model::Qos;
+use gatehouse_model::{Qos, TopicFilter};
 
-use super::world::{Sent, World};
+use super::world::{Sent, World, hello};
 use crate::OpenGuard;
 use crate::Settings;
-use crate::codec::Version;
+use crate::codec::{Connect, Options, Packet, Subscribe, Version};
 use crate::core::ConnectionId;
 
 /// A client that reads nothing more, and has subscribed to `#` meanwhile.
@@ -79,4 +79,34 @@ fn the_figures_of_the_broker_do_not_use_up_the_quota() {
     world.retain(client, "a", "x");
     world.retain(client, "b", "x");
     assert_eq!(world.core.tally().messages_refused, 1);
+}
+
+/// A retained message of QoS 2 waited for its commit when its topic got a new state of QoS 0, which another subscription
+/// was told at once: the former state came after it.
+#[test]
+fn a_former_state_never_comes_after_the_new_one() {
+    let mut world = World::durable();
+    world.publish_local("t", "former", Qos::ExactlyOnce, true);
+    let client = world.connect(Connect { session_expiry: 60, ..hello(Version::V5, "c") });
+    world.commit();
+    assert_eq!(world.sent(client).len(), 1);
+    let filters = |filter: &str| {
+        let options = Options { qos: Qos::ExactlyOnce, ..Options::default() };
+        let filters = vec![Ok((TopicFilter::new(filter).unwrap().into(), options))];
+        Packet::Subscribe(Box::new(Subscribe { packet_id: 9, identifier: None, filters }))
+    };
+    world.send(client, filters("t"));
+    world.publish_local("t", "new", Qos::AtMostOnce, true);
+    world.send(client, filters("+"));
+    world.commit();
+    world.commit();
+    let payloads: Vec<_> = world
+        .sent(client)
+        .into_iter()
+        .filter_map(|sent| match sent {
+            Sent::Publish(got) => Some(got.payload),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(payloads, ["former", "new", "new"]);
 }
