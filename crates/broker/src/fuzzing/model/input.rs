@@ -185,7 +185,7 @@ impl Model {
         wishes: &[Wish],
         identifier: Option<u32>,
     ) {
-        let (step, now) = (self.step, self.now);
+        let (step, now, house) = (self.step, self.now, self.house);
         let states: Vec<Taken> = self.retained.values().filter_map(|cell| cell.now.clone()).collect();
         let Some((link, session)) = self.heard(connection) else { return };
         for wish in wishes {
@@ -213,8 +213,8 @@ impl Model {
                         identifiers: identifier.into_iter().collect(),
                         // A queue that is shorter than the window may have no room for what is retained.
                         optional: link.small && taken.message.is_big()
-                            || self.house.queue < usize::from(self.house.window)
-                            || self.house.queue < session.deliveries.len() + states.len(),
+                            || house.queue < usize::from(house.window)
+                            || house.queue < session.deliveries.len() + states.len(),
                     }),
             );
         }
