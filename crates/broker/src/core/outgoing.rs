@@ -135,6 +135,15 @@ pub(crate) enum Queueing {
     Full,
 }
 
+/// Deliveries that have expired while the broker was down, by their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Expiries {
+    /// Those that have come to their end.
+    pub(crate) dropped: Vec<u64>,
+    /// Those whose client may hold the packet identifier: it is released, and nothing more.
+    pub(crate) released: Vec<u64>,
+}
+
 /// The deliveries of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
@@ -285,34 +294,41 @@ impl Outgoing {
     }
 
     /// Takes what a store kept of a session, by growing number. Up to `window` deliveries may have been sent on the
-    /// last connection; what was is told by their numbers, and where nothing is known it may be all of those. Gives the
-    /// numbers of what has expired, which is not taken. [MQTT-4.4.0-1]
+    /// last connection; what was is told by their numbers, and where nothing is known it may be all of those. Gives what has
+    /// expired. [MQTT-4.4.0-1]
     pub(crate) fn restore(
         &mut self,
         deliveries: Vec<RestoredDelivery>,
         sent_before: Option<u64>,
         window: usize,
         now: Moment,
-    ) -> Vec<u64> {
-        let mut expired = Vec::new();
+    ) -> Expiries {
+        let mut expired = Expiries::default();
         for RestoredDelivery { delivery, received, age } in deliveries {
             self.next = self.next.max(delivery.number + 1);
+            let may_be_sent = self.queue.is_empty()
+                && match sent_before {
+                    Some(before) => delivery.number < before,
+                    None => self.in_flight.len() < window,
+                };
             let Some(message) = aged(&delivery.message, age) else {
-                if received {
-                    // Its client has the message: only the release is left, which needs nothing of it.
+                let may_be_held = may_be_sent && delivery.qos == Qos::ExactlyOnce;
+                if received || may_be_held {
+                    // Its client has the message, or may have it and hold the packet identifier: only the release is left,
+                    // which needs nothing of the message. Were it forgotten here, another message could come under the
+                    // identifier one day, and the client would take it for this one.
                     self.take_back(Stage::Released, Arc::clone(&delivery.message), &delivery, now);
-                } else {
-                    expired.push(delivery.number);
+                }
+                match (received, may_be_held) {
+                    (true, _) => {}
+                    (false, true) => expired.released.push(delivery.number),
+                    (false, false) => expired.dropped.push(delivery.number),
                 }
                 continue;
             };
-            let may_be_sent = match sent_before {
-                Some(before) => delivery.number < before,
-                None => self.in_flight.len() < window,
-            };
             if received {
                 self.take_back(Stage::Released, message, &delivery, now);
-            } else if may_be_sent && self.queue.is_empty() {
+            } else if may_be_sent {
                 self.take_back(Stage::Published, message, &delivery, now);
             } else {
                 let size = message_bytes(&message);

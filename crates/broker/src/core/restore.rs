@@ -67,8 +67,11 @@ impl Core {
                 sent_before,
             });
         }
-        for number in expired {
+        for number in expired.dropped {
             self.journal.record_aside(|| Change::Delivered(Arc::clone(&client_id), number));
+        }
+        for number in expired.released {
+            self.journal.record_aside(|| Change::Received(Arc::clone(&client_id), number));
         }
         let key = self.sessions.insert(Session {
             client_id,

@@ -304,3 +304,31 @@ fn unreleased_publishes_are_bounded_for_3_1_1_as_well() {
     world.publish(client, "t", "x", Qos::ExactlyOnce, 8_193);
     assert!(!world.is_open(client));
 }
+
+/// A QoS 2 delivery that had been sent expired while the broker was down, and was forgotten: after another sudden end its
+/// packet identifier was given to another message, which the client took for a repetition.
+#[test]
+fn an_expired_message_of_qos_2_gives_its_identifier_back_by_a_release() {
+    let mut world = World::durable();
+    let (subscriber, _) = world.lasting(Version::V5, "subscriber");
+    world.sent(subscriber);
+    world.subscribe_later(subscriber, "t", Qos::ExactlyOnce);
+    world.commit();
+    world.sent(subscriber);
+    let publisher = world.client(Version::V5, "publisher");
+    let properties = Properties { message_expiry_seconds: Some(10), ..Properties::default() };
+    let message = publish("t", "x", Qos::ExactlyOnce, 1);
+    world.send(publisher, Packet::Publish(Publish { properties, ..message }));
+    world.commit();
+    let id = world.got(subscriber)[0].id;
+    world.now = world.now + Duration::from_secs(30);
+    world.crash();
+    world.settle();
+    world.commit();
+    // A second sudden end changes nothing.
+    world.crash();
+    let (subscriber, _) = world.lasting(Version::V5, "subscriber");
+    assert_eq!(world.sent(subscriber)[1..], [Sent::Ack("PUBREL", id, 0)]);
+    world.send(subscriber, Packet::PubComp(id));
+    assert!(matches!(world.changes.last(), Some(crate::store::Change::Delivered(..))));
+}
