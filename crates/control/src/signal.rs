@@ -129,6 +129,11 @@ impl Signal {
         }
     }
 
+    /// The last value, whether it was worth a message or not; nothing before the first.
+    pub fn latest(&self) -> Option<&Judged> {
+        self.latest.as_ref().map(|(judged, _)| judged)
+    }
+
     /// When the last value becomes stale.
     pub fn next_deadline(&self) -> Option<Moment> {
         if self.is_stale {

@@ -8,6 +8,7 @@ use gatehouse_model::{
     Value,
 };
 
+use super::observations::Observations;
 use super::outlet::Outlet;
 
 /// The bridge's name as the origin of messages.
@@ -23,6 +24,7 @@ pub(super) struct Publication {
     scheme: Scheme,
     device: DeviceId,
     outlet: Arc<Outlet>,
+    observations: Arc<Observations>,
     latest: BTreeMap<PropertyId, (Value, Quality, Timestamp)>,
     fault: Option<String>,
     /// Nothing before the first word about it.
@@ -30,8 +32,14 @@ pub(super) struct Publication {
 }
 
 impl Publication {
-    pub(super) fn new(scheme: Scheme, device: DeviceId, outlet: Arc<Outlet>) -> Self {
-        Self { scheme, device, outlet, latest: BTreeMap::new(), fault: None, is_online: None }
+    pub(super) fn new(
+        scheme: Scheme,
+        device: DeviceId,
+        outlet: Arc<Outlet>,
+        observations: Arc<Observations>,
+    ) -> Self {
+        let latest = BTreeMap::new();
+        Self { scheme, device, outlet, observations, latest, fault: None, is_online: None }
     }
 
     pub(super) fn device(&self) -> &DeviceId {
@@ -56,6 +64,13 @@ impl Publication {
         } else {
             self.outlet.state(message);
         }
+        self.observations.note(reading);
+    }
+
+    /// Tells the other parts of the bridge a value that is not worth a message.
+    pub(super) fn observe(&self, property: &PropertyId, value: Value, quality: Quality, at: Timestamp) {
+        let (device, property) = (self.device.clone(), property.clone());
+        self.observations.note(Reading { device, property, value, quality, at, cause: None });
     }
 
     /// Publishes all values together.
@@ -98,6 +113,7 @@ impl Publication {
             tracing::warn!(device = %self.device, "{fault}");
         }
         self.fault = Some(fault.to_owned());
+        self.observations.lose(&self.device);
         self.report();
         self.availability(false);
     }

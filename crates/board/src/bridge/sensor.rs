@@ -88,6 +88,8 @@ impl SensorTask {
             if let Some(judged) = signal.handle_sample(&value, quality, at, now) {
                 publish(&mut self.publication, &property, judged);
                 has_news = true;
+            } else if let Some(Judged { value, quality, at }) = signal.latest().cloned() {
+                self.publication.observe(&property, value, quality, at);
             }
         }
         if has_news {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::answers::Answers;
 use super::devices::Part;
 use super::input::InputTask;
+use super::observations::Observations;
 use super::outlet::{Losses, OutboxClosed, Outlet};
 use super::outputs::{OutputLoop, Port};
 use super::publication::Publication;
@@ -36,10 +37,11 @@ pub(super) async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), BridgeError> {
     let outlet = Arc::new(Outlet::default());
+    let observations = Arc::new(Observations::new(bridge.clock.clone()));
     let stop = CancellationToken::new();
     let scheme = bridge.scheme.clone();
     let ids: Vec<DeviceId> = bridge.devices.iter().map(|device| device.info.id.clone()).collect();
-    let (mut tasks, mut outputs) = start(bridge, &outlet, &stop);
+    let (mut tasks, mut outputs) = start(bridge, &outlet, &observations, &stop);
     let mut delivery: Delivery = tokio::spawn({
         let outlet = outlet.clone();
         async move { outlet.deliver(outbox).await }
@@ -61,18 +63,23 @@ pub(super) async fn run(
 
     outputs.end(&mut commands).await;
     tasks.end(END_LIMIT).await;
-    say_offline(&scheme, &outlet, ids);
+    say_offline(&scheme, &outlet, &observations, ids);
     let said = last_words(&outlet, delivery).await;
     served.and(watched).and(said)
 }
 
-fn start(bridge: Bridge, outlet: &Arc<Outlet>, stop: &CancellationToken) -> (Tasks, OutputLoop) {
+fn start(
+    bridge: Bridge,
+    outlet: &Arc<Outlet>,
+    observations: &Arc<Observations>,
+    stop: &CancellationToken,
+) -> (Tasks, OutputLoop) {
     let Bridge { scheme, board, clock, devices } = bridge;
     let mut tasks = Tasks::default();
     let mut ports = Vec::new();
     for device in devices {
         let id = device.info.id.clone();
-        let publication = Publication::new(scheme.clone(), id.clone(), outlet.clone());
+        let publication = Publication::new(scheme.clone(), id.clone(), outlet.clone(), observations.clone());
         let config = &device.config;
         match device.part {
             Part::Sensor { source, properties, every } => {
@@ -113,9 +120,9 @@ async fn watch(
 }
 
 /// Nobody vouches for the devices' values any more. Said here for all of them, also for those whose task is gone.
-fn say_offline(scheme: &Scheme, outlet: &Arc<Outlet>, ids: Vec<DeviceId>) {
+fn say_offline(scheme: &Scheme, outlet: &Arc<Outlet>, observations: &Arc<Observations>, ids: Vec<DeviceId>) {
     for id in ids {
-        Publication::new(scheme.clone(), id, outlet.clone()).ends();
+        Publication::new(scheme.clone(), id, outlet.clone(), observations.clone()).ends();
     }
 }
 
