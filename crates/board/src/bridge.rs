@@ -30,6 +30,7 @@ use devices::Device;
 
 use crate::config::DeviceConfig;
 use crate::host::HostPlaces;
+use crate::memory::Memory;
 use crate::traits::Board;
 
 /// What the bridge is made of.
@@ -43,6 +44,8 @@ pub struct BridgeParts {
     pub board: Arc<dyn Board>,
     /// Where this machine's own sensors are found.
     pub host: HostPlaces,
+    /// What outlives a power cut.
+    pub memory: Memory,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -80,6 +83,7 @@ pub struct Bridge {
     scheme: Scheme,
     board: Arc<dyn Board>,
     clock: Arc<dyn Clock>,
+    memory: Memory,
     devices: Vec<Device>,
 }
 
@@ -113,7 +117,8 @@ impl Bridge {
         if !problems.is_empty() {
             return Err(BridgeError::Configuration(problems));
         }
-        Ok(Self { scheme: parts.scheme, board: parts.board, clock: parts.clock, devices })
+        let BridgeParts { scheme, board, clock, memory, .. } = parts;
+        Ok(Self { scheme, board, clock, memory, devices })
     }
 
     /// The devices and their properties, in the order of the configuration.

@@ -17,6 +17,7 @@
 pub mod bridge;
 pub mod config;
 pub mod host;
+pub mod memory;
 pub mod sim;
 pub mod traits;
 

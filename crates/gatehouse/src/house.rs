@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gatehouse_board::host::{BareMachine, HostPlaces};
+use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
 use gatehouse_board::{Bridge, BridgeParts};
@@ -307,7 +308,8 @@ fn open_board(
         Arc::new(BareMachine::new(&host))
     };
     let scheme = config.gateway.scheme.clone();
-    let bridge = Bridge::new(BridgeParts { scheme, devices, board, host, clock: clock.clone() })?;
+    let memory = open_memory(directory, clock)?;
+    let bridge = Bridge::new(BridgeParts { scheme, devices, board, host, memory, clock: clock.clone() })?;
     let info = GatewayInfo {
         name: config.gateway.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -316,6 +318,17 @@ fn open_board(
         devices: bridge.inventory(),
     };
     Ok((bridge, info))
+}
+
+/// What the board remembers over a power cut.
+fn open_memory(directory: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Memory> {
+    let file = directory.join(paths::BOARD_FILE);
+    let (memory, notice) = Memory::open(&file, clock.clone())
+        .with_context(|| format!("what the board remembers in {} cannot be opened", file.display()))?;
+    if notice.may_have_lost() {
+        warn!("{notice}");
+    }
+    Ok(memory)
 }
 
 fn start_broker(

@@ -20,6 +20,9 @@ pub(crate) const BROKER_FILE: &str = "broker.db";
 /// History.
 pub(crate) const HISTORY_FILE: &str = "history.db";
 
+/// Totals of counters and the last levels of outputs.
+pub(crate) const BOARD_FILE: &str = "board.state";
+
 /// The gateway's own authority and its leaf.
 pub(crate) const TLS_DIRECTORY: &str = "tls";
 

@@ -20,12 +20,16 @@ use super::publication::Publication;
 use super::sensor::SensorTask;
 use super::tasks::Tasks;
 use super::{Bridge, BridgeError};
+use crate::memory::Memory;
 
 /// Longest time that sensors and inputs get to end; one that hangs does not hold the shutdown up.
 const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// Longest time that the last messages get to be taken.
 const LAST_WORDS_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// Longest time that the last record of the memory may take: a slow card needs some tenths of a second.
+const MEMORY_LIMIT: Duration = Duration::from_secs(1);
 
 type Delivery = JoinHandle<Result<(), OutboxClosed>>;
 
@@ -41,6 +45,7 @@ pub(super) async fn run(
     let stop = CancellationToken::new();
     let scheme = bridge.scheme.clone();
     let ids: Vec<DeviceId> = bridge.devices.iter().map(|device| device.info.id.clone()).collect();
+    let memory = bridge.memory.clone();
     let (mut tasks, mut outputs) = start(bridge, &outlet, &observations, &stop);
     let mut delivery: Delivery = tokio::spawn({
         let outlet = outlet.clone();
@@ -63,6 +68,7 @@ pub(super) async fn run(
 
     outputs.end(&mut commands).await;
     tasks.end(END_LIMIT).await;
+    remember(&memory).await;
     say_offline(&scheme, &outlet, &observations, ids);
     let said = last_words(&outlet, delivery).await;
     served.and(watched).and(said)
@@ -74,7 +80,7 @@ fn start(
     observations: &Arc<Observations>,
     stop: &CancellationToken,
 ) -> (Tasks, OutputLoop) {
-    let Bridge { scheme, board, clock, devices } = bridge;
+    let Bridge { scheme, board, clock, devices, memory: _ } = bridge;
     let mut tasks = Tasks::default();
     let mut ports = Vec::new();
     for device in devices {
@@ -117,6 +123,16 @@ async fn watch(
         // It only ends when nobody takes messages any more, as the outlet is not closed yet.
         _ = delivery => Err(BridgeError::OutboxClosed),
     }
+}
+
+/// The last record of what outlives the process.
+async fn remember(memory: &Memory) {
+    let problem = match tokio::time::timeout(MEMORY_LIMIT, memory.flush()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(problem)) => problem.to_string(),
+        Err(_) => format!("it took longer than {} s", MEMORY_LIMIT.as_secs()),
+    };
+    tracing::warn!("what the board remembers could not be written at the end: {problem}");
 }
 
 /// Nobody vouches for the devices' values any more. Said here for all of them, also for those whose task is gone.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use futures_util::stream;
 use gatehouse_board::config::{DeviceConfig, DriverConfig, LineNumber, OutputConfig};
 use gatehouse_board::host::HostPlaces;
+use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
 use gatehouse_board::traits::{
     Board, InputLine, InputRequest, Level, LineError, LineInfo, OutputLine, OutputRequest, ReadError, Sample,
@@ -106,6 +107,7 @@ fn parts_on(board: Arc<dyn Board>, clock: Arc<dyn Clock>, devices: Vec<DeviceCon
         devices,
         board,
         host: HostPlaces::of_this_machine("/".as_ref()),
+        memory: Memory::volatile(clock.clone()),
         clock,
     }
 }
