@@ -14,6 +14,7 @@
 //! Architecture invariant: a value that could not be read is absent or marked; it is never made up. Values of the
 //! simulated board are marked [`Quality::Simulated`](gatehouse_model::Quality::Simulated).
 
+pub mod boards;
 pub mod bridge;
 pub mod config;
 pub mod host;
