@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::span::format_duration;
-use gatehouse_model::{Action, Cause, Command, Moment, Value};
+use gatehouse_model::{Action, Cause, Command, Moment, Origin, Value};
 
 /// How long after a failed drive to the safe level it is tried again.
 pub const SAFE_RETRY: Duration = Duration::from_secs(5);
@@ -99,6 +99,8 @@ pub(crate) struct Output {
     /// When a drive to the safe level that failed is tried again.
     pub(crate) retry_at: Option<Moment>,
     pub(crate) pending: Option<Pending>,
+    /// Whether it is being taken out of the configuration.
+    pub(crate) is_leaving: bool,
 }
 
 impl Output {
@@ -114,7 +116,13 @@ impl Output {
             fault: None,
             retry_at: None,
             pending: None,
+            is_leaving: false,
         }
+    }
+
+    /// Why it goes safe for good: also because of what it was away for, if it was.
+    pub(crate) fn cause_of_end(&self, origin: Origin) -> Cause {
+        if self.is_safe() { Cause::direct(origin) } else { Cause::because(origin, &self.cause) }
     }
 
     pub(crate) fn is_safe(&self) -> bool {

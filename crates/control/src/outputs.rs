@@ -1,8 +1,11 @@
 //! All outputs of a board: every level that a pin takes is decided here.
 //!
+//! Outputs come and go one by one ([`Outputs::add`], [`Outputs::remove`]) while the others do what they do.
+//!
 //! A drive is followed by a read-back: [`Outputs::handle_read_back`] must be called after each
 //! [`OutputAction::Drive`]. State, answer and fault come out of that, so that what is published is what the pin does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatehouse_model::span::format_duration;
@@ -11,9 +14,9 @@ use gatehouse_model::{Cause, Command, CommandResult, Moment, Origin};
 use crate::interlock::{Blocked, Interlocks};
 use crate::output::{Fault, Output, OutputRules, Pending, SAFE_RETRY, Timer};
 
-/// The place of an output in the order in which the rules were given.
+/// What an output is called here, from when it is added until it is forgotten. No other output ever gets the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OutputId(pub usize);
+pub struct OutputId(u64);
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,25 +54,41 @@ pub enum OutputAction {
 }
 
 /// The outputs of a board.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outputs {
-    outputs: Vec<Output>,
+    outputs: BTreeMap<OutputId, Output>,
+    next_id: u64,
     interlocks: Interlocks,
     is_stopping: bool,
 }
 
 impl Outputs {
-    /// Outputs with these rules, all of them taken to be at their safe level: that is how they were requested.
-    pub fn new(rules: Vec<OutputRules>) -> Self {
+    /// Adds an output, which is taken to be at its safe level: that is how its pin is requested. It is driven there once,
+    /// so that its state is known and published.
+    pub fn add(&mut self, rules: OutputRules, now: Moment) -> (OutputId, Vec<OutputAction>) {
+        let id = OutputId(self.next_id);
+        self.next_id += 1;
         let cause = Cause::direct(Origin::fail_safe("the gateway starts"));
-        let outputs = rules.into_iter().map(|rules| Output::new(rules, cause.clone())).collect();
-        Self { outputs, interlocks: Interlocks::default(), is_stopping: false }
+        self.outputs.insert(id, Output::new(rules, cause.clone()));
+        let drive = self.drive_safe(id, cause, now);
+        (id, drive.into_iter().collect())
     }
 
-    /// Drives every output to its safe level once, so that its state is known and published.
-    pub fn start(&mut self, now: Moment) -> Vec<OutputAction> {
-        let cause = Cause::direct(Origin::fail_safe("the gateway starts"));
-        self.ids().map(|id| self.drive_safe(id, cause.clone(), now)).collect()
+    /// Drives an output to its safe level for the last time and refuses its commands from now on, because it is taken
+    /// out of the configuration. It is done with [`Outputs::forget`], once its pin was read back.
+    pub fn remove(&mut self, id: OutputId, now: Moment) -> Vec<OutputAction> {
+        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
+        output.is_leaving = true;
+        let cause = output.cause_of_end(Origin::fail_safe("it was taken out of the configuration"));
+        self.drive_safe(id, cause, now).into_iter().collect()
+    }
+
+    /// Forgets an output whose pin was given back. What it may have kept off in its interlock group may go on after the
+    /// dead time.
+    pub fn forget(&mut self, id: OutputId, now: Moment) {
+        if let Some(group) = self.outputs.remove(&id).and_then(|output| output.rules.interlock) {
+            self.interlocks.note(&group, id, false, now);
+        }
     }
 
     /// Decides about a command.
@@ -96,7 +115,10 @@ impl Outputs {
         if self.is_stopping {
             return Err("the gateway is stopping: its outputs stay at their safe level".to_owned());
         }
-        let Some(output) = self.outputs.get(id.0) else { return Err("there is no such output".to_owned()) };
+        let Some(output) = self.outputs.get(&id) else { return Err("there is no such output".to_owned()) };
+        if output.is_leaving {
+            return Err(format!("{} is being taken out of the configuration", output.rules.name));
+        }
         let on = output.wanted(command)?;
         if let Some(fault) = &output.fault
             && on != output.rules.safe_on
@@ -108,9 +130,9 @@ impl Outputs {
         }
         let changes = on != output.driven_on;
         if changes {
-            self.check_change(id, on, now)?;
+            self.check_change(output, id, on, now)?;
         }
-        let output = &mut self.outputs[id.0];
+        let Some(output) = self.outputs.get_mut(&id) else { return Ok(Vec::new()) };
         if on == output.rules.safe_on {
             output.rests_until = None;
         }
@@ -123,11 +145,10 @@ impl Outputs {
             return Ok(vec![answer(id, command.id.clone(), None, cause.clone())]);
         }
         output.pending = Some(Pending { cause: cause.clone(), answer: Some(command.id.clone()) });
-        Ok(vec![self.drive(id, on, now)])
+        Ok(self.drive(id, on, now).into_iter().collect())
     }
 
-    fn check_change(&self, id: OutputId, on: bool, now: Moment) -> Result<(), String> {
-        let output = &self.outputs[id.0];
+    fn check_change(&self, output: &Output, id: OutputId, on: bool, now: Moment) -> Result<(), String> {
         output.check_rest(on, now)?;
         output.check_minimum_times(on, now)?;
         let Some(group) = output.rules.interlock.as_deref().filter(|_| on) else { return Ok(()) };
@@ -135,7 +156,7 @@ impl Outputs {
         self.interlocks.check(group, id, now).map_err(|blocked| match blocked {
             Blocked::ByOther(other) => format!(
                 "{} is on, or may be: {name} stays off (interlock {group})",
-                self.outputs.get(other.0).map_or("another output", |other| &other.rules.name)
+                self.outputs.get(&other).map_or("another output", |other| &other.rules.name)
             ),
             Blocked::DeadTime(wait) => format!(
                 "another output of interlock {group} went off a moment ago: {name} may go on in {}",
@@ -151,7 +172,7 @@ impl Outputs {
         measured: Result<bool, String>,
         now: Moment,
     ) -> Vec<OutputAction> {
-        let Some(output) = self.outputs.get_mut(id.0) else { return Vec::new() };
+        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
         // What was driven off is off for its group when it was seen to be, and not before.
         if let Some(group) = &output.rules.interlock {
             self.interlocks.note(group, id, measured != Ok(false), now);
@@ -175,7 +196,7 @@ impl Outputs {
 
     /// The pin does what it was told.
     fn accept(&mut self, id: OutputId, pending: Option<Pending>) -> Vec<OutputAction> {
-        let output = &mut self.outputs[id.0];
+        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
         output.retry_at = None;
         let mut actions = Vec::new();
         let was_asked = pending.as_ref().is_some_and(|pending| pending.answer.is_some());
@@ -201,7 +222,7 @@ impl Outputs {
         problem: &str,
         now: Moment,
     ) -> Vec<OutputAction> {
-        let output = &mut self.outputs[id.0];
+        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
         let mut actions = Vec::new();
         let is_new = output.fault.is_none();
         if is_new {
@@ -220,71 +241,58 @@ impl Outputs {
                 actions.push(OutputAction::State { output: id, on, cause });
             }
         } else {
-            actions.push(self.drive_safe(id, cause, now));
+            actions.extend(self.drive_safe(id, cause, now));
         }
         actions
     }
 
     /// When the next limit is reached.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.outputs.iter().filter_map(Output::next_deadline).min()
+        self.outputs.values().filter_map(Output::next_deadline).min()
     }
 
     /// Applies the limits that have been reached.
     pub fn handle_timeout(&mut self, now: Moment) -> Vec<OutputAction> {
-        let mut actions = Vec::new();
-        for id in self.ids() {
-            let output = &self.outputs[id.0];
-            if output.next_deadline().is_none_or(|deadline| deadline > now) {
-                continue;
-            }
-            let reached_longest = output
-                .left_safe_at
-                .zip(output.rules.max_on)
-                .is_some_and(|(left, longest)| left + longest <= now);
-            let ended = output.timer.as_ref().filter(|timer| timer.ends <= now);
-            let mut earlier = &output.cause;
-            let origin = if reached_longest {
-                let longest = output.rules.max_on.map(format_duration).unwrap_or_default();
-                Origin::fail_safe(&format!("longest on-time of {longest}"))
-            } else if output.retry_at.is_some_and(|retry_at| retry_at <= now) {
-                Origin::fail_safe("its fault")
-            } else {
-                earlier = ended.map_or(earlier, |timer| &timer.cause);
-                Origin::part("timer of the command")
-            };
-            let cause = Cause::because(origin, earlier);
-            if reached_longest {
-                self.outputs[id.0].rest(now);
-            }
-            actions.push(self.drive_safe(id, cause, now));
+        let is_due = |output: &Output| output.next_deadline().is_some_and(|deadline| deadline <= now);
+        let due = self.outputs.iter().filter(|(_, output)| is_due(output)).map(|(id, _)| *id);
+        let due: Vec<OutputId> = due.collect();
+        due.into_iter().filter_map(|id| self.apply_limit(id, now)).collect()
+    }
+
+    fn apply_limit(&mut self, id: OutputId, now: Moment) -> Option<OutputAction> {
+        let output = self.outputs.get_mut(&id)?;
+        let longest = output.left_safe_at.zip(output.rules.max_on);
+        let longest = longest.filter(|(left, longest)| *left + *longest <= now).map(|(_, longest)| longest);
+        let ended = output.timer.as_ref().filter(|timer| timer.ends <= now);
+        let mut earlier = &output.cause;
+        let origin = if let Some(longest) = longest {
+            Origin::fail_safe(&format!("longest on-time of {}", format_duration(longest)))
+        } else if output.retry_at.is_some_and(|retry_at| retry_at <= now) {
+            Origin::fail_safe("its fault")
+        } else {
+            earlier = ended.map_or(earlier, |timer| &timer.cause);
+            Origin::part("timer of the command")
+        };
+        let cause = Cause::because(origin, earlier);
+        if longest.is_some() {
+            output.rest(now);
         }
-        actions
+        self.drive_safe(id, cause, now)
     }
 
     /// Drives every output to its safe level and refuses all commands from now on.
     pub fn stop(&mut self, now: Moment) -> Vec<OutputAction> {
         self.is_stopping = true;
-        let origin = Origin::fail_safe("the gateway stops");
-        self.ids()
-            .map(|id| {
-                let output = &self.outputs[id.0];
-                let cause = if output.is_safe() {
-                    Cause::direct(origin.clone())
-                } else {
-                    Cause::because(origin.clone(), &output.cause)
-                };
-                self.drive_safe(id, cause, now)
-            })
-            .collect()
+        let ids: Vec<OutputId> = self.outputs.keys().copied().collect();
+        let drive = |id| {
+            let cause = self.outputs.get(&id)?.cause_of_end(Origin::fail_safe("the gateway stops"));
+            self.drive_safe(id, cause, now)
+        };
+        ids.into_iter().filter_map(drive).collect()
     }
 
-    fn ids(&self) -> impl Iterator<Item = OutputId> + use<> {
-        (0..self.outputs.len()).map(OutputId)
-    }
-
-    fn drive_safe(&mut self, id: OutputId, cause: Cause, now: Moment) -> OutputAction {
-        let output = &mut self.outputs[id.0];
+    fn drive_safe(&mut self, id: OutputId, cause: Cause, now: Moment) -> Option<OutputAction> {
+        let output = self.outputs.get_mut(&id)?;
         output.timer = None;
         output.retry_at = None;
         output.pending = Some(Pending { cause, answer: None });
@@ -292,8 +300,8 @@ impl Outputs {
         self.drive(id, safe_on, now)
     }
 
-    fn drive(&mut self, id: OutputId, on: bool, now: Moment) -> OutputAction {
-        let output = &mut self.outputs[id.0];
+    fn drive(&mut self, id: OutputId, on: bool, now: Moment) -> Option<OutputAction> {
+        let output = self.outputs.get_mut(&id)?;
         if on != output.driven_on {
             output.driven_on = on;
             output.changed_at = Some(now);
@@ -303,7 +311,7 @@ impl Outputs {
                 self.interlocks.note(group, id, true, now);
             }
         }
-        OutputAction::Drive { output: id, on }
+        Some(OutputAction::Drive { output: id, on })
     }
 }
 

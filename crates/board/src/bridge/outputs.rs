@@ -1,5 +1,6 @@
 //! All outputs: commands in, decisions by `gatehouse_control`, levels on pins, states and answers out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -66,7 +67,9 @@ impl Port {
 /// The sole owner of all output pins.
 pub(super) struct OutputLoop {
     control: Outputs,
-    ports: Vec<Port>,
+    ports: BTreeMap<OutputId, Port>,
+    /// What is to be done about outputs that were added and not served yet.
+    first: Vec<OutputAction>,
     board: Arc<dyn Board>,
     clock: Arc<dyn Clock>,
     answers: Answers,
@@ -79,8 +82,19 @@ impl OutputLoop {
         clock: Arc<dyn Clock>,
         answers: Answers,
     ) -> Self {
-        let control = Outputs::new(ports.iter().map(|port| port.rules.clone()).collect());
-        Self { control, ports, board, clock, answers }
+        let (control, first) = (Outputs::default(), Vec::new());
+        let mut outputs = Self { control, ports: BTreeMap::new(), first, board, clock, answers };
+        for port in ports {
+            outputs.add(port);
+        }
+        outputs
+    }
+
+    /// Adds an output. Its pin is requested, at its safe level, as soon as the loop runs.
+    fn add(&mut self, port: Port) {
+        let (id, actions) = self.control.add(port.rules.clone(), self.clock.moment());
+        self.ports.insert(id, port);
+        self.first.extend(actions);
     }
 
     fn now(&self) -> Moment {
@@ -93,7 +107,7 @@ impl OutputLoop {
         commands: &mut (impl Stream<Item = Message> + Unpin),
         stop: &CancellationToken,
     ) -> Result<(), BridgeError> {
-        let first = self.control.start(self.now());
+        let first = std::mem::take(&mut self.first);
         self.perform(first, None).await;
         loop {
             tokio::select! {
@@ -149,8 +163,8 @@ impl OutputLoop {
             );
         }
         let is_it = |port: &Port| *port.publication.device() == device && port.property == property;
-        let position = self.ports.iter().position(is_it);
-        let output = position.map(OutputId).ok_or_else(|| {
+        let output = self.ports.iter().find(|(_, port)| is_it(port)).map(|(id, _)| *id);
+        let output = output.ok_or_else(|| {
             format!("there is no output `{device}` with a property `{property}` that takes commands")
         })?;
         Ok((output, Command::parse(&message.payload).map_err(|error| error.to_string())?))
@@ -159,13 +173,11 @@ impl OutputLoop {
     /// Does what was decided, tells `control` what the pins said, and goes on until nothing is left to do.
     async fn perform(&mut self, mut actions: Vec<OutputAction>, asked: Option<&Message>) {
         while !actions.is_empty() {
-            let mut drives = vec![None; self.ports.len()];
+            let mut drives = BTreeMap::new();
             for action in actions.drain(..) {
                 match action {
                     OutputAction::Drive { output, on } => {
-                        if let Some(drive) = drives.get_mut(output.0) {
-                            *drive = Some(on);
-                        }
+                        drives.insert(output, on);
                     }
                     OutputAction::State { output, on, cause } => self.publish(output, on, cause),
                     OutputAction::Fault { output, sentence } => self.publish_fault(output, sentence),
@@ -181,12 +193,11 @@ impl OutputLoop {
     }
 
     /// Drives all at once, so that one that hangs does not keep the others from their level.
-    async fn drive(&mut self, drives: &[Option<bool>]) -> Vec<OutputAction> {
+    async fn drive(&mut self, drives: &BTreeMap<OutputId, bool>) -> Vec<OutputAction> {
         let board = &self.board;
-        let wanted = self.ports.iter_mut().zip(drives).enumerate();
-        let driving = wanted.filter_map(|(position, (port, drive))| {
-            let on = (*drive)?;
-            Some(async move { (OutputId(position), port.drive(board, on).await) })
+        let driving = self.ports.iter_mut().filter_map(|(id, port)| {
+            let (id, on) = (*id, *drives.get(id)?);
+            Some(async move { (id, port.drive(board, on).await) })
         });
         let measured = join_all(driving).await;
         let now = self.clock.moment();
@@ -199,7 +210,7 @@ impl OutputLoop {
     fn publish(&mut self, output: OutputId, on: bool, cause: Cause) {
         let quality = if self.board.is_simulated() { Quality::Simulated } else { Quality::Ok };
         let at = self.clock.now();
-        let Some(port) = self.ports.get_mut(output.0) else { return };
+        let Some(port) = self.ports.get_mut(&output) else { return };
         port.publication.value(&port.property, Value::Switch(on), quality, at, Some(cause));
         port.publication.report();
         if !port.has_fault {
@@ -208,7 +219,7 @@ impl OutputLoop {
     }
 
     fn publish_fault(&mut self, output: OutputId, sentence: Option<String>) {
-        let Some(port) = self.ports.get_mut(output.0) else { return };
+        let Some(port) = self.ports.get_mut(&output) else { return };
         port.has_fault = sentence.is_some();
         match sentence {
             Some(sentence) => port.publication.fails(&sentence),

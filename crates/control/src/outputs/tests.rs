@@ -14,6 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Outputs with their pins: every drive is read back at once.
 struct Bench {
     outputs: Outputs,
+    ids: Vec<OutputId>,
     now: Moment,
     pins: Vec<bool>,
     /// Pins that stay where they are.
@@ -26,10 +27,13 @@ impl Bench {
     fn new(rules: Vec<OutputRules>) -> Self {
         let pins: Vec<bool> = rules.iter().map(|rules| rules.safe_on).collect();
         let stuck = vec![false; pins.len()];
-        let mut bench =
-            Self { outputs: Outputs::new(rules), now: Moment::default(), pins, stuck, said: Vec::new() };
-        let actions = bench.outputs.start(bench.now);
-        bench.carry_out(actions);
+        let (outputs, ids, said) = (Outputs::default(), Vec::new(), Vec::new());
+        let mut bench = Self { outputs, ids, now: Moment::default(), pins, stuck, said };
+        for rules in rules {
+            let (id, actions) = bench.outputs.add(rules, bench.now);
+            bench.ids.push(id);
+            bench.carry_out(actions);
+        }
         bench
     }
 
@@ -37,10 +41,11 @@ impl Bench {
         for action in actions {
             match action {
                 OutputAction::Drive { output, on } => {
-                    if !self.stuck[output.0] {
-                        self.pins[output.0] = on;
+                    let pin = self.ids.iter().position(|id| *id == output).unwrap();
+                    if !self.stuck[pin] {
+                        self.pins[pin] = on;
                     }
-                    let measured = Ok(self.pins[output.0]);
+                    let measured = Ok(self.pins[pin]);
                     let actions = self.outputs.handle_read_back(output, measured, self.now);
                     self.carry_out(actions);
                 }
@@ -54,7 +59,7 @@ impl Bench {
         let command = Command { duration, ..Command::new(action) };
         let cause = Cause::direct(Origin::Page { user: "ana".into() });
         self.said.clear();
-        let actions = self.outputs.handle_command(OutputId(output), &command, cause, self.now);
+        let actions = self.outputs.handle_command(self.ids[output], &command, cause, self.now);
         self.carry_out(actions);
         let result = self.said.iter().find_map(|action| match action {
             OutputAction::Answer { result, .. } => Some(result.clone()),
@@ -255,7 +260,7 @@ fn a_relay_that_sticks_on_keeps_the_rest_of_its_group_off() {
 fn an_output_that_cannot_be_read_keeps_the_rest_of_its_group_off() {
     let way = |name| OutputRules { interlock: Some("blind".to_owned()), ..OutputRules::new(name, None) };
     let mut bench = Bench::new(vec![way("Up"), way("Down")]);
-    let actions = bench.outputs.handle_read_back(OutputId(0), Err("no answer".to_owned()), bench.now);
+    let actions = bench.outputs.handle_read_back(bench.ids[0], Err("no answer".to_owned()), bench.now);
     bench.carry_out(actions);
     assert!(bench.switch(1, true).is_err());
     bench.pass(SAFE_RETRY + DEAD_TIME);
@@ -285,7 +290,7 @@ fn the_end_of_a_time_names_who_asked_for_it() {
     bench.switch(0, true).unwrap();
     let command = Command { duration: Some(5 * SECOND), ..Command::new(Action::Set(Value::Switch(true))) };
     let bob = Cause::direct(Origin::Page { user: "bob".into() });
-    let actions = bench.outputs.handle_command(OutputId(0), &command, bob, bench.now);
+    let actions = bench.outputs.handle_command(bench.ids[0], &command, bob, bench.now);
     bench.carry_out(actions);
     bench.pass(5 * SECOND);
     assert_eq!(bench.cause(), "timer of the command, because of bob on the page");
@@ -295,11 +300,42 @@ fn the_end_of_a_time_names_who_asked_for_it() {
 fn a_pin_that_could_not_be_had_is_well_when_it_can() {
     let mut bench = Bench::new(vec![heater()]);
     let problem = Err("GPIO 22 is in use by somebody".to_owned());
-    let actions = bench.outputs.handle_read_back(OutputId(0), problem, bench.now);
+    let actions = bench.outputs.handle_read_back(bench.ids[0], problem, bench.now);
     bench.carry_out(actions);
     assert!(bench.fault().flatten().is_some());
     bench.pass(SAFE_RETRY);
     assert_eq!(bench.fault(), Some(None));
+}
+
+/// The configuration may change while the house is in use: what is taken out of it goes safe, the rest is not touched.
+#[test]
+fn outputs_come_and_go_without_touching_the_others() {
+    let way = |name| OutputRules { interlock: Some("blind".to_owned()), ..OutputRules::new(name, None) };
+    let mut bench = Bench::new(vec![heater(), way("Up")]);
+    bench.switch(0, true).unwrap();
+    bench.switch(1, true).unwrap();
+    bench.said.clear();
+    let actions = bench.outputs.remove(bench.ids[1], bench.now);
+    bench.carry_out(actions);
+    assert_eq!(bench.pins, [true, false]);
+    assert_eq!(bench.cause(), "fail-safe: it was taken out of the configuration, because of ana on the page");
+    assert!(bench.switch(1, true).unwrap_err().contains("taken out"));
+    bench.outputs.forget(bench.ids[1], bench.now);
+    assert_eq!(bench.switch(1, true), Err("there is no such output".to_owned()));
+
+    let (down, actions) = bench.outputs.add(way("Down"), bench.now);
+    assert!(!bench.ids.contains(&down), "a new output is nobody else");
+    bench.ids.push(down);
+    bench.pins.push(false);
+    bench.stuck.push(false);
+    bench.carry_out(actions);
+    assert!(
+        bench.switch(2, true).unwrap_err().contains("a moment ago"),
+        "the motor of the group may still turn"
+    );
+    bench.pass(DEAD_TIME);
+    assert_eq!(bench.switch(2, true), Ok(()));
+    assert_eq!(bench.pins, [true, false, true]);
 }
 
 #[test]
