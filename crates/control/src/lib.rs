@@ -8,18 +8,29 @@
 //!
 //! Architecture invariant: this crate knows the model and no room.
 
+pub mod clicks;
+pub mod counter;
 pub mod debounce;
+pub mod echo;
+pub mod encoder;
 pub mod fault;
 pub mod guard;
 pub mod interlock;
 pub mod output;
 pub mod outputs;
+pub mod rate;
+pub mod settle;
 pub mod signal;
 
+pub use clicks::{Click, ClickRules, Clicks};
+pub use counter::{Metered, PulseCounter};
 pub use debounce::Debounce;
+pub use encoder::{Encoder, EncoderRules, Turn};
 pub use fault::{FaultChange, FaultWatch};
 pub use guard::{CommandGuard, GuardRefusal, Now, RefusalKind};
 pub use interlock::Interlocks;
 pub use output::OutputRules;
 pub use outputs::{OutputAction, OutputId, Outputs};
+pub use rate::Rate;
+pub use settle::{Input, InputRules};
 pub use signal::{Judged, Signal, SignalRules};
