@@ -5,9 +5,11 @@
 
 mod answers;
 mod check;
+mod chip;
 mod devices;
 mod input;
-#[cfg_attr(not(test), allow(dead_code, reason = "derived values and the outputs' watches follow"))]
+mod lines;
+#[cfg_attr(not(test), expect(dead_code, reason = "derived values and the outputs' watches follow"))]
 mod observations;
 mod outlet;
 mod outputs;
@@ -28,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use devices::Device;
 
+use crate::buses::Buses;
 use crate::config::DeviceConfig;
 use crate::host::HostPlaces;
 use crate::memory::Memory;
@@ -104,9 +107,10 @@ impl Bridge {
     /// [`BridgeError::Configuration`] with every problem.
     pub fn new(parts: BridgeParts) -> Result<Self, BridgeError> {
         let mut problems = check::problems(&parts.devices);
+        let buses = Arc::new(Buses::new(parts.board.clone()));
         let mut devices = Vec::with_capacity(parts.devices.len());
         for config in &parts.devices {
-            match Device::prepare(config.clone(), &parts) {
+            match Device::prepare(config.clone(), &parts, &buses) {
                 Ok(device) => {
                     problems.extend(check::unknown_properties(config, &device.info));
                     devices.push(device);

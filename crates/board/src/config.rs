@@ -3,11 +3,14 @@
 //! Defaults are those of [`Default`] where a struct has it; fields without a sensible default must be given.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use gatehouse_model::{DeviceId, PropertyId};
 
-pub use crate::traits::{ActiveLevel, LineNumber, Pull};
+use crate::buses::Through;
+use crate::catalogue::{Entry, Kind, Settings};
+pub use crate::traits::{ActiveLevel, LineNumber, Pin, Pull, SpiPlace};
 
 /// How often sensors are read when the configuration says nothing.
 pub const DEFAULT_PERIOD: Duration = Duration::from_secs(10);
@@ -76,6 +79,8 @@ pub enum DriverConfig {
     Input(InputConfig),
     /// A relay or another thing to switch, at a line.
     Output(OutputConfig),
+    /// A chip of the catalogue.
+    Chip(ChipConfig),
 }
 
 impl DriverConfig {
@@ -86,15 +91,16 @@ impl DriverConfig {
             Self::SimulatedClimate(_) => "simulated-climate",
             Self::Input(_) => "input",
             Self::Output(_) => "output",
+            Self::Chip(chip) => chip.entry.word,
         }
     }
 
     /// The line it uses, if it uses one.
-    pub const fn line(&self) -> Option<LineNumber> {
+    pub const fn pin(&self) -> Option<&Pin> {
         match self {
-            Self::Host(_) | Self::SimulatedClimate(_) => None,
-            Self::Input(input) => Some(input.pin),
-            Self::Output(output) => Some(output.pin),
+            Self::Host(_) | Self::SimulatedClimate(_) | Self::Chip(_) => None,
+            Self::Input(input) => Some(&input.pin),
+            Self::Output(output) => Some(&output.pin),
         }
     }
 }
@@ -129,7 +135,7 @@ impl Default for SimulatedClimateConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputConfig {
     /// The line.
-    pub pin: LineNumber,
+    pub pin: Pin,
     /// What holds the line while nothing drives it; up by default, for a contact between the pin and ground.
     pub pull: Pull,
     /// Which voltage means on; low by default, for a contact between the pin and ground. For a contact, on is open.
@@ -143,8 +149,14 @@ pub struct InputConfig {
 
 impl InputConfig {
     /// An input at this line with the defaults.
-    pub const fn at(pin: LineNumber) -> Self {
-        Self { pin, pull: Pull::Up, active: ActiveLevel::Low, debounce: DEFAULT_DEBOUNCE, class: None }
+    pub fn at(pin: impl Into<Pin>) -> Self {
+        Self {
+            pin: pin.into(),
+            pull: Pull::Up,
+            active: ActiveLevel::Low,
+            debounce: DEFAULT_DEBOUNCE,
+            class: None,
+        }
     }
 
     /// The id of its property: `contact` for things that open, `motion`, `moisture` and so on for what has a name of its
@@ -166,7 +178,7 @@ impl InputConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputConfig {
     /// The line.
-    pub pin: LineNumber,
+    pub pin: Pin,
     /// Which voltage switches it on; high by default. Many relay boards switch on when the pin is low.
     pub active: ActiveLevel,
     /// Whether its safe state is on; off by default. It is driven to it at start, at stop, and when a fail-safe says so.
@@ -188,9 +200,9 @@ pub const DEFAULT_MAX_ON: Duration = Duration::from_secs(2 * 3600);
 
 impl OutputConfig {
     /// An output at this line: on when high, safe when off, on for at most [`DEFAULT_MAX_ON`].
-    pub const fn at(pin: LineNumber) -> Self {
+    pub fn at(pin: impl Into<Pin>) -> Self {
         Self {
-            pin,
+            pin: pin.into(),
             active: ActiveLevel::High,
             safe_on: false,
             max_on: Some(DEFAULT_MAX_ON),
@@ -198,6 +210,89 @@ impl OutputConfig {
             min_off: Duration::ZERO,
             interlock: None,
             class: None,
+        }
+    }
+}
+
+/// The driver of a chip of the catalogue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChipConfig {
+    /// Its entry.
+    pub entry: &'static Entry,
+    /// Where it is connected, in the way that its entry says.
+    pub place: ChipPlace,
+    /// Its settings.
+    pub settings: Settings,
+    /// How often it is read, for sensors; within the entry's periods.
+    pub every: Duration,
+}
+
+/// Where a chip is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChipPlace {
+    /// On I²C.
+    I2c {
+        /// The bus.
+        bus: I2cBusName,
+        /// Its 7-bit address.
+        address: u8,
+    },
+    /// On SPI.
+    Spi(SpiPlace),
+    /// At a serial port: its device file.
+    Serial(String),
+}
+
+/// An I²C bus as the configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum I2cBusName {
+    /// `i2c-1`: the kernel's number.
+    Kernel(u8),
+    /// `mux:3`: a channel of a multiplexer that is a device itself.
+    Channel {
+        /// The multiplexer's device.
+        device: DeviceId,
+        /// Its channel.
+        channel: u8,
+    },
+}
+
+impl fmt::Display for I2cBusName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel(number) => write!(f, "i2c-{number}"),
+            Self::Channel { device, channel } => write!(f, "{device}:{channel}"),
+        }
+    }
+}
+
+impl fmt::Display for ChipPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::I2c { bus, address } => write!(f, "{bus}, address 0x{address:02x}"),
+            Self::Spi(place) => place.fmt(f),
+            Self::Serial(path) => f.write_str(path),
+        }
+    }
+}
+
+/// The kernel's bus and the channel before it, for a name; nothing when the name's device is no multiplexer on a bus of
+/// the kernel. Multiplexers behind multiplexers are not served.
+pub fn resolve_bus(name: &I2cBusName, devices: &[DeviceConfig]) -> Option<(u8, Option<Through>)> {
+    match name {
+        I2cBusName::Kernel(number) => Some((*number, None)),
+        I2cBusName::Channel { device, channel } => {
+            let multiplexer = devices.iter().find(|candidate| candidate.id == *device)?;
+            let DriverConfig::Chip(chip) = &multiplexer.driver else { return None };
+            match (&chip.place, chip.entry.kind) {
+                (
+                    ChipPlace::I2c { bus: I2cBusName::Kernel(number), address },
+                    Kind::Multiplexer { channels },
+                ) if *channel < channels => {
+                    Some((*number, Some(Through { address: *address, channel: *channel })))
+                }
+                _ => None,
+            }
         }
     }
 }

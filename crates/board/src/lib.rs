@@ -16,7 +16,10 @@
 
 pub mod boards;
 pub mod bridge;
+pub mod buses;
+pub mod catalogue;
 pub mod config;
+pub mod drivers;
 pub mod host;
 pub mod memory;
 pub mod sim;

@@ -83,7 +83,10 @@ mod contract {
     fn a_missing_line_is_an_error(bench: &Bench) {
         let request =
             OutputRequest { line: bench.missing, ..output(bench, ActiveLevel::High, Level::Inactive) };
-        assert_eq!(bench.board.request_output(&request).err(), Some(LineError::NoSuchLine(bench.missing)));
+        assert_eq!(
+            bench.board.request_output(&request).err(),
+            Some(LineError::NoSuchLine(bench.missing.into()))
+        );
     }
 
     async fn edges_arrive_in_order_with_their_time(bench: &Bench) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatehouse_model::{DeviceId, DeviceInfo, PropertyKind};
 
-use crate::config::{DeviceConfig, DriverConfig, LineNumber, MAX_DEVICES, MIN_PERIOD, OutputConfig};
+use crate::config::{DeviceConfig, DriverConfig, MAX_DEVICES, MIN_PERIOD, OutputConfig, Pin};
 
 /// Every problem, as sentences.
 pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
@@ -24,12 +24,12 @@ pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
 
 fn ids_and_lines(devices: &[DeviceConfig], problems: &mut Vec<String>) {
     let mut ids: BTreeMap<&DeviceId, ()> = BTreeMap::new();
-    let mut lines: BTreeMap<LineNumber, &DeviceId> = BTreeMap::new();
+    let mut lines: BTreeMap<&Pin, &DeviceId> = BTreeMap::new();
     for device in devices {
         if ids.insert(&device.id, ()).is_some() {
             problems.push(format!("two devices have the id `{}`: give one of them another", device.id));
         }
-        let Some(line) = device.driver.line() else { continue };
+        let Some(line) = device.driver.pin() else { continue };
         if let Some(other) = lines.insert(line, &device.id) {
             problems.push(format!("`{other}` and `{}` both use {line}: move one to another pin", device.id));
         }
@@ -41,6 +41,7 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
         DriverConfig::Host(host) => period(device, host.every, problems),
         DriverConfig::SimulatedClimate(climate) => period(device, climate.every, problems),
         DriverConfig::Input(_) => {}
+        DriverConfig::Chip(chip) => period(device, chip.every, problems),
         DriverConfig::Output(output) => {
             if output.max_on == Some(Duration::ZERO) {
                 problems.push(format!("`{}`: max_on is zero, so it could never be used", device.id));
@@ -112,7 +113,7 @@ pub(super) fn unknown_properties(device: &DeviceConfig, info: &DeviceInfo) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{HostConfig, InputConfig};
+    use crate::config::{HostConfig, InputConfig, LineNumber};
 
     fn output(id: &str, line: u32, change: impl FnOnce(&mut OutputConfig)) -> DeviceConfig {
         let mut output = OutputConfig::at(LineNumber::new(line));

@@ -1,10 +1,14 @@
 //! What each configured device is to the world: its inventory entry, and the part that serves it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::{DeviceInfo, PropertyId, PropertyInfo, PropertyKind};
 
 use super::BridgeParts;
+use super::chip::ChipSource;
+use crate::buses::Buses;
+use crate::catalogue::Kind;
 use crate::config::{DeviceConfig, DriverConfig, InputConfig, OutputConfig};
 use crate::host::HostSource;
 use crate::traits::{SensorError, SensorProperty, SensorSource};
@@ -17,6 +21,8 @@ pub(super) enum Part {
     Input(InputConfig, PropertyId),
     /// Takes commands for its one property.
     Output(OutputConfig, PropertyId),
+    /// Has nothing to say by itself: others are connected through it.
+    Bystander,
 }
 
 /// A device with its part.
@@ -30,7 +36,11 @@ pub(super) struct Device {
 const OUTPUT_PROPERTY: &str = "power";
 
 impl Device {
-    pub(super) fn prepare(config: DeviceConfig, parts: &BridgeParts) -> Result<Self, SensorError> {
+    pub(super) fn prepare(
+        config: DeviceConfig,
+        parts: &BridgeParts,
+        buses: &Arc<Buses>,
+    ) -> Result<Self, SensorError> {
         let board_is_simulated = parts.board.is_simulated();
         let (part, properties, connection, simulated) = match &config.driver {
             DriverConfig::Host(host) => {
@@ -52,10 +62,23 @@ impl Device {
                 let part = Part::Output(output.clone(), property.id.clone());
                 (part, vec![property], output.pin.to_string(), board_is_simulated)
             }
+            DriverConfig::Chip(chip) => {
+                let connection = chip.place.to_string();
+                let (part, properties) = match chip.entry.kind {
+                    Kind::Sensor => {
+                        let source = ChipSource::new(chip, &parts.devices, &parts.board, buses)?;
+                        sensor(Box::new(source), chip.every)
+                    }
+                    Kind::LineExpander { .. } | Kind::PwmExpander { .. } | Kind::Multiplexer { .. } => {
+                        (Part::Bystander, Vec::new())
+                    }
+                };
+                (part, properties, connection, board_is_simulated)
+            }
         };
         let period = match &part {
             Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
-            Part::Input(..) | Part::Output(..) => None,
+            Part::Input(..) | Part::Output(..) | Part::Bystander => None,
         };
         let info = DeviceInfo {
             id: config.id.clone(),

@@ -7,11 +7,11 @@ use gatehouse_control::Debounce;
 use gatehouse_model::{Clock, Moment, PropertyId, Quality, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::pin::CONSUMER;
+use super::lines::Lines;
 use super::publication::Publication;
 use super::time;
 use crate::config::InputConfig;
-use crate::traits::{Board, Edge, InputLine, InputRequest, LineError};
+use crate::traits::{Edge, InputLine, LineError};
 
 /// How long a line that cannot be had is left alone before it is tried again: it may be held by a program that ends.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -20,7 +20,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 pub(super) struct InputTask {
     config: InputConfig,
     property: PropertyId,
-    board: Arc<dyn Board>,
+    lines: Lines,
+    is_simulated: bool,
     clock: Arc<dyn Clock>,
     publication: Publication,
 }
@@ -29,11 +30,12 @@ impl InputTask {
     pub(super) fn new(
         config: InputConfig,
         property: PropertyId,
-        board: Arc<dyn Board>,
+        lines: Lines,
+        is_simulated: bool,
         clock: Arc<dyn Clock>,
         publication: Publication,
     ) -> Self {
-        Self { config, property, board, clock, publication }
+        Self { config, property, lines, is_simulated, clock, publication }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -53,12 +55,7 @@ impl InputTask {
 
     /// Opens the line and publishes its changes for as long as it can be read.
     async fn follow_line(&mut self) -> Result<std::convert::Infallible, LineError> {
-        let mut line = self.board.request_input(&InputRequest {
-            line: self.config.pin,
-            pull: self.config.pull,
-            active: self.config.active,
-            consumer: CONSUMER.to_owned(),
-        })?;
+        let mut line = self.lines.request_input(&self.config.pin, self.config.active, self.config.pull)?;
         let on = line.level().await?.is_on();
         let mut debounce = Debounce::new(on, self.config.debounce);
         self.publish(on, self.clock.moment());
@@ -102,7 +99,7 @@ impl InputTask {
     }
 
     fn publish(&mut self, on: bool, at: Moment) {
-        let quality = if self.board.is_simulated() { Quality::Simulated } else { Quality::Ok };
+        let quality = if self.is_simulated { Quality::Simulated } else { Quality::Ok };
         let at = time::wall(at, &*self.clock);
         self.publication.value(&self.property, Value::Switch(on), quality, at, None);
         self.publication.report();

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::BridgeError;
 use super::answers::Answers;
-use super::pin::Pin;
+use super::lines::Lines;
+use super::pin::OutputPin;
 use super::publication::Publication;
 use super::time;
 use crate::config::OutputConfig;
-use crate::traits::{Board, Level};
+use crate::traits::Level;
 
 /// Most commands that are still answered when the gateway stops: those that wait in the stream at that moment.
 const MAX_LATE_COMMANDS: usize = 256;
@@ -27,7 +28,7 @@ pub(super) struct Port {
     property: PropertyId,
     config: OutputConfig,
     rules: OutputRules,
-    pin: Option<Pin>,
+    pin: Option<OutputPin>,
     publication: Publication,
     has_fault: bool,
 }
@@ -51,12 +52,13 @@ impl Port {
     }
 
     /// Drives the pin and tells what it does then. A pin that could not be had is requested again.
-    async fn drive(&mut self, board: &Arc<dyn Board>, on: bool) -> Result<bool, String> {
+    async fn drive(&mut self, lines: &Lines, on: bool) -> Result<bool, String> {
         let level = Level::from_on(on);
         let measured = match &mut self.pin {
             Some(pin) => pin.drive(level).await,
             None => {
-                let opened = Pin::open(board, &self.config, level).map_err(|error| error.to_string())?;
+                let opened =
+                    OutputPin::open(lines, &self.config, level).map_err(|error| error.to_string())?;
                 self.pin.insert(opened).read_back().await
             }
         };
@@ -70,7 +72,8 @@ pub(super) struct OutputLoop {
     ports: BTreeMap<OutputId, Port>,
     /// What is to be done about outputs that were added and not served yet.
     first: Vec<OutputAction>,
-    board: Arc<dyn Board>,
+    lines: Lines,
+    is_simulated: bool,
     clock: Arc<dyn Clock>,
     answers: Answers,
 }
@@ -78,12 +81,14 @@ pub(super) struct OutputLoop {
 impl OutputLoop {
     pub(super) fn new(
         ports: Vec<Port>,
-        board: Arc<dyn Board>,
+        lines: Lines,
+        is_simulated: bool,
         clock: Arc<dyn Clock>,
         answers: Answers,
     ) -> Self {
         let (control, first) = (Outputs::default(), Vec::new());
-        let mut outputs = Self { control, ports: BTreeMap::new(), first, board, clock, answers };
+        let mut outputs =
+            Self { control, ports: BTreeMap::new(), first, lines, is_simulated, clock, answers };
         for port in ports {
             outputs.add(port);
         }
@@ -194,10 +199,10 @@ impl OutputLoop {
 
     /// Drives all at once, so that one that hangs does not keep the others from their level.
     async fn drive(&mut self, drives: &BTreeMap<OutputId, bool>) -> Vec<OutputAction> {
-        let board = &self.board;
+        let lines = &self.lines;
         let driving = self.ports.iter_mut().filter_map(|(id, port)| {
             let (id, on) = (*id, *drives.get(id)?);
-            Some(async move { (id, port.drive(board, on).await) })
+            Some(async move { (id, port.drive(lines, on).await) })
         });
         let measured = join_all(driving).await;
         let now = self.clock.moment();
@@ -208,7 +213,7 @@ impl OutputLoop {
     }
 
     fn publish(&mut self, output: OutputId, on: bool, cause: Cause) {
-        let quality = if self.board.is_simulated() { Quality::Simulated } else { Quality::Ok };
+        let quality = if self.is_simulated { Quality::Simulated } else { Quality::Ok };
         let at = self.clock.now();
         let Some(port) = self.ports.get_mut(&output) else { return };
         port.publication.value(&port.property, Value::Switch(on), quality, at, Some(cause));

@@ -1,36 +1,28 @@
 //! One output's line: opened once, driven with a time limit, read back after each change.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::lines::Lines;
 use crate::config::OutputConfig;
-use crate::traits::{Board, Level, LineError, OutputLine, OutputRequest};
+use crate::traits::{Level, LineError, OutputLine};
 
 /// Longest time that a line may take to be driven or read. A pin of the header takes microseconds and one of an
 /// expander milliseconds; a bus that hangs must not hold the other outputs up.
 const LINE_LIMIT: Duration = Duration::from_secs(1);
 
-/// The name under which the kernel lists our lines.
-pub(super) const CONSUMER: &str = "gatehouse";
-
 /// The line of an output.
-pub(super) struct Pin {
+pub(super) struct OutputPin {
     line: Box<dyn OutputLine>,
     config: OutputConfig,
 }
 
-impl Pin {
+impl OutputPin {
     /// Requests the line with its first level in the same call.
-    pub(super) fn open(
-        board: &Arc<dyn Board>,
-        config: &OutputConfig,
-        initial: Level,
-    ) -> Result<Self, LineError> {
-        let request =
-            OutputRequest { line: config.pin, active: config.active, initial, consumer: CONSUMER.to_owned() };
-        Ok(Self { line: board.request_output(&request)?, config: config.clone() })
+    pub(super) fn open(lines: &Lines, config: &OutputConfig, initial: Level) -> Result<Self, LineError> {
+        let line = lines.request_output(&config.pin, config.active, initial)?;
+        Ok(Self { line, config: config.clone() })
     }
 
     /// Drives the line and tells what level it has then.
@@ -50,7 +42,7 @@ impl Pin {
 
 fn too_slow(config: &OutputConfig) -> LineError {
     LineError::Failed {
-        line: config.pin,
+        line: config.pin.clone(),
         problem: format!("it did not answer within {} s: check its wiring and its bus", LINE_LIMIT.as_secs()),
     }
 }

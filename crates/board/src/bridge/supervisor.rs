@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::answers::Answers;
 use super::devices::Part;
 use super::input::InputTask;
+use super::lines::Lines;
 use super::observations::Observations;
 use super::outlet::{Losses, OutboxClosed, Outlet};
 use super::outputs::{OutputLoop, Port};
@@ -81,6 +82,8 @@ fn start(
     stop: &CancellationToken,
 ) -> (Tasks, OutputLoop) {
     let Bridge { scheme, board, clock, devices, memory: _ } = bridge;
+    let lines = Lines::new(board.clone());
+    let is_simulated = board.is_simulated();
     let mut tasks = Tasks::default();
     let mut ports = Vec::new();
     for device in devices {
@@ -93,16 +96,19 @@ fn start(
                 tasks.start(&format!("sensor `{id}`"), task.run(stop.clone()));
             }
             Part::Input(input, property) => {
-                let task = InputTask::new(input, property, board.clone(), clock.clone(), publication);
+                let task =
+                    InputTask::new(input, property, lines.clone(), is_simulated, clock.clone(), publication);
                 tasks.start(&format!("input `{id}`"), task.run(stop.clone()));
             }
+            // It works for as long as those that are connected through it do.
+            Part::Bystander => {}
             Part::Output(output, property) => {
                 ports.push(Port::new(&config.name, output, property, publication));
             }
         }
     }
     let answers = Answers::new(scheme, outlet.clone());
-    let outputs = OutputLoop::new(ports, board.clone(), clock, answers);
+    let outputs = OutputLoop::new(ports, lines, is_simulated, clock, answers);
     let stop = stop.clone();
     tasks.start("board", async move { board.run(stop).await });
     (tasks, outputs)

@@ -199,8 +199,8 @@ impl World {
 
 fn line_error(line: LineNumber, unavailable: Unavailable) -> LineError {
     match unavailable {
-        Unavailable::Missing => LineError::NoSuchLine(line),
-        Unavailable::Held(owner) => LineError::Busy { line, owner },
+        Unavailable::Missing => LineError::NoSuchLine(line.into()),
+        Unavailable::Held(owner) => LineError::Busy { line: line.into(), owner },
     }
 }
 
@@ -281,7 +281,7 @@ impl Drop for Hold {
 
 impl Hold {
     fn level(&self) -> Result<Level, LineError> {
-        self.shared.caught_up().lines.level(self.line).ok_or(LineError::Gone(self.line))
+        self.shared.caught_up().lines.level(self.line).ok_or(LineError::Gone(self.line.into()))
     }
 }
 
@@ -297,7 +297,7 @@ impl InputLine for SimulatedInput {
     }
 
     async fn next_edge(&mut self) -> Result<Edge, LineError> {
-        self.edges.recv().await.ok_or(LineError::Gone(self.hold.line))
+        self.edges.recv().await.ok_or(LineError::Gone(self.hold.line.into()))
     }
 }
 

@@ -44,13 +44,16 @@ impl Plan {
         for device in devices {
             let room = room_of(device);
             let wiring = match &device.driver {
-                DriverConfig::Host(_) => continue,
+                DriverConfig::Host(_) | DriverConfig::Chip(_) => continue,
                 DriverConfig::SimulatedClimate(_) => {
                     plan.rooms.insert(room);
                     continue;
                 }
                 DriverConfig::Input(input) => Wiring {
-                    line: input.pin,
+                    line: match input.pin.header_line() {
+                        Some(line) => line,
+                        None => continue,
+                    },
                     active: input.active,
                     role: match input.class.as_deref() {
                         Some("door" | "window" | "garage_door" | "opening") => Role::Door { room },
@@ -60,7 +63,10 @@ impl Plan {
                     is_input: true,
                 },
                 DriverConfig::Output(output) => Wiring {
-                    line: output.pin,
+                    line: match output.pin.header_line() {
+                        Some(line) => line,
+                        None => continue,
+                    },
                     active: output.active,
                     role: match output.class.as_deref() {
                         Some("heat") => Role::Heater { room },

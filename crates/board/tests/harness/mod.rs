@@ -296,7 +296,7 @@ impl House {
 
     pub(crate) fn level(&self, device: &str) -> Level {
         let config = self.devices.iter().find(|config| config.id.as_str() == device).unwrap();
-        self.board.level(config.driver.line().unwrap()).unwrap()
+        self.board.level(config.driver.pin().unwrap().header_line().unwrap()).unwrap()
     }
 
     /// Shuts the bridge down and takes its last words.

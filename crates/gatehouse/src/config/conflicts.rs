@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use gatehouse_board::config::LineNumber;
+use gatehouse_board::config::{ChipPlace, Pin};
 use gatehouse_model::DeviceId;
 
 use super::problems::{Finding, Findings};
@@ -12,7 +12,9 @@ use super::section::Spanned;
 /// Where in the text a device says what others can be in the way of.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    pub(super) pin: Option<Spanned<LineNumber>>,
+    pub(super) pin: Option<Spanned<Pin>>,
+    /// Where its chip is connected.
+    pub(super) chip: Option<Spanned<ChipPlace>>,
     pub(super) interlock: Option<Spanned<String>>,
     /// Where it says that its safe state is on.
     pub(super) safe_on: Option<Range<usize>>,
@@ -28,13 +30,14 @@ struct Member {
 pub(super) struct Conflicts<'t> {
     text: &'t str,
     ids: BTreeMap<DeviceId, usize>,
-    pins: BTreeMap<LineNumber, (String, usize)>,
+    pins: BTreeMap<Pin, (String, usize)>,
+    chips: Vec<(ChipPlace, String, usize)>,
     groups: BTreeMap<String, Vec<Member>>,
 }
 
 impl<'t> Conflicts<'t> {
     pub(super) const fn new(text: &'t str) -> Self {
-        Self { text, ids: BTreeMap::new(), pins: BTreeMap::new(), groups: BTreeMap::new() }
+        Self { text, ids: BTreeMap::new(), pins: BTreeMap::new(), chips: Vec::new(), groups: BTreeMap::new() }
     }
 
     /// Adds a device, and reports where it takes what another has. `called` is how sentences call it. A device with
@@ -51,6 +54,9 @@ impl<'t> Conflicts<'t> {
         }
         if let Some(pin) = &places.pin {
             self.add_pin(pin, called, findings);
+        }
+        if let Some(chip) = &places.chip {
+            self.add_chip(chip, called, findings);
         }
         let Some(group) = places.interlock else { return };
         if let Some(safe_on) = places.safe_on {
@@ -76,13 +82,24 @@ impl<'t> Conflicts<'t> {
         }
     }
 
-    fn add_pin(&mut self, pin: &Spanned<LineNumber>, called: &str, findings: &mut Findings) {
+    fn add_chip(&mut self, chip: &Spanned<ChipPlace>, called: &str, findings: &mut Findings) {
+        if let Some((_, other, at)) = self.chips.iter().find(|(place, _, _)| *place == chip.value) {
+            let what = format!("{called}: {} is already used by {other} (line {at})", chip.value);
+            let hint = "give one of them another address or bus; two chips cannot share one";
+            findings.push(Finding::error(chip.span.clone(), what, hint));
+        } else {
+            let at = line_of(self.text, chip.span.start);
+            self.chips.push((chip.value.clone(), called.to_owned(), at));
+        }
+    }
+
+    fn add_pin(&mut self, pin: &Spanned<Pin>, called: &str, findings: &mut Findings) {
         if let Some((other, at)) = self.pins.get(&pin.value) {
-            let what = format!("{called}: pin {} is already used by {other} (line {at})", pin.value.number());
+            let what = format!("{called}: {} is already used by {other} (line {at})", pin.value);
             findings.push(Finding::error(pin.span.clone(), what, "choose another pin"));
         } else {
             let at = line_of(self.text, pin.span.start);
-            self.pins.insert(pin.value, (called.to_owned(), at));
+            self.pins.insert(pin.value.clone(), (called.to_owned(), at));
         }
     }
 

@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
+use gatehouse_board::catalogue::{self, Entry};
 use gatehouse_board::config::{
     ActiveLevel, DEFAULT_DEBOUNCE, DEFAULT_PERIOD, DriverConfig, HostConfig, InputConfig, LineNumber,
-    MIN_PERIOD, OutputConfig, Pull, SimulatedClimateConfig,
+    MIN_PERIOD, OutputConfig, Pin, Pull, SimulatedClimateConfig,
 };
-use gatehouse_model::PropertyId;
+use gatehouse_model::{DeviceId, PropertyId};
 
+use super::chips;
 use super::conflicts::Places;
 use super::nearest::{listed, nearest};
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 
-/// The drivers of this version.
+/// The drivers that are no chips of the catalogue.
 const DRIVERS: [&str; 4] = ["host", "input", "output", "simulated-climate"];
 
-/// Drivers that are planned, so that whoever names one learns that it is no slip of theirs.
-const PLANNED_DRIVERS: [&str; 42] = [
-    "ads1015", "ads1115", "aht20", "bh1750", "bme280", "bme680", "bme688", "bmp280", "ccs811", "dht11",
-    "dht22", "dps310", "ds18b20", "ds3231", "hc-sr04", "hwmon", "hx711", "iio", "ina219", "ina226", "ina260",
-    "lm75", "mcp23017", "mcp3008", "mcp9808", "mh-z19", "mpu6050", "one-wire", "pca9685", "pcf8574",
-    "pms5003", "pwm", "scd30", "scd4x", "sgp30", "sgp40", "sht3x", "sht4x", "si7021", "tsl2591", "veml7700",
-    "vl53l0x",
-];
+/// All drivers of this version.
+fn drivers() -> Vec<&'static str> {
+    let mut words: Vec<&str> = catalogue::entries().iter().map(|entry| entry.word).chain(DRIVERS).collect();
+    words.sort_unstable();
+    words
+}
 
 /// Highest line of the 40-pin header (BCM number).
 const LAST_HEADER_LINE: i64 = 27;
@@ -82,28 +82,35 @@ const OUTPUT_CLASSES: [&str; 10] =
 pub(super) enum Numbers {
     /// These, and no others.
     Known(&'static [&'static str]),
+    /// Those of the catalogue.
+    OfEntry(&'static Entry),
     /// It depends on the machine.
     OfThisMachine,
 }
 
 /// Which numbers a device gives, so that nobody calibrates what is not there.
-pub(super) const fn numbers(driver: &DriverConfig) -> Numbers {
+pub(super) fn numbers(driver: &DriverConfig) -> Numbers {
     match driver {
         DriverConfig::Host(_) => Numbers::OfThisMachine,
         DriverConfig::SimulatedClimate(_) => Numbers::Known(&["temperature", "humidity"]),
         DriverConfig::Input(_) | DriverConfig::Output(_) => Numbers::Known(&[]),
+        DriverConfig::Chip(chip) => Numbers::OfEntry(chip.entry),
     }
 }
 
 impl Numbers {
     /// What is wrong with settings for this property, and what to do.
     pub(super) fn problem_with(self, property: &PropertyId, key: &str) -> Option<(String, String)> {
-        let Self::Known(known) = self else { return None };
+        let known: Vec<&str> = match self {
+            Self::Known(known) => known.to_vec(),
+            Self::OfEntry(entry) => entry.properties.iter().map(|property| property.id).collect(),
+            Self::OfThisMachine => return None,
+        };
         if known.contains(&property.as_str()) {
             return None;
         }
-        let hint = match known {
-            [] => "remove it: this device is on or off".to_owned(),
+        let hint = match known.as_slice() {
+            [] => "remove it: this device gives no numbers".to_owned(),
             known => match nearest(property.as_str(), known.iter().copied()) {
                 Some(meant) => format!("did you mean `{key}.{meant}`?"),
                 None => format!("its numbers are {}", listed(known)),
@@ -121,7 +128,7 @@ pub(super) fn read(
 ) -> Option<DriverConfig> {
     let Some(word) = section.text("driver", "output", findings) else {
         if section.item("driver").is_none() {
-            let hint = format!("write driver = \"output\"; it can be {}", listed(&DRIVERS));
+            let hint = format!("write driver = \"output\"; it can be {}", listed(&drivers()));
             findings.push(section.missing("driver", hint));
         }
         return None;
@@ -133,10 +140,13 @@ pub(super) fn read(
         }
         "input" => input(section, places, findings).map(DriverConfig::Input),
         "output" => output(section, places, findings).map(DriverConfig::Output),
-        other => {
-            findings.push(unknown_driver(section, other, word.span));
-            None
-        }
+        other => match catalogue::find(other) {
+            Some(entry) => chips::read(entry, section, places, findings).map(DriverConfig::Chip),
+            None => {
+                findings.push(unknown_driver(section, other, word.span));
+                None
+            }
+        },
     }
 }
 
@@ -145,12 +155,9 @@ fn unknown_driver(
     word: &str,
     span: std::ops::Range<usize>,
 ) -> super::problems::Finding {
-    let drives = format!("this version drives {}", listed(&DRIVERS));
-    if PLANNED_DRIVERS.contains(&word.to_lowercase().as_str()) {
-        let what = format!("this version does not drive `{word}` yet");
-        return section.error(span, what, format!("put # before the lines of this device for now; {drives}"));
-    }
-    let hint = match nearest(word, DRIVERS) {
+    let drivers = drivers();
+    let drives = format!("this version drives {}", listed(&drivers));
+    let hint = match nearest(word, drivers.iter().copied()) {
         Some(meant) => format!("did you mean \"{meant}\"? T{}", &drives[1..]),
         None => drives,
     };
@@ -287,13 +294,17 @@ fn class(
     Some(class.value.to_owned())
 }
 
-/// A pin of the header: its BCM number, or "P11" for header pin 11.
-fn pin(section: &mut Section<'_>, places: &mut Places, findings: &mut Findings) -> Option<LineNumber> {
+/// A pin of the header, by its BCM number or as "P11" for header pin 11; or "porch:3", line 3 of the expander `porch`.
+fn pin(section: &mut Section<'_>, places: &mut Places, findings: &mut Findings) -> Option<Pin> {
     let Some(found) = section.item("pin") else {
         let hint = "write the BCM number, pin = 17, or the header pin, pin = \"P11\"";
         findings.push(section.missing("pin", hint));
         return None;
     };
+    if let Some(pin) = found.value.as_str().and_then(line_of_expander) {
+        places.pin = Some(Spanned { value: pin.clone(), span: found.span });
+        return Some(pin);
+    }
     let line = match (found.value.as_integer(), found.value.as_str()) {
         (Some(number), _) => line_of_number(number),
         (None, Some(text)) => line_of_text(text),
@@ -304,19 +315,24 @@ fn pin(section: &mut Section<'_>, places: &mut Places, findings: &mut Findings) 
     };
     match line {
         Ok(line) => {
-            places.pin = Some(Spanned { value: line, span: found.span.clone() });
+            places.pin = Some(Spanned { value: line.into(), span: found.span.clone() });
             if HAT_LINES.contains(&line.number()) {
                 let what =
                     format!("{line} is read at every start of the board, to find out what is plugged on");
                 findings.push(section.warning(found.span, what, "choose another pin if you can"));
             }
-            Some(line)
+            Some(line.into())
         }
         Err((what, hint)) => {
             findings.push(section.error(found.span, what, hint));
             None
         }
     }
+}
+
+fn line_of_expander(text: &str) -> Option<Pin> {
+    let (device, line) = text.split_once(':')?;
+    Some(Pin::Expander { device: DeviceId::new(device).ok()?, line: line.parse().ok()? })
 }
 
 /// What is wrong, and what to do.

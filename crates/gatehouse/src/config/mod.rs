@@ -5,6 +5,7 @@
 //! certificates that it names.
 
 mod broker;
+mod chips;
 mod conflicts;
 mod devices;
 mod drivers;

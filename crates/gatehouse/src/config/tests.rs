@@ -126,7 +126,10 @@ fn every_setting_arrives() {
     assert_eq!(kitchen.report[&property].at_least_every, Some(Duration::from_secs(300)));
     assert_eq!(door.name, "Front door", "a device without a name is called by its id");
     let DriverConfig::Input(input) = &door.driver else { panic!("{door:?}") };
-    assert_eq!((input.pin, input.pull, input.active), (LineNumber::new(17), Pull::Up, ActiveLevel::Low));
+    assert_eq!(
+        (&input.pin, input.pull, input.active),
+        (&LineNumber::new(17).into(), Pull::Up, ActiveLevel::Low)
+    );
     let DriverConfig::Output(output) = &boiler.driver else { panic!("{boiler:?}") };
     assert_eq!((output.safe_on, output.max_on), (false, Some(Duration::from_secs(7_200))));
     assert_eq!(output.min_off, Duration::from_secs(180));
@@ -138,12 +141,19 @@ fn every_setting_arrives() {
 }
 
 #[test]
-fn a_sensor_that_is_planned_is_told_apart_from_a_slip() {
-    check(
-        &device("bme280", "bus = \"i2c-1\"\naddress = 0x76\n"),
-        &[(3, 10, "does not drive `bme280` yet", "`simulated-climate`")],
-    );
+fn chips_are_read_by_their_entry() {
+    let lm75 = |lines: &str| device("lm75", lines);
+    check(&lm75("address = 0x48\nbus = \"i2c-1\"\n"), &[]);
+    check(&lm75(""), &[(1, 1, "`address` is missing", "address = 0x48")]);
+    check(&lm75("address = 0x47\n"), &[(4, 11, "0x47 is no address of this chip", "0x48")]);
+    check(&lm75("address = 0x48\nbus = \"i2c\"\n"), &[(5, 7, "`i2c` is no I²C bus", "bus = \"i2c-1\"")]);
+    check(&lm75("address = 0x48\nevery = \"1ms\"\n"), &[(5, 9, "too short", "300ms")]);
+    check(&device("lm57", "address = 0x48\n"), &[(3, 10, "no driver `lm57`", "did you mean \"lm75\"?")]);
     check(&device("outptu", "pin = 5\n"), &[(3, 10, "no driver `outptu`", "did you mean \"output\"?")]);
+    let twice =
+        format!("{}\n{}", lm75("address = 0x48\n"), lm75("address = 0x48\n").replace("\"a\"", "\"b\""));
+    let found = super::load(&twice, "gatehouse.toml").unwrap_err().to_string();
+    assert!(found.contains("address 0x48 is already used by"), "{found}");
 }
 
 #[test]
@@ -316,7 +326,7 @@ fn mistakes_in_calibration_and_report() {
         &climate("report.humidity = { delta = -1, at_least_every = \"5 min\" }\n"),
         &[(4, 29, "less than zero", "delta = 0.1"), (4, 50, "not a duration", "at_least_every = \"5m\"")],
     );
-    check(&output("calibrate.power = { offset = 1 }\n"), &[(7, 11, "no number `power`", "on or off")]);
+    check(&output("calibrate.power = { offset = 1 }\n"), &[(7, 11, "no number `power`", "no numbers")]);
     assert!(loaded(&device("host", "report.load = { delta = 0.1 }\n")).warnings.is_empty());
 }
 
@@ -371,12 +381,23 @@ fn two_outputs(first: &str, second: &str) -> String {
 #[test]
 fn devices_in_each_others_way() {
     let same_pin = two_outputs("", "").replace("pin = 22", "pin = \"P11\"");
-    check(&same_pin, &[(11, 7, "`pump`: pin 17 is already used by `boiler` (line 4)", "choose another pin")]);
+    check(
+        &same_pin,
+        &[(
+            11,
+            7,
+            "`pump`: GPIO 17, header pin 11 is already used by `boiler` (line 4)",
+            "choose another pin",
+        )],
+    );
     // A mistake in one device does not hide that another takes its pin.
     let broken = same_pin.replacen("safe = \"off\"\n", "safe = \"of\"\n", 1);
     check(
         &broken,
-        &[(5, 8, "`boiler`: `safe` cannot be `of`", ""), (11, 7, "pin 17 is already used by `boiler`", "")],
+        &[
+            (5, 8, "`boiler`: `safe` cannot be `of`", ""),
+            (11, 7, "header pin 11 is already used by `boiler`", ""),
+        ],
     );
     let group = "interlock = \"heating\"";
     check(&two_outputs(group, group), &[]);

@@ -1,17 +1,9 @@
-//! What a board gives: lines to read and to drive, their inventory, and sensors.
-//!
-//! Levels are logical everywhere: the backend applies the active level, as the kernel's line interface does. Buses
-//! join here with the first driver that needs one: an I²C bus will be handed out in the shape of embedded-hal's `I2c`,
-//! with one owner task a bus.
+//! Lines: to read, to drive, and who has which.
 
 use std::fmt;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use gatehouse_model::{Moment, PropertyId, PropertyInfo, Quality, Value};
-use tokio_util::sync::CancellationToken;
-
-use crate::config::DeviceConfig;
+use gatehouse_model::{DeviceId, Moment};
 
 /// Header pin of each BCM line 0 to 27 on boards with the 40-pin header (Raspberry Pi documentation, "GPIO and the
 /// 40-pin header"; the same since the B+ of 2014).
@@ -53,6 +45,45 @@ impl fmt::Display for LineNumber {
         match self.header_pin() {
             Some(pin) => write!(f, ", header pin {pin}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// A line that a device is wired to: of the header, or of an expander that is a device itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pin {
+    /// A line of the header's chip.
+    Header(LineNumber),
+    /// A line of an expander, counted from 0 as its datasheet does (an MCP23017's GPB0 is 8).
+    Expander {
+        /// The expander's device.
+        device: DeviceId,
+        /// Its line.
+        line: u8,
+    },
+}
+
+impl Pin {
+    /// The line of the header's chip; nothing for a line of an expander.
+    pub const fn header_line(&self) -> Option<LineNumber> {
+        match self {
+            Self::Header(line) => Some(*line),
+            Self::Expander { .. } => None,
+        }
+    }
+}
+
+impl From<LineNumber> for Pin {
+    fn from(line: LineNumber) -> Self {
+        Self::Header(line)
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(line) => line.fmt(f),
+            Self::Expander { device, line } => write!(f, "line {line} of `{device}`"),
         }
     }
 }
@@ -163,12 +194,12 @@ pub enum Direction {
 pub enum LineError {
     /// The board has no such line.
     #[error("this board has no line {0}: choose another pin")]
-    NoSuchLine(LineNumber),
+    NoSuchLine(Pin),
     /// Somebody else has it.
     #[error("{line} is in use by {owner}: stop that program or choose another pin")]
     Busy {
         /// The line.
-        line: LineNumber,
+        line: Pin,
         /// Who has it.
         owner: String,
     },
@@ -181,13 +212,16 @@ pub enum LineError {
     #[error("{line}: {problem}")]
     Failed {
         /// The line.
-        line: LineNumber,
+        line: Pin,
         /// What it said.
         problem: String,
     },
+    /// The line has no hardware PWM.
+    #[error("{0} has no hardware PWM: it is made by software instead")]
+    NoPwm(Pin),
     /// The line is gone, for example because its chip was unplugged.
     #[error("{0} is gone: check the wiring")]
-    Gone(LineNumber),
+    Gone(Pin),
 }
 
 /// An input that was requested. Dropping it gives the line back.
@@ -220,103 +254,4 @@ pub trait OutputLine: Send {
     /// # Errors
     /// When the line cannot be read.
     async fn read_back(&mut self) -> Result<Level, LineError>;
-}
-
-/// One value as a sensor gives it, before calibration.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// Which value.
-    pub property: PropertyId,
-    /// The value, in the property's unit.
-    pub value: Value,
-    /// How far the driver trusts it.
-    pub quality: Quality,
-}
-
-/// Why a sensor gave nothing, in a sentence for people.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// It does not answer.
-    #[error("the sensor does not answer: {0}")]
-    Silent(String),
-    /// It answers nonsense, for example with a wrong checksum.
-    #[error("the sensor's answer is damaged: {0}")]
-    Damaged(String),
-    /// It did not answer within the limit.
-    #[error("the sensor did not answer within {} s", .0.as_secs())]
-    TooSlow(Duration),
-}
-
-/// A value that a sensor can give.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SensorProperty {
-    /// How it is published.
-    pub info: PropertyInfo,
-    /// Lowest and highest number that the sensor can measure, in the property's unit.
-    pub range: Option<(f64, f64)>,
-}
-
-/// Something that is read from time to time.
-#[async_trait]
-pub trait SensorSource: Send {
-    /// The values that it gives on this machine. What this machine does not have is not listed.
-    fn properties(&self) -> Vec<SensorProperty>;
-
-    /// Reads it once. A value that could not be had this time is absent.
-    ///
-    /// # Errors
-    /// When there is no value at all.
-    async fn read(&mut self) -> Result<Vec<Sample>, ReadError>;
-}
-
-/// Why a device cannot be served by a board at all.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SensorError {
-    /// The board does not know the driver.
-    #[error("the driver `{driver}` needs {needs}")]
-    NotOnThisBoard {
-        /// The driver's word in the configuration.
-        driver: &'static str,
-        /// What it needs.
-        needs: &'static str,
-    },
-}
-
-/// A board: lines, their inventory, and the sensors that only it can give.
-#[async_trait]
-pub trait Board: Send + Sync + fmt::Debug {
-    /// How the board calls itself, for people.
-    fn name(&self) -> String;
-
-    /// Whether its values are made up.
-    fn is_simulated(&self) -> bool;
-
-    /// All lines with their owners, without requesting any.
-    ///
-    /// # Errors
-    /// When the board has no lines or they cannot be listed.
-    fn lines(&self) -> Result<Vec<LineInfo>, LineError>;
-
-    /// Makes a line an input.
-    ///
-    /// # Errors
-    /// When the line does not exist, is in use or refuses.
-    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError>;
-
-    /// Makes a line an output that has its initial level at once.
-    ///
-    /// # Errors
-    /// When the line does not exist, is in use or refuses.
-    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError>;
-
-    /// Opens the sensor of a device.
-    ///
-    /// # Errors
-    /// When the board has no such sensors.
-    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError>;
-
-    /// Whatever the board has to do by itself while the bridge runs, until `shutdown`. Most have nothing to do.
-    async fn run(&self, shutdown: CancellationToken) {
-        shutdown.cancelled().await;
-    }
 }

@@ -1,0 +1,54 @@
+//! Buses in use: each has one thread that owns it, and ports through which drivers ask that thread.
+//!
+//! Purpose: drivers block and a bus has room for one at a time; a device that holds its bus up must not hold up
+//! another bus, nor the loop.
+
+mod i2c;
+mod pause;
+mod serial;
+mod spi;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use i2c::{I2cBus, I2cPort, Through};
+pub use pause::Pause;
+pub use serial::SerialPort;
+pub use spi::SpiPort;
+
+use crate::traits::{Board, BusError};
+
+/// The I²C buses of a board that are in use.
+pub struct Buses {
+    board: Arc<dyn Board>,
+    i2c: Mutex<BTreeMap<u8, I2cBus>>,
+}
+
+impl fmt::Debug for Buses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buses").field("board", &self.board).finish_non_exhaustive()
+    }
+}
+
+impl Buses {
+    /// None is open yet.
+    pub fn new(board: Arc<dyn Board>) -> Self {
+        Self { board, i2c: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The bus with this kernel number, opened when it is asked for first. It is closed when the last port to it and
+    /// this are gone.
+    ///
+    /// # Errors
+    /// When the board does not give it.
+    pub fn i2c(&self, number: u8) -> Result<I2cBus, BusError> {
+        let mut open = self.i2c.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bus) = open.get(&number).filter(|bus| !bus.is_gone()) {
+            return Ok(bus.clone());
+        }
+        let bus = I2cBus::start(&format!("i2c-{number}"), self.board.open_i2c(number)?)?;
+        open.insert(number, bus.clone());
+        Ok(bus)
+    }
+}

@@ -1,0 +1,76 @@
+//! What is read from time to time.
+
+use std::time::Duration;
+
+use super::buses::{BusError, BusFault};
+use async_trait::async_trait;
+use gatehouse_model::{PropertyId, PropertyInfo, Quality, Value};
+
+/// One value as a sensor gives it, before calibration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Which value.
+    pub property: PropertyId,
+    /// The value, in the property's unit.
+    pub value: Value,
+    /// How far the driver trusts it.
+    pub quality: Quality,
+}
+
+/// Why a sensor gave nothing, in a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It does not answer.
+    #[error("the sensor does not answer: {0}")]
+    Silent(String),
+    /// It answers nonsense, for example with a wrong checksum.
+    #[error("the sensor's answer is damaged: {0}")]
+    Damaged(String),
+    /// It did not answer within the limit.
+    #[error("the sensor did not answer within {} s", .0.as_secs())]
+    TooSlow(Duration),
+}
+
+impl From<BusFault> for ReadError {
+    fn from(fault: BusFault) -> Self {
+        Self::Silent(fault.to_string())
+    }
+}
+
+/// A value that a sensor can give.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SensorProperty {
+    /// How it is published.
+    pub info: PropertyInfo,
+    /// Lowest and highest number that the sensor can measure, in the property's unit.
+    pub range: Option<(f64, f64)>,
+}
+
+/// Something that is read from time to time.
+#[async_trait]
+pub trait SensorSource: Send {
+    /// The values that it gives on this machine. What this machine does not have is not listed.
+    fn properties(&self) -> Vec<SensorProperty>;
+
+    /// Reads it once. A value that could not be had this time is absent.
+    ///
+    /// # Errors
+    /// When there is no value at all.
+    async fn read(&mut self) -> Result<Vec<Sample>, ReadError>;
+}
+
+/// Why a device cannot be served by a board at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SensorError {
+    /// Its bus cannot be had.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The board does not know the driver.
+    #[error("the driver `{driver}` needs {needs}")]
+    NotOnThisBoard {
+        /// The driver's word in the configuration.
+        driver: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
+}
