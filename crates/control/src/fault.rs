@@ -38,6 +38,11 @@ impl FaultWatch {
         (self.sentence.take().map(|_| FaultChange::Recovered), was_retried)
     }
 
+    /// Whether the last read failed.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// What is wrong, in a sentence for people; nothing while it works.
     pub fn sentence(&self) -> Option<&str> {
         self.sentence.as_deref()

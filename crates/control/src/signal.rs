@@ -1,8 +1,17 @@
-//! From what a sensor says to what is published: calibration, range, belief, and when it is worth a message.
+//! From what a sensor says to what is published: belief, calibration, filters, and when it is worth a message.
+//!
+//! A number goes this way: what the sensor cannot have measured is refused, clamped or marked (`sensor`) → conversion →
+//! what the owner does not believe (`owner`) → filters → rounding → report. Switches and words go through the report
+//! and the watch for silence only.
 
 use std::time::Duration;
 
 use gatehouse_model::{Moment, Quality, Timestamp, Value};
+
+use crate::filters::{FilterEvent, FilterRule, Filters};
+use crate::lookup::Conversion;
+use crate::measured::Measured;
+use crate::plausible::{Plausibility, PlausibilityRules, Refusal};
 
 /// Periods without a reading after which the last value counts as stale.
 pub const PERIODS_BEFORE_STALE: u32 = 3;
@@ -10,25 +19,32 @@ pub const PERIODS_BEFORE_STALE: u32 = 3;
 /// Most digits behind the point: an `f64` has no more that mean something.
 pub const MAX_DECIMALS: u8 = 9;
 
-/// What is done with the values of one property. Numbers go through all of it, other values through the report policy
-/// and the watch for silence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SignalRules {
-    /// Factor of the calibration: the published number is `measured * scale + offset`.
-    pub scale: f64,
-    /// What is added, in the property's unit.
-    pub offset: f64,
-    /// Digits behind the point, at most [`MAX_DECIMALS`].
-    pub decimals: u8,
-    /// What the sensor can measure, in the property's unit. A value outside is set to the limit and marked as clamped.
-    pub range: Option<(f64, f64)>,
-    /// A number that the sensor gives before its first measurement (85.0 °C for a DS18B20: its datasheet, "Power-on
-    /// reset value"). It is marked as suspect.
-    pub power_on_value: Option<f64>,
+/// When a value is worth a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReportRules {
     /// Smallest change worth a message, in the property's unit; 0 publishes every reading.
     pub delta: f64,
     /// Longest time without a message while the sensor answers.
     pub at_least_every: Option<Duration>,
+    /// Shortest time between two messages. What comes sooner waits, and the newest is published.
+    pub at_most_every: Option<Duration>,
+}
+
+/// What is done with the values of one property.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignalRules {
+    /// What can be believed of what the sensor gives, before the conversion.
+    pub sensor: PlausibilityRules,
+    /// What the sensor's number means.
+    pub conversion: Conversion,
+    /// What the owner believes, after the conversion.
+    pub owner: PlausibilityRules,
+    /// The filters.
+    pub filters: Vec<FilterRule>,
+    /// Digits behind the point, at most [`MAX_DECIMALS`].
+    pub decimals: u8,
+    /// When it is worth a message.
+    pub report: ReportRules,
     /// How often the sensor is read; nothing for one that reports changes, which cannot go stale by silence.
     pub period: Option<Duration>,
 }
@@ -36,13 +52,12 @@ pub struct SignalRules {
 impl Default for SignalRules {
     fn default() -> Self {
         Self {
-            scale: 1.0,
-            offset: 0.0,
+            sensor: PlausibilityRules::default(),
+            conversion: Conversion::default(),
+            owner: PlausibilityRules::default(),
+            filters: Vec::new(),
             decimals: 2,
-            range: None,
-            power_on_value: None,
-            delta: 0.0,
-            at_least_every: None,
+            report: ReportRules::default(),
             period: None,
         }
     }
@@ -51,7 +66,7 @@ impl Default for SignalRules {
 /// A value as it is to be published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
-    /// The value, calibrated and rounded.
+    /// The value, calibrated, filtered and rounded.
     pub value: Value,
     /// How far it can be trusted.
     pub quality: Quality,
@@ -59,103 +74,206 @@ pub struct Judged {
     pub at: Timestamp,
 }
 
+/// What became of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// It is to be published.
+    News(Judged),
+    /// It is what the property is now, but not worth a message.
+    Known(Judged),
+    /// A filter keeps it.
+    Kept,
+    /// It is no measurement.
+    Refused(Refusal),
+}
+
 /// One property on its way from the driver to the broker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Signal {
-    rules: SignalRules,
-    latest: Option<(Judged, Moment)>,
+    conversion: Conversion,
+    decimals: u8,
+    report: ReportRules,
+    period: Option<Duration>,
+    sensor: Plausibility,
+    owner: Plausibility,
+    filters: Filters,
+    /// What the property is.
+    latest: Option<Judged>,
     published: Option<(Judged, Moment)>,
+    /// Since when something waits that is worth a message but came too soon.
+    is_waiting: bool,
+    /// When the sensor last gave a value that was not refused.
+    heard: Option<Moment>,
     is_stale: bool,
 }
 
 impl Signal {
     /// A property of which nothing was heard yet.
     pub fn new(rules: SignalRules) -> Self {
-        Self { rules, latest: None, published: None, is_stale: false }
-    }
-
-    /// Takes a value from the driver. Gives what is to be published, if anything.
-    pub fn handle_sample(
-        &mut self,
-        value: &Value,
-        quality: Quality,
-        at: Timestamp,
-        now: Moment,
-    ) -> Option<Judged> {
-        let judged = self.judge(value, quality, at)?;
-        let was_stale = std::mem::replace(&mut self.is_stale, false);
-        self.latest = Some((judged.clone(), now));
-        if !was_stale && !self.is_worth_a_message(&judged, now) {
-            return None;
+        Self {
+            conversion: rules.conversion,
+            decimals: rules.decimals,
+            report: rules.report,
+            period: rules.period,
+            sensor: Plausibility::new(rules.sensor),
+            owner: Plausibility::new(rules.owner),
+            filters: Filters::new(&rules.filters),
+            latest: None,
+            published: None,
+            is_waiting: false,
+            heard: None,
+            is_stale: false,
         }
-        self.published = Some((judged.clone(), now));
-        Some(judged)
     }
 
-    fn judge(&self, value: &Value, quality: Quality, at: Timestamp) -> Option<Judged> {
+    /// Takes a value from the driver. Says what became of it.
+    pub fn handle_sample(&mut self, value: &Value, quality: Quality, at: Timestamp, now: Moment) -> Heard {
         let Value::Number(raw) = value else {
-            return Some(Judged { value: value.clone(), quality, at });
+            self.heard = Some(now);
+            return self.settle(Judged { value: value.clone(), quality, at }, now);
         };
-        let mut worst = quality;
-        if self.rules.power_on_value.is_some_and(|power_on| (raw - power_on).abs() < f64::EPSILON) {
-            worst = worst.max(Quality::Suspect);
+        let believed = match self.believe(Measured { value: *raw, quality, at }, now) {
+            Ok(believed) => believed,
+            Err(refusal) => return Heard::Refused(refusal),
+        };
+        self.heard = Some(now);
+        match self.filters.handle_value(believed, now).and_then(|passed| self.rounded(passed)) {
+            Some(judged) => self.settle(judged, now),
+            None => self.keep(now),
         }
-        let mut number = *raw;
-        if let Some((low, high)) = self.rules.range.filter(|(low, high)| low <= high)
-            && !(low..=high).contains(&number)
-        {
-            number = number.clamp(low, high);
-            worst = worst.max(Quality::Clamped);
+    }
+
+    fn believe(&mut self, raw: Measured, now: Moment) -> Result<Measured, Refusal> {
+        if !raw.value.is_finite() {
+            return Err(crate::lookup::NoMeaning::NotFinite(raw.value).into());
         }
-        // A calibration that leaves the numbers that exist gives no reading.
-        let value = Value::number(round(number * self.rules.scale + self.rules.offset, self.rules.decimals))?;
-        Some(Judged { value, quality: worst, at })
+        let measured = self.sensor.handle_value(raw, now)?;
+        let (value, is_clamped) = self.conversion.of(measured.value)?;
+        let quality = if is_clamped { measured.quality.max(Quality::Clamped) } else { measured.quality };
+        self.owner.handle_value(Measured { value, quality, ..measured }, now)
+    }
+
+    fn rounded(&self, measured: Measured) -> Option<Judged> {
+        let value = Value::number(round(measured.value, self.decimals))?;
+        Some(Judged { value, quality: measured.quality, at: measured.at })
+    }
+
+    /// A filter keeps what came; what is known is told again when it is time.
+    fn keep(&mut self, now: Moment) -> Heard {
+        let is_due = self.is_time_for_a_message(now) && !self.is_stale;
+        match self.latest.clone().filter(|_| is_due) {
+            Some(latest) => self.settle(latest, now),
+            None => Heard::Kept,
+        }
+    }
+
+    /// The property is this now.
+    fn settle(&mut self, judged: Judged, now: Moment) -> Heard {
+        let was_stale = std::mem::replace(&mut self.is_stale, false);
+        self.latest = Some(judged.clone());
+        if !was_stale && !self.is_waiting && !self.is_worth_a_message(&judged, now) {
+            return Heard::Known(judged);
+        }
+        if !was_stale && self.earliest().is_some_and(|earliest| earliest > now) {
+            self.is_waiting = true;
+            return Heard::Known(judged);
+        }
+        self.publish(judged, now)
+    }
+
+    fn publish(&mut self, judged: Judged, now: Moment) -> Heard {
+        self.is_waiting = false;
+        self.published = Some((judged.clone(), now));
+        Heard::News(judged)
+    }
+
+    fn is_time_for_a_message(&self, now: Moment) -> bool {
+        let Some((_, at)) = &self.published else { return true };
+        self.report.at_least_every.is_some_and(|longest| now.saturating_since(*at) >= longest)
     }
 
     fn is_worth_a_message(&self, judged: &Judged, now: Moment) -> bool {
-        let Some((published, at)) = &self.published else { return true };
-        if judged.quality != published.quality {
+        let Some((published, _)) = &self.published else { return true };
+        if judged.quality != published.quality || self.is_time_for_a_message(now) {
             return true;
         }
-        if self.rules.at_least_every.is_some_and(|longest| now.saturating_since(*at) >= longest) {
-            return true;
-        }
+        let delta = self.report.delta;
         match (&judged.value, &published.value) {
             (Value::Number(new), Value::Number(old)) => {
                 // Rounding noise must not hide a change of exactly the delta.
-                self.rules.delta <= 0.0 || (new - old).abs() >= self.rules.delta * (1.0 - 1e-9)
+                delta <= 0.0 || (new - old).abs() >= delta * (1.0 - 1e-9)
             }
-            (new, old) => self.rules.delta <= 0.0 || new != old,
+            (new, old) => delta <= 0.0 || new != old,
         }
+    }
+
+    /// When the next message may leave.
+    fn earliest(&self) -> Option<Moment> {
+        let (_, at) = self.published.as_ref()?;
+        Some(*at + self.report.at_most_every?)
+    }
+
+    /// When the last value becomes stale.
+    fn stale_at(&self) -> Option<Moment> {
+        if self.is_stale || self.latest.is_none() {
+            return None;
+        }
+        Some(self.heard? + self.period?.saturating_mul(PERIODS_BEFORE_STALE))
+    }
+
+    fn waiting_until(&self) -> Option<Moment> {
+        self.earliest().filter(|_| self.is_waiting)
     }
 
     /// The last value, whether it was worth a message or not; nothing before the first.
     pub fn latest(&self) -> Option<&Judged> {
-        self.latest.as_ref().map(|(judged, _)| judged)
+        self.latest.as_ref()
     }
 
-    /// When the last value becomes stale.
+    /// When [`Signal::handle_timeout`] has something to do.
     pub fn next_deadline(&self) -> Option<Moment> {
-        if self.is_stale {
-            return None;
-        }
-        let (_, at) = self.latest.as_ref()?;
-        Some(*at + self.rules.period?.saturating_mul(PERIODS_BEFORE_STALE))
+        let deadlines = [self.stale_at(), self.waiting_until(), self.filters.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// Gives the last value again, marked as stale and with the time when it was true, once the sensor has been silent
-    /// for too long.
-    pub fn handle_timeout(&mut self, now: Moment) -> Option<Judged> {
-        if self.next_deadline().is_none_or(|deadline| deadline > now) {
-            return None;
+    /// Lets time pass: filters give what they kept, what came too soon is published, and the last value is given again,
+    /// marked as stale and with the time when it was true, once the sensor has been silent for too long. Call it again
+    /// until it gives nothing.
+    pub fn handle_timeout(&mut self, now: Moment) -> Option<Heard> {
+        if self.stale_at().is_some_and(|stale| stale <= now) {
+            return self.goes_stale(now);
         }
+        while let Some(event) = self.filters.handle_timeout(now) {
+            match event {
+                FilterEvent::Silence if !self.is_stale && self.latest.is_some() => {
+                    return self.goes_stale(now);
+                }
+                // A filter may go on to repeat the last number of a sensor that is silent; it is not told as if it
+                // were new.
+                FilterEvent::Value(measured) if !self.is_stale => {
+                    if let Some(judged) = self.rounded(measured) {
+                        return Some(self.settle(judged, now));
+                    }
+                }
+                FilterEvent::Silence | FilterEvent::Value(_) => {}
+            }
+        }
+        if self.waiting_until().is_some_and(|end| end <= now) {
+            let latest = self.latest.clone()?;
+            return Some(self.publish(latest, now));
+        }
+        None
+    }
+
+    fn goes_stale(&mut self, now: Moment) -> Option<Heard> {
         self.is_stale = true;
-        let (latest, _) = self.latest.as_ref()?;
-        Some(Judged { quality: Quality::Stale, ..latest.clone() })
+        let latest = self.latest.clone()?;
+        Some(self.publish(Judged { quality: Quality::Stale, ..latest }, now))
     }
 }
 
-fn round(number: f64, decimals: u8) -> f64 {
+/// Rounds to so many digits behind the point.
+pub(crate) fn round(number: f64, decimals: u8) -> f64 {
     let factor = 10f64.powi(i32::from(decimals.min(MAX_DECIMALS)));
     let rounded = (number * factor).round() / factor;
     // Numbers too large to be multiplied have no digits behind the point anyway.
@@ -163,88 +281,4 @@ fn round(number: f64, decimals: u8) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const AT: Timestamp = Timestamp::from_millis(0);
-
-    fn after(seconds: u64) -> Moment {
-        Moment::from_start(Duration::from_secs(seconds))
-    }
-
-    /// Samples at these seconds; gives what was published, as text.
-    fn check(rules: SignalRules, samples: &[(u64, f64)]) -> Vec<String> {
-        let mut signal = Signal::new(rules);
-        let publish = |(seconds, number): &(u64, f64)| {
-            signal.handle_sample(&Value::Number(*number), Quality::Ok, AT, after(*seconds))
-        };
-        let said = |judged: Judged| format!("{} {}", judged.value, judged.quality.as_str());
-        samples.iter().filter_map(publish).map(said).collect()
-    }
-
-    #[test]
-    fn a_calibrated_value_is_rounded_and_kept_in_range() {
-        let rules = SignalRules {
-            scale: 2.0,
-            offset: -0.4,
-            decimals: 1,
-            range: Some((-40.0, 85.0)),
-            ..Default::default()
-        };
-        assert_eq!(check(rules, &[(0, 10.33), (1, 200.0)]), ["20.3 ok", "169.6 clamped"]);
-    }
-
-    #[test]
-    fn a_power_on_value_is_suspect() {
-        let rules = SignalRules { power_on_value: Some(85.0), ..Default::default() };
-        assert_eq!(check(rules, &[(0, 85.0), (1, 21.0)]), ["85 suspect", "21 ok"]);
-    }
-
-    #[test]
-    fn small_changes_wait_for_the_heartbeat() {
-        let rules =
-            SignalRules { delta: 0.1, at_least_every: Some(Duration::from_secs(300)), ..Default::default() };
-        let samples = [(0, 20.0), (10, 20.05), (20, 20.1), (30, 20.12), (320, 20.12), (330, 20.12)];
-        assert_eq!(check(rules, &samples), ["20 ok", "20.1 ok", "20.12 ok"]);
-    }
-
-    #[test]
-    fn what_is_not_a_number_any_more_is_no_reading() {
-        let rules = SignalRules { scale: f64::MAX, ..Default::default() };
-        assert!(check(rules, &[(0, 1e10)]).is_empty());
-    }
-
-    #[test]
-    fn a_silent_sensor_goes_stale_once_and_comes_back() {
-        let period = Some(Duration::from_secs(10));
-        let mut signal = Signal::new(SignalRules { delta: 5.0, period, ..Default::default() });
-        assert_eq!(signal.next_deadline(), None, "what was never heard cannot go stale");
-        let value = Value::Number(21.0);
-        signal.handle_sample(&value, Quality::Ok, Timestamp::from_millis(7), after(0));
-        assert_eq!(signal.handle_timeout(after(29)), None);
-        let stale = signal.handle_timeout(signal.next_deadline().unwrap()).unwrap();
-        assert_eq!((stale.quality, stale.at), (Quality::Stale, Timestamp::from_millis(7)));
-        assert_eq!(signal.next_deadline(), None);
-        let back = signal.handle_sample(&value, Quality::Ok, AT, after(60));
-        assert_eq!(
-            back.map(|judged| judged.quality),
-            Some(Quality::Ok),
-            "it is told although it has not changed"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn a_published_number_is_finite_and_in_range(
-            raw in any::<f64>(), scale in -1e6f64..1e6, offset in -1e6f64..1e6, decimals in any::<u8>()
-        ) {
-            let rules = SignalRules { scale, offset, decimals, range: Some((-100.0, 100.0)), ..Default::default() };
-            let mut signal = Signal::new(rules);
-            if let Some(judged) = signal.handle_sample(&Value::Number(raw), Quality::Ok, AT, after(0)) {
-                let number = judged.value.as_number().unwrap();
-                prop_assert!(number.is_finite() && number.abs() <= 100.0 * scale.abs() + offset.abs() + 1.0);
-            }
-        }
-    }
-}
+mod tests;

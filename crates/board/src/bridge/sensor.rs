@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_control::{FaultChange, FaultWatch, Judged, Signal, SignalRules};
+use gatehouse_control::lookup::Conversion;
+use gatehouse_control::plausible::Refusal;
+use gatehouse_control::{
+    FaultChange, FaultWatch, Heard, PlausibilityRules, ReportRules, Signal, SignalRules,
+};
 use gatehouse_model::{Clock, Moment, PropertyId, PropertyKind, Quality};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -56,10 +60,10 @@ impl SensorTask {
         // A reading that took long is not made up for by a burst.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let silence = self.signals.values().filter_map(Signal::next_deadline).min();
+            let deadline = self.signals.values().filter_map(Signal::next_deadline).min();
             tokio::select! {
                 _ = ticks.tick() => self.read().await,
-                () = time::until(silence, &*self.clock) => self.mark_stale(),
+                () = time::until(deadline, &*self.clock) => self.let_time_pass(),
             }
         }
     }
@@ -68,49 +72,74 @@ impl SensorTask {
         let outcome = timeout(READ_LIMIT, self.source.read()).await;
         match outcome.unwrap_or(Err(ReadError::TooSlow(READ_LIMIT))) {
             Ok(samples) => self.handle_samples(samples),
-            Err(error) => {
-                tracing::debug!(device = %self.publication.device(), %error, "a reading failed");
-                if let Some(FaultChange::Broke(fault)) = self.faults.handle_failure(&error.to_string()) {
-                    self.publication.fails(&fault);
-                }
-            }
+            Err(error) => self.handle_failure(&error.to_string()),
+        }
+    }
+
+    fn handle_failure(&mut self, sentence: &str) {
+        tracing::debug!(device = %self.publication.device(), "a reading failed: {sentence}");
+        if let Some(FaultChange::Broke(fault)) = self.faults.handle_failure(sentence) {
+            self.publication.fails(&fault);
         }
     }
 
     fn handle_samples(&mut self, samples: Vec<Sample>) {
         let (at, now) = (self.clock.now(), self.clock.moment());
-        let (_, was_retried) = self.faults.handle_success();
-        let mut has_news = false;
+        let was_retried = self.faults.is_failing();
+        let (mut is_any_believed, mut has_news, mut refused) = (false, false, None::<Refusal>);
         for Sample { property, value, quality } in samples {
             let Some(signal) = self.signals.get_mut(&property) else { continue };
             // A made-up value stays marked as made up, however often it was asked for.
             let quality = if was_retried && quality == Quality::Ok { Quality::Retried } else { quality };
-            if let Some(judged) = signal.handle_sample(&value, quality, at, now) {
-                publish(&mut self.publication, &property, judged);
-                has_news = true;
-            } else if let Some(Judged { value, quality, at }) = signal.latest().cloned() {
-                self.publication.observe(&property, value, quality, at);
+            let heard = signal.handle_sample(&value, quality, at, now);
+            if let Heard::Refused(refusal) = &heard {
+                tracing::debug!(device = %self.publication.device(), %property, "{refusal}");
+                refused = Some(*refusal);
+            } else {
+                is_any_believed = true;
+            }
+            has_news |= tell(&mut self.publication, &property, heard);
+        }
+        if has_news {
+            self.publication.report();
+        }
+        match refused.filter(|_| !is_any_believed) {
+            // A sensor that gives nothing that is a measurement is as good as silent.
+            Some(refusal) => self.handle_failure(&refusal.to_string()),
+            None => {
+                self.faults.handle_success();
+                self.publication.works();
+            }
+        }
+    }
+
+    fn let_time_pass(&mut self) {
+        let now: Moment = self.clock.moment();
+        let mut has_news = false;
+        for (property, signal) in &mut self.signals {
+            while let Some(heard) = signal.handle_timeout(now) {
+                has_news |= tell(&mut self.publication, property, heard);
             }
         }
         if has_news {
             self.publication.report();
         }
-        self.publication.works();
-    }
-
-    fn mark_stale(&mut self) {
-        let now: Moment = self.clock.moment();
-        for (property, signal) in &mut self.signals {
-            if let Some(judged) = signal.handle_timeout(now) {
-                publish(&mut self.publication, property, judged);
-            }
-        }
-        self.publication.report();
     }
 }
 
-fn publish(publication: &mut Publication, property: &PropertyId, judged: Judged) {
-    publication.value(property, judged.value, judged.quality, judged.at, None);
+/// Publishes what is news, and lets the bridge's other parts know the rest. Whether it was news.
+fn tell(publication: &mut Publication, property: &PropertyId, heard: Heard) -> bool {
+    match heard {
+        Heard::News(judged) => {
+            publication.value(property, judged.value, judged.quality, judged.at, None);
+            true
+        }
+        Heard::Known(judged) => {
+            publication.observe(property, judged.value, judged.quality, judged.at);
+            false
+        }
+        Heard::Kept | Heard::Refused(_) => false,
+    }
 }
 
 fn rules(config: &DeviceConfig, property: &SensorProperty, every: Duration) -> SignalRules {
@@ -122,13 +151,15 @@ fn rules(config: &DeviceConfig, property: &SensorProperty, every: Duration) -> S
         PropertyKind::Switch | PropertyKind::Text => 0,
     };
     SignalRules {
-        scale: calibrate.scale,
-        offset: calibrate.offset,
+        sensor: PlausibilityRules { range: property.range, ..PlausibilityRules::default() },
+        conversion: Conversion { scale: calibrate.scale, offset: calibrate.offset, ..Conversion::default() },
         decimals,
-        range: property.range,
-        power_on_value: None,
-        delta: report.delta,
-        at_least_every: report.at_least_every,
+        report: ReportRules {
+            delta: report.delta,
+            at_least_every: report.at_least_every,
+            at_most_every: None,
+        },
         period: Some(every),
+        ..SignalRules::default()
     }
 }
