@@ -11,6 +11,7 @@
 pub mod clicks;
 pub mod counter;
 pub mod debounce;
+pub mod derived;
 pub mod echo;
 pub mod encoder;
 pub mod fault;

@@ -265,9 +265,14 @@ impl Signal {
         None
     }
 
+    /// What the value was made of is lost: the last value is given again, marked as stale, unless it is stale already.
+    pub fn handle_loss(&mut self, now: Moment) -> Option<Heard> {
+        if self.is_stale { None } else { self.goes_stale(now) }
+    }
+
     fn goes_stale(&mut self, now: Moment) -> Option<Heard> {
-        self.is_stale = true;
         let latest = self.latest.clone()?;
+        self.is_stale = true;
         Some(self.publish(Judged { quality: Quality::Stale, ..latest }, now))
     }
 }
