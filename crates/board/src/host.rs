@@ -3,17 +3,17 @@
 //! What a machine does not have is not in the inventory. What could not be read this time is absent this time.
 
 mod figures;
-mod machine;
 mod source;
 
 use std::path::{Path, PathBuf};
 
-pub use machine::BareMachine;
 pub use source::HostSource;
 
 /// Where the machine's own sensors are found. Tests point it at directories of fixtures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPlaces {
+    /// Usually `/dev`.
+    pub dev: PathBuf,
     /// Usually `/proc`.
     pub proc: PathBuf,
     /// Usually `/sys`.
@@ -25,7 +25,12 @@ pub struct HostPlaces {
 impl HostPlaces {
     /// The usual places, and this data directory.
     pub fn of_this_machine(data: &Path) -> Self {
-        Self { proc: PathBuf::from("/proc"), sys: PathBuf::from("/sys"), data: data.to_owned() }
+        Self {
+            dev: PathBuf::from("/dev"),
+            proc: PathBuf::from("/proc"),
+            sys: PathBuf::from("/sys"),
+            data: data.to_owned(),
+        }
     }
 
     /// How the board calls itself: the device tree's model on a Raspberry Pi, the DMI product name on a PC, `unknown

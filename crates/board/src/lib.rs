@@ -18,11 +18,16 @@ pub mod boards;
 pub mod bridge;
 pub mod buses;
 pub mod catalogue;
+pub mod cdev;
 pub mod config;
 pub mod drivers;
 pub mod host;
 pub mod memory;
+mod options;
+#[cfg(feature = "rppal")]
+pub mod rppal_board;
 pub mod sim;
 pub mod traits;
 
 pub use bridge::{Bridge, BridgeError, BridgeParts};
+pub use options::{Backend, BoardOptions};

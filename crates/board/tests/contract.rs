@@ -32,7 +32,13 @@ mod contract {
     }
 
     fn output(bench: &Bench, active: ActiveLevel, initial: Level) -> OutputRequest {
-        OutputRequest { line: bench.output, active, initial, consumer: "gatehouse output".to_owned() }
+        OutputRequest {
+            line: bench.output,
+            active,
+            initial,
+            safe: Level::Inactive,
+            consumer: "gatehouse output".to_owned(),
+        }
     }
 
     pub(super) async fn all(bench: &Bench) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gatehouse_board::host::{BareMachine, HostPlaces};
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
@@ -297,7 +296,7 @@ fn open_board(
     demo: bool,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(Bridge, GatewayInfo)> {
-    let host = HostPlaces::of_this_machine(directory);
+    let host = config.board.places(directory);
     let board_name = host.board_name();
     let devices = config.devices.clone();
     let board: Arc<dyn Board> = if demo {
@@ -305,7 +304,7 @@ fn open_board(
         SystemRandomness.fill(&mut seed);
         Arc::new(SimulatedBoard::new(&devices, u64::from_le_bytes(seed), clock.clone()))
     } else {
-        Arc::new(BareMachine::new(&host))
+        config.board.open(directory, clock)
     };
     let scheme = config.gateway.scheme.clone();
     let memory = open_memory(directory, clock)?;

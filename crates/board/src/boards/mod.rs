@@ -113,7 +113,12 @@ mod tests {
     use std::path::Path;
 
     fn places(root: &Path) -> HostPlaces {
-        HostPlaces { proc: root.to_owned(), sys: root.join("sys"), data: root.to_owned() }
+        HostPlaces {
+            dev: root.to_owned(),
+            proc: root.to_owned(),
+            sys: root.join("sys"),
+            data: root.to_owned(),
+        }
     }
 
     fn machine(files: &[(&str, &[u8])]) -> Recognised {

@@ -43,12 +43,14 @@ impl Lines {
         pin: &Pin,
         active: ActiveLevel,
         initial: Level,
+        safe: Level,
     ) -> Result<Box<dyn OutputLine>, LineError> {
         match pin {
             Pin::Header(line) => self.board.request_output(&OutputRequest {
                 line: *line,
                 active,
                 initial,
+                safe,
                 consumer: CONSUMER.to_owned(),
             }),
             Pin::Expander { .. } => Err(LineError::NoSuchLine(pin.clone())),

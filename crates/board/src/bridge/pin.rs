@@ -21,7 +21,8 @@ pub(super) struct OutputPin {
 impl OutputPin {
     /// Requests the line with its first level in the same call.
     pub(super) fn open(lines: &Lines, config: &OutputConfig, initial: Level) -> Result<Self, LineError> {
-        let line = lines.request_output(&config.pin, config.active, initial)?;
+        let line =
+            lines.request_output(&config.pin, config.active, initial, Level::from_on(config.safe_on))?;
         Ok(Self { line, config: config.clone() })
     }
 

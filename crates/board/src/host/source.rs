@@ -186,7 +186,12 @@ mod tests {
     }
 
     fn places(root: &Path) -> HostPlaces {
-        HostPlaces { proc: root.join("proc"), sys: root.join("sys"), data: root.to_owned() }
+        HostPlaces {
+            dev: root.join("dev"),
+            proc: root.join("proc"),
+            sys: root.join("sys"),
+            data: root.to_owned(),
+        }
     }
 
     fn network_file(received: u64, sent: u64) -> String {

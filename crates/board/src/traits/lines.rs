@@ -152,6 +152,9 @@ pub struct OutputRequest {
     pub active: ActiveLevel,
     /// The level that the line takes in the moment it becomes an output, so that nothing flickers.
     pub initial: Level,
+    /// The level that is safe. Where the kernel makes the line an input again when nobody holds it, a pull is all that
+    /// is left, and it is set towards this level.
+    pub safe: Level,
     /// Who asks, for the kernel's list of line owners.
     pub consumer: String,
 }

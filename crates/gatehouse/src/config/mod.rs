@@ -4,6 +4,7 @@
 //! here touches the board or a port, so that a configuration can be checked on any machine that has the files of
 //! certificates that it names.
 
+mod board;
 mod broker;
 mod chips;
 mod conflicts;
@@ -24,6 +25,7 @@ mod tls;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use gatehouse_board::BoardOptions;
 use gatehouse_board::config::DeviceConfig;
 use gatehouse_broker::Settings;
 use gatehouse_history::Options;
@@ -58,6 +60,8 @@ const MQTTS_PORT: u16 = 8883;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) gateway: Gateway,
+    /// The board, and where its files are.
+    pub(crate) board: BoardOptions,
     /// Where the dashboard listens.
     pub(crate) http: SocketAddr,
     /// Where it listens with TLS.
@@ -217,6 +221,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     };
     let mut root = Section::new(document.as_table(), 0..0, String::new());
     let gateway = gateway::read(root.table("gateway", findings), findings);
+    let board = board::read(root.table("board", findings), findings);
     let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
     let https_default = SocketAddr::new(DEFAULT_HTTP.ip(), HTTPS_PORT);
     let https = tls::read_https(root.table("https", findings), https_default, findings);
@@ -231,6 +236,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     root.finish("the file", findings);
     gateway.map(|gateway| Config {
         gateway,
+        board,
         http,
         https,
         mqtt,

@@ -1,0 +1,171 @@
+//! The board above a kernel in memory. The board on a real one is shown by `examples/board_contract.rs` on a machine
+//! with gpio-sim.
+
+use std::path::Path;
+
+use gatehouse_model::SystemClock;
+
+use super::fake::{FAKE_EDGES, FakeKernel};
+use super::*;
+use crate::traits::Pin;
+
+const CHIP: &str = "/dev/gpiochip0";
+
+fn places(root: &Path) -> HostPlaces {
+    HostPlaces {
+        dev: root.join("dev"),
+        proc: root.join("proc"),
+        sys: root.join("sys"),
+        data: root.to_owned(),
+    }
+}
+
+/// A Pi 4 with its header's chip and one more.
+fn pi(kernel: &FakeKernel, chip: Option<&str>) -> CdevBoard {
+    let root = tempfile::tempdir().unwrap();
+    let tree = root.path().join("proc/device-tree");
+    std::fs::create_dir_all(&tree).unwrap();
+    std::fs::write(tree.join("model"), "Raspberry Pi 4 Model B Rev 1.4\0").unwrap();
+    board(root.path(), kernel, chip)
+}
+
+fn board(root: &Path, kernel: &FakeKernel, chip: Option<&str>) -> CdevBoard {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    CdevBoard::with_kernel(&places(root), chip, &clock, Box::new(kernel.clone()))
+}
+
+fn kernel() -> FakeKernel {
+    FakeKernel::new(&[("/dev/gpiochip2", "raspberrypi-exp-gpio", 8), (CHIP, "pinctrl-bcm2711", 58)])
+}
+
+fn output(line: u32, active: ActiveLevel, initial: Level, safe: Level) -> OutputRequest {
+    OutputRequest { line: LineNumber::new(line), active, initial, safe, consumer: "gatehouse".to_owned() }
+}
+
+fn input(line: u32) -> InputRequest {
+    InputRequest {
+        line: LineNumber::new(line),
+        pull: Pull::Up,
+        active: ActiveLevel::Low,
+        consumer: "gatehouse".to_owned(),
+    }
+}
+
+#[test]
+fn the_headers_chip_is_found_by_its_label_and_another_by_any_of_its_names() {
+    let kernel = kernel();
+    assert_eq!(pi(&kernel, None).chip().unwrap().label, "pinctrl-bcm2711");
+    for name in ["raspberrypi-exp-gpio", "gpiochip2", "/dev/gpiochip2"] {
+        assert_eq!(pi(&kernel, Some(name)).chip().unwrap().lines, 8, "{name}");
+    }
+    let missing = pi(&kernel, Some("gpiochip9")).chip().unwrap_err().to_string();
+    assert!(missing.contains("no chip is called `gpiochip9`; there is raspberrypi-exp-gpio"), "{missing}");
+}
+
+/// A laptop has no header; a board that nobody knows has chips, and is told how to name one.
+#[test]
+fn a_machine_without_a_header_says_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    let none = board(root.path(), &FakeKernel::new(&[]), None);
+    let problem = none.lines().unwrap_err();
+    assert!(
+        matches!(&problem, LineError::NoLines(text) if text.contains("shows no line chips")),
+        "{problem}"
+    );
+    let other = board(root.path(), &FakeKernel::new(&[(CHIP, "INT34C5:00", 300)]), None);
+    let problem = other.request_input(&input(4)).err().unwrap().to_string();
+    assert!(problem.contains("[board] chip") && problem.contains("INT34C5:00"), "{problem}");
+    let forbidden = FakeKernel::new(&[]);
+    forbidden.machine().refusal =
+        Some(KernelError { kind: Refusal::Forbidden, words: "Permission denied".to_owned() });
+    let problem = board(root.path(), &forbidden, None).lines().unwrap_err().to_string();
+    assert!(problem.contains("group `gpio`"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_line_of_somebody_else_is_never_requested() {
+    let kernel = kernel();
+    let board = pi(&kernel, None);
+    kernel.occupy(CHIP, 17, "lirc");
+    kernel.occupy(CHIP, 4, "");
+    let busy = |line: u32, owner: &str| LineError::Busy {
+        line: Pin::from(LineNumber::new(line)),
+        owner: owner.to_owned(),
+    };
+    assert_eq!(board.request_input(&input(17)).err(), Some(busy(17, "`lirc`")));
+    let wish = output(4, ActiveLevel::High, Level::Inactive, Level::Inactive);
+    assert_eq!(board.request_output(&wish).err(), Some(busy(4, "the kernel")));
+    let far = output(58, ActiveLevel::High, Level::Inactive, Level::Inactive);
+    assert_eq!(board.request_output(&far).err(), Some(LineError::NoSuchLine(LineNumber::new(58).into())));
+    assert_eq!(kernel.machine().log, Vec::<String>::new(), "the kernel was asked for no line");
+    let listed = board.lines().unwrap();
+    assert_eq!(listed[17].consumer.as_deref(), Some("lirc"));
+    assert_eq!(listed[4].consumer.as_deref(), Some("the kernel"));
+    assert_eq!(listed[5].consumer, None);
+}
+
+/// Whatever the kernel does with an output that is let go: the pin is at its safe level then, with nobody holding it.
+#[tokio::test]
+async fn an_output_that_is_let_go_while_safe_stays_safe_on_both_kinds_of_kernel() {
+    for keeps_outputs in [true, false] {
+        for active in [ActiveLevel::High, ActiveLevel::Low] {
+            for safe in [Level::Inactive, Level::Active] {
+                let kernel = kernel();
+                kernel.machine().keeps_outputs = keeps_outputs;
+                let board = pi(&kernel, None);
+                let away = Level::from_on(!safe.is_on());
+                let mut line = board.request_output(&output(17, active, away, safe)).unwrap();
+                let safe_high = safe.is_on() == (active == ActiveLevel::High);
+                assert_eq!(kernel.is_high(CHIP, 17), !safe_high);
+                if keeps_outputs {
+                    line.set(safe).await.unwrap();
+                }
+                // Where the kernel makes it an input again, the pull alone takes it to its safe level: nobody set it.
+                drop(line);
+                assert_eq!(kernel.is_high(CHIP, 17), safe_high, "{keeps_outputs} {active:?} {safe:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn edges_that_the_kernel_dropped_are_counted() {
+    let kernel = kernel();
+    let board = pi(&kernel, None);
+    let mut line = board.request_input(&input(4)).unwrap();
+    assert_eq!(line.level().await, Ok(Level::Inactive), "held up, and on when low");
+    let count = FAKE_EDGES as u32 + 10;
+    for number in 0..count {
+        kernel.drive(CHIP, 4, number % 2 == 1);
+    }
+    let first = line.next_edge().await.unwrap();
+    assert_eq!(first.missed, 10);
+    let mut edges = vec![first];
+    for _ in 1..FAKE_EDGES {
+        edges.push(line.next_edge().await.unwrap());
+    }
+    assert!(edges[1..].iter().all(|edge| edge.missed == 0));
+    for pair in edges.windows(2) {
+        assert_eq!(pair[1].at.saturating_since(pair[0].at), std::time::Duration::from_millis(1));
+        assert_ne!(pair[1].level, pair[0].level);
+    }
+}
+
+#[tokio::test]
+async fn an_input_that_is_given_back_begins_anew() {
+    let kernel = kernel();
+    let board = pi(&kernel, None);
+    let mut line = board.request_input(&input(4)).unwrap();
+    kernel.drive(CHIP, 4, false);
+    assert_eq!(line.next_edge().await.unwrap().level, Level::Active);
+    drop(line);
+    let mut again = board.request_input(&input(4)).unwrap();
+    kernel.drive(CHIP, 4, true);
+    assert_eq!(again.next_edge().await.unwrap().missed, 0);
+}
+
+#[test]
+fn a_long_name_is_cut_where_the_kernel_would_cut_it() {
+    assert_eq!(consumer("gatehouse"), "gatehouse");
+    assert_eq!(consumer(&"ñ".repeat(31)).len(), 30, "a character is not cut in two");
+}
