@@ -15,6 +15,7 @@ mod outlet;
 mod outputs;
 mod pin;
 mod publication;
+pub mod safe;
 mod sensor;
 mod supervisor;
 mod tasks;

@@ -14,6 +14,10 @@
 //! Architecture invariant: a value that could not be read is absent or marked; it is never made up. Values of the
 //! simulated board are marked [`Quality::Simulated`](gatehouse_model::Quality::Simulated).
 
+// The rules of `tests/contract` are also held against the kernel backend from inside, on a kernel in memory.
+#[cfg(test)]
+extern crate self as gatehouse_board;
+
 pub mod boards;
 pub mod bridge;
 pub mod buses;

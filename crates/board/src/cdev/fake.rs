@@ -15,7 +15,7 @@ use super::kernel::{
 use crate::traits::{ActiveLevel, Pull};
 
 /// Edges that it keeps for a line.
-pub(super) const FAKE_EDGES: usize = 16;
+pub(super) const FAKE_EDGES: usize = 64;
 
 #[derive(Debug, Default)]
 struct FakeLine {

@@ -1,6 +1,9 @@
 //! The board above a kernel in memory. The board on a real one is shown by `examples/board_contract.rs` on a machine
 //! with gpio-sim.
 
+#[path = "../../tests/contract/rules.rs"]
+mod rules;
+
 use std::path::Path;
 
 use gatehouse_model::SystemClock;
@@ -168,4 +171,23 @@ async fn an_input_that_is_given_back_begins_anew() {
 fn a_long_name_is_cut_where_the_kernel_would_cut_it() {
     assert_eq!(consumer("gatehouse"), "gatehouse");
     assert_eq!(consumer(&"ñ".repeat(31)).len(), 30, "a character is not cut in two");
+}
+
+/// The rules of every backend, on both kinds of kernel.
+#[tokio::test]
+async fn the_board_keeps_the_contract() {
+    for keeps_outputs in [true, false] {
+        let kernel = kernel();
+        kernel.machine().keeps_outputs = keeps_outputs;
+        let (world, outside) = (kernel.clone(), kernel.clone());
+        let bench = rules::Bench {
+            board: Arc::new(pi(&kernel, None)),
+            input: LineNumber::new(4),
+            output: LineNumber::new(5),
+            missing: LineNumber::new(58),
+            drive: Box::new(move |is_high| world.drive(CHIP, 4, is_high)),
+            seen: Some(Box::new(move || outside.is_high(CHIP, 5))),
+        };
+        rules::all(&bench, |_| ()).await;
+    }
 }
