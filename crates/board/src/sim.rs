@@ -1,10 +1,12 @@
 //! A simulated board: a small believable house, repeatable by its seed.
 
 mod board;
+pub mod chips;
 mod house;
 mod life;
 mod lines;
 mod plan;
+mod wired;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -11,14 +11,17 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::chips::{ChipBus, Fault, I2cChip, Surroundings};
 use super::house::{Climate, House};
 use super::life::{Happening, Life};
 use super::lines::{Lines, Unavailable, is_high};
 use super::plan::{Plan, Role, room_of};
+use super::wired::Wired;
 use crate::config::{DeviceConfig, DriverConfig};
 use crate::traits::{
-    Board, Edge, InputLine, InputRequest, Level, LineError, LineInfo, LineNumber, OutputLine, OutputRequest,
-    ReadError, Sample, SensorError, SensorProperty, SensorSource,
+    Board, BusError, BusInfo, Edge, I2cBackend, InputLine, InputRequest, Level, LineError, LineInfo,
+    LineNumber, OutputLine, OutputRequest, ReadError, Sample, SensorError, SensorProperty, SensorSource,
+    SerialBackend, SerialRequest, SpiBackend, SpiRequest,
 };
 
 /// Longest nap of the board's own loop, so that a wall clock that was set is noticed in the weather.
@@ -57,6 +60,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 pub struct SimulatedBoard {
     shared: Arc<Shared>,
+    wired: Arc<Wired>,
 }
 
 impl SimulatedBoard {
@@ -65,15 +69,15 @@ impl SimulatedBoard {
     pub fn new(devices: &[DeviceConfig], seed: u64, clock: Arc<dyn Clock>) -> Self {
         let plan = Plan::of(devices);
         let life = Life::lively(&plan, seed, clock.moment());
-        Self::with_life(plan, life, seed, clock)
+        Self::with_life(devices, plan, life, seed, clock)
     }
 
     /// The same house with nobody in it: nothing changes at a contact unless it is told to.
     pub fn still(devices: &[DeviceConfig], seed: u64, clock: Arc<dyn Clock>) -> Self {
-        Self::with_life(Plan::of(devices), Life::still(), seed, clock)
+        Self::with_life(devices, Plan::of(devices), Life::still(), seed, clock)
     }
 
-    fn with_life(plan: Plan, life: Life, seed: u64, clock: Arc<dyn Clock>) -> Self {
+    fn with_life(devices: &[DeviceConfig], plan: Plan, life: Life, seed: u64, clock: Arc<dyn Clock>) -> Self {
         let mut lines = Lines::new();
         for (line, active) in plan.inputs() {
             lines.wire(line, is_high(Level::Inactive, active));
@@ -89,7 +93,27 @@ impl SimulatedBoard {
             agenda_count: 0,
             random: StdRng::seed_from_u64(seed),
         };
-        Self { shared: Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() }) }
+        let shared = Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() });
+        let wired = Wired::of(devices, |device| {
+            let (shared, room) = (shared.clone(), room_of(device));
+            move || shared.surroundings(&room)
+        });
+        Self { shared, wired: Arc::new(wired) }
+    }
+
+    /// An I²C bus with the chips of the house, to look at and to make mischief; nothing when there is no such bus.
+    pub fn chips(&self, bus: u8) -> Option<ChipBus> {
+        self.wired.i2c(bus)
+    }
+
+    /// Gives the chip of a device a fault, or heals it. Whether the device has a chip on I²C.
+    pub fn set_chip_fault(&self, device: &DeviceId, fault: Option<Fault>) -> bool {
+        self.wired.set_fault(device, fault)
+    }
+
+    /// Does something with the chip of a device: cuts its power, drives its lines. Nothing when it has none on I²C.
+    pub fn with_chip<T>(&self, device: &DeviceId, act: impl FnOnce(&mut dyn I2cChip) -> T) -> Option<T> {
+        self.wired.with_chip(device, act)
     }
 
     /// Opens or closes a contact, or lets a motion sensor see or lose somebody. Contacts bounce. A device that is no
@@ -99,8 +123,9 @@ impl SimulatedBoard {
         self.shared.agenda_changed.notify_one();
     }
 
-    /// Lets a sensor fail with this sentence, or work again.
+    /// Lets a sensor fail with this sentence, or work again. A chip does not answer any more, without a sentence.
     pub fn set_failure(&self, device: &DeviceId, problem: Option<&str>) {
+        self.wired.set_fault(device, problem.map(|_| Fault::Vanished));
         let mut world = self.shared.world();
         match problem {
             Some(problem) => world.failing.insert(device.clone(), problem.to_owned()),
@@ -139,6 +164,22 @@ impl Shared {
         world.house.advance(now, self.clock.now());
         world.let_happen(now);
         world
+    }
+}
+
+impl Shared {
+    /// What a chip in a room feels.
+    fn surroundings(&self, room: &str) -> Surroundings {
+        let mut world = self.caught_up();
+        let now = self.clock.moment();
+        let Some(Climate { temperature, humidity }) = world.house.climate(room) else {
+            return Surroundings { now, ..Surroundings::default() };
+        };
+        // The air is never quite still.
+        let temperature = temperature + world.random.random_range(-0.02..0.02);
+        let humidity = (humidity + world.random.random_range(-0.1..0.1)).clamp(0.0, 100.0);
+        let pressure = Surroundings::default().pressure + world.random.random_range(-0.05..0.05);
+        Surroundings { temperature, humidity, pressure, now, ..Surroundings::default() }
     }
 }
 
@@ -250,6 +291,25 @@ impl Board for SimulatedBoard {
                 Err(SensorError::NotOnThisBoard { driver: other.word(), needs: "another kind of board" })
             }
         }
+    }
+
+    fn open_i2c(&self, bus: u8) -> Result<Box<dyn I2cBackend>, BusError> {
+        let missing = || BusError::missing(format!("I²C bus {bus}"), &self.name());
+        Ok(Box::new(self.wired.i2c(bus).ok_or_else(missing)?))
+    }
+
+    fn open_spi(&self, request: &SpiRequest) -> Result<Box<dyn SpiBackend>, BusError> {
+        let missing = || BusError::missing(request.place.to_string(), &self.name());
+        Ok(Box::new(self.wired.spi(request.place).ok_or_else(missing)?))
+    }
+
+    fn open_serial(&self, request: &SerialRequest) -> Result<Box<dyn SerialBackend>, BusError> {
+        let missing = || BusError::missing(request.path.clone(), &self.name());
+        Ok(Box::new(self.wired.serial(&request.path).ok_or_else(missing)?))
+    }
+
+    fn buses(&self) -> Vec<BusInfo> {
+        self.wired.inventory()
     }
 
     async fn run(&self, shutdown: CancellationToken) {

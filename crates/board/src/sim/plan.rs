@@ -44,8 +44,8 @@ impl Plan {
         for device in devices {
             let room = room_of(device);
             let wiring = match &device.driver {
-                DriverConfig::Host(_) | DriverConfig::Chip(_) => continue,
-                DriverConfig::SimulatedClimate(_) => {
+                DriverConfig::Host(_) => continue,
+                DriverConfig::SimulatedClimate(_) | DriverConfig::Chip(_) => {
                     plan.rooms.insert(room);
                     continue;
                 }

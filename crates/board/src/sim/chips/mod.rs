@@ -1,0 +1,84 @@
+//! Simulated chips, at register level: the real drivers run against them.
+//!
+//! A chip is written from its datasheet's register map and worked examples, never from the driver, so that the two do
+//! not share a mistake. Each stands in a file of its own, and in [`CHIPS`] under its word in the catalogue.
+
+mod bus;
+mod registers;
+mod serial;
+mod spi;
+mod surroundings;
+
+mod lm75;
+
+pub use bus::{ChipBus, Fault};
+pub use registers::{ByteRegisters, Bytewise, WordRegisters, Wordwise};
+pub use serial::{PeerPort, SerialPeer};
+pub use spi::{ChipSelect, SpiChip};
+pub use surroundings::Surroundings;
+
+use crate::catalogue::Settings;
+use crate::traits::BusFault;
+
+/// A chip on I²C as the wires see it. It answers at once: drivers are told not to wait ([`crate::buses::Pause`]).
+pub trait I2cChip: Send {
+    /// The bytes that follow the address in a write, up to the stop or the repeated start.
+    ///
+    /// # Errors
+    /// [`BusFault::NoAcknowledge`] when the chip does not take one of them.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BusFault>;
+
+    /// Fills the buffer with what the chip sends after its address in a read.
+    ///
+    /// # Errors
+    /// [`BusFault::NoAcknowledge`] when the chip does not acknowledge its address for reading.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<(), BusFault>;
+
+    /// The world around the chip, told before each transfer.
+    fn feel(&mut self, _surroundings: &Surroundings) {}
+
+    /// Its supply was cut and came back: everything that it was told is forgotten.
+    fn lose_power(&mut self) {}
+
+    /// The voltages at its lines as they are (line 0 in the lowest bit), for expanders.
+    fn lines(&self) -> Option<u32> {
+        None
+    }
+
+    /// Something outside drives one of its lines, or lets go of it; for expanders.
+    fn drive_from_outside(&mut self, _line: u8, _is_high: Option<bool>) {}
+
+    /// The channels that it connects to the bus at present, a bit for each; for multiplexers.
+    fn channels(&self) -> u8 {
+        0
+    }
+}
+
+/// A chip of one of the buses.
+pub enum Chip {
+    /// On I²C.
+    I2c(Box<dyn I2cChip>),
+    /// On SPI.
+    Spi(Box<dyn SpiChip>),
+    /// At a serial port.
+    Serial(Box<dyn SerialPeer>),
+}
+
+/// How a chip is made: with the settings of its device, as far as they say how it is wired or fitted.
+type Make = fn(&Settings) -> Chip;
+
+/// All simulated chips by their words in the catalogue.
+const CHIPS: &[(&str, Make)] = &[("lm75", |_| i2c(lm75::Lm75::new()))];
+
+fn i2c(chip: impl I2cChip + 'static) -> Chip {
+    Chip::I2c(Box::new(chip))
+}
+
+/// A new chip of the kind that the catalogue has under this word.
+pub fn make(word: &str, settings: &Settings) -> Option<Chip> {
+    let (_, make) = CHIPS.iter().find(|(known, _)| *known == word)?;
+    Some(make(settings))
+}
+
+#[cfg(test)]
+mod tests;
