@@ -6,7 +6,9 @@
 mod answers;
 mod check;
 mod chip;
+mod counter;
 mod devices;
+mod encoder;
 mod input;
 mod lines;
 #[cfg_attr(not(test), expect(dead_code, reason = "derived values and the outputs' watches follow"))]
@@ -20,6 +22,7 @@ mod sensor;
 mod supervisor;
 mod tasks;
 mod time;
+mod ultrasonic;
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use gatehouse_model::{DeviceId, PropertyId};
 
+mod inputs;
+
 use crate::buses::Through;
 use crate::catalogue::{Entry, Kind, Settings};
 pub use crate::traits::{ActiveLevel, LineNumber, Pin, Pull, SpiPlace};
+pub use inputs::{
+    ClickConfig, CounterConfig, DEFAULT_COUNTER_DEBOUNCE, DEFAULT_DEBOUNCE, EncoderConfig, InputConfig,
+    UltrasonicConfig,
+};
 
 /// How often sensors are read when the configuration says nothing.
 pub const DEFAULT_PERIOD: Duration = Duration::from_secs(10);
 
 /// Shortest period of a sensor. Faster reading of slow physical quantities only wears the bus and the database.
 pub const MIN_PERIOD: Duration = Duration::from_millis(100);
-
-/// How long a contact must be quiet before its change counts, when the configuration says nothing. Contacts bounce for
-/// a few milliseconds; nobody notices twenty.
-pub const DEFAULT_DEBOUNCE: Duration = Duration::from_millis(20);
 
 /// Most devices of one gateway. A header has 28 lines and an I²C bus about 100 usable addresses; this leaves room for
 /// several buses and keeps the inventory message small.
@@ -81,6 +83,12 @@ pub enum DriverConfig {
     Output(OutputConfig),
     /// A chip of the catalogue.
     Chip(ChipConfig),
+    /// A meter with pulses, at a line.
+    Counter(CounterConfig),
+    /// A rotary encoder, at two lines.
+    Encoder(EncoderConfig),
+    /// An ultrasonic distance sensor, at two lines.
+    Ultrasonic(UltrasonicConfig),
 }
 
 impl DriverConfig {
@@ -92,15 +100,21 @@ impl DriverConfig {
             Self::Input(_) => "input",
             Self::Output(_) => "output",
             Self::Chip(chip) => chip.entry.word,
+            Self::Counter(_) => "counter",
+            Self::Encoder(_) => "encoder",
+            Self::Ultrasonic(_) => "hc-sr04",
         }
     }
 
-    /// The line it uses, if it uses one.
-    pub const fn pin(&self) -> Option<&Pin> {
+    /// The lines that it uses.
+    pub fn pins(&self) -> Vec<&Pin> {
         match self {
-            Self::Host(_) | Self::SimulatedClimate(_) | Self::Chip(_) => None,
-            Self::Input(input) => Some(&input.pin),
-            Self::Output(output) => Some(&output.pin),
+            Self::Host(_) | Self::SimulatedClimate(_) | Self::Chip(_) => Vec::new(),
+            Self::Input(input) => vec![&input.pin],
+            Self::Output(output) => vec![&output.pin],
+            Self::Counter(counter) => vec![&counter.pin],
+            Self::Encoder(encoder) => vec![&encoder.pin, &encoder.second_pin],
+            Self::Ultrasonic(sensor) => vec![&sensor.trigger, &sensor.echo],
         }
     }
 }
@@ -128,49 +142,6 @@ pub struct SimulatedClimateConfig {
 impl Default for SimulatedClimateConfig {
     fn default() -> Self {
         Self { every: DEFAULT_PERIOD }
-    }
-}
-
-/// `driver = "input"`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InputConfig {
-    /// The line.
-    pub pin: Pin,
-    /// What holds the line while nothing drives it; up by default, for a contact between the pin and ground.
-    pub pull: Pull,
-    /// Which voltage means on; low by default, for a contact between the pin and ground. For a contact, on is open.
-    pub active: ActiveLevel,
-    /// How long the line must be quiet before a change counts; [`DEFAULT_DEBOUNCE`] by default.
-    pub debounce: Duration,
-    /// What it is, in Home Assistant's words for binary sensors (`door`, `window`, `motion`, …). It also names the
-    /// property: see [`InputConfig::property_word`].
-    pub class: Option<String>,
-}
-
-impl InputConfig {
-    /// An input at this line with the defaults.
-    pub fn at(pin: impl Into<Pin>) -> Self {
-        Self {
-            pin: pin.into(),
-            pull: Pull::Up,
-            active: ActiveLevel::Low,
-            debounce: DEFAULT_DEBOUNCE,
-            class: None,
-        }
-    }
-
-    /// The id of its property: `contact` for things that open, `motion`, `moisture` and so on for what has a name of its
-    /// own, `state` for the rest.
-    pub fn property_word(&self) -> &'static str {
-        match self.class.as_deref() {
-            Some("door" | "window" | "garage_door" | "opening" | "lock") => "contact",
-            Some("motion") => "motion",
-            Some("occupancy" | "presence") => "occupancy",
-            Some("moisture") => "moisture",
-            Some("smoke") => "smoke",
-            Some("vibration") => "vibration",
-            _ => "state",
-        }
     }
 }
 

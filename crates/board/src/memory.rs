@@ -104,6 +104,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// Whether nobody writes, because nothing outlives the process.
     is_volatile: bool,
+    /// Whether what was read at the start may not have been all.
+    may_have_lost: bool,
 }
 
 struct Handle {
@@ -137,15 +139,20 @@ impl Memory {
     /// When the file cannot be opened, read or made. Damage is no error: it is in the notice.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<(Self, MemoryNotice), MemoryError> {
         let (slots, record, notice) = slots::open(path)?;
-        let shared = Arc::new(Shared::new(record, clock, false));
+        let shared = Arc::new(Shared::new(record, clock, false, notice.may_have_lost()));
         writer::start(shared.clone(), slots)?;
         Ok((Self { handle: Arc::new(Handle { shared }) }, notice))
     }
 
     /// A memory that lasts as long as the process: for tests, and for a board that has nothing to lose.
     pub fn volatile(clock: Arc<dyn Clock>) -> Self {
-        let shared = Arc::new(Shared::new(Record::default(), clock, true));
+        let shared = Arc::new(Shared::new(Record::default(), clock, true, false));
         Self { handle: Arc::new(Handle { shared }) }
+    }
+
+    /// Whether totals may be lower than what was published before this start: see [`MemoryNotice::may_have_lost`].
+    pub fn may_have_lost(&self) -> bool {
+        self.handle.shared.may_have_lost
     }
 
     /// The total of a counter, in pulses.
@@ -248,10 +255,10 @@ impl Memory {
 }
 
 impl Shared {
-    fn new(record: Record, clock: Arc<dyn Clock>, is_volatile: bool) -> Self {
+    fn new(record: Record, clock: Arc<dyn Clock>, is_volatile: bool, may_have_lost: bool) -> Self {
         let state = State { record, changes: 0, due: None, is_closing: false };
         let (progress, _) = watch::channel(Progress::default());
-        Self { state: Mutex::new(state), wake: Condvar::new(), progress, clock, is_volatile }
+        Self { state: Mutex::new(state), wake: Condvar::new(), progress, clock, is_volatile, may_have_lost }
     }
 }
 

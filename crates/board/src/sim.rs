@@ -2,11 +2,13 @@
 
 mod board;
 pub mod chips;
+mod edges;
 mod house;
 mod life;
 mod lines;
 mod plan;
 mod wired;
+mod script;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -4,6 +4,9 @@
 mod harness;
 
 #[cfg(test)]
+mod inputs;
+
+#[cfg(test)]
 mod bridge {
     use std::time::Duration;
 

@@ -29,9 +29,11 @@ fn ids_and_lines(devices: &[DeviceConfig], problems: &mut Vec<String>) {
         if ids.insert(&device.id, ()).is_some() {
             problems.push(format!("two devices have the id `{}`: give one of them another", device.id));
         }
-        let Some(line) = device.driver.pin() else { continue };
-        if let Some(other) = lines.insert(line, &device.id) {
-            problems.push(format!("`{other}` and `{}` both use {line}: move one to another pin", device.id));
+        for line in device.driver.pins() {
+            if let Some(other) = lines.insert(line, &device.id) {
+                problems
+                    .push(format!("`{other}` and `{}` both use {line}: move one to another pin", device.id));
+            }
         }
     }
 }
@@ -40,7 +42,14 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
     match &device.driver {
         DriverConfig::Host(host) => period(device, host.every, problems),
         DriverConfig::SimulatedClimate(climate) => period(device, climate.every, problems),
-        DriverConfig::Input(_) => {}
+        DriverConfig::Input(_) | DriverConfig::Encoder(_) => {}
+        DriverConfig::Counter(counter) => {
+            period(device, counter.every, problems);
+            if !(counter.per_pulse.is_finite() && counter.per_pulse > 0.0) {
+                problems.push(format!("`{}`: per_pulse must be a number greater than zero", device.id));
+            }
+        }
+        DriverConfig::Ultrasonic(sensor) => period(device, sensor.every, problems),
         DriverConfig::Chip(chip) => period(device, chip.every, problems),
         DriverConfig::Output(output) => {
             if output.max_on == Some(Duration::ZERO) {

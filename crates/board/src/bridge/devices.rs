@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatehouse_control::Metered;
 use gatehouse_model::{DeviceInfo, PropertyId, PropertyInfo, PropertyKind};
 
 use super::BridgeParts;
 use super::chip::ChipSource;
+use super::counter::TOTAL;
+use super::lines::Lines;
+use super::ultrasonic::UltrasonicSource;
 use crate::buses::Buses;
 use crate::catalogue::Kind;
-use crate::config::{DeviceConfig, DriverConfig, InputConfig, OutputConfig};
+use crate::config::{CounterConfig, DeviceConfig, DriverConfig, EncoderConfig, InputConfig, OutputConfig};
 use crate::host::HostSource;
 use crate::traits::{SensorError, SensorProperty, SensorSource};
 
@@ -19,6 +23,10 @@ pub(super) enum Part {
     Sensor { source: Box<dyn SensorSource>, properties: Vec<SensorProperty>, every: Duration },
     /// Reports the changes of its one property.
     Input(InputConfig, PropertyId),
+    /// Reports its total and its rate.
+    Counter(CounterConfig, (PropertyId, PropertyId)),
+    /// Reports its position.
+    Encoder(EncoderConfig, PropertyId),
     /// Takes commands for its one property.
     Output(OutputConfig, PropertyId),
     /// Has nothing to say by itself: others are connected through it.
@@ -57,6 +65,27 @@ impl Device {
                 let part = Part::Input(input.clone(), property.id.clone());
                 (part, vec![property], input.pin.to_string(), board_is_simulated)
             }
+            DriverConfig::Counter(counter) => {
+                let (total, rate) = metered(counter);
+                let part = Part::Counter(counter.clone(), (total.id.clone(), rate.id.clone()));
+                (part, vec![total, rate], counter.pin.to_string(), board_is_simulated)
+            }
+            DriverConfig::Encoder(encoder) => {
+                let property = number("position", "", 0, None);
+                let part = Part::Encoder(encoder.clone(), property.id.clone());
+                let connection = format!("{}; {}", encoder.pin, encoder.second_pin);
+                (part, vec![property], connection, board_is_simulated)
+            }
+            DriverConfig::Ultrasonic(ultrasonic) => {
+                let source = UltrasonicSource::new(
+                    ultrasonic.clone(),
+                    Lines::new(parts.board.clone()),
+                    board_is_simulated,
+                );
+                let (part, properties) = sensor(Box::new(source), ultrasonic.every);
+                let connection = format!("trigger {}; echo {}", ultrasonic.trigger, ultrasonic.echo);
+                (part, properties, connection, board_is_simulated)
+            }
             DriverConfig::Output(output) => {
                 let property = switch(OUTPUT_PROPERTY, output.class.clone(), true);
                 let part = Part::Output(output.clone(), property.id.clone());
@@ -78,7 +107,8 @@ impl Device {
         };
         let period = match &part {
             Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
-            Part::Input(..) | Part::Output(..) | Part::Bystander => None,
+            Part::Counter(counter, _) => u64::try_from(counter.every.as_millis()).ok(),
+            Part::Input(..) | Part::Encoder(..) | Part::Output(..) | Part::Bystander => None,
         };
         let info = DeviceInfo {
             id: config.id.clone(),
@@ -100,12 +130,36 @@ fn sensor(source: Box<dyn SensorSource>, every: Duration) -> (Part, Vec<Property
     (Part::Sensor { source, properties, every }, infos)
 }
 
+/// The total and the rate of a counter.
+fn metered(counter: &CounterConfig) -> (PropertyInfo, PropertyInfo) {
+    let (total_class, rate_class) = match counter.unit {
+        Metered::Pulses => (None, Some("frequency")),
+        Metered::CubicMetres | Metered::Litres => (Some("water"), Some("volume_flow_rate")),
+        Metered::KilowattHours => (Some("energy"), Some("power")),
+        Metered::Millimetres => (Some("precipitation"), Some("precipitation_intensity")),
+    };
+    let total = number(TOTAL, counter.unit.total_unit(), counter.decimals(), total_class);
+    (total, number(counter.rate_word(), counter.unit.rate_unit(), 2, rate_class))
+}
+
 #[expect(clippy::expect_used, reason = "the words come from a fixed list, and a test makes all of them")]
-fn switch(word: &str, class: Option<String>, settable: bool) -> PropertyInfo {
-    let mut name = word.to_owned();
+fn number(word: &str, unit: &str, decimals: u8, class: Option<&str>) -> PropertyInfo {
+    let id = PropertyId::new(word).expect("a fixed word");
+    let kind = PropertyKind::Number { unit: unit.to_owned(), decimals };
+    PropertyInfo { id, name: name_of(word), kind, settable: false, class: class.map(str::to_owned) }
+}
+
+/// The name for people.
+fn name_of(word: &str) -> String {
+    let mut name = word.replace('-', " ");
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_uppercase();
     }
+    name
+}
+
+#[expect(clippy::expect_used, reason = "the words come from a fixed list, and a test makes all of them")]
+fn switch(word: &str, class: Option<String>, settable: bool) -> PropertyInfo {
     let id = PropertyId::new(word).expect("a fixed word");
-    PropertyInfo { id, name, kind: PropertyKind::Switch, settable, class }
+    PropertyInfo { id, name: name_of(word), kind: PropertyKind::Switch, settable, class }
 }

@@ -1,9 +1,9 @@
-//! One input: edges in, settled changes out.
+//! One input: edges in, changes that count and clicks out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_control::Debounce;
+use gatehouse_control::{Click, Clicks, Input};
 use gatehouse_model::{Clock, Moment, PropertyId, Quality, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ use crate::config::InputConfig;
 use crate::traits::{Edge, InputLine, LineError};
 
 /// How long a line that cannot be had is left alone before it is tried again: it may be held by a program that ends.
-const RETRY_AFTER: Duration = Duration::from_secs(30);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Serves one input until it is told to stop.
 pub(super) struct InputTask {
@@ -24,6 +24,14 @@ pub(super) struct InputTask {
     is_simulated: bool,
     clock: Arc<dyn Clock>,
     publication: Publication,
+}
+
+/// What is decided about one line for as long as it can be read.
+struct Following {
+    input: Input,
+    clicks: Option<Clicks>,
+    changes: Vec<(bool, Moment)>,
+    events: Vec<(Click, Moment)>,
 }
 
 impl InputTask {
@@ -56,45 +64,64 @@ impl InputTask {
     /// Opens the line and publishes its changes for as long as it can be read.
     async fn follow_line(&mut self) -> Result<std::convert::Infallible, LineError> {
         let mut line = self.lines.request_input(&self.config.pin, self.config.active, self.config.pull)?;
-        let on = line.level().await?.is_on();
-        let mut debounce = Debounce::new(on, self.config.debounce);
-        self.publish(on, self.clock.moment());
+        let input = Input::new(self.config.rules(), line.level().await?.is_on());
+        let clicks = self.config.clicks.as_ref().map(|clicks| Clicks::new(clicks.rules(), input.is_on()));
+        let mut following = Following { input, clicks, changes: Vec::new(), events: Vec::new() };
+        self.publish(following.input.is_on(), self.clock.moment());
+        self.publication.report();
         self.publication.works();
+        let mut edges = Vec::new();
         loop {
             tokio::select! {
-                edge = line.next_edge() => self.handle_edge(edge?, &mut debounce, &mut *line).await?,
-                () = time::until(debounce.next_deadline(), &*self.clock) => {
-                    let change = debounce.handle_timeout(self.clock.moment());
-                    self.publish_change(change);
+                taken = line.next_edges(&mut edges) => {
+                    taken?;
+                    self.handle_edges(&mut edges, &mut following, &mut *line).await?;
+                }
+                () = time::until(following.next_deadline(), &*self.clock) => {
+                    following.handle_timeout(self.clock.moment());
                 }
             }
+            self.tell(&mut following);
         }
     }
 
-    async fn handle_edge(
+    async fn handle_edges(
         &mut self,
-        edge: Edge,
-        debounce: &mut Debounce,
+        edges: &mut Vec<Edge>,
+        following: &mut Following,
         line: &mut dyn InputLine,
     ) -> Result<(), LineError> {
-        // Edges may be read late, all at once: what was quiet for long enough before this one counts.
-        let settled_before = debounce.handle_timeout(edge.at);
-        self.publish_change(settled_before);
-        let (on, at) = if edge.missed == 0 {
-            (edge.level.is_on(), edge.at)
-        } else {
-            tracing::warn!(device = %self.publication.device(), missed = edge.missed, "edges were lost");
+        let (mut missed, mut latest) = (0, None);
+        for edge in edges.drain(..) {
+            missed += edge.missed;
+            latest = Some(edge.level);
+            following.handle_edge(edge.level.is_on(), edge.at);
+        }
+        if missed > 0 {
+            tracing::warn!(device = %self.publication.device(), missed, "edges were lost");
             // What the line is now counts more than what the last known edge said.
-            (line.level().await?.is_on(), self.clock.moment())
-        };
-        let change = debounce.handle_edge(on, at);
-        self.publish_change(change);
+            let level = line.level().await?;
+            if latest != Some(level) {
+                following.handle_edge(level.is_on(), self.clock.moment());
+            }
+        }
         Ok(())
     }
 
-    fn publish_change(&mut self, change: Option<(bool, Moment)>) {
-        if let Some((on, at)) = change {
+    /// Publishes what has been decided.
+    fn tell(&mut self, following: &mut Following) {
+        let has_changed = !following.changes.is_empty();
+        for (on, at) in following.changes.drain(..) {
             self.publish(on, at);
+        }
+        if has_changed {
+            self.publication.report();
+        }
+        let wanted = self.config.clicks.as_ref().map_or(&[][..], |clicks| &clicks.events);
+        for (click, at) in following.events.drain(..) {
+            if wanted.contains(&click) {
+                self.publication.event(click.word(), time::wall(at, &*self.clock));
+            }
         }
     }
 
@@ -102,6 +129,36 @@ impl InputTask {
         let quality = if self.is_simulated { Quality::Simulated } else { Quality::Ok };
         let at = time::wall(at, &*self.clock);
         self.publication.value(&self.property, Value::Switch(on), quality, at, None);
-        self.publication.report();
+    }
+}
+
+impl Following {
+    fn handle_edge(&mut self, active: bool, at: Moment) {
+        let before = self.changes.len();
+        self.input.handle_edge(active, at, &mut self.changes);
+        self.watch_clicks(before, at);
+    }
+
+    fn handle_timeout(&mut self, now: Moment) {
+        let before = self.changes.len();
+        self.input.handle_timeout(now, &mut self.changes);
+        self.watch_clicks(before, now);
+    }
+
+    /// Hands the changes since `before` to the button. Time may have passed for it only up to an edge that could still
+    /// begin a change: what is being debounced may turn out to be a press in time.
+    fn watch_clicks(&mut self, before: usize, now: Moment) {
+        let Some(clicks) = &mut self.clicks else { return };
+        for (pressed, at) in self.changes.get(before..).unwrap_or_default() {
+            clicks.handle_change(*pressed, *at, &mut self.events);
+        }
+        if self.input.next_deadline().is_none() {
+            clicks.handle_timeout(now, &mut self.events);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Moment> {
+        // While a change may be in the making, the button waits for it.
+        self.input.next_deadline().or_else(|| self.clicks.as_ref().and_then(Clicks::next_deadline))
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatehouse_model::{
-    Cause, DeviceId, DeviceReport, Message, Origin, PropertyId, Qos, Quality, Reading, Scheme, Timestamp,
-    Value,
+    Cause, DeviceId, DeviceReport, Message, Origin, PROPERTY_TIME, PropertyId, Qos, Quality, Reading, Scheme,
+    Timestamp, Value,
 };
 
 use super::observations::Observations;
@@ -71,6 +71,18 @@ impl Publication {
     pub(super) fn observe(&self, property: &PropertyId, value: Value, quality: Quality, at: Timestamp) {
         let (device, property) = (self.device.clone(), property.clone());
         self.observations.note(Reading { device, property, value, quality, at, cause: None });
+    }
+
+    /// Says that something happened, on the device's event topic. An event is not a state: it is never retained, or a
+    /// button would be pressed anew at every reconnect.
+    pub(super) fn event(&self, word: &str, at: Timestamp) {
+        let json = serde_json::json!({ "event_type": word }).to_string();
+        let topic = self.scheme.event(&self.device);
+        let mut message = Message::new(topic, json, Qos::AtLeastOnce, false, Origin::part(PART));
+        message.properties.payload_is_utf8 = true;
+        message.properties.content_type = Some("application/json".into());
+        message.properties.user.push((PROPERTY_TIME.into(), at.to_string().into()));
+        self.outlet.state(message);
     }
 
     /// Publishes all values together.

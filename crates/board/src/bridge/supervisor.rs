@@ -11,7 +11,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
+use super::counter::CounterTask;
 use super::devices::Part;
+use super::encoder::EncoderTask;
 use super::input::InputTask;
 use super::lines::Lines;
 use super::observations::Observations;
@@ -81,7 +83,7 @@ fn start(
     observations: &Arc<Observations>,
     stop: &CancellationToken,
 ) -> (Tasks, OutputLoop) {
-    let Bridge { scheme, board, clock, devices, memory: _ } = bridge;
+    let Bridge { scheme, board, clock, devices, memory } = bridge;
     let lines = Lines::new(board.clone());
     let is_simulated = board.is_simulated();
     let mut tasks = Tasks::default();
@@ -99,6 +101,29 @@ fn start(
                 let task =
                     InputTask::new(input, property, lines.clone(), is_simulated, clock.clone(), publication);
                 tasks.start(&format!("input `{id}`"), task.run(stop.clone()));
+            }
+            Part::Counter(counter, properties) => {
+                let task = CounterTask::new(
+                    counter,
+                    properties,
+                    lines.clone(),
+                    memory.clone(),
+                    is_simulated,
+                    clock.clone(),
+                    publication,
+                );
+                tasks.start(&format!("counter `{id}`"), task.run(stop.clone()));
+            }
+            Part::Encoder(encoder, property) => {
+                let task = EncoderTask::new(
+                    encoder,
+                    property,
+                    lines.clone(),
+                    is_simulated,
+                    clock.clone(),
+                    publication,
+                );
+                tasks.start(&format!("encoder `{id}`"), task.run(stop.clone()));
             }
             // It works for as long as those that are connected through it do.
             Part::Bystander => {}

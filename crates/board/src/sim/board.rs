@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use gatehouse_model::{Clock, DeviceId, Moment, PropertyId, PropertyInfo, PropertyKind, Quality, Value};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::chips::{ChipBus, Fault, I2cChip, Surroundings};
+use super::edges::EdgeQueue;
 use super::house::{Climate, House};
 use super::life::{Happening, Life};
 use super::lines::{Lines, Unavailable, is_high};
 use super::plan::{Plan, Role, room_of};
 use super::wired::Wired;
+use super::script::Train;
 use crate::config::{DeviceConfig, DriverConfig};
 use crate::traits::{
     Board, BusError, BusInfo, Edge, I2cBackend, InputLine, InputRequest, Level, LineError, LineInfo,
@@ -34,17 +36,30 @@ const BOUNCE_MICROSECONDS: [std::ops::Range<u64>; 4] = [200..600, 700..1_400, 1_
 /// Most changes that can be scheduled at once; a script that schedules more is wrong.
 const MAX_AGENDA: usize = 4_096;
 
+/// Most trains of edges at once, two for each line.
+const MAX_TRAINS: usize = 64;
+
+/// How long after its trigger an ultrasonic sensor raises its echo line: it sends eight cycles of 40 kHz first.
+const BURST: Duration = Duration::from_micros(450);
+
+/// How long its echo line stays up when no echo comes back.
+const NO_ECHO: Duration = Duration::from_millis(38);
+
 #[derive(Debug)]
-struct World {
+pub(super) struct World {
     house: House,
     lines: Lines,
-    plan: Plan,
+    pub(super) plan: Plan,
     life: Life,
     /// Sensors that fail, with what they say.
     failing: BTreeMap<DeviceId, String>,
     /// Voltage changes to come, in their order: the number keeps equal moments apart.
     agenda: BTreeMap<(Moment, u64), (LineNumber, bool)>,
     agenda_count: u64,
+    /// Lines that change again and again.
+    trains: Vec<Train>,
+    /// What stands before ultrasonic sensors, in metres.
+    pub(super) distances: BTreeMap<DeviceId, f64>,
     random: StdRng,
 }
 
@@ -91,6 +106,8 @@ impl SimulatedBoard {
             failing: BTreeMap::new(),
             agenda: BTreeMap::new(),
             agenda_count: 0,
+            trains: Vec::new(),
+            distances: BTreeMap::new(),
             random: StdRng::seed_from_u64(seed),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() });
@@ -121,6 +138,16 @@ impl SimulatedBoard {
     pub fn set_input(&self, device: &DeviceId, on: bool) {
         self.shared.world().set_input(device, on, self.shared.clock.moment());
         self.shared.agenda_changed.notify_one();
+    }
+
+    /// Changes the world, and wakes the board's loop.
+    pub(super) fn with_world(&self, change: impl FnOnce(&mut World)) {
+        change(&mut self.shared.world());
+        self.shared.agenda_changed.notify_one();
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.shared.clock.moment()
     }
 
     /// Lets a sensor fail with this sentence, or work again. A chip does not answer any more, without a sentence.
@@ -196,11 +223,11 @@ impl World {
                     self.schedule(now + offset, line, if bounce % 2 == 0 { !target } else { target });
                 }
             }
-            Role::Heater { .. } | Role::Other => {}
+            Role::Heater { .. } | Role::Encoder { .. } | Role::Echo { .. } | Role::Other => {}
         }
     }
 
-    fn schedule(&mut self, at: Moment, line: LineNumber, is_high: bool) {
+    pub(super) fn schedule(&mut self, at: Moment, line: LineNumber, is_high: bool) {
         if self.agenda.len() >= MAX_AGENDA {
             tracing::warn!(%line, "too many changes are scheduled on the simulated board; one was left out");
             return;
@@ -214,27 +241,72 @@ impl World {
         for Happening { device, on } in self.life.due(now) {
             self.set_input(&device, on, now);
         }
-        while let Some(entry) = self.agenda.first_entry() {
-            let at = entry.key().0;
-            if at > now {
-                return;
+        loop {
+            let scheduled = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let train = self.trains.iter_mut().min_by_key(|train| train.next());
+            match (scheduled, train) {
+                (scheduled, Some(train))
+                    if train.next() <= now && scheduled.is_none_or(|at| train.next() < at) =>
+                {
+                    let at = train.next();
+                    if let Some(line) = train.step(&mut self.random) {
+                        let is_high = self.lines.is_high(line);
+                        self.lines.change(line, !is_high, at);
+                    }
+                    self.trains.retain(|train| !train.is_over());
+                }
+                (Some(at), _) if at <= now => {
+                    if let Some((_, (line, is_high))) = self.agenda.pop_first() {
+                        self.lines.change(line, is_high, at);
+                    }
+                }
+                _ => return,
             }
-            let (line, is_high) = entry.remove();
-            self.lines.change(line, is_high, at);
+        }
+    }
+
+    /// Starts a train of edges; one without edges never begins.
+    pub(super) fn start_train(&mut self, train: Train) {
+        if self.trains.len() >= MAX_TRAINS {
+            tracing::warn!("too many trains of edges on the simulated board; one was left out");
+        } else if !train.is_over() {
+            self.trains.push(train);
         }
     }
 
     fn next_happening(&self) -> Option<Moment> {
         let scheduled = self.agenda.first_key_value().map(|((at, _), _)| *at);
-        [scheduled, self.life.next()].into_iter().flatten().min()
+        let train = self.trains.iter().map(Train::next).min();
+        [scheduled, train, self.life.next()].into_iter().flatten().min()
     }
 
-    fn drive(&mut self, line: LineNumber, level: Level) {
+    fn drive(&mut self, line: LineNumber, level: Level, now: Moment) {
+        let was_high = self.lines.is_high(line);
         self.lines.drive(line, level);
+        if was_high && !self.lines.is_high(line) {
+            self.send_ultrasound(line, now);
+        }
         let really_on = self.lines.level(line).is_some_and(Level::is_on);
         if let Some(room) = self.plan.heated_by(line) {
             self.house.set_heated(&room, really_on);
         }
+    }
+}
+
+impl World {
+    /// The trigger of an ultrasonic sensor fell: its echo line goes up for as long as sound is on its way.
+    fn send_ultrasound(&mut self, trigger: LineNumber, now: Moment) {
+        let Some((device, echo)) = self.plan.triggered_by(trigger) else { return };
+        let on_its_way = match self.distances.get(&device) {
+            Some(metres) => {
+                let seconds = 2.0 * metres
+                    / gatehouse_control::echo::speed_of_sound(gatehouse_control::echo::DEFAULT_AIR);
+                Duration::try_from_secs_f64(seconds).unwrap_or(NO_ECHO).min(NO_ECHO)
+            }
+            None => NO_ECHO,
+        };
+        self.schedule(now + BURST, echo, true);
+        self.schedule(now + BURST + on_its_way, echo, false);
     }
 }
 
@@ -275,7 +347,7 @@ impl Board for SimulatedBoard {
             .lines
             .hold_output(request.line, request.active, request.initial, &request.consumer)
             .map_err(|unavailable| line_error(request.line, unavailable))?;
-        world.drive(request.line, request.initial);
+        world.drive(request.line, request.initial, self.shared.clock.moment());
         Ok(Box::new(SimulatedOutput { hold: Hold { line: request.line, shared: self.shared.clone() } }))
     }
 
@@ -347,7 +419,7 @@ impl Hold {
 
 struct SimulatedInput {
     hold: Hold,
-    edges: mpsc::Receiver<Edge>,
+    edges: Arc<EdgeQueue>,
 }
 
 #[async_trait]
@@ -357,7 +429,14 @@ impl InputLine for SimulatedInput {
     }
 
     async fn next_edge(&mut self) -> Result<Edge, LineError> {
-        self.edges.recv().await.ok_or(LineError::Gone(self.hold.line.into()))
+        let mut edges = Vec::with_capacity(1);
+        self.edges.take(1, &mut edges).await;
+        edges.pop().ok_or(LineError::Gone(self.hold.line.into()))
+    }
+
+    async fn next_edges(&mut self, edges: &mut Vec<Edge>) -> Result<(), LineError> {
+        self.edges.take(usize::MAX, edges).await;
+        Ok(())
     }
 }
 
@@ -368,7 +447,9 @@ struct SimulatedOutput {
 #[async_trait]
 impl OutputLine for SimulatedOutput {
     async fn set(&mut self, level: Level) -> Result<(), LineError> {
-        self.hold.shared.caught_up().drive(self.hold.line, level);
+        let now = self.hold.shared.clock.moment();
+        self.hold.shared.caught_up().drive(self.hold.line, level, now);
+        self.hold.shared.agenda_changed.notify_one();
         Ok(())
     }
 

@@ -1,24 +1,22 @@
 //! The simulated lines: what is wired to them, who holds them, and what is about to happen on them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gatehouse_model::Moment;
-use tokio::sync::mpsc;
+
+use super::edges::EdgeQueue;
 
 use crate::traits::{ActiveLevel, Direction, Edge, Level, LineInfo, LineNumber, Pull};
 
 /// Lines of the simulated header, as on every Raspberry Pi since the B+.
 pub(super) const LINE_COUNT: u32 = 28;
 
-/// Edges that wait for their reader; the kernel keeps 16 for each line of a request by default, and this is enough for
-/// the worst bounce.
-pub(super) const EDGE_QUEUE: usize = 64;
-
 /// Who holds a line.
 #[derive(Debug)]
 enum Holder {
     Nobody,
-    Input { consumer: String, active: ActiveLevel, edges: mpsc::Sender<Edge>, missed: u32 },
+    Input { consumer: String, active: ActiveLevel, edges: Arc<EdgeQueue> },
     Output { consumer: String, active: ActiveLevel },
 }
 
@@ -89,14 +87,14 @@ impl Lines {
         active: ActiveLevel,
         pull: Pull,
         consumer: &str,
-    ) -> Result<mpsc::Receiver<Edge>, Unavailable> {
+    ) -> Result<Arc<EdgeQueue>, Unavailable> {
         let line = self.free(number)?;
         if !line.is_wired {
             line.is_high = matches!(pull, Pull::Up);
         }
-        let (edges, receiver) = mpsc::channel(EDGE_QUEUE);
-        line.holder = Holder::Input { consumer: consumer.to_owned(), active, edges, missed: 0 };
-        Ok(receiver)
+        let edges = Arc::new(EdgeQueue::default());
+        line.holder = Holder::Input { consumer: consumer.to_owned(), active, edges: edges.clone() };
+        Ok(edges)
     }
 
     pub(super) fn hold_output(
@@ -132,6 +130,11 @@ impl Lines {
         }
     }
 
+    /// Whether the voltage is the high one.
+    pub(super) fn is_high(&self, number: LineNumber) -> bool {
+        self.lines.get(&number).is_some_and(|line| line.is_high)
+    }
+
     /// Something outside changes the voltage of a line; its holder, if it is an input, gets an edge.
     pub(super) fn change(&mut self, number: LineNumber, now_high: bool, at: Moment) {
         let Some(line) = self.lines.get_mut(&number) else { return };
@@ -139,9 +142,8 @@ impl Lines {
             return;
         }
         line.is_high = now_high;
-        if let Holder::Input { active, edges, missed, .. } = &mut line.holder {
-            let edge = Edge { level: level_of(now_high, *active), at, missed: *missed };
-            *missed = if edges.try_send(edge).is_ok() { 0 } else { missed.saturating_add(1) };
+        if let Holder::Input { active, edges, .. } = &line.holder {
+            edges.push(Edge { level: level_of(now_high, *active), at, missed: 0 });
         }
     }
 

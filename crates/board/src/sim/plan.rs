@@ -13,6 +13,10 @@ pub(super) enum Role {
     Heater { room: String },
     /// A contact that bounces, between its room and the outdoors.
     Door { room: String },
+    /// A knob whose other contact is at this line.
+    Encoder { second: LineNumber, active: ActiveLevel },
+    /// The echo of an ultrasonic sensor that is triggered by this line.
+    Echo { trigger: LineNumber },
     /// Anything else.
     Other,
 }
@@ -62,6 +66,22 @@ impl Plan {
                     class: input.class.clone(),
                     is_input: true,
                 },
+                DriverConfig::Counter(counter) => {
+                    let Some(line) = counter.pin.header_line() else { continue };
+                    Wiring { line, active: counter.active, role: Role::Other, class: None, is_input: true }
+                }
+                DriverConfig::Encoder(encoder) => {
+                    let lines = (encoder.pin.header_line(), encoder.second_pin.header_line());
+                    let (Some(line), Some(second)) = lines else { continue };
+                    let role = Role::Encoder { second, active: encoder.active };
+                    Wiring { line, active: encoder.active, role, class: None, is_input: true }
+                }
+                DriverConfig::Ultrasonic(sensor) => {
+                    let lines = (sensor.echo.header_line(), sensor.trigger.header_line());
+                    let (Some(line), Some(trigger)) = lines else { continue };
+                    let role = Role::Echo { trigger };
+                    Wiring { line, active: ActiveLevel::High, role, class: None, is_input: true }
+                }
                 DriverConfig::Output(output) => Wiring {
                     line: match output.pin.header_line() {
                         Some(line) => line,
@@ -91,7 +111,28 @@ impl Plan {
 
     /// The lines that something outside drives.
     pub(super) fn inputs(&self) -> impl Iterator<Item = (LineNumber, ActiveLevel)> {
-        self.wiring.values().filter(|wiring| wiring.is_input).map(|wiring| (wiring.line, wiring.active))
+        self.wiring.values().filter(|wiring| wiring.is_input).flat_map(|wiring| {
+            let second = match wiring.role {
+                Role::Encoder { second, active } => Some((second, active)),
+                Role::Heater { .. } | Role::Door { .. } | Role::Echo { .. } | Role::Other => None,
+            };
+            [Some((wiring.line, wiring.active)), second].into_iter().flatten()
+        })
+    }
+
+    /// The two lines of a rotary encoder.
+    pub(super) fn encoder(&self, device: &DeviceId) -> Option<(LineNumber, LineNumber)> {
+        match self.wiring.get(device) {
+            Some(Wiring { line, role: Role::Encoder { second, .. }, .. }) => Some((*line, *second)),
+            _ => None,
+        }
+    }
+
+    /// The ultrasonic sensor that this line triggers, and its echo line.
+    pub(super) fn triggered_by(&self, line: LineNumber) -> Option<(DeviceId, LineNumber)> {
+        let is_it = |wiring: &&Wiring| matches!(wiring.role, Role::Echo { trigger } if trigger == line);
+        let (device, wiring) = self.wiring.iter().find(|(_, wiring)| is_it(wiring))?;
+        Some((device.clone(), wiring.line))
     }
 
     /// Inputs of one class, by device.
@@ -110,7 +151,7 @@ impl Plan {
     pub(super) fn heated_by(&self, line: LineNumber) -> Option<String> {
         self.wiring.values().find(|wiring| wiring.line == line).and_then(|wiring| match &wiring.role {
             Role::Heater { room } => Some(room.clone()),
-            Role::Door { .. } | Role::Other => None,
+            Role::Door { .. } | Role::Encoder { .. } | Role::Echo { .. } | Role::Other => None,
         })
     }
 }

@@ -241,6 +241,16 @@ pub trait InputLine: Send {
     /// # Errors
     /// When the line is gone.
     async fn next_edge(&mut self) -> Result<Edge, LineError>;
+
+    /// Waits for the next change and appends it to `edges`, with all that wait behind it: a line that changes a thousand
+    /// times a second must not cost a thousand turns of the runtime. It is safe to drop the future and ask again.
+    ///
+    /// # Errors
+    /// When the line is gone.
+    async fn next_edges(&mut self, edges: &mut Vec<Edge>) -> Result<(), LineError> {
+        edges.push(self.next_edge().await?);
+        Ok(())
+    }
 }
 
 /// An output that was requested. Dropping it gives the line back; what level it has then is up to the kernel.

@@ -42,7 +42,7 @@ impl Clock for PausedClock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock of these tests follows tokio's, which is paused")]
-fn paused_clock() -> Arc<dyn Clock> {
+pub(crate) fn paused_clock() -> Arc<dyn Clock> {
     Arc::new(PausedClock(tokio::time::Instant::now()))
 }
 
@@ -153,10 +153,25 @@ impl House {
         Self::start(devices.collect(), |board| Arc::new(Explosive(board)))
     }
 
+    /// A house whose memory is given, as after a restart.
+    pub(crate) fn that_remembers(devices: Vec<DeviceConfig>, memory: Memory) -> Self {
+        Self::start_with(devices, Some(memory), |board| Arc::new(board))
+    }
+
     fn start(devices: Vec<DeviceConfig>, wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>) -> Self {
+        Self::start_with(devices, None, wrap)
+    }
+
+    fn start_with(
+        devices: Vec<DeviceConfig>,
+        memory: Option<Memory>,
+        wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>,
+    ) -> Self {
         let clock = paused_clock();
         let board = SimulatedBoard::still(&devices, 1, clock.clone());
-        let bridge = Bridge::new(parts_on(wrap(board.clone()), clock, devices.clone())).unwrap();
+        let mut parts = parts_on(wrap(board.clone()), clock, devices.clone());
+        parts.memory = memory.unwrap_or(parts.memory);
+        let bridge = Bridge::new(parts).unwrap();
         let (outbox, inbox) = mpsc::channel(16);
         let (commands, taken) = mpsc::channel::<Message>(16);
         let taken =
@@ -296,7 +311,7 @@ impl House {
 
     pub(crate) fn level(&self, device: &str) -> Level {
         let config = self.devices.iter().find(|config| config.id.as_str() == device).unwrap();
-        self.board.level(config.driver.pin().unwrap().header_line().unwrap()).unwrap()
+        self.board.level(config.driver.pins()[0].header_line().unwrap()).unwrap()
     }
 
     /// Shuts the bridge down and takes its last words.

@@ -1,0 +1,107 @@
+//! What tests and benchmarks let happen on the lines: bouncing contacts, pulse trains, turning knobs, floating inputs.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use gatehouse_model::{DeviceId, Moment};
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use super::board::SimulatedBoard;
+use super::lines::is_high;
+use crate::traits::{Level, LineNumber};
+
+/// Microseconds between two edges of an input that nothing holds: mains hum and radio, irregular and fast.
+const NOISE_MICROSECONDS: Range<u64> = 150..4_000;
+
+/// When a line of a [`Train`] changes next.
+#[derive(Clone, Debug)]
+enum Pause {
+    Even(Duration),
+    Noise,
+}
+
+/// A line that changes again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Train {
+    line: LineNumber,
+    next: Moment,
+    left: u64,
+    pause: Pause,
+}
+
+impl Train {
+    /// Its next change.
+    pub(super) fn next(&self) -> Moment {
+        self.next
+    }
+
+    /// Makes its next change due, and gives the line that changes now; nothing when it is over.
+    pub(super) fn step(&mut self, random: &mut StdRng) -> Option<LineNumber> {
+        self.left = self.left.checked_sub(1)?;
+        let pause = match &self.pause {
+            Pause::Even(pause) => *pause,
+            Pause::Noise => Duration::from_micros(random.random_range(NOISE_MICROSECONDS)),
+        };
+        self.next = self.next + pause;
+        Some(self.line)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl SimulatedBoard {
+    /// Sets an input to these levels, each so long after now. A device that is no input is left alone.
+    pub fn play(&self, device: &DeviceId, changes: &[(Duration, bool)]) {
+        let now = self.now();
+        self.with_world(|world| {
+            let Some((line, active, _)) = world.plan.input(device) else { return };
+            for (after, on) in changes {
+                world.schedule(now + *after, line, is_high(Level::from_on(*on), active));
+            }
+        });
+    }
+
+    /// Lets an input change `edges` times, at even distances, from one pause after now. Two edges are a pulse.
+    pub fn pulse(&self, device: &DeviceId, edges: u64, pause: Duration) {
+        let now = self.now();
+        self.with_world(|world| {
+            let Some((line, _, _)) = world.plan.input(device) else { return };
+            world.start_train(Train { line, next: now + pause, left: edges, pause: Pause::Even(pause) });
+        });
+    }
+
+    /// Turns a rotary encoder by so many detents of four quarters, backwards when negative. It takes one `quarter` from
+    /// one edge to the next.
+    pub fn turn(&self, device: &DeviceId, detents: i32, quarter: Duration) {
+        let now = self.now();
+        self.with_world(|world| {
+            let Some((first, second)) = world.plan.encoder(device) else { return };
+            let (leads, follows) = if detents < 0 { (second, first) } else { (first, second) };
+            let (left, pause) = (u64::from(detents.unsigned_abs()) * 2, Pause::Even(quarter * 2));
+            world.start_train(Train { line: leads, next: now + quarter, left, pause: pause.clone() });
+            world.start_train(Train { line: follows, next: now + quarter * 2, left, pause });
+        });
+    }
+
+    /// Lets an input float for so many edges: nothing holds it, and it catches whatever is in the air.
+    pub fn float(&self, device: &DeviceId, edges: u64) {
+        let now = self.now();
+        self.with_world(|world| {
+            let Some((line, _, _)) = world.plan.input(device) else { return };
+            world.start_train(Train { line, next: now, left: edges, pause: Pause::Noise });
+        });
+    }
+
+    /// Puts something before an ultrasonic sensor, so many metres away; nothing lets no echo come back.
+    pub fn set_distance(&self, device: &DeviceId, metres: Option<f64>) {
+        self.with_world(|world| {
+            match metres {
+                Some(metres) => world.distances.insert(device.clone(), metres),
+                None => world.distances.remove(device),
+            };
+        });
+    }
+}
