@@ -12,7 +12,7 @@ use super::section::Spanned;
 /// Where in the text a device says what others can be in the way of.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    pub(super) pin: Option<Spanned<Pin>>,
+    pub(super) pins: Vec<Spanned<Pin>>,
     /// Where its chip is connected.
     pub(super) chip: Option<Spanned<ChipPlace>>,
     pub(super) interlock: Option<Spanned<String>>,
@@ -52,7 +52,7 @@ impl<'t> Conflicts<'t> {
         if let Some(id) = id {
             self.add_id(id, findings);
         }
-        if let Some(pin) = &places.pin {
+        for pin in &places.pins {
             self.add_pin(pin, called, findings);
         }
         if let Some(chip) = &places.chip {

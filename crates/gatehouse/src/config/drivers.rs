@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use gatehouse_board::catalogue::{self, Entry};
 use gatehouse_board::config::{
-    ActiveLevel, DEFAULT_DEBOUNCE, DEFAULT_PERIOD, DriverConfig, HostConfig, InputConfig, LineNumber,
-    MIN_PERIOD, OutputConfig, Pin, Pull, SimulatedClimateConfig,
+    DEFAULT_PERIOD, DriverConfig, HostConfig, MIN_PERIOD, OutputConfig, SimulatedClimateConfig,
 };
-use gatehouse_model::{DeviceId, PropertyId};
+use gatehouse_model::PropertyId;
 
-use super::chips;
 use super::conflicts::Places;
 use super::nearest::{listed, nearest};
+use super::pins::{ACTIVE_LEVELS, pin};
 use super::problems::Findings;
-use super::section::{Section, Spanned};
+use super::section::Section;
+use super::{chips, inputs};
 
 /// The drivers that are no chips of the catalogue.
-const DRIVERS: [&str; 4] = ["host", "input", "output", "simulated-climate"];
+const DRIVERS: [&str; 7] = ["counter", "encoder", "hc-sr04", "host", "input", "output", "simulated-climate"];
 
 /// All drivers of this version.
 fn drivers() -> Vec<&'static str> {
@@ -25,53 +25,11 @@ fn drivers() -> Vec<&'static str> {
     words
 }
 
-/// Highest line of the 40-pin header (BCM number).
-const LAST_HEADER_LINE: i64 = 27;
-
-/// Lines that the board reads at its start to find out what is plugged on (Raspberry Pi HAT specification).
-const HAT_LINES: [u32; 2] = [0, 1];
-
 /// Longest period of a sensor: a value that is older than a day is no reading of now.
 const LONGEST_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
-/// Longest debounce: whoever waits longer wants something else.
-const LONGEST_DEBOUNCE: Duration = Duration::from_secs(10);
-
 /// Longest of an output's times.
 const LONGEST_OUTPUT_TIME: Duration = Duration::from_secs(366 * 24 * 3600);
-
-/// Home Assistant's device classes for binary sensors
-/// (<https://www.home-assistant.io/integrations/binary_sensor/#device-class>).
-const INPUT_CLASSES: [&str; 28] = [
-    "battery",
-    "battery_charging",
-    "carbon_monoxide",
-    "cold",
-    "connectivity",
-    "door",
-    "garage_door",
-    "gas",
-    "heat",
-    "light",
-    "lock",
-    "moisture",
-    "motion",
-    "moving",
-    "occupancy",
-    "opening",
-    "plug",
-    "power",
-    "presence",
-    "problem",
-    "running",
-    "safety",
-    "smoke",
-    "sound",
-    "tamper",
-    "update",
-    "vibration",
-    "window",
-];
 
 /// What is switched; the page draws its symbol after it.
 const OUTPUT_CLASSES: [&str; 10] =
@@ -93,6 +51,9 @@ pub(super) fn numbers(driver: &DriverConfig) -> Numbers {
     match driver {
         DriverConfig::Host(_) => Numbers::OfThisMachine,
         DriverConfig::SimulatedClimate(_) => Numbers::Known(&["temperature", "humidity"]),
+        DriverConfig::Ultrasonic(_) => Numbers::Known(&["distance"]),
+        // What is counted is right as it is: its unit is a setting of its own.
+        DriverConfig::Counter(_) | DriverConfig::Encoder(_) => Numbers::Known(&[]),
         DriverConfig::Input(_) | DriverConfig::Output(_) => Numbers::Known(&[]),
         DriverConfig::Chip(chip) => Numbers::OfEntry(chip.entry),
     }
@@ -110,7 +71,7 @@ impl Numbers {
             return None;
         }
         let hint = match known.as_slice() {
-            [] => "remove it: this device gives no numbers".to_owned(),
+            [] => "remove it: this device has no numbers that can be adjusted".to_owned(),
             known => match nearest(property.as_str(), known.iter().copied()) {
                 Some(meant) => format!("did you mean `{key}.{meant}`?"),
                 None => format!("its numbers are {}", listed(known)),
@@ -138,7 +99,10 @@ pub(super) fn read(
         "simulated-climate" => {
             Some(DriverConfig::SimulatedClimate(SimulatedClimateConfig { every: period(section, findings) }))
         }
-        "input" => input(section, places, findings).map(DriverConfig::Input),
+        "input" => inputs::input(section, places, findings).map(DriverConfig::Input),
+        "counter" => inputs::counter(section, places, findings).map(DriverConfig::Counter),
+        "encoder" => inputs::encoder(section, places, findings).map(DriverConfig::Encoder),
+        "hc-sr04" => inputs::ultrasonic(section, places, findings).map(DriverConfig::Ultrasonic),
         "output" => output(section, places, findings).map(DriverConfig::Output),
         other => match catalogue::find(other) {
             Some(entry) => chips::read(entry, section, places, findings).map(DriverConfig::Chip),
@@ -164,32 +128,14 @@ fn unknown_driver(
     section.error(span, format!("there is no driver `{word}`"), hint)
 }
 
-fn period(section: &mut Section<'_>, findings: &mut Findings) -> Duration {
+pub(super) fn period(section: &mut Section<'_>, findings: &mut Findings) -> Duration {
     section.duration_within("every", (MIN_PERIOD, LONGEST_PERIOD), "10s", findings).unwrap_or(DEFAULT_PERIOD)
 }
 
-const ACTIVE_LEVELS: [(&str, ActiveLevel); 2] = [("high", ActiveLevel::High), ("low", ActiveLevel::Low)];
-const PULLS: [(&str, Pull); 3] = [("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)];
 const LEVELS: [(&str, bool); 2] = [("off", false), ("on", true)];
 
-fn input(section: &mut Section<'_>, places: &mut Places, findings: &mut Findings) -> Option<InputConfig> {
-    let pin = pin(section, places, findings);
-    let pull = section.choice("pull", &PULLS, findings);
-    let active = section.choice("active", &ACTIVE_LEVELS, findings);
-    let debounce = section.duration_within("debounce", (Duration::ZERO, LONGEST_DEBOUNCE), "20ms", findings);
-    let class = class(section, "door", &INPUT_CLASSES, findings);
-    let default = InputConfig::at(pin?);
-    Some(InputConfig {
-        pull: pull.unwrap_or(default.pull),
-        active: active.unwrap_or(default.active),
-        debounce: debounce.unwrap_or(DEFAULT_DEBOUNCE),
-        class,
-        ..default
-    })
-}
-
 fn output(section: &mut Section<'_>, places: &mut Places, findings: &mut Findings) -> Option<OutputConfig> {
-    let pin = pin(section, places, findings);
+    let pin = pin(section, "pin", places, findings);
     let active = section.choice("active", &ACTIVE_LEVELS, findings);
     let safe_on = safe(section, findings);
     let longest = max_on(section, findings);
@@ -277,7 +223,7 @@ fn interlock(section: &mut Section<'_>, places: &mut Places, findings: &mut Find
     Some(group.value.to_owned())
 }
 
-fn class(
+pub(super) fn class(
     section: &mut Section<'_>,
     example: &str,
     known: &[&str],
@@ -292,86 +238,4 @@ fn class(
         findings.push(section.warning(class.span, format!("the class `{}` is not known", class.value), hint));
     }
     Some(class.value.to_owned())
-}
-
-/// A pin of the header, by its BCM number or as "P11" for header pin 11; or "porch:3", line 3 of the expander `porch`.
-fn pin(section: &mut Section<'_>, places: &mut Places, findings: &mut Findings) -> Option<Pin> {
-    let Some(found) = section.item("pin") else {
-        let hint = "write the BCM number, pin = 17, or the header pin, pin = \"P11\"";
-        findings.push(section.missing("pin", hint));
-        return None;
-    };
-    if let Some(pin) = found.value.as_str().and_then(line_of_expander) {
-        places.pin = Some(Spanned { value: pin.clone(), span: found.span });
-        return Some(pin);
-    }
-    let line = match (found.value.as_integer(), found.value.as_str()) {
-        (Some(number), _) => line_of_number(number),
-        (None, Some(text)) => line_of_text(text),
-        (None, None) => Err((
-            "`pin` is neither a number nor a text".to_owned(),
-            "write the BCM number, pin = 17, or the header pin, pin = \"P11\"".to_owned(),
-        )),
-    };
-    match line {
-        Ok(line) => {
-            places.pin = Some(Spanned { value: line.into(), span: found.span.clone() });
-            if HAT_LINES.contains(&line.number()) {
-                let what =
-                    format!("{line} is read at every start of the board, to find out what is plugged on");
-                findings.push(section.warning(found.span, what, "choose another pin if you can"));
-            }
-            Some(line.into())
-        }
-        Err((what, hint)) => {
-            findings.push(section.error(found.span, what, hint));
-            None
-        }
-    }
-}
-
-fn line_of_expander(text: &str) -> Option<Pin> {
-    let (device, line) = text.split_once(':')?;
-    Some(Pin::Expander { device: DeviceId::new(device).ok()?, line: line.parse().ok()? })
-}
-
-/// What is wrong, and what to do.
-type Complaint = (String, String);
-
-fn line_of_number(number: i64) -> Result<LineNumber, Complaint> {
-    match u32::try_from(number) {
-        Ok(line) if number <= LAST_HEADER_LINE => Ok(LineNumber::new(line)),
-        _ => {
-            let hint = match u8::try_from(number).ok().and_then(LineNumber::at_header_pin) {
-                Some(_) => format!(
-                    "write a BCM number from 0 to {LAST_HEADER_LINE}; if you mean pin {number} of the header, write pin = \"P{number}\""
-                ),
-                None => format!(
-                    "write a BCM number from 0 to {LAST_HEADER_LINE}, or a header pin such as \"P11\""
-                ),
-            };
-            Err((format!("the header has no GPIO {number}"), hint))
-        }
-    }
-}
-
-fn line_of_text(text: &str) -> Result<LineNumber, Complaint> {
-    let hint = || "write the BCM number, pin = 17, or the header pin, pin = \"P11\"".to_owned();
-    let plain = text.trim().to_uppercase();
-    if let Some(number) = plain.strip_prefix('P').and_then(|digits| digits.parse::<u8>().ok()) {
-        return LineNumber::at_header_pin(number).ok_or_else(|| {
-            let what = if (1..=40).contains(&number) {
-                format!("header pin {number} is power or ground, which cannot be used")
-            } else {
-                format!("the header has no pin {number}: they go from 1 to 40")
-            };
-            (what, hint())
-        });
-    }
-    let digits =
-        plain.trim_start_matches(|character: char| character.is_ascii_alphabetic() || character == ' ');
-    let meant = digits.parse::<u32>().ok().filter(|number| i64::from(*number) <= LAST_HEADER_LINE);
-    let hint =
-        meant.map_or_else(hint, |number| format!("write it as a number without quotes: pin = {number}"));
-    Err((format!("`{text}` is no pin"), hint))
 }

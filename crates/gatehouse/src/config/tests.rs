@@ -8,6 +8,8 @@ use gatehouse_model::{Randomness as _, SeededRandomness};
 use super::problems::MAX_SHOWN;
 use super::*;
 
+mod inputs;
+
 /// Line, column, a part of what is wrong, and a part of the hint.
 type Expected<'a> = (usize, usize, &'a str, &'a str);
 
