@@ -62,9 +62,18 @@ pub fn pins(device: &DeviceConfig) -> Vec<SafePin> {
             active: output.active,
             safe: Level::from_on(output.safe_on),
         }],
+        // It is low but for some microseconds; a process that dies in these leaves it high, which only stops measuring.
+        DriverConfig::Ultrasonic(sensor) => vec![SafePin {
+            device: device.id.clone(),
+            pin: sensor.trigger.clone(),
+            active: ActiveLevel::High,
+            safe: Level::Inactive,
+        }],
         DriverConfig::Host(_)
         | DriverConfig::SimulatedClimate(_)
         | DriverConfig::Input(_)
+        | DriverConfig::Counter(_)
+        | DriverConfig::Encoder(_)
         | DriverConfig::Chip(_) => Vec::new(),
     }
 }

@@ -51,8 +51,8 @@ impl UltrasonicSource {
 
     fn open(&mut self) -> Result<(&mut dyn OutputLine, &mut dyn InputLine), LineError> {
         if self.open.is_none() {
-            let trigger =
-                self.lines.request_output(&self.config.trigger, ActiveLevel::High, Level::Inactive)?;
+            let (high, low) = (ActiveLevel::High, Level::Inactive);
+            let trigger = self.lines.request_output(&self.config.trigger, high, low, low)?;
             let echo = self.lines.request_input(&self.config.echo, ActiveLevel::High, Pull::Down)?;
             self.open = Some((trigger, echo));
         }

@@ -67,6 +67,12 @@ impl InputLine for CdevInput {
             self.take_in();
         }
     }
+
+    async fn next_edges(&mut self, edges: &mut Vec<Edge>) -> Result<(), LineError> {
+        edges.push(self.next_edge().await?);
+        edges.extend(self.waiting.drain(..));
+        Ok(())
+    }
 }
 
 /// An output of the kernel.

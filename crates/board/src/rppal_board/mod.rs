@@ -143,6 +143,14 @@ impl InputLine for RppalInput {
     async fn next_edge(&mut self) -> Result<Edge, LineError> {
         self.edges.recv().await.ok_or(LineError::Gone(self.hold.line.into()))
     }
+
+    async fn next_edges(&mut self, edges: &mut Vec<Edge>) -> Result<(), LineError> {
+        edges.push(self.next_edge().await?);
+        while let Ok(edge) = self.edges.try_recv() {
+            edges.push(edge);
+        }
+        Ok(())
+    }
 }
 
 struct RppalOutput {

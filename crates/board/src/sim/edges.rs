@@ -58,7 +58,11 @@ mod tests {
     async fn a_reader_that_comes_late_learns_what_is_missing_and_where_the_line_is() {
         let queue = EdgeQueue::default();
         for number in 0..EDGE_QUEUE + 7 {
-            queue.push(Edge { level: Level::from_on(number % 2 == 0), at: Moment::default(), missed: 0 });
+            queue.push(Edge {
+                level: Level::from_on(usize::is_multiple_of(number, 2)),
+                at: Moment::default(),
+                missed: 0,
+            });
         }
         let mut edges = Vec::new();
         queue.take(1, &mut edges).await;
@@ -66,6 +70,6 @@ mod tests {
         assert_eq!(edges.len(), EDGE_QUEUE);
         assert_eq!(edges[0].missed, 7);
         assert!(edges[1..].iter().all(|edge| edge.missed == 0));
-        assert_eq!(edges.last().unwrap().level, Level::from_on((EDGE_QUEUE + 6) % 2 == 0));
+        assert_eq!(edges.last().unwrap().level, Level::from_on((EDGE_QUEUE + 6).is_multiple_of(2)));
     }
 }
