@@ -7,8 +7,8 @@ mod house;
 mod life;
 mod lines;
 mod plan;
-mod wired;
 mod script;
+mod wired;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

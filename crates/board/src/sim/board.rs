@@ -17,8 +17,8 @@ use super::house::{Climate, House};
 use super::life::{Happening, Life};
 use super::lines::{Lines, Unavailable, is_high};
 use super::plan::{Plan, Role, room_of};
-use super::wired::Wired;
 use super::script::Train;
+use super::wired::Wired;
 use crate::config::{DeviceConfig, DriverConfig};
 use crate::traits::{
     Board, BusError, BusInfo, Edge, I2cBackend, InputLine, InputRequest, Level, LineError, LineInfo,
