@@ -3,7 +3,20 @@
 //! Drivers block and run on a thread of their own. They say what the chip said: calibration, belief and reporting are
 //! decided in `gatehouse_control`.
 
+mod aht20;
+mod bme280;
+mod bmp180;
+mod checksum;
+mod common;
+mod dps310;
+mod ds3231;
 mod lm75;
+mod mcp9808;
+mod sht3x;
+mod sht4x;
+mod shtc3;
+mod si7021;
+mod tmp102;
 
 use gatehouse_model::Quality;
 
@@ -11,7 +24,22 @@ use crate::catalogue::Entry;
 use crate::traits::{Level, Pull, ReadError};
 
 /// All entries, in the order of their words.
-pub(crate) const ENTRIES: &[&Entry] = &[&lm75::ENTRY];
+pub(crate) const ENTRIES: &[&Entry] = &[
+    &aht20::AHT10,
+    &aht20::AHT20,
+    &bme280::BME280,
+    &bmp180::ENTRY,
+    &bme280::BMP280,
+    &dps310::ENTRY,
+    &ds3231::ENTRY,
+    &lm75::ENTRY,
+    &mcp9808::ENTRY,
+    &sht3x::ENTRY,
+    &sht4x::ENTRY,
+    &shtc3::ENTRY,
+    &si7021::ENTRY,
+    &tmp102::ENTRY,
+];
 
 /// One value of a chip.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,3 +109,6 @@ pub trait PwmExpander: Send {
     /// When the chip does not answer.
     fn duty(&mut self, line: u8) -> Result<crate::traits::Duty, ReadError>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,13 @@ mod serial;
 mod spi;
 mod surroundings;
 
+mod aht;
+mod bmp180;
+mod bosch;
+mod dps310;
 mod lm75;
+mod sensirion;
+mod thermometers;
 
 pub use bus::{ChipBus, Fault};
 pub use registers::{ByteRegisters, Bytewise, WordRegisters, Wordwise};
@@ -68,7 +74,22 @@ pub enum Chip {
 type Make = fn(&Settings) -> Chip;
 
 /// All simulated chips by their words in the catalogue.
-const CHIPS: &[(&str, Make)] = &[("lm75", |_| i2c(lm75::Lm75::new()))];
+const CHIPS: &[(&str, Make)] = &[
+    ("aht10", |_| i2c(aht::Aht::new(false))),
+    ("aht20", |_| i2c(aht::Aht::new(true))),
+    ("bme280", |_| i2c(Bytewise::new(bosch::Bosch::new(true)))),
+    ("bmp180", |_| i2c(Bytewise::new(bmp180::Bmp180::new()))),
+    ("bmp280", |_| i2c(Bytewise::new(bosch::Bosch::new(false)))),
+    ("dps310", |_| i2c(Bytewise::new(dps310::Dps310::new()))),
+    ("ds3231", |_| i2c(Bytewise::new(thermometers::Ds3231::new()))),
+    ("lm75", |_| i2c(lm75::Lm75::new())),
+    ("mcp9808", |_| i2c(Wordwise::new(thermometers::Mcp9808::new()))),
+    ("sht3x", |_| i2c(sensirion::Climate::new(sensirion::Model::Sht3x))),
+    ("sht4x", |_| i2c(sensirion::Climate::new(sensirion::Model::Sht4x))),
+    ("shtc3", |_| i2c(sensirion::Climate::new(sensirion::Model::Shtc3))),
+    ("si7021", |_| i2c(sensirion::Climate::new(sensirion::Model::Si7021))),
+    ("tmp102", |_| i2c(Wordwise::new(thermometers::Tmp102::new()))),
+];
 
 fn i2c(chip: impl I2cChip + 'static) -> Chip {
     Chip::I2c(Box::new(chip))

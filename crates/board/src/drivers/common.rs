@@ -1,0 +1,56 @@
+//! What the entries of many chips have in common.
+
+use std::time::Duration;
+
+use crate::catalogue::{MeasuredProperty, Periods, Wire};
+use crate::traits::ReadError;
+
+/// The four wires of an I²C board.
+pub(super) const I2C_WIRES: &[Wire] = &[VCC, GND, SDA, SCL];
+pub(super) const VCC: Wire = Wire { pin: "VCC", to: "3V3", note: "" };
+pub(super) const GND: Wire = Wire { pin: "GND", to: "GND", note: "" };
+pub(super) const SDA: Wire = Wire { pin: "SDA", to: "SDA", note: "" };
+pub(super) const SCL: Wire = Wire { pin: "SCL", to: "SCL", note: "" };
+
+/// A wire that chooses the address.
+pub(super) const fn address_wire(pin: &'static str, note: &'static str) -> Wire {
+    Wire { pin, to: "GND or 3V3", note }
+}
+
+/// Every ten seconds, and not more often than once a second: more would warm the chip.
+pub(super) const SLOW: Periods =
+    Periods { default: Duration::from_secs(10), shortest: Duration::from_secs(1) };
+
+/// Temperature within the chip's range, in °C.
+pub(super) const fn temperature(lowest: f64, highest: f64, decimals: u8) -> MeasuredProperty {
+    MeasuredProperty::new(
+        "temperature",
+        "Temperature",
+        "°C",
+        decimals,
+        (lowest, highest),
+        Some("temperature"),
+    )
+}
+
+/// Relative humidity in %.
+pub(super) const fn humidity() -> MeasuredProperty {
+    MeasuredProperty::new("humidity", "Humidity", "%", 1, (0.0, 100.0), Some("humidity"))
+}
+
+/// Air pressure within the chip's range, in hPa.
+pub(super) const fn pressure(lowest: f64, highest: f64) -> MeasuredProperty {
+    MeasuredProperty::new("pressure", "Pressure", "hPa", 1, (lowest, highest), Some("atmospheric_pressure"))
+}
+
+/// Another chip than the configured one sits at the address.
+pub(super) fn wrong_chip(expected: &str, said: impl std::fmt::LowerHex) -> ReadError {
+    ReadError::Damaged(format!(
+        "the chip at this address says 0x{said:02x}, so it is no {expected}: `gatehouse scan` tells what it is"
+    ))
+}
+
+/// The chip did not get ready in the time that its datasheet gives it.
+pub(super) fn not_ready() -> ReadError {
+    ReadError::Silent("it does not finish its measurement".to_owned())
+}
