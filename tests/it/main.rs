@@ -23,6 +23,8 @@ mod first_visit;
 mod reading;
 /// Who may do what over MQTT: users, clients below them, and those without a name.
 mod rights;
+/// Outputs driven safe without the daemon, after every kind of end; what they do at power-on.
+mod safe_outputs;
 /// What a service manager is told: ready, alive, stopping.
 mod service;
 /// What stands in the way of a start is said clearly.

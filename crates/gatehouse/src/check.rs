@@ -3,8 +3,9 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use crate::config::{self, Paint, Problems};
+use crate::config::{self, Config, Paint, Problems};
 use crate::exit::Exit;
+use crate::pins;
 
 /// Checks the file and prints what is wrong with it.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
@@ -12,10 +13,19 @@ pub(crate) fn check(file: &Path) -> anyhow::Result<Exit> {
     match config::load_file(file) {
         Ok(config) => {
             print(&config.warnings);
+            print_power_on(&config);
             println!("{}: no mistake found, {}", file.display(), devices(config.devices.len()));
             Ok(Exit::Success)
         }
         Err(problems) => Ok(report_problems(&problems)),
+    }
+}
+
+/// Prints which outputs fire at power-on, if any.
+#[expect(clippy::print_stderr, reason = "warnings are for the person who started the program")]
+fn print_power_on(config: &Config) {
+    for warning in pins::power_on_warnings(config) {
+        eprintln!("warning: {warning}");
     }
 }
 

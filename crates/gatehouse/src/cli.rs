@@ -25,6 +25,11 @@ pub(crate) enum Command {
         #[arg(default_value = crate::paths::DEFAULT_CONFIGURATION)]
         file: PathBuf,
     },
+    /// Drive every output to its safe level without the daemon, as after each end of the service. It knows the outputs from
+    /// what the daemon last ran with. Exits with 1 when one could not be driven.
+    SafeOutputs(SafeOutputsArguments),
+    /// Tell what the configured outputs do between power-on and the start of the gateway, and which pins would be better.
+    Pins(PinsArguments),
     /// Manage the users of the page and of MQTT, with or without a running gateway.
     User {
         #[command(subcommand)]
@@ -74,6 +79,33 @@ impl RunArguments {
     pub(crate) fn addresses(&self) -> Addresses {
         Addresses { http: self.http, https: self.https, mqtt: self.mqtt, mqtts: self.mqtts }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SafeOutputsArguments {
+    /// The configuration, for when no daemon has run yet.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// Hold the lines until this is stopped: on a kernel that makes outputs inputs when nobody holds them, only their pull
+    /// is left otherwise.
+    #[arg(long)]
+    pub(crate) hold: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinsArguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
+    /// Write the lines that drive the outputs safe at power-on into the firmware's config.txt, between two marks; the file
+    /// as it was is kept beside it. They take effect at the next start of the machine.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// The firmware's file, where it is neither /boot/firmware/config.txt nor /boot/config.txt.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_txt: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

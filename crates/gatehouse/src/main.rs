@@ -15,8 +15,11 @@ mod mqtt_sockets;
 mod open_files;
 mod page_sockets;
 mod paths;
+mod pins;
 mod rights;
 mod run;
+mod running_copy;
+mod safe_outputs;
 mod setup_code;
 mod supervision;
 mod system;
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         Command::Check { file } => check::check(&file),
         Command::User { command } => users::manage(command),
         Command::Client { command } => clients::manage(command),
+        Command::SafeOutputs(arguments) => safe_outputs::run(&arguments),
+        Command::Pins(arguments) => pins::run(&arguments),
         Command::SetupCode { data } => setup_code::print(data),
     };
     exit.unwrap_or_else(|problem| report_failure(&problem)).into()

@@ -30,7 +30,7 @@ pub(crate) const TLS_DIRECTORY: &str = "tls";
 pub(crate) const DEMO_PASSWORD_FILE: &str = "demo-password";
 
 /// Locked by the daemon that runs on a data directory.
-const LOCK_FILE: &str = "gatehouse.lock";
+pub(crate) const LOCK_FILE: &str = "gatehouse.lock";
 
 /// The data directory: the one asked for; else the one that the service manager hands over; else, for a
 /// demonstration, one below the user's own, so that trying the gateway out needs no rights; else the installed one.

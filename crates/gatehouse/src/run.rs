@@ -8,7 +8,7 @@ use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
-use crate::{check, logs, paths, supervision};
+use crate::{check, logs, paths, running_copy, supervision};
 
 /// Runs the daemon until it is asked to stop, or until a part dies.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
@@ -25,6 +25,9 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
     paths::make_private_directory(&directory)?;
     let _claim = paths::claim(&directory)?;
+    if !arguments.demo {
+        running_copy::keep(&directory, &config.text);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let exit = runtime.block_on(live(config, &directory, arguments.demo));
     // Work that hangs in the kernel, such as asking a dead disk for its size, must not keep the process from ending.

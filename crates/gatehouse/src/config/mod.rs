@@ -61,6 +61,8 @@ const MQTTS_PORT: u16 = 8883;
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// The text that all of it was read from.
+    pub(crate) text: String,
     pub(crate) gateway: Gateway,
     /// The board, and where its files are.
     pub(crate) board: BoardOptions,
@@ -204,6 +206,23 @@ pub(crate) fn load(text: &str, file_name: &str) -> Result<Config, Problems> {
     }
 }
 
+/// What the outputs of a configuration are, whatever else is wrong with it.
+pub(crate) struct Salvaged {
+    pub(crate) board: BoardOptions,
+    pub(crate) devices: Vec<DeviceConfig>,
+}
+
+/// Reads the board and the devices of a text that may have mistakes; those that make no sense are left out. Nothing when
+/// it is no TOML at all.
+pub(crate) fn salvage(text: &str) -> Option<Salvaged> {
+    let document = Document::parse(text).ok()?;
+    let mut ignored = Findings::default();
+    let mut root = Section::new(document.as_table(), 0..0, String::new());
+    let board = board::read(root.table("board", &mut ignored), &mut ignored);
+    let devices = devices::read(text, &mut root, &mut ignored);
+    Some(Salvaged { board, devices })
+}
+
 /// Settings as far as they can be read; they are good when no error was found.
 fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config> {
     if text.len() > MAX_FILE_BYTES {
@@ -237,6 +256,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let devices = devices::read(text, &mut root, findings);
     root.finish("the file", findings);
     gateway.map(|gateway| Config {
+        text: text.to_owned(),
         gateway,
         board,
         http,
