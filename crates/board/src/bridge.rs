@@ -7,11 +7,11 @@ mod answers;
 mod check;
 mod chip;
 mod counter;
+mod derived;
 mod devices;
 mod encoder;
 mod input;
 mod lines;
-#[cfg_attr(not(test), expect(dead_code, reason = "derived values and the outputs' watches follow"))]
 mod observations;
 mod outlet;
 mod outputs;
@@ -19,11 +19,13 @@ mod pin;
 mod publication;
 pub mod safe;
 mod sensor;
+mod signals;
 mod supervisor;
 mod tasks;
 mod time;
 mod ultrasonic;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -112,12 +114,17 @@ impl Bridge {
     pub fn new(parts: BridgeParts) -> Result<Self, BridgeError> {
         let mut problems = check::problems(&parts.devices);
         let buses = Arc::new(Buses::new(parts.board.clone()));
-        let mut devices = Vec::with_capacity(parts.devices.len());
-        for config in &parts.devices {
-            match Device::prepare(config.clone(), &parts, &buses) {
+        let mut devices = BTreeMap::new();
+        let mut known = BTreeMap::new();
+        let (order, circular) = derived::order(&parts.devices);
+        problems.extend(circular);
+        for index in order {
+            let config = &parts.devices[index];
+            match Device::prepare(config.clone(), &parts, &buses, &known) {
                 Ok(device) => {
                     problems.extend(check::unknown_properties(config, &device.info));
-                    devices.push(device);
+                    known.insert(config.id.clone(), device.info.clone());
+                    devices.insert(index, device);
                 }
                 Err(error) => problems.push(format!("`{}`: {error}", config.id)),
             }
@@ -126,7 +133,7 @@ impl Bridge {
             return Err(BridgeError::Configuration(problems));
         }
         let BridgeParts { scheme, board, clock, memory, .. } = parts;
-        Ok(Self { scheme, board, clock, memory, devices })
+        Ok(Self { scheme, board, clock, memory, devices: devices.into_values().collect() })
     }
 
     /// The devices and their properties, in the order of the configuration.

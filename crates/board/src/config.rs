@@ -2,14 +2,19 @@
 //!
 //! Defaults are those of [`Default`] where a struct has it; fields without a sensible default must be given.
 
+mod inputs;
+mod signals;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use gatehouse_model::{DeviceId, PropertyId};
 
-mod inputs;
-
+pub use self::signals::{
+    CalibrateConfig, Conversion, DEFAULT_SAVE_ENERGY_EVERY, DerivedConfig, Direction, FilterRule,
+    MAX_FILTERS, MAX_INPUTS, PlausibilityRules, Quantity, ReportConfig, Role, STANDARD_PRESSURE,
+};
 use crate::buses::Through;
 use crate::catalogue::{Entry, Kind, Settings};
 pub use crate::traits::{ActiveLevel, LineNumber, Pin, Pull, SpiPlace};
@@ -39,8 +44,12 @@ pub struct DeviceConfig {
     pub room: Option<String>,
     /// What serves it, and where it is connected.
     pub driver: DriverConfig,
-    /// Corrections of measured numbers, by property.
+    /// What measured numbers mean, by property.
     pub calibrate: BTreeMap<PropertyId, CalibrateConfig>,
+    /// Which numbers are believed, by property.
+    pub plausible: BTreeMap<PropertyId, PlausibilityRules>,
+    /// Filters, by property.
+    pub filter: BTreeMap<PropertyId, Vec<FilterRule>>,
     /// When a new number is worth a message, by property. Properties that are not named publish every reading.
     pub report: BTreeMap<PropertyId, ReportConfig>,
 }
@@ -54,6 +63,8 @@ impl DeviceConfig {
             room: None,
             driver,
             calibrate: BTreeMap::new(),
+            plausible: BTreeMap::new(),
+            filter: BTreeMap::new(),
             report: BTreeMap::new(),
         }
     }
@@ -81,6 +92,8 @@ pub enum DriverConfig {
     Input(InputConfig),
     /// A relay or another thing to switch, at a line.
     Output(OutputConfig),
+    /// Values that are worked out from those of other devices.
+    Derived(DerivedConfig),
     /// A chip of the catalogue.
     Chip(ChipConfig),
     /// A meter with pulses, at a line.
@@ -99,6 +112,7 @@ impl DriverConfig {
             Self::SimulatedClimate(_) => "simulated-climate",
             Self::Input(_) => "input",
             Self::Output(_) => "output",
+            Self::Derived(_) => "derived",
             Self::Chip(chip) => chip.entry.word,
             Self::Counter(_) => "counter",
             Self::Encoder(_) => "encoder",
@@ -109,7 +123,7 @@ impl DriverConfig {
     /// The lines that it uses.
     pub fn pins(&self) -> Vec<&Pin> {
         match self {
-            Self::Host(_) | Self::SimulatedClimate(_) | Self::Chip(_) => Vec::new(),
+            Self::Host(_) | Self::SimulatedClimate(_) | Self::Derived(_) | Self::Chip(_) => Vec::new(),
             Self::Input(input) => vec![&input.pin],
             Self::Output(output) => vec![&output.pin],
             Self::Counter(counter) => vec![&counter.pin],
@@ -266,29 +280,4 @@ pub fn resolve_bus(name: &I2cBusName, devices: &[DeviceConfig]) -> Option<(u8, O
             }
         }
     }
-}
-
-/// `calibrate.<property>`: the published number is `measured * scale + offset`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CalibrateConfig {
-    /// Factor; 1 by default.
-    pub scale: f64,
-    /// What is added, in the property's unit; 0 by default.
-    pub offset: f64,
-}
-
-impl Default for CalibrateConfig {
-    fn default() -> Self {
-        Self { scale: 1.0, offset: 0.0 }
-    }
-}
-
-/// `report.<property>`: a number is published when it differs from the last published one by `delta` or more, and at
-/// least so often.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ReportConfig {
-    /// Smallest change worth a message, in the property's unit; 0 by default: every reading.
-    pub delta: f64,
-    /// Longest time without a message while the sensor answers; nothing by default.
-    pub at_least_every: Option<Duration>,
 }

@@ -70,7 +70,7 @@ fn slow_figures() -> BTreeMap<PropertyId, ReportConfig> {
     [("uptime", 60.0), ("disk", 0.1), ("disk-free", 0.05)]
         .into_iter()
         .filter_map(|(word, delta)| {
-            Some((PropertyId::new(word).ok()?, ReportConfig { delta, at_least_every }))
+            Some((PropertyId::new(word).ok()?, ReportConfig { delta, at_least_every, at_most_every: None }))
         })
         .collect()
 }

@@ -7,6 +7,10 @@ mod harness;
 mod inputs;
 
 #[cfg(test)]
+#[path = "bridge/signals.rs"]
+mod signals;
+
+#[cfg(test)]
 mod bridge {
     use std::time::Duration;
 
@@ -315,10 +319,10 @@ mod bridge {
         let temperature = PropertyId::new("temperature").unwrap();
         let plain = House::demo_with(&["kitchen"]).number("kitchen", "temperature").await;
         let mut kitchen = demo_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap();
-        kitchen.calibrate.insert(temperature.clone(), CalibrateConfig { scale: 1.0, offset: 10.0 });
+        kitchen.calibrate.insert(temperature.clone(), CalibrateConfig::linear(1.0, 10.0));
         kitchen.report.insert(
             temperature,
-            ReportConfig { delta: 50.0, at_least_every: Some(Duration::from_secs(600)) },
+            ReportConfig { delta: 50.0, at_least_every: Some(Duration::from_secs(600)), at_most_every: None },
         );
         let mut house = House::of(vec![kitchen]);
         let calibrated = house.number("kitchen", "temperature").await;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use gatehouse_model::{DeviceId, DeviceInfo, PropertyKind};
 
-use crate::config::{DeviceConfig, DriverConfig, MAX_DEVICES, MIN_PERIOD, OutputConfig, Pin};
+use crate::config::{
+    DeviceConfig, DriverConfig, FilterRule, MAX_DEVICES, MAX_FILTERS, MIN_PERIOD, OutputConfig, Pin,
+};
 
 /// Every problem, as sentences.
 pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
@@ -50,6 +52,9 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
             }
         }
         DriverConfig::Ultrasonic(sensor) => period(device, sensor.every, problems),
+        DriverConfig::Derived(derived) => {
+            problems.extend(derived.problem().map(|problem| format!("`{}`: {problem}", device.id)));
+        }
         DriverConfig::Chip(chip) => period(device, chip.every, problems),
         DriverConfig::Output(output) => {
             if output.max_on == Some(Duration::ZERO) {
@@ -61,11 +66,16 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
         }
     }
     for (property, calibrate) in &device.calibrate {
-        if !calibrate.scale.is_finite() || !calibrate.offset.is_finite() || calibrate.scale == 0.0 {
-            problems.push(format!(
-                "`{}`: calibrate.{property} needs a scale that is not zero, and finite numbers",
-                device.id
-            ));
+        if let Some(problem) = calibrate.problem() {
+            problems.push(format!("`{}`: calibrate.{property} {problem}", device.id));
+        }
+    }
+    for (property, filters) in &device.filter {
+        if filters.iter().map(FilterRule::count).sum::<usize>() > MAX_FILTERS {
+            problems.push(format!("`{}`: filter.{property} has more than {MAX_FILTERS} filters", device.id));
+        }
+        for problem in filters.iter().filter_map(FilterRule::problem) {
+            problems.push(format!("`{}`: filter.{property}: {problem}", device.id));
         }
     }
     for (property, report) in &device.report {
@@ -106,6 +116,8 @@ fn interlocks(devices: &[DeviceConfig], problems: &mut Vec<String>) {
 /// Whether what is calibrated and reported exists and is a number. Needs to know what the sensors offer.
 pub(super) fn unknown_properties(device: &DeviceConfig, info: &DeviceInfo) -> Vec<String> {
     let named = device.calibrate.keys().map(|id| ("calibrate", id));
+    let named = named.chain(device.plausible.keys().map(|id| ("plausible", id)));
+    let named = named.chain(device.filter.keys().map(|id| ("filter", id)));
     let named = named.chain(device.report.keys().map(|id| ("report", id)));
     let is_number = |kind: &PropertyKind| matches!(kind, PropertyKind::Number { .. });
     named

@@ -125,7 +125,8 @@ pub(super) fn sensor_property(property: &MeasuredProperty) -> Option<SensorPrope
         settable: false,
         class: property.class.map(str::to_owned),
     };
-    Some(SensorProperty { info, range: Some(property.range) })
+    let MeasuredProperty { power_on, fastest, range, .. } = *property;
+    Some(SensorProperty { info, range: Some(range), power_on, fastest })
 }
 
 #[async_trait]

@@ -1,15 +1,18 @@
 //! What each configured device is to the world: its inventory entry, and the part that serves it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_control::Metered;
-use gatehouse_model::{DeviceInfo, PropertyId, PropertyInfo, PropertyKind};
+use gatehouse_model::{DeviceId, DeviceInfo, PropertyId, PropertyInfo, PropertyKind};
 
 use super::BridgeParts;
 use super::chip::ChipSource;
 use super::counter::TOTAL;
+use super::derived::Recipe;
 use super::lines::Lines;
+use super::signals;
 use super::ultrasonic::UltrasonicSource;
 use crate::buses::Buses;
 use crate::catalogue::Kind;
@@ -27,6 +30,8 @@ pub(super) enum Part {
     Counter(CounterConfig, (PropertyId, PropertyId)),
     /// Reports its position.
     Encoder(EncoderConfig, PropertyId),
+    /// Works its values out from others.
+    Derived(Recipe),
     /// Takes commands for its one property.
     Output(OutputConfig, PropertyId),
     /// Has nothing to say by itself: others are connected through it.
@@ -48,6 +53,7 @@ impl Device {
         config: DeviceConfig,
         parts: &BridgeParts,
         buses: &Arc<Buses>,
+        known: &BTreeMap<DeviceId, DeviceInfo>,
     ) -> Result<Self, SensorError> {
         let board_is_simulated = parts.board.is_simulated();
         let (part, properties, connection, simulated) = match &config.driver {
@@ -91,6 +97,12 @@ impl Device {
                 let part = Part::Output(output.clone(), property.id.clone());
                 (part, vec![property], output.pin.to_string(), board_is_simulated)
             }
+            DriverConfig::Derived(derived) => {
+                let recipe = Recipe::new(derived, known).map_err(SensorError::Derived)?;
+                let sources: Vec<String> = derived.inputs.iter().map(|(_, path)| path.to_string()).collect();
+                let (properties, is_simulated) = (recipe.properties(), recipe.is_simulated);
+                (Part::Derived(recipe), properties, sources.join(", "), is_simulated)
+            }
             DriverConfig::Chip(chip) => {
                 let connection = chip.place.to_string();
                 let (part, properties) = match chip.entry.kind {
@@ -108,7 +120,9 @@ impl Device {
         let period = match &part {
             Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
             Part::Counter(counter, _) => u64::try_from(counter.every.as_millis()).ok(),
-            Part::Input(..) | Part::Encoder(..) | Part::Output(..) | Part::Bystander => None,
+            Part::Input(..) | Part::Encoder(..) | Part::Derived(_) | Part::Output(..) | Part::Bystander => {
+                None
+            }
         };
         let info = DeviceInfo {
             id: config.id.clone(),
@@ -118,7 +132,7 @@ impl Device {
             connection,
             simulated,
             period_ms: period,
-            properties,
+            properties: properties.into_iter().map(|info| signals::as_calibrated(&config, info)).collect(),
         };
         Ok(Self { config, info, part })
     }

@@ -86,6 +86,11 @@ impl Watcher {
         self.receiver.borrow().clone()
     }
 
+    /// What is known at present, which this watcher has had then.
+    pub(super) fn take(&mut self) -> Option<Arc<Observation>> {
+        self.receiver.borrow_and_update().clone()
+    }
+
     /// The next reading that this watcher has not had, at first the one that is known already. It is safe to drop the
     /// future and ask again.
     pub(super) async fn next(&mut self) -> Arc<Observation> {

@@ -74,6 +74,7 @@ pub fn pins(device: &DeviceConfig) -> Vec<SafePin> {
         | DriverConfig::Input(_)
         | DriverConfig::Counter(_)
         | DriverConfig::Encoder(_)
+        | DriverConfig::Derived(_)
         | DriverConfig::Chip(_) => Vec::new(),
     }
 }

@@ -1,19 +1,16 @@
 //! One sensor: read from time to time, judged, published.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_control::lookup::Conversion;
 use gatehouse_control::plausible::Refusal;
-use gatehouse_control::{
-    FaultChange, FaultWatch, Heard, PlausibilityRules, ReportRules, Signal, SignalRules,
-};
-use gatehouse_model::{Clock, Moment, PropertyId, PropertyKind, Quality};
+use gatehouse_control::{FaultChange, FaultWatch};
+use gatehouse_model::{Clock, Quality};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::publication::Publication;
+use super::signals::{IsNews, Signals};
 use super::time;
 use crate::config::DeviceConfig;
 use crate::traits::{ReadError, Sample, SensorProperty, SensorSource};
@@ -25,7 +22,7 @@ const READ_LIMIT: Duration = Duration::from_secs(10);
 /// Serves one sensor until it is told to stop.
 pub(super) struct SensorTask {
     source: Box<dyn SensorSource>,
-    signals: BTreeMap<PropertyId, Signal>,
+    signals: Signals,
     every: Duration,
     faults: FaultWatch,
     clock: Arc<dyn Clock>,
@@ -41,10 +38,7 @@ impl SensorTask {
         clock: Arc<dyn Clock>,
         publication: Publication,
     ) -> Self {
-        let signal = |property: &SensorProperty| {
-            (property.info.id.clone(), Signal::new(rules(config, property, every)))
-        };
-        let signals = properties.iter().map(signal).collect();
+        let signals = Signals::new(config, properties, Some(every));
         Self { source, signals, every, faults: FaultWatch::default(), clock, publication }
     }
 
@@ -60,7 +54,7 @@ impl SensorTask {
         // A reading that took long is not made up for by a burst.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let deadline = self.signals.values().filter_map(Signal::next_deadline).min();
+            let deadline = self.signals.next_deadline();
             tokio::select! {
                 _ = ticks.tick() => self.read().await,
                 () = time::until(deadline, &*self.clock) => self.let_time_pass(),
@@ -88,17 +82,19 @@ impl SensorTask {
         let was_retried = self.faults.is_failing();
         let (mut is_any_believed, mut has_news, mut refused) = (false, false, None::<Refusal>);
         for Sample { property, value, quality } in samples {
-            let Some(signal) = self.signals.get_mut(&property) else { continue };
             // A made-up value stays marked as made up, however often it was asked for.
             let quality = if was_retried && quality == Quality::Ok { Quality::Retried } else { quality };
-            let heard = signal.handle_sample(&value, quality, at, now);
-            if let Heard::Refused(refusal) = &heard {
-                tracing::debug!(device = %self.publication.device(), %property, "{refusal}");
-                refused = Some(*refusal);
-            } else {
-                is_any_believed = true;
+            let sample = (&value, quality, at);
+            match self.signals.handle_value(&mut self.publication, &property, sample, now) {
+                Ok(IsNews(is_news)) => {
+                    is_any_believed = true;
+                    has_news |= is_news;
+                }
+                Err(refusal) => {
+                    tracing::debug!(device = %self.publication.device(), %property, "{refusal}");
+                    refused = Some(refusal);
+                }
             }
-            has_news |= tell(&mut self.publication, &property, heard);
         }
         if has_news {
             self.publication.report();
@@ -114,52 +110,9 @@ impl SensorTask {
     }
 
     fn let_time_pass(&mut self) {
-        let now: Moment = self.clock.moment();
-        let mut has_news = false;
-        for (property, signal) in &mut self.signals {
-            while let Some(heard) = signal.handle_timeout(now) {
-                has_news |= tell(&mut self.publication, property, heard);
-            }
-        }
-        if has_news {
+        let now = self.clock.moment();
+        if self.signals.handle_timeout(&mut self.publication, now) == IsNews(true) {
             self.publication.report();
         }
-    }
-}
-
-/// Publishes what is news, and lets the bridge's other parts know the rest. Whether it was news.
-fn tell(publication: &mut Publication, property: &PropertyId, heard: Heard) -> bool {
-    match heard {
-        Heard::News(judged) => {
-            publication.value(property, judged.value, judged.quality, judged.at, None);
-            true
-        }
-        Heard::Known(judged) => {
-            publication.observe(property, judged.value, judged.quality, judged.at);
-            false
-        }
-        Heard::Kept | Heard::Refused(_) => false,
-    }
-}
-
-fn rules(config: &DeviceConfig, property: &SensorProperty, every: Duration) -> SignalRules {
-    let id = &property.info.id;
-    let calibrate = config.calibrate.get(id).copied().unwrap_or_default();
-    let report = config.report.get(id).copied().unwrap_or_default();
-    let decimals = match property.info.kind {
-        PropertyKind::Number { decimals, .. } => decimals,
-        PropertyKind::Switch | PropertyKind::Text => 0,
-    };
-    SignalRules {
-        sensor: PlausibilityRules { range: property.range, ..PlausibilityRules::default() },
-        conversion: Conversion { scale: calibrate.scale, offset: calibrate.offset, ..Conversion::default() },
-        decimals,
-        report: ReportRules {
-            delta: report.delta,
-            at_least_every: report.at_least_every,
-            at_most_every: None,
-        },
-        period: Some(every),
-        ..SignalRules::default()
     }
 }

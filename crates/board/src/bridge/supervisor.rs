@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
 use super::counter::CounterTask;
+use super::derived::DerivedTask;
 use super::devices::Part;
 use super::encoder::EncoderTask;
 use super::input::InputTask;
@@ -124,6 +125,11 @@ fn start(
                     publication,
                 );
                 tasks.start(&format!("encoder `{id}`"), task.run(stop.clone()));
+            }
+            Part::Derived(recipe) => {
+                let (memory, clock) = (memory.clone(), clock.clone());
+                let task = DerivedTask::new(config, recipe, observations, memory, clock, publication);
+                tasks.start(&format!("derived `{id}`"), task.run(stop.clone()));
             }
             // It works for as long as those that are connected through it do.
             Part::Bystander => {}

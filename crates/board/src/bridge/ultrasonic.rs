@@ -45,7 +45,7 @@ impl UltrasonicSource {
             settable: false,
             class: Some("distance".to_owned()),
         };
-        let property = SensorProperty { info, range: Some((RANGE.0 * 100.0, RANGE.1 * 100.0)) };
+        let property = SensorProperty::new(info, Some((RANGE.0 * 100.0, RANGE.1 * 100.0)));
         Self { config, lines, is_simulated, property, open: None }
     }
 

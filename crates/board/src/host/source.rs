@@ -68,7 +68,7 @@ impl Shape {
         };
         let class = self.class.map(str::to_owned);
         let info = PropertyInfo { id: self.id(), name: self.name.to_owned(), kind, settable: false, class };
-        SensorProperty { info, range: self.range }
+        SensorProperty::new(info, self.range)
     }
 
     fn sample(&self, measured: f64) -> Option<Sample> {

@@ -475,8 +475,8 @@ fn climate_properties() -> [SensorProperty; 2] {
         class: Some(word.to_owned()),
     };
     [
-        SensorProperty { info: number("temperature", "Temperature", "°C"), range: Some((-40.0, 85.0)) },
-        SensorProperty { info: number("humidity", "Humidity", "%"), range: Some((0.0, 100.0)) },
+        SensorProperty::new(number("temperature", "Temperature", "°C"), Some((-40.0, 85.0))),
+        SensorProperty::new(number("humidity", "Humidity", "%"), Some((0.0, 100.0))),
     ]
 }
 

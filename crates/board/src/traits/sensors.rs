@@ -44,6 +44,17 @@ pub struct SensorProperty {
     pub info: PropertyInfo,
     /// Lowest and highest number that the sensor can measure, in the property's unit.
     pub range: Option<(f64, f64)>,
+    /// A number that it gives before its first measurement.
+    pub power_on: Option<f64>,
+    /// Fastest believable change, in the property's unit per second.
+    pub fastest: Option<f64>,
+}
+
+impl SensorProperty {
+    /// A property of which nothing special is known but its range.
+    pub const fn new(info: PropertyInfo, range: Option<(f64, f64)>) -> Self {
+        Self { info, range, power_on: None, fastest: None }
+    }
 }
 
 /// Something that is read from time to time.
@@ -65,6 +76,9 @@ pub enum SensorError {
     /// Its bus cannot be had.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// It cannot be worked out from what there is: a sentence for people.
+    #[error("{0}")]
+    Derived(String),
     /// The board does not know the driver.
     #[error("the driver `{driver}` needs {needs}")]
     NotOnThisBoard {

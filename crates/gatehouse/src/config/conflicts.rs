@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use gatehouse_board::config::{ChipPlace, Pin};
-use gatehouse_model::DeviceId;
+use gatehouse_model::{DeviceId, PropertyPath};
 
+use super::drivers::Numbers;
+use super::nearest::{listed, nearest};
 use super::problems::{Finding, Findings};
 use super::section::Spanned;
 
@@ -18,6 +20,10 @@ pub(super) struct Places {
     pub(super) interlock: Option<Spanned<String>>,
     /// Where it says that its safe state is on.
     pub(super) safe_on: Option<Range<usize>>,
+    /// Values of other devices that it names.
+    pub(super) sources: Vec<Spanned<PropertyPath>>,
+    /// The numbers that it gives, when its driver is known.
+    pub(super) numbers: Option<Numbers>,
 }
 
 /// A device of an interlock group.
@@ -33,11 +39,21 @@ pub(super) struct Conflicts<'t> {
     pins: BTreeMap<Pin, (String, usize)>,
     chips: Vec<(ChipPlace, String, usize)>,
     groups: BTreeMap<String, Vec<Member>>,
+    numbers: BTreeMap<DeviceId, Numbers>,
+    sources: Vec<(String, Spanned<PropertyPath>)>,
 }
 
 impl<'t> Conflicts<'t> {
     pub(super) const fn new(text: &'t str) -> Self {
-        Self { text, ids: BTreeMap::new(), pins: BTreeMap::new(), chips: Vec::new(), groups: BTreeMap::new() }
+        Self {
+            text,
+            ids: BTreeMap::new(),
+            pins: BTreeMap::new(),
+            chips: Vec::new(),
+            groups: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            sources: Vec::new(),
+        }
     }
 
     /// Adds a device, and reports where it takes what another has. `called` is how sentences call it. A device with
@@ -51,7 +67,11 @@ impl<'t> Conflicts<'t> {
     ) {
         if let Some(id) = id {
             self.add_id(id, findings);
+            if let Some(numbers) = places.numbers {
+                self.numbers.insert(id.value.clone(), numbers);
+            }
         }
+        self.sources.extend(places.sources.into_iter().map(|source| (called.to_owned(), source)));
         for pin in &places.pins {
             self.add_pin(pin, called, findings);
         }
@@ -103,13 +123,44 @@ impl<'t> Conflicts<'t> {
         }
     }
 
+    /// Whether a value that a device names is there.
+    fn check_source(&self, called: &str, source: &Spanned<PropertyPath>) -> Option<Finding> {
+        let PropertyPath { device, property } = &source.value;
+        if !self.ids.contains_key(device) {
+            let hint = match nearest(device.as_str(), self.ids.keys().map(DeviceId::as_str)) {
+                Some(meant) => format!("did you mean \"{meant}/{property}\"?"),
+                None => {
+                    "write the id of a device and the name of its value: \"kitchen/temperature\"".to_owned()
+                }
+            };
+            let what = format!("{called}: there is no device `{device}`");
+            return Some(Finding::error(source.span.clone(), what, hint));
+        }
+        let known = self.numbers.get(device)?.words()?;
+        if known.contains(&property.as_str()) {
+            return None;
+        }
+        let hint = match nearest(property.as_str(), known.iter().copied()) {
+            Some(meant) => format!("did you mean \"{device}/{meant}\"?"),
+            None if known.is_empty() => "name a device that gives numbers".to_owned(),
+            None => format!("its numbers are {}", listed(&known)),
+        };
+        let what = format!("{called}: `{device}` has no number `{property}`");
+        Some(Finding::error(source.span.clone(), what, hint))
+    }
+
     /// Reports what can only be told when all devices are known.
     pub(super) fn finish(self, findings: &mut Findings) {
+        for (called, source) in &self.sources {
+            if let Some(finding) = self.check_source(called, source) {
+                findings.push(finding);
+            }
+        }
         let words: Vec<&str> = self.groups.keys().map(String::as_str).collect();
         for (group, members) in &self.groups {
             let [only] = members.as_slice() else { continue };
             let others = words.iter().copied().filter(|word| word != group);
-            let hint = match super::nearest::nearest(group, others) {
+            let hint = match nearest(group, others) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!(
                     "write interlock = \"{group}\" at the other outputs of the group too, or remove it here"

@@ -1,20 +1,16 @@
 //! `[[device]]`: what all devices have in common.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use gatehouse_board::config::{CalibrateConfig, DeviceConfig, DriverConfig, MAX_DEVICES, ReportConfig};
-use gatehouse_model::{DeviceId, IdError, PropertyId};
+use gatehouse_board::config::{DeviceConfig, MAX_DEVICES};
+use gatehouse_model::{DeviceId, IdError};
 use toml_edit::{Item, TableLike};
 
 use super::conflicts::{Conflicts, Places};
 use super::drivers;
 use super::problems::{Finding, Findings};
 use super::section::{Section, Spanned};
-
-/// Shortest and longest time between two messages of a property that did not change.
-const HEARTBEAT_LIMITS: (std::time::Duration, std::time::Duration) =
-    (std::time::Duration::from_secs(1), std::time::Duration::from_secs(24 * 3600));
+use super::signals;
 
 /// All devices that can be read. Those with an error are left out, but still count where devices get in each other's
 /// way.
@@ -85,8 +81,8 @@ fn one(
     let room = section.name("room", "Kitchen", findings);
     let mut places = Places::default();
     let driver = drivers::read(&mut section, &mut places, findings);
-    let calibrate = by_property(&mut section, "calibrate", driver.as_ref(), findings, calibrate);
-    let report = by_property(&mut section, "report", driver.as_ref(), findings, report);
+    let signals = signals::read(&mut section, driver.as_ref(), findings);
+    places.numbers = driver.as_ref().and_then(drivers::sources);
     // What belongs to a driver that is not known cannot be told from a mistake.
     if let Some(driver) = &driver {
         section.finish(&format!("the driver `{}`", driver.word()), findings);
@@ -94,7 +90,7 @@ fn one(
     conflicts.add(id.as_ref(), &called, places, findings);
     let (id, driver) = (id?.value, driver?);
     let name = name.unwrap_or_else(|| name_of(&id));
-    Some(DeviceConfig { id, name, room, driver, calibrate, report })
+    Some(signals.apply_to(DeviceConfig { room, ..DeviceConfig::new(id, &name, driver) }))
 }
 
 fn id(word: &Spanned<&str>, findings: &mut Findings) -> Option<DeviceId> {
@@ -131,80 +127,4 @@ fn name_of(id: &DeviceId) -> String {
         first.make_ascii_uppercase();
     }
     name
-}
-
-/// The tables below `calibrate` and `report`: one for each property that is a number.
-fn by_property<T>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    driver: Option<&DriverConfig>,
-    findings: &mut Findings,
-    read: impl Fn(Section<'_>, &mut Findings) -> T,
-) -> BTreeMap<PropertyId, T> {
-    let Some(table) = section.table(key, findings) else { return BTreeMap::new() };
-    let numbers = driver.map(drivers::numbers);
-    let mut settings = BTreeMap::new();
-    for (word, item) in table.entries() {
-        let property = match PropertyId::new(word.value) {
-            Ok(property) => property,
-            Err(problem) => {
-                let hint = format!("write the name of a property, such as {key}.temperature");
-                findings.push(section.error(word.span, format!("`{key}`: {problem}"), hint));
-                continue;
-            }
-        };
-        if let Some(finding) = numbers
-            .and_then(|numbers| numbers.problem_with(&property, key))
-            .map(|(what, hint)| section.error(word.span.clone(), what, hint))
-        {
-            findings.push(finding);
-        }
-        match item.as_table_like() {
-            Some(inner) => {
-                let inner = Section::new(inner, word.span, format!("`{key}.{property}`: "));
-                settings.insert(property, read(inner, findings));
-            }
-            None => {
-                let example = if key == "report" { "delta = 0.1" } else { "offset = -0.4" };
-                let span = item.span().unwrap_or(word.span);
-                let hint = format!("write {key}.{property} = {{ {example} }}");
-                findings.push(section.error(span, format!("`{key}.{property}` must be a table"), hint));
-            }
-        }
-    }
-    settings
-}
-
-fn calibrate(mut section: Section<'_>, findings: &mut Findings) -> CalibrateConfig {
-    let default = CalibrateConfig::default();
-    let offset = section.number("offset", "-0.4", findings);
-    let scale = section.number("scale", "1.02", findings);
-    if let Some(scale) = &scale
-        && scale.value == 0.0
-    {
-        let hint = "leave it out, or write the factor: published = measured * scale + offset";
-        findings.push(section.error(
-            scale.span.clone(),
-            "with `scale` zero every reading would be the same",
-            hint,
-        ));
-    }
-    section.finish("a calibration", findings);
-    CalibrateConfig {
-        scale: scale.map_or(default.scale, |scale| scale.value),
-        offset: offset.map_or(default.offset, |offset| offset.value),
-    }
-}
-
-fn report(mut section: Section<'_>, findings: &mut Findings) -> ReportConfig {
-    let delta = section.number("delta", "0.1", findings);
-    if let Some(delta) = &delta
-        && delta.value < 0.0
-    {
-        let hint = "write the smallest change worth a message, in the property's unit: delta = 0.1";
-        findings.push(section.error(delta.span.clone(), "`delta` is less than zero", hint));
-    }
-    let at_least_every = section.duration_within("at_least_every", HEARTBEAT_LIMITS, "5m", findings);
-    section.finish("a report", findings);
-    ReportConfig { delta: delta.map_or(0.0, |delta| delta.value), at_least_every }
 }

@@ -9,6 +9,7 @@ use gatehouse_board::config::{
 use gatehouse_model::PropertyId;
 
 use super::conflicts::Places;
+use super::derived;
 use super::nearest::{listed, nearest};
 use super::pins::{ACTIVE_LEVELS, pin};
 use super::problems::Findings;
@@ -16,7 +17,8 @@ use super::section::Section;
 use super::{chips, inputs};
 
 /// The drivers that are no chips of the catalogue.
-const DRIVERS: [&str; 7] = ["counter", "encoder", "hc-sr04", "host", "input", "output", "simulated-climate"];
+const DRIVERS: [&str; 8] =
+    ["counter", "derived", "encoder", "hc-sr04", "host", "input", "output", "simulated-climate"];
 
 /// All drivers of this version.
 fn drivers() -> Vec<&'static str> {
@@ -36,10 +38,12 @@ const OUTPUT_CLASSES: [&str; 10] =
     ["fan", "heat", "light", "lock", "outlet", "pump", "siren", "switch", "valve", "water-heater"];
 
 /// The properties that are numbers.
-#[derive(Clone, Copy)]
+#[derive(Clone, Debug)]
 pub(super) enum Numbers {
     /// These, and no others.
     Known(&'static [&'static str]),
+    /// Those that it derives.
+    Derived(Vec<&'static str>),
     /// Those of the catalogue.
     OfEntry(&'static Entry),
     /// It depends on the machine.
@@ -55,18 +59,36 @@ pub(super) fn numbers(driver: &DriverConfig) -> Numbers {
         // What is counted is right as it is: its unit is a setting of its own.
         DriverConfig::Counter(_) | DriverConfig::Encoder(_) => Numbers::Known(&[]),
         DriverConfig::Input(_) | DriverConfig::Output(_) => Numbers::Known(&[]),
+        DriverConfig::Derived(derived) => {
+            Numbers::Derived(derived.gives.iter().map(|quantity| quantity.word()).collect())
+        }
         DriverConfig::Chip(chip) => Numbers::OfEntry(chip.entry),
     }
 }
 
+/// Which numbers others can be derived from; nothing when that is told elsewhere.
+pub(super) fn sources(driver: &DriverConfig) -> Option<Numbers> {
+    match driver {
+        // The names of what they count depend on their settings.
+        DriverConfig::Counter(_) | DriverConfig::Encoder(_) => None,
+        other => Some(numbers(other)),
+    }
+}
+
 impl Numbers {
+    /// Their words; nothing when they depend on the machine.
+    pub(super) fn words(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Known(known) => Some(known.to_vec()),
+            Self::Derived(words) => Some(words.clone()),
+            Self::OfEntry(entry) => Some(entry.properties.iter().map(|property| property.id).collect()),
+            Self::OfThisMachine => None,
+        }
+    }
+
     /// What is wrong with settings for this property, and what to do.
-    pub(super) fn problem_with(self, property: &PropertyId, key: &str) -> Option<(String, String)> {
-        let known: Vec<&str> = match self {
-            Self::Known(known) => known.to_vec(),
-            Self::OfEntry(entry) => entry.properties.iter().map(|property| property.id).collect(),
-            Self::OfThisMachine => return None,
-        };
+    pub(super) fn problem_with(&self, property: &PropertyId, key: &str) -> Option<(String, String)> {
+        let known = self.words()?;
         if known.contains(&property.as_str()) {
             return None;
         }
@@ -104,6 +126,7 @@ pub(super) fn read(
         "encoder" => inputs::encoder(section, places, findings).map(DriverConfig::Encoder),
         "hc-sr04" => inputs::ultrasonic(section, places, findings).map(DriverConfig::Ultrasonic),
         "output" => output(section, places, findings).map(DriverConfig::Output),
+        "derived" => derived::read(section, places, findings).map(DriverConfig::Derived),
         other => match catalogue::find(other) {
             Some(entry) => chips::read(entry, section, places, findings).map(DriverConfig::Chip),
             None => {

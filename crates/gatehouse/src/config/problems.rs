@@ -55,6 +55,11 @@ impl Findings {
         self.list.push(finding);
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// The findings in the order of the text, with the lines that they are about.
     pub(super) fn into_problems(mut self, text: &str, file_name: &str) -> Problems {
         self.list.sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));

@@ -5,6 +5,8 @@ use std::time::Duration;
 use gatehouse_board::config::{ActiveLevel, DriverConfig, LineNumber, MAX_DEVICES, Pull};
 use gatehouse_model::{Randomness as _, SeededRandomness};
 
+mod signals;
+
 use super::problems::MAX_SHOWN;
 use super::*;
 
@@ -124,7 +126,7 @@ fn every_setting_arrives() {
     assert_eq!(config.mqtt.to_string(), "127.0.0.1:11883");
     let [kitchen, door, boiler] = config.devices.as_slice() else { panic!("{:?}", config.devices) };
     let property = gatehouse_model::PropertyId::new("temperature").unwrap();
-    assert_eq!(kitchen.calibrate[&property].offset, -0.4);
+    assert_eq!(kitchen.calibrate[&property].conversion.offset, -0.4);
     assert_eq!(kitchen.report[&property].at_least_every, Some(Duration::from_secs(300)));
     assert_eq!(door.name, "Front door", "a device without a name is called by its id");
     let DriverConfig::Input(input) = &door.driver else { panic!("{door:?}") };
