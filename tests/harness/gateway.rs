@@ -55,6 +55,14 @@ impl Setup {
         }
     }
 
+    /// The simulated board with the devices of this configuration.
+    ///
+    /// # Panics
+    /// When the configuration cannot be written.
+    pub fn simulated(toml: &str) -> Self {
+        Self { demo: true, ..Self::configured(toml) }
+    }
+
     /// A gateway with this configuration.
     ///
     /// # Panics
@@ -110,7 +118,8 @@ impl Setup {
         command.args(["--http", "127.0.0.1:0", "--mqtt", &self.mqtt]);
         if self.demo {
             command.arg("--demo");
-        } else {
+        }
+        if !self.demo || self.configuration().exists() {
             command.arg("--config").arg(self.configuration());
         }
         clean_environment(&mut command);
@@ -275,6 +284,27 @@ impl Gateway {
     /// Everything it has said so far.
     pub fn words(&self) -> String {
         self.process.words()
+    }
+
+    /// Where its configuration is.
+    pub fn configuration(&self) -> PathBuf {
+        self.setup.configuration()
+    }
+
+    /// Asks it to read its configuration again, and waits until it says what came of that.
+    ///
+    /// # Panics
+    /// When it does not say so.
+    pub fn reload(&self) -> String {
+        let log = self.process.stderr();
+        let mark = log.mark();
+        self.process.hang_up();
+        let is_outcome = |line: &String| {
+            (line.contains("was read again") || line.contains("nothing was changed")).then(|| line.clone())
+        };
+        log.try_wait_after(mark, LIMIT, is_outcome).unwrap_or_else(|complaint| {
+            panic!("waited for the configuration to be read again, but {complaint}\n{}", self.process.words())
+        })
     }
 
     /// Declares that lines of the log that contain `text` may be errors.

@@ -79,6 +79,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Asks it to read its configuration again, as `systemctl reload` does.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Ends it without giving it a chance to do anything, as a power cut would.
     pub fn kill(&self) {
         self.signal(Signal::KILL);

@@ -21,6 +21,8 @@ mod durability;
 mod first_visit;
 /// A reading travels from this machine to the page, to MQTT and to history.
 mod reading;
+/// Another configuration while the gateway runs.
+mod reload;
 /// Who may do what over MQTT: users, clients below them, and those without a name.
 mod rights;
 /// Outputs driven safe without the daemon, after every kind of end; what they do at power-on.

@@ -12,6 +12,7 @@ mod devices;
 mod encoder;
 mod input;
 mod lines;
+mod live;
 mod observations;
 mod outlet;
 mod outputs;
@@ -19,6 +20,7 @@ mod pin;
 mod publication;
 pub mod safe;
 mod sensor;
+mod serving;
 mod signals;
 mod supervisor;
 mod tasks;
@@ -35,6 +37,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use devices::Device;
+pub use live::{Applied, BridgeHandle};
 
 use crate::buses::Buses;
 use crate::config::DeviceConfig;
@@ -43,7 +46,7 @@ use crate::memory::Memory;
 use crate::traits::Board;
 
 /// What the bridge is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BridgeParts {
     /// The topics.
     pub scheme: Scheme,
@@ -85,22 +88,25 @@ pub enum BridgeError {
         /// What is known.
         problem: String,
     },
+    /// The bridge has ended.
+    #[error("the bridge does not run any more")]
+    Ended,
 }
 
 /// Joins a board with the broker.
 pub struct Bridge {
-    scheme: Scheme,
-    board: Arc<dyn Board>,
-    clock: Arc<dyn Clock>,
-    memory: Memory,
+    parts: BridgeParts,
+    buses: Arc<Buses>,
     devices: Vec<Device>,
+    handle: BridgeHandle,
+    requests: live::Requests,
 }
 
 impl fmt::Debug for Bridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let devices: Vec<_> = self.devices.iter().map(|device| device.info.id.as_str()).collect();
         f.debug_struct("Bridge")
-            .field("board", &self.board)
+            .field("board", &self.parts.board)
             .field("devices", &devices)
             .finish_non_exhaustive()
     }
@@ -112,28 +118,15 @@ impl Bridge {
     /// # Errors
     /// [`BridgeError::Configuration`] with every problem.
     pub fn new(parts: BridgeParts) -> Result<Self, BridgeError> {
-        let mut problems = check::problems(&parts.devices);
         let buses = Arc::new(Buses::new(parts.board.clone()));
-        let mut devices = BTreeMap::new();
-        let mut known = BTreeMap::new();
-        let (order, circular) = derived::order(&parts.devices);
-        problems.extend(circular);
-        for index in order {
-            let config = &parts.devices[index];
-            match Device::prepare(config.clone(), &parts, &buses, &known) {
-                Ok(device) => {
-                    problems.extend(check::unknown_properties(config, &device.info));
-                    known.insert(config.id.clone(), device.info.clone());
-                    devices.insert(index, device);
-                }
-                Err(error) => problems.push(format!("`{}`: {error}", config.id)),
-            }
-        }
-        if !problems.is_empty() {
-            return Err(BridgeError::Configuration(problems));
-        }
-        let BridgeParts { scheme, board, clock, memory, .. } = parts;
-        Ok(Self { scheme, board, clock, memory, devices: devices.into_values().collect() })
+        let devices = devices::prepare(&parts, &buses, BTreeMap::new())?;
+        let (handle, requests) = BridgeHandle::new();
+        Ok(Self { parts, buses, devices, handle, requests })
+    }
+
+    /// What changes the devices while the bridge runs.
+    pub fn handle(&self) -> BridgeHandle {
+        self.handle.clone()
     }
 
     /// The devices and their properties, in the order of the configuration.

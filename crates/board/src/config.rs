@@ -120,6 +120,26 @@ impl DriverConfig {
         }
     }
 
+    /// The devices that it is connected through, or made of: expanders, a multiplexer, sources of derived values.
+    pub fn connected_through(&self) -> Vec<&DeviceId> {
+        let expanders = self.pins().into_iter().filter_map(|pin| match pin {
+            Pin::Expander { device, .. } => Some(device),
+            Pin::Header(_) => None,
+        });
+        let multiplexer = match self {
+            Self::Chip(ChipConfig {
+                place: ChipPlace::I2c { bus: I2cBusName::Channel { device, .. }, .. },
+                ..
+            }) => Some(device),
+            _ => None,
+        };
+        let sources = match self {
+            Self::Derived(derived) => derived.inputs.iter().map(|(_, path)| &path.device).collect(),
+            _ => Vec::new(),
+        };
+        expanders.chain(multiplexer).chain(sources).collect()
+    }
+
     /// The lines that it uses.
     pub fn pins(&self) -> Vec<&Pin> {
         match self {

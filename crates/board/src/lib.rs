@@ -33,5 +33,5 @@ pub mod rppal_board;
 pub mod sim;
 pub mod traits;
 
-pub use bridge::{Bridge, BridgeError, BridgeParts};
+pub use bridge::{Applied, Bridge, BridgeError, BridgeHandle, BridgeParts};
 pub use options::{Backend, BoardOptions};

@@ -353,4 +353,80 @@ mod bridge {
         assert!(!machine.simulated && machine.period_ms == Some(5_000));
         assert!(machine.properties.iter().all(|property| !property.settable));
     }
+
+    fn ids(ids: &[DeviceId]) -> Vec<&str> {
+        ids.iter().map(DeviceId::as_str).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_configuration_touches_only_what_changed() {
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3_600));
+        let pump = output("pump", 5, |_| {});
+        let lamp = |hours_on| output("lamp", 6, |output| output.max_on = hours(hours_on));
+        let fan = output("fan", 13, |_| {});
+        let mut house = House::of(vec![pump.clone(), lamp(1), fan]);
+        for device in ["pump", "lamp", "fan"] {
+            house.command(device, "power", "ON").await;
+            assert!(house.result(device, "power").await.ok);
+        }
+
+        let renamed = DeviceConfig { name: "Big pump".to_owned(), room: Some("Cellar".to_owned()), ..pump };
+        let valve = output("valve", 13, |_| {});
+        let applied = house.apply(vec![valve, lamp(2), renamed]).await.unwrap();
+        assert_eq!(ids(&applied.added), ["valve"]);
+        assert_eq!(ids(&applied.changed), ["lamp"]);
+        assert_eq!(ids(&applied.removed), ["fan"]);
+        let names: Vec<&str> = applied.inventory.iter().map(|device| device.name.as_str()).collect();
+        assert_eq!(names, ["valve", "lamp", "Big pump"]);
+
+        house.payload("home/valve/power", "OFF").await;
+        assert_eq!(house.level("pump"), Level::Active, "nobody touched it");
+        assert_eq!(house.level("lamp"), Level::Inactive, "it was started anew, at its safe level");
+        house.payload("home/fan/power", "").await;
+        house.payload("home/fan/availability", "").await;
+
+        for (device, is_there) in [("pump", true), ("lamp", true), ("valve", true), ("fan", false)] {
+            house.command(device, "power", "ON").await;
+            assert_eq!(house.result(device, "power").await.ok, is_there, "{device}");
+        }
+        house.stop().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_configuration_that_cannot_be_served_touches_nothing() {
+        let mut house = House::of(vec![output("pump", 5, |_| {})]);
+        house.command("pump", "power", "ON").await;
+        assert!(house.result("pump", "power").await.ok);
+        let twice = vec![output("lamp", 6, |_| {}), output("fan", 6, |_| {})];
+        let problem = house.handle.clone().apply(twice).await.unwrap_err();
+        assert!(problem.to_string().contains("both use GPIO 6"), "{problem}");
+        assert_eq!(house.level("pump"), Level::Active);
+        house.stop().await.unwrap();
+        assert!(matches!(house.handle.apply(Vec::new()).await, Err(BridgeError::Ended)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sensors_and_inputs_come_and_go_and_their_lines_are_free_again() {
+        let demo = demo_house();
+        let with = |ids: &[&str]| -> Vec<DeviceConfig> {
+            demo.iter().filter(|device| ids.contains(&device.id.as_str())).cloned().collect()
+        };
+        let door = demo.iter().find(|device| matches!(device.driver, DriverConfig::Input(_))).unwrap();
+        let (door_id, line) = (door.id.clone(), door.driver.pins()[0].header_line().unwrap().number());
+        let mut house = House::of(with(&["heater", door_id.as_str()]));
+        house.message(&format!("home/{door_id}/availability")).await;
+        // The door's pin becomes an output, which only works when its input let go of it.
+        let lamp = output("lamp", line, |_| {});
+        let applied = house.apply([with(&["heater"]), vec![lamp]].concat()).await.unwrap();
+        assert_eq!((ids(&applied.added), ids(&applied.removed)), (vec!["lamp"], vec![door_id.as_str()]));
+        house.command("lamp", "power", "ON").await;
+        assert!(house.result("lamp", "power").await.ok);
+        let applied = house.apply(demo.clone()).await.unwrap();
+        assert_eq!(ids(&applied.removed), ["lamp"]);
+        assert_eq!(applied.inventory.len(), demo.len());
+        for device in &demo {
+            house.payload(&format!("home/{}/availability", device.id), "online").await;
+        }
+        house.stop().await.unwrap();
+    }
 }

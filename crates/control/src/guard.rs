@@ -121,14 +121,28 @@ struct Bucket {
 impl CommandGuard {
     /// A guard of these devices. `safe_when_on` are the outputs among them whose safe level is on.
     pub fn new(scheme: Scheme, devices: &[DeviceInfo], safe_when_on: BTreeSet<DeviceId>) -> Self {
-        let targets = devices
+        let mut guard = Self {
+            scheme,
+            devices: Default::default(),
+            targets: Default::default(),
+            safe_when_on: BTreeSet::new(),
+            done: VecDeque::new(),
+            senders: HashMap::new(),
+            is_stopping: false,
+        };
+        guard.expect(devices, safe_when_on);
+        guard
+    }
+
+    /// Guards these devices from now on. What is known of senders and of commands that were done stays.
+    pub fn expect(&mut self, devices: &[DeviceInfo], safe_when_on: BTreeSet<DeviceId>) {
+        self.targets = devices
             .iter()
             .flat_map(|device| device.properties.iter().map(|property| (device.id.clone(), property)))
             .map(|(device, property)| ((device, property.id.clone()), property.settable))
             .collect();
-        let devices = devices.iter().map(|device| device.id.clone()).collect();
-        let (senders, done) = (HashMap::new(), VecDeque::new());
-        Self { scheme, devices, targets, safe_when_on, done, senders, is_stopping: false }
+        self.devices = devices.iter().map(|device| device.id.clone()).collect();
+        self.safe_when_on = safe_when_on;
     }
 
     /// Refuses every command from now on.

@@ -1,29 +1,35 @@
 //! The rooms of the daemon: opened, started in order, joined, and stopped in order.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
-use gatehouse_board::{Bridge, BridgeParts};
+use gatehouse_board::{Bridge, BridgeHandle, BridgeParts};
 use gatehouse_broker::{
     Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
 use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports, Warning, WarningWord};
 use gatehouse_history::History;
-use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
+use gatehouse_model::{
+    Clock, DeviceId, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName,
+};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::banner::{self, Banner};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::lifecycle::Lifecycle;
 use crate::mqtt_sockets::{MqttAddresses, MqttSockets, open_certificates};
 use crate::page_sockets::{PageAddresses, PageSockets};
+use crate::reload::Reloader;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
@@ -42,6 +48,7 @@ const WATCHDOG: &str = "watchdog";
 const REVOCATION: &str = "revocation";
 const WARNINGS: &str = "warnings";
 const CERTIFICATES: &str = "certificates";
+const RELOADING: &str = "reloading";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -55,7 +62,8 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 8] = [
+const STOP_AFTER_OFFLINE: [(&str, Duration); 9] = [
+    (RELOADING, Duration::from_millis(100)),
     (WATCHDOG, Duration::from_millis(100)),
     (CERTIFICATES, Duration::from_millis(100)),
     (REVOCATION, Duration::from_millis(100)),
@@ -117,12 +125,16 @@ impl House {
     ///
     /// # Errors
     /// What failed, with the parts that run already: they are to be stopped in order, outputs first.
-    pub(crate) async fn start(self, directory: &Path) -> Result<Running, (Box<Running>, anyhow::Error)> {
+    pub(crate) async fn start(
+        self,
+        source: Source,
+        directory: &Path,
+    ) -> Result<Running, (Box<Running>, anyhow::Error)> {
         let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, bridge, info } =
             self;
+        let as_started = config.clone();
         let scheme = config.gateway.scheme;
-        let safe_when_on = config.devices.iter().filter(|device| device.is_safe_when_on());
-        let safe_when_on = safe_when_on.map(|device| device.id.clone()).collect();
+        let safe_when_on = safe_when_on(&config.devices);
         let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, safe_when_on, clock.clone()));
         let (page_addresses, mqtt_addresses) = (http.addresses(), mqtt.addresses());
         let page_listeners = http.into_listeners(certificates.as_deref());
@@ -151,7 +163,10 @@ impl House {
                 let certificates = Arc::clone(certificates);
                 running.lifecycle.start(CERTIFICATES, |stop| certificates.keep(stop));
             }
+            let reloader = joints.reloader(&running, source, as_started, bridge.handle());
             joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;
+            let hangups = signal(SignalKind::hangup())?;
+            running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
             announce(&banner);
             anyhow::Ok(())
         };
@@ -198,6 +213,11 @@ impl Joints {
             setup_code: accounts.setup_code().await?,
             anonymous: self.anonymous.clone(),
         })
+    }
+
+    fn reloader(&self, running: &Running, source: Source, config: Config, bridge: BridgeHandle) -> Reloader {
+        let voice = GatewayVoice { client: self.broker.client("gatehouse"), scheme: self.scheme.clone() };
+        Reloader { source, config, bridge, guard: running.guard.clone(), voice, info: self.info.clone() }
     }
 
     /// The order is that of promises: what the house says before its bridge runs is `offline`, and whoever records or
@@ -290,6 +310,12 @@ impl Joints {
     }
 }
 
+/// The outputs whose safe level is on.
+pub(crate) fn safe_when_on(devices: &[DeviceConfig]) -> BTreeSet<DeviceId> {
+    let outputs = devices.iter().filter(|device| device.is_safe_when_on());
+    outputs.map(|device| device.id.clone()).collect()
+}
+
 fn open_board(
     config: &Config,
     directory: &Path,
@@ -368,7 +394,7 @@ fn announce(banner: &Banner) {
 }
 
 /// What the gateway says of itself.
-struct GatewayVoice {
+pub(crate) struct GatewayVoice {
     client: LocalClient,
     scheme: Scheme,
 }
@@ -381,7 +407,7 @@ impl GatewayVoice {
     }
 
     /// `<base>/info`: the inventory.
-    async fn say_info(&self, info: &GatewayInfo) -> anyhow::Result<()> {
+    pub(crate) async fn say_info(&self, info: &GatewayInfo) -> anyhow::Result<()> {
         self.say(self.scheme.info(), serde_json::to_string(info)?).await
     }
 
@@ -453,7 +479,7 @@ mod tests {
             config.with_addresses(Addresses { http: Some(free), mqtt: Some(free), ..Addresses::default() });
         config.devices = gatehouse_board::sim::demo_house();
         let house = House::open(config, directory, true).await.unwrap();
-        match house.start(directory).await {
+        match house.start(Source::new(None, true, Addresses::default()), directory).await {
             Ok(running) => running,
             Err((_, problem)) => panic!("{problem:#}"),
         }

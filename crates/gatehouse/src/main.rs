@@ -16,6 +16,7 @@ mod open_files;
 mod page_sockets;
 mod paths;
 mod pins;
+mod reload;
 mod rights;
 mod run;
 mod running_copy;

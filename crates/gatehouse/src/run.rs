@@ -1,10 +1,9 @@
 //! `gatehouse run`: the daemon, from its command line to its exit code.
 
-use gatehouse_board::sim::demo_house;
 use tracing::{error, warn};
 
 use crate::cli::RunArguments;
-use crate::config::{self, Config};
+use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
@@ -14,14 +13,12 @@ use crate::{check, logs, paths, running_copy, supervision};
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
     paths::keep_files_private();
-    let mut config = match config::for_run(arguments.config.as_deref(), arguments.demo) {
-        Ok(config) => config.with_addresses(arguments.addresses()),
+    let source = Source::new(arguments.config.clone(), arguments.demo, arguments.addresses());
+    let config = match source.first() {
+        Ok(config) => config,
         Err(problems) => return Ok(check::report_problems(&problems)),
     };
     check::print(&config.warnings);
-    if arguments.demo && (arguments.config.is_none() || config.devices.is_empty()) {
-        config.devices = demo_house();
-    }
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
     paths::make_private_directory(&directory)?;
     let _claim = paths::claim(&directory)?;
@@ -29,17 +26,22 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
         running_copy::keep(&directory, &config.text);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let exit = runtime.block_on(live(config, &directory, arguments.demo));
+    let exit = runtime.block_on(live(config, source, &directory, arguments.demo));
     // Work that hangs in the kernel, such as asking a dead disk for its size, must not keep the process from ending.
     runtime.shutdown_background();
     exit
 }
 
 /// The daemon's life: open, start, wait, stop.
-async fn live(config: Config, directory: &std::path::Path, demo: bool) -> anyhow::Result<Exit> {
+async fn live(
+    config: Config,
+    source: Source,
+    directory: &std::path::Path,
+    demo: bool,
+) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen()?;
     let house = House::open(config, directory, demo).await?;
-    let (mut running, reason) = match house.start(directory).await {
+    let (mut running, reason) = match house.start(source, directory).await {
         Ok(mut running) => {
             let reason = running.lifecycle.wait(&mut signals).await;
             (running, reason)

@@ -7,13 +7,13 @@ use std::time::Duration;
 use gatehouse_control::Metered;
 use gatehouse_model::{DeviceId, DeviceInfo, PropertyId, PropertyInfo, PropertyKind};
 
-use super::BridgeParts;
 use super::chip::ChipSource;
 use super::counter::TOTAL;
 use super::derived::Recipe;
 use super::lines::Lines;
 use super::signals;
 use super::ultrasonic::UltrasonicSource;
+use super::{BridgeError, BridgeParts, check, derived};
 use crate::buses::Buses;
 use crate::catalogue::Kind;
 use crate::config::{CounterConfig, DeviceConfig, DriverConfig, EncoderConfig, InputConfig, OutputConfig};
@@ -43,6 +43,41 @@ pub(super) struct Device {
     pub(super) config: DeviceConfig,
     pub(super) info: DeviceInfo,
     pub(super) part: Part,
+}
+
+/// Looks up what each device offers that is not `known` yet, after a check of whether all devices go together. No line
+/// is touched. The devices come in the order of the configuration.
+///
+/// # Errors
+/// [`BridgeError::Configuration`] with every problem.
+pub(super) fn prepare(
+    parts: &BridgeParts,
+    buses: &Arc<Buses>,
+    mut known: BTreeMap<DeviceId, DeviceInfo>,
+) -> Result<Vec<Device>, BridgeError> {
+    let mut problems = check::problems(&parts.devices);
+    let mut devices = BTreeMap::new();
+    let (order, circular) = derived::order(&parts.devices);
+    problems.extend(circular);
+    for index in order {
+        let config = &parts.devices[index];
+        if known.contains_key(&config.id) {
+            continue;
+        }
+        match Device::prepare(config.clone(), parts, buses, &known) {
+            Ok(device) => {
+                problems.extend(check::unknown_properties(config, &device.info));
+                known.insert(config.id.clone(), device.info.clone());
+                devices.insert(index, device);
+            }
+            Err(error) => problems.push(format!("`{}`: {error}", config.id)),
+        }
+    }
+    if problems.is_empty() {
+        Ok(devices.into_values().collect())
+    } else {
+        Err(BridgeError::Configuration(problems))
+    }
 }
 
 /// The property of every output.

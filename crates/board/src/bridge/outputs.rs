@@ -7,8 +7,9 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, Stream, StreamExt};
 use gatehouse_control::{OutputAction, OutputId, OutputRules, Outputs};
 use gatehouse_model::{
-    Cause, Clock, Command, CommandResult, Message, Moment, Place, PropertyId, Quality, Value,
+    Cause, Clock, Command, CommandResult, DeviceId, Message, Moment, Place, PropertyId, Quality, Value,
 };
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::BridgeError;
@@ -66,6 +67,14 @@ impl Port {
     }
 }
 
+/// An output that comes or goes while the loop runs.
+pub(super) enum OutputChange {
+    /// It is requested at its safe level.
+    Add(Box<Port>),
+    /// The outputs of this device go to their safe level and give their pins back; then word is sent.
+    Remove(DeviceId, oneshot::Sender<()>),
+}
+
 /// The sole owner of all output pins.
 pub(super) struct OutputLoop {
     control: Outputs,
@@ -110,6 +119,7 @@ impl OutputLoop {
     pub(super) async fn serve(
         &mut self,
         commands: &mut (impl Stream<Item = Message> + Unpin),
+        changes: &mut mpsc::Receiver<OutputChange>,
         stop: &CancellationToken,
     ) -> Result<(), BridgeError> {
         let first = std::mem::take(&mut self.first);
@@ -122,10 +132,37 @@ impl OutputLoop {
                     let due = self.control.handle_timeout(self.clock.moment());
                     self.perform(due, None).await;
                 }
+                Some(change) = changes.recv() => self.change(change).await,
                 command = commands.next() => match command {
                     Some(message) => self.handle_message(&message).await,
                     None => return Err(BridgeError::CommandsEnded),
                 },
+            }
+        }
+    }
+
+    async fn change(&mut self, change: OutputChange) {
+        match change {
+            OutputChange::Add(port) => {
+                self.add(*port);
+                let first = std::mem::take(&mut self.first);
+                self.perform(first, None).await;
+            }
+            OutputChange::Remove(device, done) => {
+                let leaving: Vec<OutputId> = self
+                    .ports
+                    .iter()
+                    .filter(|(_, port)| *port.publication.device() == device)
+                    .map(|(id, _)| *id)
+                    .collect();
+                for id in leaving {
+                    let last = self.control.remove(id, self.now());
+                    self.perform(last, None).await;
+                    self.ports.remove(&id);
+                    self.control.forget(id, self.now());
+                }
+                // Whoever asked may have given up.
+                let _ = done.send(());
             }
         }
     }

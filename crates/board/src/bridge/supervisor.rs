@@ -5,24 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, Stream};
-use gatehouse_model::{DeviceId, Message, Scheme};
+use gatehouse_model::Message;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
-use super::counter::CounterTask;
-use super::derived::DerivedTask;
-use super::devices::Part;
-use super::encoder::EncoderTask;
-use super::input::InputTask;
 use super::lines::Lines;
-use super::observations::Observations;
+use super::live::{Request, Requests};
 use super::outlet::{Losses, OutboxClosed, Outlet};
-use super::outputs::{OutputLoop, Port};
-use super::publication::Publication;
-use super::sensor::SensorTask;
-use super::tasks::Tasks;
+use super::outputs::OutputLoop;
+use super::serving::{MAX_OUTPUT_CHANGES, Serving};
 use super::{Bridge, BridgeError};
 use crate::memory::Memory;
 
@@ -44,121 +37,79 @@ pub(super) async fn run(
     mut commands: impl Stream<Item = Message> + Send + Unpin,
     shutdown: CancellationToken,
 ) -> Result<(), BridgeError> {
+    let Bridge { parts, buses, devices, handle: _, mut requests } = bridge;
     let outlet = Arc::new(Outlet::default());
-    let observations = Arc::new(Observations::new(bridge.clock.clone()));
     let stop = CancellationToken::new();
-    let scheme = bridge.scheme.clone();
-    let ids: Vec<DeviceId> = bridge.devices.iter().map(|device| device.info.id.clone()).collect();
-    let memory = bridge.memory.clone();
-    let (mut tasks, mut outputs) = start(bridge, &outlet, &observations, &stop);
+    let memory = parts.memory.clone();
+    let lines = Lines::new(parts.board.clone());
+    let (clock, is_simulated) = (parts.clock.clone(), parts.board.is_simulated());
+    let answers = Answers::new(parts.scheme.clone(), outlet.clone());
+    let (changing, mut changes) = mpsc::channel(MAX_OUTPUT_CHANGES);
+    let mut serving = Serving::new(parts, buses, lines.clone(), outlet.clone(), changing, stop.clone());
+    let ports = serving.start(devices);
+    let mut outputs = OutputLoop::new(ports, lines, is_simulated, clock, answers);
+    serving.start_board();
     let mut delivery: Delivery = tokio::spawn({
         let outlet = outlet.clone();
         async move { outlet.deliver(outbox).await }
     });
 
-    let serving = async {
-        let served = AssertUnwindSafe(outputs.serve(&mut commands, &stop)).catch_unwind().await;
+    let switching = async {
+        let served = AssertUnwindSafe(outputs.serve(&mut commands, &mut changes, &stop)).catch_unwind().await;
         stop.cancel();
         served.unwrap_or_else(|_| {
             Err(BridgeError::PartDied { part: "output loop".to_owned(), problem: "it panicked".to_owned() })
         })
     };
     let watching = async {
-        let outcome = watch(&mut tasks, &mut delivery, &shutdown, &stop).await;
+        let outcome = watch(&mut serving, &mut requests, &mut delivery, &shutdown, &stop).await;
         stop.cancel();
         outcome
     };
-    let (served, watched) = tokio::join!(serving, watching);
+    let (served, watched) = tokio::join!(switching, watching);
 
     outputs.end(&mut commands).await;
-    tasks.end(END_LIMIT).await;
+    serving.tasks.end(END_LIMIT).await;
     remember(&memory).await;
-    say_offline(&scheme, &outlet, &observations, ids);
+    serving.say_offline();
     let said = last_words(&outlet, delivery).await;
     served.and(watched).and(said)
 }
 
-fn start(
-    bridge: Bridge,
-    outlet: &Arc<Outlet>,
-    observations: &Arc<Observations>,
-    stop: &CancellationToken,
-) -> (Tasks, OutputLoop) {
-    let Bridge { scheme, board, clock, devices, memory } = bridge;
-    let lines = Lines::new(board.clone());
-    let is_simulated = board.is_simulated();
-    let mut tasks = Tasks::default();
-    let mut ports = Vec::new();
-    for device in devices {
-        let id = device.info.id.clone();
-        let publication = Publication::new(scheme.clone(), id.clone(), outlet.clone(), observations.clone());
-        let config = &device.config;
-        match device.part {
-            Part::Sensor { source, properties, every } => {
-                let task = SensorTask::new(config, source, &properties, every, clock.clone(), publication);
-                tasks.start(&format!("sensor `{id}`"), task.run(stop.clone()));
-            }
-            Part::Input(input, property) => {
-                let task =
-                    InputTask::new(input, property, lines.clone(), is_simulated, clock.clone(), publication);
-                tasks.start(&format!("input `{id}`"), task.run(stop.clone()));
-            }
-            Part::Counter(counter, properties) => {
-                let task = CounterTask::new(
-                    counter,
-                    properties,
-                    lines.clone(),
-                    memory.clone(),
-                    is_simulated,
-                    clock.clone(),
-                    publication,
-                );
-                tasks.start(&format!("counter `{id}`"), task.run(stop.clone()));
-            }
-            Part::Encoder(encoder, property) => {
-                let task = EncoderTask::new(
-                    encoder,
-                    property,
-                    lines.clone(),
-                    is_simulated,
-                    clock.clone(),
-                    publication,
-                );
-                tasks.start(&format!("encoder `{id}`"), task.run(stop.clone()));
-            }
-            Part::Derived(recipe) => {
-                let (memory, clock) = (memory.clone(), clock.clone());
-                let task = DerivedTask::new(config, recipe, observations, memory, clock, publication);
-                tasks.start(&format!("derived `{id}`"), task.run(stop.clone()));
-            }
-            // It works for as long as those that are connected through it do.
-            Part::Bystander => {}
-            Part::Output(output, property) => {
-                ports.push(Port::new(&config.name, output, property, publication));
-            }
-        }
-    }
-    let answers = Answers::new(scheme, outlet.clone());
-    let outputs = OutputLoop::new(ports, lines, is_simulated, clock, answers);
-    let stop = stop.clone();
-    tasks.start("board", async move { board.run(stop).await });
-    (tasks, outputs)
-}
-
 /// Waits for the shutdown, or for the first part that dies before it.
 async fn watch(
-    tasks: &mut Tasks,
+    serving: &mut Serving,
+    requests: &mut Requests,
     delivery: &mut Delivery,
     shutdown: &CancellationToken,
     stop: &CancellationToken,
 ) -> Result<(), BridgeError> {
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Ok(()),
-        () = stop.cancelled() => Ok(()),
-        died = tasks.first_death() => Err(died),
-        // It only ends when nobody takes messages any more, as the outlet is not closed yet.
-        _ = delivery => Err(BridgeError::OutboxClosed),
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            () = stop.cancelled() => return Ok(()),
+            died = serving.tasks.first_death() => return Err(died),
+            // It only ends when nobody takes messages any more, as the outlet is not closed yet.
+            _ = &mut *delivery => return Err(BridgeError::OutboxClosed),
+            Some(Request { devices, answer }) = requests.recv() => tokio::select! {
+                biased;
+                // What is half changed then is stopped with all the rest.
+                () = shutdown.cancelled() => return Ok(()),
+                () = stop.cancelled() => return Ok(()),
+                outcome = serving.apply(devices) => {
+                    // A refused configuration has touched nothing; anything else is the death of a part.
+                    let death = match &outcome {
+                        Ok(_) | Err(BridgeError::Configuration(_)) => None,
+                        Err(death) => Some(death.to_string()),
+                    };
+                    let _ = answer.send(outcome);
+                    if let Some(problem) = death {
+                        return Err(BridgeError::PartDied { part: "device".to_owned(), problem });
+                    }
+                }
+            },
+        }
     }
 }
 
@@ -170,13 +121,6 @@ async fn remember(memory: &Memory) {
         Err(_) => format!("it took longer than {} s", MEMORY_LIMIT.as_secs()),
     };
     tracing::warn!("what the board remembers could not be written at the end: {problem}");
-}
-
-/// Nobody vouches for the devices' values any more. Said here for all of them, also for those whose task is gone.
-fn say_offline(scheme: &Scheme, outlet: &Arc<Outlet>, observations: &Arc<Observations>, ids: Vec<DeviceId>) {
-    for id in ids {
-        Publication::new(scheme.clone(), id, outlet.clone(), observations.clone()).ends();
-    }
 }
 
 async fn last_words(outlet: &Outlet, delivery: Delivery) -> Result<(), BridgeError> {

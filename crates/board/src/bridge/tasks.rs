@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::BridgeError;
 
@@ -15,22 +16,77 @@ pub(super) struct Tasks {
     names: HashMap<Id, String>,
 }
 
+/// A task that can be ended before the others.
+#[derive(Debug)]
+pub(super) struct TaskHandle {
+    stop: CancellationToken,
+    abort: AbortHandle,
+}
+
 impl Tasks {
-    /// Starts a task under a name for people.
-    pub(super) fn start(&mut self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
-        let handle = self.running.spawn(task);
-        self.names.insert(handle.id(), name.to_owned());
+    /// Starts a task under a name for people. `stop` is the token that it listens to.
+    pub(super) fn start(
+        &mut self,
+        name: &str,
+        stop: CancellationToken,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> TaskHandle {
+        let abort = self.running.spawn(task);
+        self.names.insert(abort.id(), name.to_owned());
+        TaskHandle { stop, abort }
+    }
+
+    /// Ends these tasks and waits for them, at most `limit`; what has not ended then is aborted.
+    ///
+    /// # Errors
+    /// When another task died meanwhile.
+    pub(super) async fn end_these(
+        &mut self,
+        mut leaving: Vec<TaskHandle>,
+        limit: Duration,
+    ) -> Result<(), BridgeError> {
+        for task in &leaving {
+            task.stop.cancel();
+        }
+        let mut is_patient = true;
+        let mut death = None;
+        while !leaving.is_empty() {
+            let ended = if is_patient {
+                tokio::time::timeout(limit, self.running.join_next_with_id()).await
+            } else {
+                Ok(self.running.join_next_with_id().await)
+            };
+            let Ok(ended) = ended else {
+                is_patient = false;
+                leaving.iter().for_each(|task| task.abort.abort());
+                continue;
+            };
+            let Some(ended) = ended else { break };
+            let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, ())| *id);
+            match leaving.iter().position(|task| task.abort.id() == id) {
+                Some(position) => {
+                    leaving.swap_remove(position);
+                    self.names.remove(&id);
+                }
+                None => death = Some(self.death(id, ended.err())),
+            }
+        }
+        death.map_or(Ok(()), Err)
+    }
+
+    fn death(&mut self, id: Id, error: Option<tokio::task::JoinError>) -> BridgeError {
+        let problem = error.map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
+        let part = self.names.remove(&id).unwrap_or_else(|| "task".to_owned());
+        BridgeError::PartDied { part, problem }
     }
 
     /// Waits for a task to end, which none should; never comes back when there is none.
     pub(super) async fn first_death(&mut self) -> BridgeError {
-        let (id, problem) = match self.running.join_next_with_id().await {
-            Some(Ok((id, ()))) => (id, "it ended by itself".to_owned()),
-            Some(Err(error)) => (error.id(), error.to_string()),
-            None => return std::future::pending().await,
-        };
-        let part = self.names.remove(&id).unwrap_or_else(|| "task".to_owned());
-        BridgeError::PartDied { part, problem }
+        match self.running.join_next_with_id().await {
+            Some(Ok((id, ()))) => self.death(id, None),
+            Some(Err(error)) => self.death(error.id(), Some(error)),
+            None => std::future::pending().await,
+        }
     }
 
     /// Waits until all have ended, at most `limit`; what has not ended then is aborted, and named in the log.

@@ -384,6 +384,19 @@ impl Board for SimulatedBoard {
         self.wired.inventory()
     }
 
+    fn expect_devices(&self, devices: &[DeviceConfig]) {
+        let mut world = self.shared.caught_up();
+        world.plan = Plan::of(devices);
+        let inputs: Vec<_> = world.plan.inputs().collect();
+        for (line, active) in inputs {
+            if !world.lines.is_wired(line) {
+                world.lines.wire(line, is_high(Level::Inactive, active));
+            }
+        }
+        let rooms = world.plan.rooms();
+        world.house.add_rooms(rooms);
+    }
+
     async fn run(&self, shutdown: CancellationToken) {
         loop {
             let next = self.shared.caught_up().next_happening();

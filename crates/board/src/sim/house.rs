@@ -63,6 +63,25 @@ struct Room {
     is_aired: bool,
 }
 
+impl Room {
+    /// A room at the temperature that it tends to.
+    fn new(name: String, random: &mut StdRng, outdoor_temperature: f64) -> Self {
+        let comfort = random.random_range(18.5..21.0);
+        let comfort_vapour = random.random_range(7.2..9.0);
+        let temperature = comfort + OUTDOOR_INFLUENCE * (outdoor_temperature - OUTDOOR_MEAN);
+        Self {
+            name,
+            comfort,
+            comfort_vapour,
+            temperature,
+            vapour: comfort_vapour,
+            drift: 0.0,
+            is_heated: false,
+            is_aired: false,
+        }
+    }
+}
+
 /// The rooms and the weather around them.
 #[derive(Debug)]
 pub struct House {
@@ -82,25 +101,18 @@ impl House {
     ) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let outdoor_temperature = outdoor_temperature_at(wall);
-        let rooms = room_names
-            .into_iter()
-            .map(|name| {
-                let comfort = random.random_range(18.5..21.0);
-                let comfort_vapour = random.random_range(7.2..9.0);
-                let temperature = comfort + OUTDOOR_INFLUENCE * (outdoor_temperature - OUTDOOR_MEAN);
-                Room {
-                    name,
-                    comfort,
-                    comfort_vapour,
-                    temperature,
-                    vapour: comfort_vapour,
-                    drift: 0.0,
-                    is_heated: false,
-                    is_aired: false,
-                }
-            })
-            .collect();
+        let rooms =
+            room_names.into_iter().map(|name| Room::new(name, &mut random, outdoor_temperature)).collect();
         Self { rooms, random, at: now, outdoor_temperature }
+    }
+
+    /// Builds the rooms that the house does not have yet.
+    pub fn add_rooms(&mut self, names: impl IntoIterator<Item = String>) {
+        for name in names {
+            if self.rooms.iter().all(|room| room.name != name) {
+                self.rooms.push(Room::new(name, &mut self.random, self.outdoor_temperature));
+            }
+        }
     }
 
     /// Lets the house live until `now`; `wall` is the time of day then.

@@ -65,6 +65,11 @@ impl Lines {
         }
     }
 
+    /// Whether something outside drives a line already.
+    pub(super) fn is_wired(&self, line: LineNumber) -> bool {
+        self.lines.get(&line).is_some_and(|line| line.is_wired)
+    }
+
     pub(super) fn set_stuck(&mut self, line: LineNumber, is_stuck: bool) {
         if let Some(line) = self.lines.get_mut(&line) {
             line.is_stuck = is_stuck;

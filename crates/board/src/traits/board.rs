@@ -90,6 +90,9 @@ pub trait Board: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Other devices are wired to it from now on. Only a board that simulates them needs to know.
+    fn expect_devices(&self, _devices: &[DeviceConfig]) {}
+
     /// Whatever the board has to do by itself while the bridge runs, until `shutdown`. Most have nothing to do.
     async fn run(&self, shutdown: CancellationToken) {
         shutdown.cancelled().await;

@@ -13,7 +13,7 @@ use gatehouse_board::traits::{
     Board, InputLine, InputRequest, Level, LineError, LineInfo, OutputLine, OutputRequest, ReadError, Sample,
     SensorError, SensorProperty, SensorSource,
 };
-use gatehouse_board::{Bridge, BridgeError, BridgeParts};
+use gatehouse_board::{Applied, Bridge, BridgeError, BridgeHandle, BridgeParts};
 use gatehouse_model::{
     Clock, CommandResult, DeviceId, Message, Moment, Origin, PropertyId, Qos, Reading, Scheme, Timestamp,
     Value,
@@ -130,6 +130,7 @@ pub(crate) struct House {
     commands: mpsc::Sender<Message>,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), BridgeError>>,
+    pub(crate) handle: BridgeHandle,
 }
 
 impl House {
@@ -172,6 +173,7 @@ impl House {
         let mut parts = parts_on(wrap(board.clone()), clock, devices.clone());
         parts.memory = memory.unwrap_or(parts.memory);
         let bridge = Bridge::new(parts).unwrap();
+        let handle = bridge.handle();
         let (outbox, inbox) = mpsc::channel(16);
         let (commands, taken) = mpsc::channel::<Message>(16);
         let taken =
@@ -188,6 +190,7 @@ impl House {
             commands,
             shutdown,
             running,
+            handle,
         }
     }
 
@@ -307,6 +310,19 @@ impl House {
         let topic = format!("home/{device}/{property}");
         let is_good = |message: &&Message| message.properties.user_property("quality") != Some("stale");
         self.on(&topic).skip(first).filter(is_good).count()
+    }
+
+    /// Serves these devices from now on.
+    pub(crate) async fn apply(&mut self, devices: Vec<DeviceConfig>) -> Result<Applied, BridgeError> {
+        let handle = self.handle.clone();
+        self.devices = devices.clone();
+        let mut applying = Box::pin(handle.apply(devices));
+        loop {
+            tokio::select! {
+                outcome = &mut applying => return outcome,
+                _ = self.take() => {}
+            }
+        }
     }
 
     pub(crate) fn level(&self, device: &str) -> Level {

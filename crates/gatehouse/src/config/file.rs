@@ -3,9 +3,11 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Config, MAX_FILE_BYTES, Problems, default_text, load};
+use super::{Addresses, Config, MAX_FILE_BYTES, Problems, default_text, load};
+use gatehouse_board::sim::demo_house;
+
 use crate::paths::DEFAULT_CONFIGURATION;
 
 /// Reads a configuration from its file.
@@ -18,24 +20,63 @@ pub(crate) fn load_file(file: &Path) -> Result<Config, Problems> {
     load_bytes(&bytes, &name)
 }
 
-/// The configuration of a daemon that starts. Without a file, and for the demonstration without being asked for one,
-/// there is a default; a file that is missing is made at the first start, except for a demonstration.
-///
-/// # Errors
-/// When the file cannot be read or made, and every problem in it.
-pub(crate) fn for_run(file: Option<&Path>, demo: bool) -> Result<Config, Problems> {
-    match file {
-        None if demo => load(default_text(), "the default configuration"),
-        Some(file) if demo => load_file(file),
-        Some(file) => load_or_make(file),
-        None => {
-            let file = Path::new(DEFAULT_CONFIGURATION);
-            if let Some(directory) = file.parent() {
-                // Whether this went well shows when the file is opened.
-                let _ = DirBuilder::new().mode(0o750).create(directory);
+/// Where the configuration of a daemon comes from: at its start, and whenever it is read again.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    file: Option<PathBuf>,
+    demo: bool,
+    addresses: Addresses,
+}
+
+impl Source {
+    /// The file that the command line names, or the usual one; a demonstration has none unless it is named.
+    pub(crate) fn new(file: Option<PathBuf>, demo: bool, addresses: Addresses) -> Self {
+        let file = file.or_else(|| (!demo).then(|| PathBuf::from(DEFAULT_CONFIGURATION)));
+        Self { file, demo, addresses }
+    }
+
+    /// The file, if there is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The configuration of a daemon that starts. A file that is missing is made at the first start, except for a
+    /// demonstration.
+    ///
+    /// # Errors
+    /// When the file cannot be read or made, and every problem in it.
+    pub(crate) fn first(&self) -> Result<Config, Problems> {
+        match &self.file {
+            Some(file) if !self.demo => {
+                if let Some(directory) = file.parent().filter(|_| file == Path::new(DEFAULT_CONFIGURATION)) {
+                    // Whether this went well shows when the file is opened.
+                    let _ = DirBuilder::new().mode(0o750).create(directory);
+                }
+                Ok(self.completed(load_or_make(file)?))
             }
-            load_or_make(file)
+            _ => self.again(),
         }
+    }
+
+    /// The configuration as it is now.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and every problem in it.
+    pub(crate) fn again(&self) -> Result<Config, Problems> {
+        let config = match &self.file {
+            Some(file) => load_file(file)?,
+            None => load(default_text(), "the default configuration")?,
+        };
+        Ok(self.completed(config))
+    }
+
+    /// With what the command line says.
+    fn completed(&self, config: Config) -> Config {
+        let mut config = config.with_addresses(self.addresses);
+        if self.demo && (self.file.is_none() || config.devices.is_empty()) {
+            config.devices = demo_house();
+        }
+        config
     }
 }
 
@@ -120,25 +161,27 @@ fn load_bytes(bytes: &[u8], name: &str) -> Result<Config, Problems> {
 mod tests {
     use super::*;
 
+    fn first(file: &Path, demo: bool) -> Result<Config, Problems> {
+        Source::new(Some(file.to_owned()), demo, Addresses::default()).first()
+    }
+
     #[test]
     fn the_first_start_makes_a_good_configuration_and_the_second_reads_it() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("gatehouse.toml");
         assert!(load_file(&file).unwrap_err().to_string().contains("there is no such file"));
-        assert!(for_run(Some(&file), true).is_err(), "a demonstration makes no configuration");
-        for_run(Some(&file), false).unwrap();
+        assert!(first(&file, true).is_err(), "a demonstration makes no configuration");
+        first(&file, false).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), default_text());
         std::fs::write(&file, "[gateway]\nname = \"Casa\"\n").unwrap();
-        assert_eq!(for_run(Some(&file), false).unwrap().gateway.name, "Casa");
+        assert_eq!(first(&file, false).unwrap().gateway.name, "Casa");
     }
 
     #[test]
     fn a_file_that_cannot_be_made_or_read_is_named_with_what_to_do() {
         let directory = tempfile::tempdir().unwrap();
         let nowhere = directory.path().join("nowhere/gatehouse.toml");
-        for problems in
-            [for_run(Some(&nowhere), false).unwrap_err(), load_file(directory.path()).unwrap_err()]
-        {
+        for problems in [first(&nowhere, false).unwrap_err(), load_file(directory.path()).unwrap_err()] {
             let said = problems.to_string();
             assert!(said.contains(&*directory.path().to_string_lossy()) && said.contains("help:"), "{said}");
             assert_eq!(problems.errors(), 1);

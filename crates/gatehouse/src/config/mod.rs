@@ -37,7 +37,7 @@ use gatehouse_history::Options;
 use gatehouse_model::Scheme;
 use toml_edit::Document;
 
-pub(crate) use file::{for_run, load_file};
+pub(crate) use file::{Source, load_file};
 use problems::{Finding, Findings};
 pub(crate) use problems::{Paint, Problems};
 use section::Section;
@@ -99,23 +99,15 @@ pub(crate) struct BrokerConfig {
 }
 
 /// What the gateway is called, and where it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gateway {
     /// Its name for people.
     pub(crate) name: String,
     /// The topics below its base.
     pub(crate) scheme: Scheme,
     /// Its time zone as the IANA database names it, such as `Europe/Madrid`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "schedules will ask for it; a file that has it must load today")
-    )]
     pub(crate) time_zone: Option<String>,
     /// Where it stands on Earth.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "sunrise and sunset will ask for it; a file that has it must load today")
-    )]
     pub(crate) location: Option<Location>,
 }
 
@@ -139,6 +131,23 @@ impl Config {
             mqtts: given.mqtts.map_or(self.mqtts, SecureListen::At),
             ..self
         }
+    }
+
+    /// The sections in which another configuration differs, as the file names them; devices are not among them.
+    pub(crate) fn sections_that_differ(&self, other: &Self) -> Vec<&'static str> {
+        let same = [
+            ("[gateway]", self.gateway == other.gateway),
+            ("[board]", self.board == other.board),
+            ("[http]", self.http == other.http),
+            ("[https]", self.https == other.https),
+            ("[mqtt]", self.mqtt == other.mqtt),
+            ("[mqtts]", self.mqtts == other.mqtts),
+            ("[tls]", self.tls == other.tls),
+            ("[history]", self.history == other.history),
+            ("[broker]", self.broker == other.broker),
+            ("[rights]", self.rights == other.rights),
+        ];
+        same.into_iter().filter(|(_, is_same)| !is_same).map(|(section, _)| section).collect()
     }
 
     /// Where the broker listens with TLS, if it does, and whether somebody asked for just that.

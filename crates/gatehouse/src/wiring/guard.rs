@@ -28,6 +28,11 @@ impl DoorGuard {
         Self { scheme, clock, guard }
     }
 
+    /// Guards these devices from now on.
+    pub(crate) fn expect(&self, devices: &[DeviceInfo], safe_when_on: BTreeSet<DeviceId>) {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).expect(devices, safe_when_on);
+    }
+
     /// Refuses every command from now on.
     pub(crate) fn refuse_all(&self) {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner).refuse_all();

@@ -1,0 +1,283 @@
+//! The devices that are served: each is started, and stopped, by itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_model::{DeviceId, DeviceInfo, Message, Origin, PropertyId, Qos, TopicName};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::counter::CounterTask;
+use super::derived::DerivedTask;
+use super::devices::{self, Device, Part};
+use super::encoder::EncoderTask;
+use super::input::InputTask;
+use super::lines::Lines;
+use super::live::Applied;
+use super::observations::Observations;
+use super::outlet::Outlet;
+use super::outputs::{OutputChange, Port};
+use super::publication::{PART, Publication};
+use super::sensor::SensorTask;
+use super::tasks::{TaskHandle, Tasks};
+use super::{BridgeError, BridgeParts};
+use crate::buses::Buses;
+use crate::config::{DeviceConfig, DriverConfig};
+
+/// Longest time that tasks get to end when their devices change.
+const TASK_LIMIT: Duration = Duration::from_secs(1);
+
+/// Longest time that outputs get to reach their safe level and give their pins back when they change.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Changes of outputs that wait for their loop.
+pub(super) const MAX_OUTPUT_CHANGES: usize = 64;
+
+/// A device that is served.
+struct Served {
+    config: DeviceConfig,
+    info: DeviceInfo,
+    /// Its task; outputs have none, since they share a loop.
+    task: Option<TaskHandle>,
+    is_output: bool,
+}
+
+/// All that it takes to start and stop devices.
+pub(super) struct Serving {
+    parts: BridgeParts,
+    buses: Arc<Buses>,
+    lines: Lines,
+    observations: Arc<Observations>,
+    outlet: Arc<Outlet>,
+    outputs: mpsc::Sender<OutputChange>,
+    stop: CancellationToken,
+    pub(super) tasks: Tasks,
+    served: Vec<Served>,
+}
+
+impl Serving {
+    pub(super) fn new(
+        parts: BridgeParts,
+        buses: Arc<Buses>,
+        lines: Lines,
+        outlet: Arc<Outlet>,
+        outputs: mpsc::Sender<OutputChange>,
+        stop: CancellationToken,
+    ) -> Self {
+        let observations = Arc::new(Observations::new(parts.clock.clone()));
+        let tasks = Tasks::default();
+        Self { parts, buses, lines, observations, outlet, outputs, stop, tasks, served: Vec::new() }
+    }
+
+    fn publication(&self, id: &DeviceId) -> Publication {
+        Publication::new(
+            self.parts.scheme.clone(),
+            id.clone(),
+            self.outlet.clone(),
+            self.observations.clone(),
+        )
+    }
+
+    /// Starts the board's own task, which ends with the bridge.
+    pub(super) fn start_board(&mut self) {
+        let (board, stop) = (self.parts.board.clone(), self.stop.clone());
+        self.tasks.start("board", self.stop.clone(), async move { board.run(stop).await });
+    }
+
+    /// Starts devices. Gives the ports of outputs, which share a loop.
+    pub(super) fn start(&mut self, devices: Vec<Device>) -> Vec<Port> {
+        let mut ports = Vec::new();
+        for device in devices {
+            let id = device.info.id.clone();
+            let publication = self.publication(&id);
+            let Device { config, info, part } = device;
+            let (clock, stop) = (self.parts.clock.clone(), self.stop.child_token());
+            let mut is_output = false;
+            let task = match part {
+                Part::Sensor { source, properties, every } => {
+                    let task = SensorTask::new(&config, source, &properties, every, clock, publication);
+                    Some(self.tasks.start(&format!("sensor `{id}`"), stop.clone(), task.run(stop)))
+                }
+                Part::Input(input, property) => {
+                    let is_simulated = self.parts.board.is_simulated();
+                    let lines = self.lines.clone();
+                    let task = InputTask::new(input, property, lines, is_simulated, clock, publication);
+                    Some(self.tasks.start(&format!("input `{id}`"), stop.clone(), task.run(stop)))
+                }
+                Part::Counter(counter, properties) => {
+                    let (lines, memory) = (self.lines.clone(), self.parts.memory.clone());
+                    let is_simulated = self.parts.board.is_simulated();
+                    let task = CounterTask::new(
+                        counter,
+                        properties,
+                        lines,
+                        memory,
+                        is_simulated,
+                        clock,
+                        publication,
+                    );
+                    Some(self.tasks.start(&format!("counter `{id}`"), stop.clone(), task.run(stop)))
+                }
+                Part::Encoder(encoder, property) => {
+                    let is_simulated = self.parts.board.is_simulated();
+                    let lines = self.lines.clone();
+                    let task = EncoderTask::new(encoder, property, lines, is_simulated, clock, publication);
+                    Some(self.tasks.start(&format!("encoder `{id}`"), stop.clone(), task.run(stop)))
+                }
+                Part::Derived(recipe) => {
+                    let memory = self.parts.memory.clone();
+                    let task =
+                        DerivedTask::new(&config, recipe, &self.observations, memory, clock, publication);
+                    Some(self.tasks.start(&format!("derived `{id}`"), stop.clone(), task.run(stop)))
+                }
+                // It works for as long as those that are connected through it do.
+                Part::Bystander => None,
+                Part::Output(output, property) => {
+                    is_output = true;
+                    ports.push(Port::new(&config.name, output, property, publication));
+                    None
+                }
+            };
+            self.served.push(Served { config, info, task, is_output });
+        }
+        ports
+    }
+
+    /// See [`BridgeHandle::apply`](super::BridgeHandle::apply).
+    pub(super) async fn apply(&mut self, wanted: Vec<DeviceConfig>) -> Result<Applied, BridgeError> {
+        let stays = self.unchanged(&wanted);
+        let parts = BridgeParts { devices: wanted.clone(), ..self.parts.clone() };
+        let known = self.served.iter().filter(|served| stays.contains(&served.info.id));
+        let known = known.map(|served| (served.info.id.clone(), served.info.clone())).collect();
+        let new = devices::prepare(&parts, &self.buses, known)?;
+        self.parts = parts;
+
+        let old: Vec<DeviceInfo> = self.served.iter().map(|served| served.info.clone()).collect();
+        self.stop(&stays).await?;
+        self.parts.board.expect_devices(&wanted);
+        let mut applied = Applied::default();
+        for device in &new {
+            let id = device.info.id.clone();
+            let before = old.iter().find(|info| info.id == id);
+            let list = if before.is_some() { &mut applied.changed } else { &mut applied.added };
+            list.push(id);
+            if let Some(before) = before {
+                let gone = before.properties.iter().map(|property| &property.id);
+                let gone =
+                    gone.filter(|id| device.info.properties.iter().all(|property| property.id != **id));
+                self.clear(&device.info.id, gone, false);
+            }
+        }
+        for info in &old {
+            if wanted.iter().all(|config| config.id != info.id) {
+                self.clear(&info.id, info.properties.iter().map(|property| &property.id), true);
+                applied.removed.push(info.id.clone());
+            }
+        }
+        for port in self.start(new) {
+            // The loop takes changes for as long as the bridge runs; when it does not, the outputs are safe already.
+            let _ = self.outputs.send(OutputChange::Add(Box::new(port))).await;
+        }
+        self.take_order_and_names(&wanted);
+        applied.inventory = self.served.iter().map(|served| served.info.clone()).collect();
+        Ok(applied)
+    }
+
+    /// The devices that are served as they are wanted. Those that are connected through another one that changes change
+    /// with it.
+    fn unchanged(&self, wanted: &[DeviceConfig]) -> BTreeSet<DeviceId> {
+        let mut stays: BTreeSet<DeviceId> = self
+            .served
+            .iter()
+            .filter(|served| {
+                wanted
+                    .iter()
+                    .any(|config| config.id == served.config.id && is_same_service(config, &served.config))
+            })
+            .map(|served| served.config.id.clone())
+            .collect();
+        loop {
+            let uprooted: Vec<DeviceId> = wanted
+                .iter()
+                .filter(|config| stays.contains(&config.id))
+                .filter(|config| config.driver.connected_through().iter().any(|root| !stays.contains(*root)))
+                .map(|config| config.id.clone())
+                .collect();
+            if uprooted.is_empty() {
+                return stays;
+            }
+            for id in uprooted {
+                stays.remove(&id);
+            }
+        }
+    }
+
+    /// Stops all devices but these: outputs reach their safe level and give their pins back, tasks end.
+    async fn stop(&mut self, stays: &BTreeSet<DeviceId>) -> Result<(), BridgeError> {
+        let (staying, leaving) = std::mem::take(&mut self.served)
+            .into_iter()
+            .partition(|served| stays.contains(&served.config.id));
+        self.served = staying;
+        let (mut tasks, mut ends) = (Vec::new(), Vec::new());
+        let leaving: Vec<Served> = leaving;
+        for served in leaving {
+            if served.is_output {
+                let (done, end) = oneshot::channel();
+                let _ = self.outputs.send(OutputChange::Remove(served.config.id.clone(), done)).await;
+                ends.push(end);
+            }
+            tasks.extend(served.task);
+            self.observations.lose(&served.config.id);
+        }
+        let all = futures_util::future::join_all(ends);
+        if tokio::time::timeout(OUTPUT_LIMIT, all).await.is_err() {
+            tracing::warn!(
+                "an output that was taken out of the configuration did not give its pin back in time"
+            );
+        }
+        self.tasks.end_these(tasks, TASK_LIMIT).await
+    }
+
+    /// Clears what is retained of a device's properties, and of the device itself when it is gone.
+    fn clear<'p>(&self, id: &DeviceId, gone: impl Iterator<Item = &'p PropertyId>, with_device: bool) {
+        let scheme = &self.parts.scheme;
+        let mut topics: Vec<TopicName> = gone.map(|property| scheme.property(id, property)).collect();
+        if with_device {
+            topics.extend([scheme.json(id), scheme.availability(id)]);
+        }
+        for topic in topics {
+            self.outlet.state(Message::new(topic, "", Qos::AtLeastOnce, true, Origin::part(PART)));
+        }
+    }
+
+    /// Brings what is served into the order of the configuration, with its names and rooms.
+    fn take_order_and_names(&mut self, wanted: &[DeviceConfig]) {
+        let place = |id: &DeviceId| wanted.iter().position(|config| config.id == *id);
+        self.served.sort_by_key(|served| place(&served.config.id));
+        for served in &mut self.served {
+            if let Some(config) = wanted.iter().find(|config| config.id == served.config.id) {
+                served.info.name.clone_from(&config.name);
+                served.info.room.clone_from(&config.room);
+                served.config = config.clone();
+            }
+        }
+    }
+
+    /// Nobody vouches for the devices' values any more. Said here for all of them, also for those whose task is gone.
+    pub(super) fn say_offline(&self) {
+        for served in &self.served {
+            self.publication(&served.config.id).ends();
+        }
+    }
+}
+
+/// Whether a device is served in the same way, whatever it is called and wherever it stands. The simulated house knows
+/// its rooms by their names, so there a room is part of the service.
+fn is_same_service(one: &DeviceConfig, other: &DeviceConfig) -> bool {
+    let room = match one.driver {
+        DriverConfig::SimulatedClimate(_) => one.room.clone(),
+        _ => other.room.clone(),
+    };
+    DeviceConfig { name: other.name.clone(), room, ..one.clone() } == *other
+}

@@ -1,0 +1,92 @@
+//! The configuration, read again while the daemon runs: on SIGHUP, which `systemctl reload gatehouse` sends.
+//!
+//! Devices are changed live, only those that differ. Everything else of the file waits for the next start, and the log
+//! says so. A file with a mistake changes nothing.
+
+use std::sync::Arc;
+
+use gatehouse_board::{Applied, BridgeError, BridgeHandle};
+use gatehouse_model::{DeviceId, GatewayInfo};
+use tokio::signal::unix::Signal;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::check;
+use crate::config::{Config, Source};
+use crate::house::{GatewayVoice, safe_when_on};
+use crate::wiring::DoorGuard;
+
+/// What a new configuration is applied to.
+pub(crate) struct Reloader {
+    pub(crate) source: Source,
+    /// What was read at the start: sections that differ from it wait for the next one.
+    pub(crate) config: Config,
+    pub(crate) bridge: BridgeHandle,
+    pub(crate) guard: Arc<DoorGuard>,
+    pub(crate) voice: GatewayVoice,
+    pub(crate) info: GatewayInfo,
+}
+
+impl Reloader {
+    /// Reads the configuration again with each signal, until `stop`.
+    pub(crate) async fn serve(mut self, mut hangups: Signal, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = hangups.recv() => self.reload().await?,
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> anyhow::Result<()> {
+        let Some(file) = self.source.file() else {
+            info!("there is no configuration file to read again: this is the demonstration house");
+            return Ok(());
+        };
+        let name = file.display().to_string();
+        let config = match self.source.again() {
+            Ok(config) => config,
+            Err(problems) => {
+                error!("{name} has mistakes, so nothing was changed:\n{problems}");
+                return Ok(());
+            }
+        };
+        check::print(&config.warnings);
+        let waiting = self.config.sections_that_differ(&config);
+        if !waiting.is_empty() {
+            warn!("{} of {name} changed: that takes effect at the next start", waiting.join(", "));
+        }
+        match self.bridge.apply(config.devices.clone()).await {
+            Ok(applied) => {
+                let summary = summary(&applied);
+                self.guard.expect(&applied.inventory, safe_when_on(&config.devices));
+                self.info.devices = applied.inventory;
+                self.voice.say_info(&self.info).await?;
+                info!("{name} was read again: {summary}");
+                Ok(())
+            }
+            Err(problem @ BridgeError::Configuration(_)) => {
+                error!("{name} cannot be served, so nothing was changed: {problem}");
+                Ok(())
+            }
+            // The bridge's end is told by the bridge.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn summary(applied: &Applied) -> String {
+    let touched = applied.added.len() + applied.changed.len();
+    let untouched = applied.inventory.len().saturating_sub(touched);
+    let named = |what: &str, ids: &[DeviceId]| {
+        let ids: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
+        (!ids.is_empty()).then(|| format!("{what} {}", ids.join(", ")))
+    };
+    let parts = [
+        named("added", &applied.added),
+        named("changed", &applied.changed),
+        named("removed", &applied.removed),
+        Some(format!("{untouched} devices untouched")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
