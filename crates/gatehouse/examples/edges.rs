@@ -215,10 +215,11 @@ struct Seen {
 
 impl Seen {
     fn take(&mut self, arrival: Arrival) {
-        match arrival.topic.split('/').collect::<Vec<_>>().as_slice() {
-            ["home", "probe", "state"] => self.probes.push(arrival.at),
+        let Arrival { topic, payload, at } = arrival;
+        match topic.split('/').collect::<Vec<_>>().as_slice() {
+            ["home", "probe", "state"] => self.probes.push(at),
             ["home", meter, "total"] => {
-                self.totals.insert((*meter).to_owned(), arrival.payload.parse().unwrap_or(0));
+                self.totals.insert((*meter).to_owned(), payload.parse().unwrap_or(0));
             }
             _ => {}
         }
