@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatehouse_control::plausible::Refusal;
 use gatehouse_control::{FaultChange, FaultWatch};
 use gatehouse_model::{Clock, Quality};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::publication::Publication;
@@ -50,13 +50,22 @@ impl SensorTask {
     }
 
     async fn work(&mut self) {
-        let mut ticks = interval(self.every);
-        // A reading that took long is not made up for by a burst.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = self.clock.moment();
         loop {
             let deadline = self.signals.next_deadline();
             tokio::select! {
-                _ = ticks.tick() => self.read().await,
+                () = time::until(Some(next), &*self.clock) => {
+                    let (planned, began) = (next, self.clock.moment());
+                    self.read().await;
+                    next = if self.faults.is_failing() {
+                        self.clock.moment() + self.faults.pause(self.every)
+                    } else if began.saturating_since(planned) < self.every {
+                        planned + self.every
+                    } else {
+                        // A reading that took long is not made up for by a burst.
+                        began + self.every
+                    };
+                }
                 () = time::until(deadline, &*self.clock) => self.let_time_pass(),
             }
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use gatehouse_board::Bridge;
 use gatehouse_board::config::{
-    CalibrateConfig, DerivedConfig, DeviceConfig, DriverConfig, FilterRule, PlausibilityRules, Quantity, Role,
+    CalibrateConfig, DerivedConfig, DeviceConfig, DriverConfig, FilterRule, PlausibilityRules, Quantity,
+    Role, SimulatedClimateConfig,
 };
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::demo_house;
@@ -165,6 +166,23 @@ async fn a_sensor_that_gives_only_nonsense_is_a_fault() {
     house.payload("home/kitchen/availability", "offline").await;
     assert!(house.fault("kitchen").is_some_and(|fault| fault.contains("outside 500 to 600")));
     assert!(house.readings_so_far("kitchen", "temperature").is_empty());
+    house.stop().await.unwrap();
+}
+
+/// One that is read every hour was away for an hour after a single lost answer.
+#[tokio::test(start_paused = true)]
+async fn a_sensor_that_was_away_is_back_within_half_a_minute_however_seldom_it_is_read() {
+    let mut kitchen = kitchen();
+    kitchen.driver = DriverConfig::SimulatedClimate(SimulatedClimateConfig { every: 60 * MINUTE });
+    let id = kitchen.id.clone();
+    let mut house = House::of(vec![kitchen]);
+    house.payload("home/kitchen/availability", "online").await;
+    house.board.set_failure(&id, Some("its cable is cut"));
+    house.pass(70 * MINUTE).await;
+    assert_eq!(house.latest("home/kitchen/availability").as_deref(), Some("offline"));
+    house.board.set_failure(&id, None);
+    house.pass(Duration::from_secs(31)).await;
+    assert_eq!(house.latest("home/kitchen/availability").as_deref(), Some("online"));
     house.stop().await.unwrap();
 }
 
