@@ -9,6 +9,7 @@ mod chip;
 mod counter;
 mod derived;
 mod devices;
+mod discoveries;
 mod encoder;
 mod input;
 mod lines;
@@ -33,10 +34,12 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use gatehouse_model::{Clock, DeviceInfo, Message, Scheme};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use devices::Device;
+use discoveries::Discoveries;
+pub use discoveries::{Discovered, take_over};
 pub use live::{Applied, BridgeHandle};
 
 use crate::buses::Buses;
@@ -100,6 +103,7 @@ pub struct Bridge {
     devices: Vec<Device>,
     handle: BridgeHandle,
     requests: live::Requests,
+    discoveries: Discoveries,
 }
 
 impl fmt::Debug for Bridge {
@@ -121,7 +125,7 @@ impl Bridge {
         let buses = Arc::new(Buses::new(parts.board.clone()));
         let devices = devices::prepare(&parts, &buses, BTreeMap::new())?;
         let (handle, requests) = BridgeHandle::new();
-        Ok(Self { parts, buses, devices, handle, requests })
+        Ok(Self { parts, buses, devices, handle, requests, discoveries: Discoveries::new() })
     }
 
     /// What changes the devices while the bridge runs.
@@ -132,6 +136,16 @@ impl Bridge {
     /// The devices and their properties, in the order of the configuration.
     pub fn inventory(&self) -> Vec<DeviceInfo> {
         self.devices.iter().map(|device| device.info.clone()).collect()
+    }
+
+    /// Follows what is discovered of devices after the start. [`take_over`] brings it into an inventory.
+    pub fn discoveries(&self) -> watch::Receiver<Discovered> {
+        self.discoveries.follow()
+    }
+
+    /// The buses in use, for whoever looks at what else is on them.
+    pub fn buses(&self) -> Arc<Buses> {
+        self.buses.clone()
     }
 
     /// Runs until `shutdown`, then refuses commands, drives all outputs safe, publishes their states and that every

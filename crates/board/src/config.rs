@@ -17,6 +17,7 @@ pub use self::signals::{
 };
 use crate::buses::Through;
 use crate::catalogue::{Entry, Kind, Settings};
+pub use crate::kernel::{ChipChoice, KernelConfig, KernelDevice, ProbeId};
 pub use crate::traits::{ActiveLevel, LineNumber, Pin, Pull, SpiPlace};
 pub use inputs::{
     ClickConfig, CounterConfig, DEFAULT_COUNTER_DEBOUNCE, DEFAULT_DEBOUNCE, EncoderConfig, InputConfig,
@@ -102,6 +103,8 @@ pub enum DriverConfig {
     Encoder(EncoderConfig),
     /// An ultrasonic distance sensor, at two lines.
     Ultrasonic(UltrasonicConfig),
+    /// A device that the kernel drives.
+    Kernel(KernelConfig),
 }
 
 impl DriverConfig {
@@ -117,6 +120,7 @@ impl DriverConfig {
             Self::Counter(_) => "counter",
             Self::Encoder(_) => "encoder",
             Self::Ultrasonic(_) => "hc-sr04",
+            Self::Kernel(kernel) => kernel.word,
         }
     }
 
@@ -143,7 +147,11 @@ impl DriverConfig {
     /// The lines that it uses.
     pub fn pins(&self) -> Vec<&Pin> {
         match self {
-            Self::Host(_) | Self::SimulatedClimate(_) | Self::Derived(_) | Self::Chip(_) => Vec::new(),
+            Self::Host(_)
+            | Self::SimulatedClimate(_)
+            | Self::Derived(_)
+            | Self::Chip(_)
+            | Self::Kernel(_) => Vec::new(),
             Self::Input(input) => vec![&input.pin],
             Self::Output(output) => vec![&output.pin],
             Self::Counter(counter) => vec![&counter.pin],

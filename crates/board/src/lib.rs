@@ -26,10 +26,12 @@ pub mod cdev;
 pub mod config;
 pub mod drivers;
 pub mod host;
+pub mod kernel;
 pub mod memory;
 mod options;
 #[cfg(feature = "rppal")]
 pub mod rppal_board;
+pub mod scan;
 pub mod sim;
 pub mod traits;
 

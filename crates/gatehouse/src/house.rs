@@ -11,7 +11,7 @@ use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
-use gatehouse_board::{Bridge, BridgeHandle, BridgeParts};
+use gatehouse_board::{Bridge, BridgeParts};
 use gatehouse_broker::{
     Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
@@ -163,7 +163,7 @@ impl House {
                 let certificates = Arc::clone(certificates);
                 running.lifecycle.start(CERTIFICATES, |stop| certificates.keep(stop));
             }
-            let reloader = joints.reloader(&running, source, as_started, bridge.handle());
+            let reloader = joints.reloader(&running, source, as_started, &bridge);
             joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;
             let hangups = signal(SignalKind::hangup())?;
             running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
@@ -215,9 +215,16 @@ impl Joints {
         })
     }
 
-    fn reloader(&self, running: &Running, source: Source, config: Config, bridge: BridgeHandle) -> Reloader {
-        let voice = GatewayVoice { client: self.broker.client("gatehouse"), scheme: self.scheme.clone() };
-        Reloader { source, config, bridge, guard: running.guard.clone(), voice, info: self.info.clone() }
+    fn reloader(&self, running: &Running, source: Source, config: Config, bridge: &Bridge) -> Reloader {
+        Reloader {
+            source,
+            config,
+            bridge: bridge.handle(),
+            guard: running.guard.clone(),
+            voice: GatewayVoice { client: self.broker.client("gatehouse"), scheme: self.scheme.clone() },
+            info: self.info.clone(),
+            discovered: bridge.discoveries(),
+        }
     }
 
     /// The order is that of promises: what the house says before its bridge runs is `offline`, and whoever records or

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use gatehouse_board::bridge::{Discovered, take_over};
 use gatehouse_board::{Applied, BridgeError, BridgeHandle};
 use gatehouse_model::{DeviceId, GatewayInfo};
 use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -25,6 +27,8 @@ pub(crate) struct Reloader {
     pub(crate) guard: Arc<DoorGuard>,
     pub(crate) voice: GatewayVoice,
     pub(crate) info: GatewayInfo,
+    /// What devices are found to give after the start.
+    pub(crate) discovered: watch::Receiver<Discovered>,
 }
 
 impl Reloader {
@@ -34,8 +38,18 @@ impl Reloader {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 _ = hangups.recv() => self.reload().await?,
+                Ok(()) = self.discovered.changed() => self.tell_discovered().await?,
             }
         }
+    }
+
+    /// A device has appeared that shows only now what it measures: the inventory is said again.
+    async fn tell_discovered(&mut self) -> anyhow::Result<()> {
+        let has_changed = take_over(&mut self.info.devices, &self.discovered.borrow_and_update());
+        if has_changed {
+            self.voice.say_info(&self.info).await?;
+        }
+        Ok(())
     }
 
     async fn reload(&mut self) -> anyhow::Result<()> {

@@ -56,6 +56,7 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
             problems.extend(derived.problem().map(|problem| format!("`{}`: {problem}", device.id)));
         }
         DriverConfig::Chip(chip) => period(device, chip.every, problems),
+        DriverConfig::Kernel(kernel) => period(device, kernel.every, problems),
         DriverConfig::Output(output) => {
             if output.max_on == Some(Duration::ZERO) {
                 problems.push(format!("`{}`: max_on is zero, so it could never be used", device.id));
@@ -125,7 +126,8 @@ pub(super) fn unknown_properties(device: &DeviceConfig, info: &DeviceInfo) -> Ve
             Some(property) if is_number(&property.kind) => None,
             Some(_) => Some(format!("`{}`: {table}.{id} is for numbers, and `{id}` is not one", device.id)),
             // A machine without this sensor ignores what is said about it, so that one file serves several machines.
-            None if matches!(device.driver, DriverConfig::Host(_)) => None,
+            // What the kernel drives may appear later, and only then shows what it measures.
+            None if matches!(device.driver, DriverConfig::Host(_) | DriverConfig::Kernel(_)) => None,
             None => Some(format!("`{}` has no property `{id}`, which {table} names", device.id)),
         })
         .collect()

@@ -14,10 +14,14 @@ use super::lines::Lines;
 use super::signals;
 use super::ultrasonic::UltrasonicSource;
 use super::{BridgeError, BridgeParts, check, derived};
-use crate::buses::Buses;
+use crate::buses::{Buses, Pause};
 use crate::catalogue::Kind;
-use crate::config::{CounterConfig, DeviceConfig, DriverConfig, EncoderConfig, InputConfig, OutputConfig};
+use crate::config::{
+    CounterConfig, DeviceConfig, DriverConfig, EncoderConfig, InputConfig, KernelConfig, KernelDevice,
+    OutputConfig,
+};
 use crate::host::HostSource;
+use crate::kernel::{KernelSource, ProbeSource, Subsystem};
 use crate::traits::{SensorError, SensorProperty, SensorSource};
 
 /// What serves a device.
@@ -151,6 +155,11 @@ impl Device {
                 };
                 (part, properties, connection, board_is_simulated)
             }
+            DriverConfig::Kernel(kernel) => {
+                let source = kernel_source(kernel, parts, buses)?;
+                let (part, properties) = sensor(source, kernel.every);
+                (part, properties, kernel.device.to_string(), board_is_simulated)
+            }
         };
         let period = match &part {
             Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
@@ -189,6 +198,33 @@ fn metered(counter: &CounterConfig) -> (PropertyInfo, PropertyInfo) {
     };
     let total = number(TOTAL, counter.unit.total_unit(), counter.decimals(), total_class);
     (total, number(counter.rate_word(), counter.unit.rate_unit(), 2, rate_class))
+}
+
+/// A device that the kernel drives. It need not be there yet.
+fn kernel_source(
+    config: &KernelConfig,
+    parts: &BridgeParts,
+    buses: &Buses,
+) -> Result<Box<dyn SensorSource>, SensorError> {
+    let needs = "a machine whose kernel drives it: start without --demo";
+    let places = parts.board.kernel_places();
+    let places = places.ok_or(SensorError::NotOnThisBoard { driver: config.word, needs })?;
+    let pause = if parts.board.is_simulated() { Pause::Skipped } else { Pause::Real };
+    Ok(match &config.device {
+        KernelDevice::OneWire(probe) => Box::new(ProbeSource::new(
+            probe.clone(),
+            buses.one_wire().clone(),
+            places.one_wire,
+            parts.clock.clone(),
+            pause,
+        )),
+        KernelDevice::Iio(chip) => {
+            Box::new(KernelSource::new(Subsystem::Iio, places.iio, chip.clone(), pause))
+        }
+        KernelDevice::Hwmon(chip) => {
+            Box::new(KernelSource::new(Subsystem::Hwmon, places.hwmon, chip.clone(), pause))
+        }
+    })
 }
 
 #[expect(clippy::expect_used, reason = "the words come from a fixed list, and a test makes all of them")]

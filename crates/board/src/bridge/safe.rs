@@ -75,7 +75,8 @@ pub fn pins(device: &DeviceConfig) -> Vec<SafePin> {
         | DriverConfig::Counter(_)
         | DriverConfig::Encoder(_)
         | DriverConfig::Derived(_)
-        | DriverConfig::Chip(_) => Vec::new(),
+        | DriverConfig::Chip(_)
+        | DriverConfig::Kernel(_) => Vec::new(),
     }
 }
 

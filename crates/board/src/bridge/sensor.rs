@@ -9,6 +9,7 @@ use gatehouse_model::{Clock, Quality};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::discoveries::Discoveries;
 use super::publication::Publication;
 use super::signals::{IsNews, Signals};
 use super::time;
@@ -27,6 +28,8 @@ pub(super) struct SensorTask {
     faults: FaultWatch,
     clock: Arc<dyn Clock>,
     publication: Publication,
+    config: DeviceConfig,
+    discoveries: Discoveries,
 }
 
 impl SensorTask {
@@ -37,9 +40,11 @@ impl SensorTask {
         every: Duration,
         clock: Arc<dyn Clock>,
         publication: Publication,
+        discoveries: Discoveries,
     ) -> Self {
         let signals = Signals::new(config, properties, Some(every));
-        Self { source, signals, every, faults: FaultWatch::default(), clock, publication }
+        let (faults, config) = (FaultWatch::default(), config.clone());
+        Self { source, signals, every, faults, clock, publication, config, discoveries }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -74,9 +79,24 @@ impl SensorTask {
     async fn read(&mut self) {
         let outcome = timeout(READ_LIMIT, self.source.read()).await;
         match outcome.unwrap_or(Err(ReadError::TooSlow(READ_LIMIT))) {
+            Ok(_) if self.source.has_other_properties() => self.meet(),
             Ok(samples) => self.handle_samples(samples),
             Err(error) => self.handle_failure(&error.to_string()),
         }
+    }
+
+    /// The device has appeared, or another one in its place: it gives other values than the inventory says. These are
+    /// told with the next reading, so that the inventory goes ahead of them.
+    fn meet(&mut self) {
+        let properties = self.source.properties();
+        self.signals = Signals::new(&self.config, &properties, Some(self.every));
+        self.discoveries.tell(self.publication.device(), &properties);
+        let named = self.config.calibrate.keys().chain(self.config.report.keys());
+        for unknown in named.filter(|id| !properties.iter().any(|property| property.info.id == **id)) {
+            tracing::warn!(device = %self.publication.device(), "it has no `{unknown}`, which the configuration names");
+        }
+        self.faults.handle_success();
+        self.publication.works();
     }
 
     fn handle_failure(&mut self, sentence: &str) {

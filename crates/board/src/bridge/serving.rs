@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::counter::CounterTask;
 use super::derived::DerivedTask;
 use super::devices::{self, Device, Part};
+use super::discoveries::Discoveries;
 use super::encoder::EncoderTask;
 use super::input::InputTask;
 use super::lines::Lines;
@@ -47,6 +48,7 @@ struct Served {
 pub(super) struct Serving {
     parts: BridgeParts,
     buses: Arc<Buses>,
+    discoveries: Discoveries,
     lines: Lines,
     observations: Arc<Observations>,
     outlet: Arc<Outlet>,
@@ -60,6 +62,7 @@ impl Serving {
     pub(super) fn new(
         parts: BridgeParts,
         buses: Arc<Buses>,
+        discoveries: Discoveries,
         lines: Lines,
         outlet: Arc<Outlet>,
         outputs: mpsc::Sender<OutputChange>,
@@ -67,7 +70,18 @@ impl Serving {
     ) -> Self {
         let observations = Arc::new(Observations::new(parts.clock.clone()));
         let tasks = Tasks::default();
-        Self { parts, buses, lines, observations, outlet, outputs, stop, tasks, served: Vec::new() }
+        Self {
+            parts,
+            buses,
+            discoveries,
+            lines,
+            observations,
+            outlet,
+            outputs,
+            stop,
+            tasks,
+            served: Vec::new(),
+        }
     }
 
     fn publication(&self, id: &DeviceId) -> Publication {
@@ -96,7 +110,15 @@ impl Serving {
             let mut is_output = false;
             let task = match part {
                 Part::Sensor { source, properties, every } => {
-                    let task = SensorTask::new(&config, source, &properties, every, clock, publication);
+                    let task = SensorTask::new(
+                        &config,
+                        source,
+                        &properties,
+                        every,
+                        clock,
+                        publication,
+                        self.discoveries.clone(),
+                    );
                     Some(self.tasks.start(&format!("sensor `{id}`"), stop.clone(), task.run(stop)))
                 }
                 Part::Input(input, property) => {
@@ -146,6 +168,9 @@ impl Serving {
 
     /// See [`BridgeHandle::apply`](super::BridgeHandle::apply).
     pub(super) async fn apply(&mut self, wanted: Vec<DeviceConfig>) -> Result<Applied, BridgeError> {
+        for served in &mut self.served {
+            self.discoveries.bring_into(&mut served.info);
+        }
         let stays = self.unchanged(&wanted);
         let parts = BridgeParts { devices: wanted.clone(), ..self.parts.clone() };
         let known = self.served.iter().filter(|served| stays.contains(&served.info.id));
@@ -228,6 +253,7 @@ impl Serving {
                 ends.push(end);
             }
             tasks.extend(served.task);
+            self.discoveries.forget(&served.config.id);
             self.observations.lose(&served.config.id);
         }
         let all = futures_util::future::join_all(ends);

@@ -37,7 +37,7 @@ pub(super) async fn run(
     mut commands: impl Stream<Item = Message> + Send + Unpin,
     shutdown: CancellationToken,
 ) -> Result<(), BridgeError> {
-    let Bridge { parts, buses, devices, handle: _, mut requests } = bridge;
+    let Bridge { parts, buses, devices, handle: _, mut requests, discoveries } = bridge;
     let outlet = Arc::new(Outlet::default());
     let stop = CancellationToken::new();
     let memory = parts.memory.clone();
@@ -45,7 +45,8 @@ pub(super) async fn run(
     let (clock, is_simulated) = (parts.clock.clone(), parts.board.is_simulated());
     let answers = Answers::new(parts.scheme.clone(), outlet.clone());
     let (changing, mut changes) = mpsc::channel(MAX_OUTPUT_CHANGES);
-    let mut serving = Serving::new(parts, buses, lines.clone(), outlet.clone(), changing, stop.clone());
+    let mut serving =
+        Serving::new(parts, buses, discoveries, lines.clone(), outlet.clone(), changing, stop.clone());
     let ports = serving.start(devices);
     let mut outputs = OutputLoop::new(ports, lines, is_simulated, clock, answers);
     serving.start_board();

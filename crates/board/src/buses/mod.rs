@@ -17,12 +17,14 @@ pub use pause::Pause;
 pub use serial::SerialPort;
 pub use spi::SpiPort;
 
+use crate::kernel::OneWireProbes;
 use crate::traits::{Board, BusError};
 
 /// The I²C buses of a board that are in use.
 pub struct Buses {
     board: Arc<dyn Board>,
     i2c: Mutex<BTreeMap<u8, I2cBus>>,
+    one_wire: Arc<OneWireProbes>,
 }
 
 impl fmt::Debug for Buses {
@@ -34,7 +36,12 @@ impl fmt::Debug for Buses {
 impl Buses {
     /// None is open yet.
     pub fn new(board: Arc<dyn Board>) -> Self {
-        Self { board, i2c: Mutex::new(BTreeMap::new()) }
+        Self { board, i2c: Mutex::new(BTreeMap::new()), one_wire: Arc::default() }
+    }
+
+    /// The thermometers on the kernel's 1-Wire buses, which measure together.
+    pub fn one_wire(&self) -> &Arc<OneWireProbes> {
+        &self.one_wire
     }
 
     /// The bus with this kernel number, opened when it is asked for first. It is closed when the last port to it and

@@ -257,10 +257,6 @@ impl Board for CdevBoard {
     }
 
     fn kernel_places(&self) -> Option<KernelPlaces> {
-        Some(KernelPlaces {
-            one_wire: self.places.sys.join("bus/w1/devices"),
-            iio: self.places.sys.join("bus/iio/devices"),
-            hwmon: self.places.sys.join("class/hwmon"),
-        })
+        Some(KernelPlaces::below(&self.places.sys))
     }
 }

@@ -1,7 +1,7 @@
 //! Buses as a board gives them: blocking, for the one thread that owns each.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use embedded_hal::{i2c, spi};
@@ -201,4 +201,18 @@ pub struct KernelPlaces {
     pub iio: PathBuf,
     /// Usually `/sys/class/hwmon`.
     pub hwmon: PathBuf,
+    /// Usually `/sys/bus/i2c/devices`: the chips that the kernel drives itself.
+    pub i2c: PathBuf,
+}
+
+impl KernelPlaces {
+    /// The usual places below `sys`, which is usually `/sys`.
+    pub fn below(sys: &Path) -> Self {
+        Self {
+            one_wire: sys.join("bus/w1/devices"),
+            iio: sys.join("bus/iio/devices"),
+            hwmon: sys.join("class/hwmon"),
+            i2c: sys.join("bus/i2c/devices"),
+        }
+    }
 }

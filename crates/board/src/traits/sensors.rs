@@ -63,6 +63,12 @@ pub trait SensorSource: Send {
     /// The values that it gives on this machine. What this machine does not have is not listed.
     fn properties(&self) -> Vec<SensorProperty>;
 
+    /// Whether [`SensorSource::properties`] gives others than when this was asked before. Only what is found out when a
+    /// device appears can change.
+    fn has_other_properties(&mut self) -> bool {
+        false
+    }
+
     /// Reads it once. A value that could not be had this time is absent.
     ///
     /// # Errors

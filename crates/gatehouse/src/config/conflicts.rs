@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use gatehouse_board::config::{ChipPlace, Pin};
+use gatehouse_board::config::{ChipPlace, KernelDevice, Pin};
 use gatehouse_model::{DeviceId, PropertyPath};
 
 use super::drivers::Numbers;
@@ -17,6 +17,8 @@ pub(super) struct Places {
     pub(super) pins: Vec<Spanned<Pin>>,
     /// Where its chip is connected.
     pub(super) chip: Option<Spanned<ChipPlace>>,
+    /// Which of the kernel's devices it is.
+    pub(super) kernel: Option<Spanned<KernelDevice>>,
     pub(super) interlock: Option<Spanned<String>>,
     /// Where it says that its safe state is on.
     pub(super) safe_on: Option<Range<usize>>,
@@ -38,6 +40,7 @@ pub(super) struct Conflicts<'t> {
     ids: BTreeMap<DeviceId, usize>,
     pins: BTreeMap<Pin, (String, usize)>,
     chips: Vec<(ChipPlace, String, usize)>,
+    kernel: BTreeMap<KernelDevice, (String, usize)>,
     groups: BTreeMap<String, Vec<Member>>,
     numbers: BTreeMap<DeviceId, Numbers>,
     sources: Vec<(String, Spanned<PropertyPath>)>,
@@ -50,6 +53,7 @@ impl<'t> Conflicts<'t> {
             ids: BTreeMap::new(),
             pins: BTreeMap::new(),
             chips: Vec::new(),
+            kernel: BTreeMap::new(),
             groups: BTreeMap::new(),
             numbers: BTreeMap::new(),
             sources: Vec::new(),
@@ -77,6 +81,9 @@ impl<'t> Conflicts<'t> {
         }
         if let Some(chip) = &places.chip {
             self.add_chip(chip, called, findings);
+        }
+        if let Some(device) = &places.kernel {
+            self.add_kernel(device, called, findings);
         }
         let Some(group) = places.interlock else { return };
         if let Some(safe_on) = places.safe_on {
@@ -110,6 +117,16 @@ impl<'t> Conflicts<'t> {
         } else {
             let at = line_of(self.text, chip.span.start);
             self.chips.push((chip.value.clone(), called.to_owned(), at));
+        }
+    }
+
+    fn add_kernel(&mut self, device: &Spanned<KernelDevice>, called: &str, findings: &mut Findings) {
+        if let Some((other, at)) = self.kernel.get(&device.value) {
+            let what = format!("{called}: {} is already used by {other} (line {at})", device.value);
+            findings.push(Finding::error(device.span.clone(), what, "remove one of the two"));
+        } else {
+            let at = line_of(self.text, device.span.start);
+            self.kernel.insert(device.value.clone(), (called.to_owned(), at));
         }
     }
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use gatehouse_board::catalogue::{self, Entry};
 use gatehouse_board::config::{
-    DEFAULT_PERIOD, DriverConfig, HostConfig, MIN_PERIOD, OutputConfig, SimulatedClimateConfig,
+    DEFAULT_PERIOD, DriverConfig, HostConfig, KernelDevice, MIN_PERIOD, OutputConfig, SimulatedClimateConfig,
 };
 use gatehouse_model::PropertyId;
 
 use super::conflicts::Places;
 use super::derived;
+use super::kernel;
 use super::nearest::{listed, nearest};
 use super::pins::{ACTIVE_LEVELS, pin};
 use super::problems::Findings;
@@ -22,7 +23,8 @@ const DRIVERS: [&str; 8] =
 
 /// All drivers of this version.
 fn drivers() -> Vec<&'static str> {
-    let mut words: Vec<&str> = catalogue::entries().iter().map(|entry| entry.word).chain(DRIVERS).collect();
+    let of_catalogue = catalogue::entries().iter().map(|entry| entry.word);
+    let mut words: Vec<&str> = of_catalogue.chain(DRIVERS).chain(kernel::DRIVERS).collect();
     words.sort_unstable();
     words
 }
@@ -63,6 +65,10 @@ pub(super) fn numbers(driver: &DriverConfig) -> Numbers {
             Numbers::Derived(derived.gives.iter().map(|quantity| quantity.word()).collect())
         }
         DriverConfig::Chip(chip) => Numbers::OfEntry(chip.entry),
+        DriverConfig::Kernel(kernel) => match kernel.device {
+            KernelDevice::OneWire(_) => Numbers::Known(&["temperature"]),
+            KernelDevice::Iio(_) | KernelDevice::Hwmon(_) => Numbers::OfThisMachine,
+        },
     }
 }
 
@@ -127,6 +133,9 @@ pub(super) fn read(
         "hc-sr04" => inputs::ultrasonic(section, places, findings).map(DriverConfig::Ultrasonic),
         "output" => output(section, places, findings).map(DriverConfig::Output),
         "derived" => derived::read(section, places, findings).map(DriverConfig::Derived),
+        other if kernel::DRIVERS.contains(&other) => {
+            kernel::read(other, section, places, findings).map(DriverConfig::Kernel)
+        }
         other => match catalogue::find(other) {
             Some(entry) => chips::read(entry, section, places, findings).map(DriverConfig::Chip),
             None => {

@@ -15,6 +15,7 @@ mod file;
 mod filters;
 mod gateway;
 mod inputs;
+mod kernel;
 mod limits;
 mod nearest;
 mod pins;

@@ -1,0 +1,205 @@
+//! Which chip answers at an address, found out by reading.
+
+use embedded_hal::delay::DelayNs as _;
+use embedded_hal::i2c::I2c;
+
+use super::others;
+use super::result::Candidate;
+use crate::buses::Pause;
+use crate::catalogue::{self, Bus, Entry, Expect, Kind, Recognition, Step};
+use crate::traits::BusFault;
+
+/// Most bytes in front of a read: a register's number, or a command of Sensirion's chips. More would be a write.
+pub const MAX_SELECT_BYTES: usize = 2;
+
+/// Most bytes that a step reads: serial numbers with their checksums have 9.
+const MAX_READ_BYTES: usize = 32;
+
+/// From so sure on, nothing else is worth naming.
+const SURE: u8 = 90;
+
+/// How sure it is that a chip that cannot be asked is the only one that is known at its address.
+const ONLY_ONE: u8 = 40;
+
+/// How long a chip that did not answer at once is given, in milliseconds: an SHT4x takes 10 ms for its serial number.
+const SECOND_TRY_MILLIS: u32 = 10;
+
+/// What is at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identification {
+    /// Whether it acknowledges a plain read. Some chips do so only when they have something to say.
+    pub(crate) answers: bool,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) note: Option<&'static str>,
+}
+
+/// Whether an expander without registers can have this address: a PCF8574 (0x20 to 0x27), a PCF8574A (0x38 to 0x3F;
+/// NXP, PCF8574/PCF8574A rev. 5, table 5), or one of the catalogue that cannot be recognised. It takes whatever is written
+/// for the levels of its outputs, so nothing is written there, not even a register's number.
+pub fn may_switch_outputs(address: u8) -> bool {
+    if matches!(address, 0x20..=0x27 | 0x38..=0x3F) {
+        return true;
+    }
+    catalogue::entries().iter().any(|entry| {
+        matches!(entry.kind, Kind::LineExpander { .. })
+            && entry.recognition.is_empty()
+            && addresses_of(entry).contains(&address)
+    })
+}
+
+/// Whether a multiplexer can have this address, which takes any first byte for its channels.
+fn may_be_multiplexer(address: u8) -> bool {
+    matches!(address, 0x70..=0x77)
+}
+
+fn addresses_of(entry: &Entry) -> &'static [u8] {
+    match entry.bus {
+        Bus::I2c { addresses } => addresses,
+        Bus::Spi { .. } | Bus::Serial { .. } => &[],
+    }
+}
+
+/// A chip that can have an address: one of the catalogue, or one that is only known.
+struct Known {
+    driver: Option<&'static str>,
+    name: &'static str,
+    recognition: &'static [Recognition],
+}
+
+fn known_at(address: u8) -> Vec<Known> {
+    let driven = catalogue::entries()
+        .iter()
+        .filter(|entry| addresses_of(entry).contains(&address))
+        .map(|entry| Known { driver: Some(entry.word), name: entry.name, recognition: entry.recognition });
+    let others = others::CHIPS.iter().filter(|chip| chip.addresses.contains(&address)).map(|chip| Known {
+        driver: None,
+        name: chip.name,
+        recognition: chip.recognition,
+    });
+    driven.chain(others).collect()
+}
+
+/// Finds out what is at an address. `answers` is whether a plain read was acknowledged. Nothing is there when nobody
+/// answers and no chip that keeps silent is recognised.
+///
+/// # Errors
+/// When the bus fails; that a chip does not answer a question is an answer.
+pub(super) fn identify(
+    port: &mut impl I2c<Error = BusFault>,
+    address: u8,
+    answers: bool,
+    mut pause: Pause,
+) -> Result<Option<Identification>, BusFault> {
+    let known = known_at(address);
+    if may_switch_outputs(address) {
+        let note = "it was not asked what it is: an expander, which can have this address, would take the question for levels of its outputs";
+        let candidates = guesses(known.iter().collect());
+        return Ok(answers.then_some(Identification { answers, candidates, note: Some(note) }));
+    }
+    let (mut recognised, mut possible) = (Vec::new(), Vec::new());
+    for chip in &known {
+        if chip.recognition.is_empty() {
+            possible.push(chip);
+            continue;
+        }
+        let mut best: Option<&Recognition> = None;
+        for recognition in chip.recognition {
+            if best.is_none_or(|best| best.certainty < recognition.certainty)
+                && holds(port, address, recognition, answers, &mut pause)?
+            {
+                best = Some(recognition);
+            }
+        }
+        if let Some(recognition) = best {
+            recognised.push(Candidate {
+                driver: chip.driver.map(str::to_owned),
+                name: chip.name.to_owned(),
+                certainty: recognition.certainty,
+                or_else: recognition.or_else.iter().map(|other| (*other).to_owned()).collect(),
+            });
+        }
+    }
+    if may_be_multiplexer(address) && known.iter().any(|chip| !chip.recognition.is_empty()) {
+        // A multiplexer took the questions for channels: with zero none is open, as after power-on. To any other chip
+        // this is the number of its first register.
+        let _ = port.write_read(address, &[0], &mut [0]);
+    }
+    if !answers && recognised.is_empty() {
+        return Ok(None);
+    }
+    recognised.sort_by_key(|candidate| std::cmp::Reverse(candidate.certainty));
+    if recognised.first().is_none_or(|best| best.certainty < SURE) {
+        recognised.extend(guesses(possible));
+        // The sort is stable: what was recognised stays before what is merely possible.
+        recognised.sort_by_key(|candidate| std::cmp::Reverse(candidate.certainty));
+    }
+    Ok(Some(Identification { answers, candidates: recognised, note: None }))
+}
+
+/// Chips of which nothing is known but that they can have the address.
+fn guesses(possible: Vec<&Known>) -> Vec<Candidate> {
+    let count = u8::try_from(possible.len().max(1)).unwrap_or(u8::MAX);
+    let certainty = (ONLY_ONE / count).max(1);
+    let candidate = |chip: &Known| Candidate {
+        driver: chip.driver.map(str::to_owned),
+        name: chip.name.to_owned(),
+        certainty,
+        or_else: Vec::new(),
+    };
+    // What Gatehouse drives comes first, in the order of the catalogue.
+    possible.into_iter().map(candidate).collect()
+}
+
+fn holds(
+    port: &mut impl I2c<Error = BusFault>,
+    address: u8,
+    recognition: &Recognition,
+    answers: bool,
+    pause: &mut Pause,
+) -> Result<bool, BusFault> {
+    for step in recognition.steps {
+        if !step_holds(port, address, step, answers, pause)? {
+            return Ok(false);
+        }
+    }
+    Ok(!recognition.steps.is_empty())
+}
+
+fn step_holds(
+    port: &mut impl I2c<Error = BusFault>,
+    address: u8,
+    step: &Step,
+    answers: bool,
+    pause: &mut Pause,
+) -> Result<bool, BusFault> {
+    let length = match step.expect {
+        Expect::Bytes { value, .. } => value.len(),
+        Expect::Test { length, .. } => length,
+    };
+    if step.select.len() > MAX_SELECT_BYTES || length == 0 || length > MAX_READ_BYTES {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; length];
+    let outcome = if step.select.is_empty() {
+        port.read(address, &mut bytes)
+    } else {
+        match port.write_read(address, step.select, &mut bytes) {
+            // The chip has heard the question and needs time; one that is not there does not answer then either.
+            Err(BusFault::NoAcknowledge) if !answers => {
+                pause.delay_ms(SECOND_TRY_MILLIS);
+                port.read(address, &mut bytes)
+            }
+            outcome => outcome,
+        }
+    };
+    match outcome {
+        Ok(()) => Ok(match step.expect {
+            Expect::Bytes { value, mask } => {
+                bytes.iter().zip(value.iter().zip(mask)).all(|(byte, (value, mask))| byte & mask == *value)
+            }
+            Expect::Test { holds, .. } => holds(&bytes),
+        }),
+        Err(BusFault::NoAcknowledge) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}

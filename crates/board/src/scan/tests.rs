@@ -1,0 +1,374 @@
+//! Scans of a bus with chips in memory, which keeps what was asked of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use embedded_hal::i2c::Operation;
+
+use super::*;
+use crate::config::{ChipConfig, KernelConfig, KernelDevice, ProbeId};
+use crate::traits::{
+    BusError, I2cBackend, InputLine, InputRequest, KernelPlaces, LineError, LineInfo, OutputLine,
+    OutputRequest, SensorError, SensorSource,
+};
+use gatehouse_model::DeviceId;
+
+/// A chip: what it reads as after a pointer was written, byte by byte.
+pub(super) struct FakeChip {
+    registers: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether a read without a question is acknowledged.
+    answers_plain: bool,
+    /// Whether it needs time between a question and the answer.
+    is_slow: bool,
+    pointer: Option<Vec<u8>>,
+}
+
+/// A chip with registers of which one is known; the others read as zero.
+pub(super) fn chip_with(register: u8, value: u8) -> FakeChip {
+    FakeChip {
+        registers: BTreeMap::from([(vec![register], vec![value])]),
+        answers_plain: true,
+        is_slow: false,
+        pointer: None,
+    }
+}
+
+#[derive(Default)]
+struct Wires {
+    chips: BTreeMap<u8, FakeChip>,
+    hangs: bool,
+    all_answer: bool,
+    transfers: usize,
+    /// Every transfer: the address, and the bytes written.
+    log: Vec<(u8, Vec<u8>)>,
+}
+
+impl Wires {
+    fn transfer(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusFault> {
+        self.transfers += 1;
+        let written = operations.iter().filter_map(|operation| match operation {
+            Operation::Write(bytes) => Some(bytes.to_vec()),
+            Operation::Read(_) => None,
+        });
+        let written: Vec<u8> = written.flatten().collect();
+        self.log.push((address, written.clone()));
+        if self.hangs {
+            return Err(BusFault::TimedOut);
+        }
+        if self.all_answer {
+            return Ok(());
+        }
+        let Some(chip) = self.chips.get_mut(&address) else { return Err(BusFault::NoAcknowledge) };
+        if !written.is_empty() {
+            chip.pointer = Some(written);
+            if chip.is_slow {
+                return Err(BusFault::NoAcknowledge);
+            }
+        } else if !chip.answers_plain && chip.pointer.is_none() {
+            return Err(BusFault::NoAcknowledge);
+        }
+        let content = chip.pointer.as_ref().and_then(|pointer| chip.registers.get(pointer));
+        if chip.is_slow && content.is_none() {
+            return Err(BusFault::NoAcknowledge);
+        }
+        let mut content = content.cloned().unwrap_or_default().into_iter();
+        for operation in operations {
+            if let Operation::Read(buffer) = operation {
+                buffer.fill_with(|| content.next().unwrap_or(0));
+            }
+        }
+        if !chip.answers_plain {
+            chip.pointer = None;
+        }
+        Ok(())
+    }
+}
+
+struct FakeBus(Arc<Mutex<Wires>>);
+
+impl I2cBackend for FakeBus {
+    fn transfer(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusFault> {
+        self.0.lock().unwrap().transfer(address, operations)
+    }
+}
+
+/// A board with one bus, and a tree of the kernel's.
+pub(super) struct Machine {
+    wires: Arc<Mutex<Wires>>,
+    root: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct FakeBoard {
+    wires: Arc<Mutex<Wires>>,
+    sys: PathBuf,
+}
+
+impl std::fmt::Debug for Wires {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wires").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Board for FakeBoard {
+    fn name(&self) -> String {
+        "test board".to_owned()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+        Err(LineError::NoLines("test board".to_owned()))
+    }
+
+    fn request_input(&self, _: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+        unreachable!("a scan requests no line")
+    }
+
+    fn request_output(&self, _: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+        unreachable!("a scan requests no line")
+    }
+
+    fn open_sensor(&self, _: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+        unreachable!("a scan opens no sensor")
+    }
+
+    fn open_i2c(&self, bus: u8) -> Result<Box<dyn I2cBackend>, BusError> {
+        assert_eq!(bus, 1, "a bus with a problem is not opened");
+        Ok(Box::new(FakeBus(self.wires.clone())))
+    }
+
+    fn buses(&self) -> Vec<BusInfo> {
+        let bus = |kind, name: &str, problem: Option<&str>| BusInfo {
+            kind,
+            name: name.to_owned(),
+            description: name.to_owned(),
+            problem: problem.map(str::to_owned),
+        };
+        vec![
+            bus(BusKind::I2c, "i2c-1", None),
+            bus(BusKind::I2c, "i2c-3", Some("it is switched off: switch it on")),
+            bus(BusKind::Spi, "spi-0.0", None),
+        ]
+    }
+
+    fn kernel_places(&self) -> Option<KernelPlaces> {
+        Some(KernelPlaces::below(&self.sys))
+    }
+}
+
+impl Machine {
+    pub(super) fn new() -> Self {
+        Self { wires: Arc::default(), root: tempfile::tempdir().unwrap() }
+    }
+
+    pub(super) fn scanner(&self, devices: Vec<DeviceConfig>) -> Scanner {
+        let board: Arc<dyn Board> =
+            Arc::new(FakeBoard { wires: self.wires.clone(), sys: self.root.path().to_owned() });
+        Scanner::new(board.clone(), Arc::new(Buses::new(board)), devices)
+    }
+
+    pub(super) fn put(&self, address: u8, chip: FakeChip) {
+        self.wires.lock().unwrap().chips.insert(address, chip);
+    }
+
+    pub(super) fn take(&self, address: u8) {
+        self.wires.lock().unwrap().chips.remove(&address);
+    }
+
+    pub(super) fn hang(&self, hangs: bool) {
+        self.wires.lock().unwrap().hangs = hangs;
+    }
+
+    pub(super) fn transfers(&self) -> usize {
+        self.wires.lock().unwrap().transfers
+    }
+
+    /// Transfers to an address.
+    pub(super) fn asked(&self, address: u8) -> usize {
+        self.wires.lock().unwrap().log.iter().filter(|(at, _)| *at == address).count()
+    }
+
+    /// Those that wrote something.
+    pub(super) fn questions(&self, address: u8) -> usize {
+        let wires = self.wires.lock().unwrap();
+        wires.log.iter().filter(|(at, written)| *at == address && !written.is_empty()).count()
+    }
+
+    fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A chip that the kernel drives.
+    fn give_to_kernel(&self, address: u8, driver: &str) {
+        let directory = format!("bus/i2c/devices/1-{address:04x}");
+        self.write(&format!("{directory}/name"), driver);
+        symlink(format!("/sys/bus/i2c/drivers/{driver}"), self.root.path().join(directory).join("driver"))
+            .unwrap();
+    }
+}
+
+fn at(scan: &Scan, bus: &str, place: &str) -> Option<Thing> {
+    let things = scan.buses.iter().flat_map(|bus| &bus.things).chain(&scan.kernel);
+    things.into_iter().find(|thing| thing.bus == bus && thing.place == place).cloned()
+}
+
+fn lm75(id: &str, address: u8) -> DeviceConfig {
+    let entry = crate::catalogue::find("lm75").unwrap();
+    let place = ChipPlace::I2c { bus: I2cBusName::Kernel(1), address };
+    let settings = crate::catalogue::Settings::defaults(entry.settings);
+    let chip = ChipConfig { entry, place, settings, every: entry.periods.default };
+    DeviceConfig::new(DeviceId::new(id).unwrap(), id, DriverConfig::Chip(chip))
+}
+
+#[test]
+fn a_chip_is_known_by_its_identity() {
+    let machine = Machine::new();
+    machine.put(0x77, chip_with(0x00, 0x50));
+    machine.put(0x53, chip_with(0x00, 0xE5));
+    let scan = machine.scanner(Vec::new()).scan();
+    let chip = at(&scan, "i2c-1", "0x77").unwrap();
+    assert_eq!(chip.candidates[0].name, "Bosch BMP388");
+    assert_eq!((chip.candidates.len(), chip.holder), (1, Holder::Nobody));
+    assert_eq!(at(&scan, "i2c-1", "0x53").unwrap().candidates[0].name, "Analog Devices ADXL345");
+    assert_eq!(at(&scan, "i2c-1", "0x76"), None);
+}
+
+#[test]
+fn what_cannot_be_told_is_guessed_and_says_how_unsure_it_is() {
+    let machine = Machine::new();
+    machine.put(0x5A, chip_with(0, 0));
+    machine.put(0x0B, chip_with(0, 0));
+    let scan = machine.scanner(Vec::new()).scan();
+    let chip = at(&scan, "i2c-1", "0x5a").unwrap();
+    assert!(chip.candidates.iter().any(|candidate| candidate.name == "Melexis MLX90614"), "{chip:?}");
+    assert!(chip.candidates.iter().all(|candidate| candidate.certainty <= 50), "{chip:?}");
+    assert_eq!(at(&scan, "i2c-1", "0x0b").unwrap().candidates, []);
+}
+
+/// A byte that is written to a PCF8574 switches its outputs: a scan must not click eight relays.
+#[test]
+fn an_address_of_an_expander_without_registers_is_never_written_to() {
+    let machine = Machine::new();
+    for address in ADDRESSES {
+        machine.put(address, chip_with(0x00, 0x42));
+    }
+    for address in 0x50..=0x77 {
+        // So many that it does not look like a broken wire.
+        machine.take(address);
+    }
+    let scan = machine.scanner(Vec::new()).scan();
+    let wires = machine.wires.lock().unwrap();
+    for (address, written) in &wires.log {
+        assert!(written.len() <= MAX_SELECT_BYTES, "0x{address:02x}: {written:?}");
+        assert!(written.is_empty() || !may_switch_outputs(*address), "0x{address:02x}: {written:?}");
+        assert!(ADDRESSES.contains(address));
+    }
+    drop(wires);
+    let chip = at(&scan, "i2c-1", "0x38");
+    assert!(chip.is_none() || chip.is_some_and(|chip| chip.note.is_some()));
+}
+
+#[test]
+fn what_is_configured_or_the_kernels_is_not_asked() {
+    let machine = Machine::new();
+    machine.put(0x48, chip_with(0, 0));
+    machine.put(0x68, chip_with(0, 0));
+    machine.give_to_kernel(0x68, "rtc-ds1307");
+    let scan = machine.scanner(vec![lm75("cellar", 0x48)]).scan();
+    assert_eq!((machine.asked(0x48), machine.asked(0x68)), (0, 0));
+    assert_eq!(at(&scan, "i2c-1", "0x48").unwrap().holder, Holder::Device { id: "cellar".to_owned() });
+    let kernel = Holder::Kernel { driver: "rtc-ds1307".to_owned() };
+    assert_eq!(at(&scan, "i2c-1", "0x68").unwrap().holder, kernel);
+    assert_eq!(scan.unused().count(), 0);
+}
+
+/// Sensirion's chips do not acknowledge a read before they were asked, and then need time.
+#[test]
+fn a_chip_that_keeps_silent_is_found_by_a_question() {
+    let machine = Machine::new();
+    let mut chip = chip_with(0x00, 0x60);
+    (chip.answers_plain, chip.is_slow) = (false, true);
+    machine.put(0x76, chip);
+    let scan = machine.scanner(Vec::new()).scan();
+    assert_eq!(at(&scan, "i2c-1", "0x76").unwrap().candidates[0].name, "Bosch BMP390");
+}
+
+/// A multiplexer takes the number of a register for its channels; none is open afterwards, as after power-on.
+#[test]
+fn a_multiplexer_is_left_with_no_channel_open() {
+    let machine = Machine::new();
+    machine.put(0x77, chip_with(0x01, 0x01));
+    machine.scanner(Vec::new()).scan();
+    let wires = machine.wires.lock().unwrap();
+    let questions: Vec<&Vec<u8>> =
+        wires.log.iter().filter(|(at, written)| *at == 0x77 && !written.is_empty()).map(|(_, w)| w).collect();
+    assert!(questions.len() > 1);
+    assert_eq!(questions.last().map(|last| last.as_slice()), Some(&[0][..]));
+}
+
+#[test]
+fn a_bus_that_fails_says_why_and_the_rest_is_looked_at() {
+    let machine = Machine::new();
+    machine.hang(true);
+    let scan = machine.scanner(Vec::new()).scan();
+    assert!(scan.buses[0].problem.as_ref().unwrap().contains("holds it up"), "{:?}", scan.buses[0]);
+    assert!(scan.buses[1].problem.as_ref().unwrap().contains("switched off"));
+    assert_eq!(scan.buses[2].name, "spi-0.0");
+    machine.hang(false);
+    machine.wires.lock().unwrap().all_answer = true;
+    let scan = machine.scanner(Vec::new()).scan();
+    assert!(scan.buses[0].problem.as_ref().unwrap().contains("SDA"), "{:?}", scan.buses[0].problem);
+    assert!(scan.buses[0].things.is_empty());
+}
+
+#[test]
+fn thermometers_and_devices_of_the_kernel_are_listed() {
+    let machine = Machine::new();
+    for probe in ["28-0000055e2f3b", "28-3c01d607a5bf", "00-400000000000"] {
+        machine.write(&format!("bus/w1/devices/{probe}/ext_power"), "0\n");
+    }
+    machine.write("bus/w1/devices/w1_bus_master1/name", "w1 bus master");
+    let iio = machine.write("devices/soc/i2c-1/1-0076/iio:device0/name", "bme280\n");
+    fs::create_dir_all(machine.root.path().join("bus/iio/devices")).unwrap();
+    symlink(iio.parent().unwrap(), machine.root.path().join("bus/iio/devices/iio:device0")).unwrap();
+    machine.write("class/hwmon/hwmon0/name", "cpu_thermal\n");
+    let probe = KernelConfig {
+        word: "ds18b20",
+        device: KernelDevice::OneWire(ProbeId::new("28-0000055e2f3b").unwrap()),
+        every: std::time::Duration::from_secs(10),
+    };
+    let ours = DeviceConfig::new(DeviceId::new("boiler").unwrap(), "Boiler", DriverConfig::Kernel(probe));
+    let scan = machine.scanner(vec![ours]).scan();
+    let first = at(&scan, "w1", "28-0000055e2f3b").unwrap();
+    assert_eq!(first.holder, Holder::Device { id: "boiler".to_owned() });
+    assert!(first.note.unwrap().contains("power from the data line"));
+    let second = at(&scan, "w1", "28-3c01d607a5bf").unwrap();
+    assert!(second.note.unwrap().contains("probably a copy"));
+    assert!(second.configuration.unwrap().contains("probe = \"28-3c01d607a5bf\""));
+    assert!(at(&scan, "w1", "00-400000000000").unwrap().note.unwrap().contains("4.7 kΩ"));
+    let unused: Vec<&str> = scan.unused().map(|thing| thing.place.as_str()).collect();
+    assert_eq!(unused, ["00-400000000000", "28-3c01d607a5bf", "iio:device0"], "the processor's is no news");
+    assert!(at(&scan, "hwmon", "hwmon0").is_some());
+}
+
+/// What a scan suggests must be what the configuration takes; the rest of that is tested where the configuration is read.
+#[test]
+fn a_suggestion_names_the_bus_and_the_address() {
+    let machine = Machine::new();
+    machine.put(0x4B, chip_with(0, 0));
+    let scan = machine.scanner(Vec::new()).scan();
+    let thing = at(&scan, "i2c-1", "0x4b").unwrap();
+    let driven = thing.candidates.iter().any(|candidate| candidate.driver.as_deref() == Some("lm75"));
+    assert!(driven, "{thing:?}");
+}
