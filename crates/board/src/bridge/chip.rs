@@ -2,6 +2,7 @@
 //! after it failed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use gatehouse_model::{PropertyId, PropertyInfo, PropertyKind, Quality, Value};
@@ -27,6 +28,7 @@ struct Opener {
     entry: &'static Entry,
     place: Place,
     settings: Settings,
+    every: Duration,
     board: Arc<dyn Board>,
     buses: Arc<Buses>,
 }
@@ -62,6 +64,7 @@ impl ChipSource {
             entry: config.entry,
             place,
             settings: config.settings.clone(),
+            every: config.every,
             board: board.clone(),
             buses: buses.clone(),
         };
@@ -72,7 +75,7 @@ impl ChipSource {
 impl Opener {
     fn open(&self) -> Result<Box<dyn Driver>, OpeningError> {
         let pause = if self.board.is_simulated() { Pause::Skipped } else { Pause::Real };
-        let opening = Opening { settings: &self.settings, pause };
+        let opening = Opening { settings: &self.settings, pause, every: self.every };
         match (&self.place, &self.entry.open, self.entry.bus) {
             (Place::I2c { bus, through, address }, Open::I2c(open), _) => {
                 let port = self.buses.i2c(*bus)?.port(*through);
@@ -132,7 +135,11 @@ pub(super) fn sensor_property(property: &MeasuredProperty) -> Option<SensorPrope
 #[async_trait]
 impl SensorSource for ChipSource {
     fn properties(&self) -> Vec<SensorProperty> {
-        self.opener.entry.properties.iter().filter_map(sensor_property).collect()
+        let is_there = |property: &&MeasuredProperty| match property.absent_when {
+            Some((setting, word)) => self.opener.settings.word(setting) != word,
+            None => true,
+        };
+        self.opener.entry.properties.iter().filter(is_there).filter_map(sensor_property).collect()
     }
 
     async fn read(&mut self) -> Result<Vec<Sample>, ReadError> {

@@ -111,6 +111,8 @@ pub struct MeasuredProperty {
     pub power_on: Option<f64>,
     /// Fastest believable change, in units a second; nothing when anything goes.
     pub fastest: Option<f64>,
+    /// The setting and its word that leave this property out, as for an input that is wired to nothing.
+    pub absent_when: Option<(&'static str, &'static str)>,
 }
 
 impl MeasuredProperty {
@@ -123,7 +125,7 @@ impl MeasuredProperty {
         range: (f64, f64),
         class: Option<&'static str>,
     ) -> Self {
-        Self { id, name, unit, decimals, range, class, power_on: None, fastest: None }
+        Self { id, name, unit, decimals, range, class, power_on: None, fastest: None, absent_when: None }
     }
 }
 
@@ -206,6 +208,8 @@ pub struct Opening<'a> {
     pub settings: &'a Settings,
     /// How it waits.
     pub pause: Pause,
+    /// How often it will be read.
+    pub every: Duration,
 }
 
 /// How a chip is opened: the first contact is made here, so that a chip that is not there, or another one, is noticed

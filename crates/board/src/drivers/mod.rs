@@ -3,20 +3,44 @@
 //! Drivers block and run on a thread of their own. They say what the chip said: calibration, belief and reporting are
 //! decided in `gatehouse_control`.
 
+mod ads1x15;
+mod adxl345;
 mod aht20;
+mod as3935;
+mod bh1750;
 mod bme280;
 mod bmp180;
+mod ccs811;
 mod checksum;
 mod common;
 mod dps310;
 mod ds3231;
+mod ens160;
+mod frames;
+mod hx711;
+mod i2c_chip;
+mod ina;
 mod lm75;
+mod mcp3xxx;
 mod mcp9808;
+mod mhz19;
+mod mpu6050;
+mod pms5003;
+mod scd30;
+mod scd4x;
+mod sensirion;
+mod sgp30;
+mod sgp40;
 mod sht3x;
 mod sht4x;
 mod shtc3;
 mod si7021;
 mod tmp102;
+mod tsl2561;
+mod tsl2591;
+mod veml6075;
+mod veml7700;
+mod vl53l0x;
 
 use gatehouse_model::Quality;
 
@@ -25,20 +49,47 @@ use crate::traits::{Level, Pull, ReadError};
 
 /// All entries, in the order of their words.
 pub(crate) const ENTRIES: &[&Entry] = &[
+    &ads1x15::ADS1015,
+    &ads1x15::ADS1115,
+    &adxl345::ENTRY,
     &aht20::AHT10,
     &aht20::AHT20,
+    &as3935::ENTRY,
+    &bh1750::ENTRY,
     &bme280::BME280,
     &bmp180::ENTRY,
     &bme280::BMP280,
+    &ccs811::ENTRY,
     &dps310::ENTRY,
     &ds3231::ENTRY,
+    &ens160::ENTRY,
+    &hx711::ENTRY,
+    &ina::INA219,
+    &ina::INA226,
+    &ina::INA260,
     &lm75::ENTRY,
+    &mcp3xxx::MCP3004,
+    &mcp3xxx::MCP3008,
+    &mcp3xxx::MCP3204,
+    &mcp3xxx::MCP3208,
     &mcp9808::ENTRY,
+    &mhz19::ENTRY,
+    &mpu6050::ENTRY,
+    &pms5003::ENTRY,
+    &scd30::ENTRY,
+    &scd4x::ENTRY,
+    &sgp30::ENTRY,
+    &sgp40::ENTRY,
     &sht3x::ENTRY,
     &sht4x::ENTRY,
     &shtc3::ENTRY,
     &si7021::ENTRY,
     &tmp102::ENTRY,
+    &tsl2561::ENTRY,
+    &tsl2591::ENTRY,
+    &veml6075::ENTRY,
+    &veml7700::ENTRY,
+    &vl53l0x::ENTRY,
 ];
 
 /// One value of a chip.

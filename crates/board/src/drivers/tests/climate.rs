@@ -94,7 +94,11 @@ fn another_chip_at_the_address_is_told_by_its_identity() {
 fn a_bmp280_that_was_sold_as_a_bme280_is_said_to_be_none() {
     let bench = Bench::new("bmp280");
     let Open::I2c(open) = find("bme280").unwrap().open else { panic!() };
-    let opening = Opening { settings: &Settings::default(), pause: Pause::Skipped };
+    let opening = Opening {
+        settings: &Settings::default(),
+        pause: Pause::Skipped,
+        every: std::time::Duration::from_secs(10),
+    };
     let error = open(bench.bus.port(None), bench.address, &opening).err().unwrap().to_string();
     assert!(error.contains("says 0x58, so it is no BME280"), "{error}");
 }

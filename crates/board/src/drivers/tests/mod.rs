@@ -1,6 +1,13 @@
 //! Drivers against simulated chips, which were written from the datasheets on their own.
 
+mod air;
 mod climate;
+mod electric;
+mod every;
+mod light;
+mod motion;
+mod rig;
+mod serial;
 
 use std::sync::{Arc, Mutex};
 
@@ -43,7 +50,7 @@ impl Bench {
     fn open(&self) -> Result<Box<dyn Driver>, ReadError> {
         let entry = find(self.word).unwrap();
         let settings = Settings::defaults(entry.settings);
-        let opening = Opening { settings: &settings, pause: Pause::Skipped };
+        let opening = Opening { settings: &settings, pause: Pause::Skipped, every: entry.periods.default };
         let Open::I2c(open) = entry.open else { panic!("{} is no sensor on I²C", self.word) };
         open(self.bus.port(None), self.address, &opening)
     }

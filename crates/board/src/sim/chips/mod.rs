@@ -9,13 +9,31 @@ mod serial;
 mod spi;
 mod surroundings;
 
+mod ads1x15;
+mod adxl345;
 mod aht;
+mod as3935;
+mod bh1750;
 mod bmp180;
 mod bosch;
+mod ccs811;
 mod dps310;
+mod ens160;
+mod gas;
+mod hx711;
+mod ina;
 mod lm75;
+mod mcp3xxx;
+mod mhz19;
+mod mpu6050;
+mod pms5003;
 mod sensirion;
 mod thermometers;
+mod tsl2561;
+mod tsl2591;
+mod veml6075;
+mod veml7700;
+mod vl53l0x;
 
 pub use bus::{ChipBus, Fault};
 pub use registers::{ByteRegisters, Bytewise, WordRegisters, Wordwise};
@@ -75,24 +93,65 @@ type Make = fn(&Settings) -> Chip;
 
 /// All simulated chips by their words in the catalogue.
 const CHIPS: &[(&str, Make)] = &[
+    ("ads1015", |_| wordwise(ads1x15::Ads1x15::new(12))),
+    ("ads1115", |_| wordwise(ads1x15::Ads1x15::new(16))),
+    ("adxl345", |_| bytewise(adxl345::Adxl345::default())),
     ("aht10", |_| i2c(aht::Aht::new(false))),
     ("aht20", |_| i2c(aht::Aht::new(true))),
+    ("as3935", |_| bytewise(as3935::As3935::new())),
+    ("bh1750", |_| i2c(bh1750::Bh1750::new())),
     ("bme280", |_| i2c(Bytewise::new(bosch::Bosch::new(true)))),
     ("bmp180", |_| i2c(Bytewise::new(bmp180::Bmp180::new()))),
     ("bmp280", |_| i2c(Bytewise::new(bosch::Bosch::new(false)))),
+    ("ccs811", |_| i2c(ccs811::Ccs811::default())),
     ("dps310", |_| i2c(Bytewise::new(dps310::Dps310::new()))),
     ("ds3231", |_| i2c(Bytewise::new(thermometers::Ds3231::new()))),
+    ("ens160", |_| bytewise(ens160::Ens160::new())),
+    ("hx711", |settings| {
+        spi(hx711::Hx711::new(settings.number("empty"), settings.number("counts_per_gram")))
+    }),
+    ("ina219", |settings| wordwise(ina::Ina::new(ina::Kind::Ina219, settings.number("shunt")))),
+    ("ina226", |settings| wordwise(ina::Ina::new(ina::Kind::Ina226, settings.number("shunt")))),
+    ("ina260", |_| wordwise(ina::Ina::new(ina::Kind::Ina260, 0.002))),
     ("lm75", |_| i2c(lm75::Lm75::new())),
+    ("mcp3004", |settings| spi(mcp3xxx::Mcp3xxx::new(10, settings.number("reference")))),
+    ("mcp3008", |settings| spi(mcp3xxx::Mcp3xxx::new(10, settings.number("reference")))),
+    ("mcp3204", |settings| spi(mcp3xxx::Mcp3xxx::new(12, settings.number("reference")))),
+    ("mcp3208", |settings| spi(mcp3xxx::Mcp3xxx::new(12, settings.number("reference")))),
     ("mcp9808", |_| i2c(Wordwise::new(thermometers::Mcp9808::new()))),
+    ("mhz19", |_| Chip::Serial(Box::new(mhz19::Mhz19::new()))),
+    ("mpu6050", |_| bytewise(mpu6050::Mpu6050::new())),
+    ("pms5003", |_| Chip::Serial(Box::new(pms5003::Pms5003))),
+    ("scd30", |_| i2c(gas::Commanded::new(gas::Scd30::default))),
+    ("scd4x", |_| i2c(gas::Commanded::new(gas::Scd4x::default))),
+    ("sgp30", |_| i2c(gas::Commanded::new(gas::Sgp30::default))),
+    ("sgp40", |_| i2c(gas::Commanded::new(gas::Sgp40::default))),
     ("sht3x", |_| i2c(sensirion::Climate::new(sensirion::Model::Sht3x))),
     ("sht4x", |_| i2c(sensirion::Climate::new(sensirion::Model::Sht4x))),
     ("shtc3", |_| i2c(sensirion::Climate::new(sensirion::Model::Shtc3))),
     ("si7021", |_| i2c(sensirion::Climate::new(sensirion::Model::Si7021))),
     ("tmp102", |_| i2c(Wordwise::new(thermometers::Tmp102::new()))),
+    ("tsl2561", |settings| bytewise(tsl2561::Tsl2561::new(settings.word("package") == "cs"))),
+    ("tsl2591", |_| bytewise(tsl2591::Tsl2591::new())),
+    ("veml6075", |_| wordwise(veml6075::Veml6075::new())),
+    ("veml7700", |_| wordwise(veml7700::Veml7700::new())),
+    ("vl53l0x", |_| bytewise(vl53l0x::Vl53l0x::new())),
 ];
 
 fn i2c(chip: impl I2cChip + 'static) -> Chip {
     Chip::I2c(Box::new(chip))
+}
+
+fn bytewise(registers: impl ByteRegisters + 'static) -> Chip {
+    i2c(Bytewise::new(registers))
+}
+
+fn wordwise(registers: impl WordRegisters + 'static) -> Chip {
+    i2c(Wordwise::new(registers))
+}
+
+fn spi(chip: impl SpiChip + 'static) -> Chip {
+    Chip::Spi(Box::new(chip))
 }
 
 /// A new chip of the kind that the catalogue has under this word.

@@ -1,0 +1,93 @@
+//! What holds for every sensor of the catalogue.
+
+use std::collections::BTreeSet;
+
+use super::rig::Rig;
+use crate::catalogue::{Bus, Entry, Kind, entries};
+use crate::sim::chips::Fault;
+use crate::traits::ReadError;
+
+fn sensors() -> impl Iterator<Item = &'static Entry> {
+    entries().iter().copied().filter(|entry| entry.kind == Kind::Sensor)
+}
+
+fn sensors_on_i2c() -> impl Iterator<Item = &'static Entry> {
+    sensors().filter(|entry| matches!(entry.bus, Bus::I2c { .. }))
+}
+
+#[test]
+fn each_measures_what_its_entry_says_and_within_its_range() {
+    for entry in sensors() {
+        let mut rig = Rig::new(entry.word);
+        let mut seen = BTreeSet::new();
+        // Long enough for those that warm up in readings.
+        for _ in 0..60 {
+            let reading = rig.read().unwrap_or_else(|error| panic!("{}: {error}", entry.word));
+            for (id, value) in reading {
+                let property = entry.properties.iter().find(|property| property.id == id);
+                let property = property.unwrap_or_else(|| panic!("{}: {id} is not in its entry", entry.word));
+                let (lowest, highest) = property.range;
+                assert!((lowest..=highest).contains(&value), "{}: {id} is {value}", entry.word);
+                seen.insert(id);
+            }
+        }
+        assert!(!seen.is_empty(), "{} measures nothing", entry.word);
+    }
+}
+
+#[test]
+fn one_that_vanishes_is_silent_and_works_again_when_it_is_back() {
+    for entry in sensors_on_i2c() {
+        let mut rig = Rig::new(entry.word);
+        rig.measure().unwrap();
+        let (bus, address) = rig.bus();
+        let bus = bus.clone();
+        bus.set_fault(None, address, Some(Fault::Vanished));
+        for _ in 0..3 {
+            let outcome = rig.measure();
+            assert!(matches!(outcome, Err(ReadError::Silent(_))), "{}: {outcome:?}", entry.word);
+        }
+        // It comes back as it is after power-on.
+        bus.with_chip(None, address, |chip| chip.lose_power());
+        bus.set_fault(None, address, None);
+        rig.measure().unwrap_or_else(|error| panic!("{} is back but says: {error}", entry.word));
+    }
+}
+
+/// A brown-out forgets the settings: at most one reading fails, and none is made up.
+#[test]
+fn one_that_loses_its_power_between_two_readings_works_again() {
+    for entry in sensors_on_i2c() {
+        let mut rig = Rig::new(entry.word);
+        for _ in 0..60 {
+            rig.measure().unwrap();
+        }
+        let before = rig.read().unwrap();
+        let (bus, address) = rig.bus();
+        bus.clone().with_chip(None, address, |chip| chip.lose_power());
+        let after = rig.read().or_else(|_| rig.read());
+        let after = after.unwrap_or_else(|error| panic!("{}: {error}", entry.word));
+        for (id, value) in after {
+            let (lowest, highest) = entry.properties.iter().find(|property| property.id == id).unwrap().range;
+            assert!((lowest..=highest).contains(&value), "{}: {id} is {value}, was {before:?}", entry.word);
+        }
+    }
+}
+
+#[test]
+fn wires_that_hang_in_the_air_bring_nobody_down() {
+    for entry in sensors_on_i2c() {
+        for byte in [0x00, 0xFF, 0x55] {
+            let mut rig = Rig::new(entry.word);
+            let (bus, address) = rig.bus();
+            let bus = bus.clone();
+            bus.set_fault(None, address, Some(Fault::ReadsAs(byte)));
+            for _ in 0..3 {
+                let _ = rig.measure();
+            }
+            bus.set_fault(None, address, None);
+            let outcome = rig.measure().or_else(|_| rig.measure());
+            assert!(outcome.is_ok(), "{} after {byte:#04x}: {outcome:?}", entry.word);
+        }
+    }
+}

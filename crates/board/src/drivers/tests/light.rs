@@ -1,0 +1,87 @@
+//! Light sensors.
+
+use super::rig::{Registers, Rig, assert_near};
+use crate::catalogue::SettingValue;
+use crate::traits::ReadError;
+
+/// From moonlight to full sun each follows within its steps.
+#[test]
+fn each_follows_the_light_over_its_range() {
+    for (word, brightest, part) in [
+        ("bh1750", 120_000.0, 0.01),
+        ("tsl2591", 85_000.0, 0.01),
+        ("veml7700", 120_000.0, 0.02),
+        ("tsl2561", 35_000.0, 0.02),
+    ] {
+        let mut rig = Rig::new(word);
+        for light in [0.0, 0.5, 3.0, 30.0, 240.0, 900.0, 5_000.0, 28_067.0, 79_000.0, 115_000.0] {
+            if light > brightest {
+                continue;
+            }
+            rig.feel(|world| world.light = light);
+            // Those that choose the gain by the last reading need one to get there.
+            let _ = rig.read();
+            let reading = rig.read().unwrap_or_else(|error| panic!("{word} at {light} lx: {error}"));
+            assert_near(&reading, "illuminance", light, light * part + 0.3);
+        }
+    }
+}
+
+#[test]
+fn more_light_than_it_can_count_is_no_value() {
+    for word in ["tsl2591", "tsl2561"] {
+        let mut rig = Rig::new(word);
+        rig.feel(|world| world.light = 400_000.0);
+        assert!(matches!(rig.read(), Err(ReadError::Damaged(_))), "{word}");
+        rig.feel(|world| world.light = 100.0);
+        assert_near(&rig.read().unwrap(), "illuminance", 100.0, 3.0);
+    }
+}
+
+/// The coefficients of TAOS059N on counts at gain 16 and 402 ms, reckoned by hand: 1,000 and 250 counts (ratio 0.25) are
+/// 30.4 − 62 · 0.25^1.4 = 21.498 lx in the package T, and 31.5 − 59.3 · 0.25^1.4 = 22.985 lx in CS.
+#[test]
+fn the_formula_of_the_tsl2561() {
+    let counts = [(0x8C, 0xE8), (0x8D, 0x03), (0x8E, 0xFA), (0x8F, 0x00)];
+    for (package, lux) in [("t", 21.498), ("cs", 22.985)] {
+        let mut rig = Rig::on("tsl2561", Registers::new(&counts).chip());
+        rig.settings.set("package", SettingValue::Word(package));
+        let reading = rig.read().unwrap();
+        assert_near(&reading, "illuminance", lux, 0.001);
+        assert_near(&reading, "broadband", 1_000.0, 0.0);
+        assert_near(&reading, "infrared", 250.0, 0.0);
+    }
+}
+
+/// The application note's coefficients on 1,000 and 900 counts of which (2.22 + 1.33) · 20 = 71 and (2.95 + 1.74) · 20 =
+/// 93.8 leak in: UVA 929, UVB 806.2, index (929 · 0.001461 + 806.2 · 0.002591) / 2 = 1.723.
+#[test]
+fn the_uv_index_of_the_veml6075() {
+    use crate::sim::chips::{WordRegisters, Wordwise};
+    struct Sun;
+    impl WordRegisters for Sun {
+        fn load(&mut self, register: u8) -> u16 {
+            let value: u16 = match register {
+                0x07 => 1_000,
+                0x09 => 900,
+                0x0A | 0x0B => 20,
+                0x0C => 0x0026,
+                _ => 0,
+            };
+            value.swap_bytes()
+        }
+        fn store(&mut self, _: u8, _: u16) {}
+    }
+    let reading = Rig::on("veml6075", Wordwise::new(Sun)).read().unwrap();
+    assert_near(&reading, "uva", 929.0, 0.001);
+    assert_near(&reading, "uvb", 806.2, 0.001);
+    assert_near(&reading, "uv-index", 1.723, 0.001);
+}
+
+/// Both live at 0x10, and a scan may have been wrong.
+#[test]
+fn another_chip_at_the_address_is_noticed() {
+    let mut rig = Rig::on("veml7700", Registers::new(&[(0x07, 0x26)]).chip());
+    let error = rig.read().unwrap_err();
+    assert!(error.to_string().contains("is no VEML7700"), "{error}");
+}
