@@ -107,7 +107,11 @@ impl Driver for Chip {
 impl Chip {
     /// Twenty bits each, which share a byte (section 5.4 and 6).
     fn values(&self, bytes: [u8; 7]) -> Result<Vec<Measured>, ReadError> {
-        let [_, h0, h1, shared, t1, t2, crc] = bytes;
+        let [status, h0, h1, shared, t1, t2, crc] = bytes;
+        // Without its calibration it says -50 °C and 0 %, and the second could be true.
+        if status & CALIBRATED == 0 {
+            return Err(ReadError::Damaged("it has lost its calibration: its supply was cut".to_owned()));
+        }
         if self.has_checksum && crc8(0xFF, &bytes[..6]) != crc {
             return Err(ReadError::Damaged("its checksum is wrong; is the cable long?".to_owned()));
         }

@@ -150,6 +150,11 @@ impl Driver for Chip {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         let temperature = self.measure(MEASURE_TEMPERATURE, TEMPERATURE_READY, TEMPERATURE)?;
         let pressure = self.measure(MEASURE_PRESSURE, PRESSURE_READY, PRESSURE)?;
+        // The scale is that of its settings, which a brown-out takes away.
+        let [pressure_setting, temperature_setting] = self.registers(PRESSURE_CONFIGURATION)?;
+        if pressure_setting != EIGHT_TIMES || temperature_setting & !0x80 != EIGHT_TIMES {
+            return Err(ReadError::Damaged("it has lost its settings: its supply was cut".to_owned()));
+        }
         let (celsius, pascal) = self.coefficients.compensate(temperature, pressure);
         Ok(vec![Measured::new("temperature", celsius), Measured::new("pressure", pascal / 100.0)])
     }
