@@ -1,0 +1,102 @@
+# The emulated machines: how they are started, and what is read from them. Sourced.
+#
+#   virt          QEMU's own arm64 machine, which says that it is a Pi 4; its lines and buses are the rigs' kernel modules
+#   virt-amd64    the same with an amd64 kernel, for a quick look without a cross compiler
+#   pi3           a Raspberry Pi 3B with its own pin controller and I2C buses, and five chips on the second of those
+# shellcheck shell=bash
+# shellcheck source=scripts/virtual-pi/lib/workshop.sh
+source "${BASH_SOURCE[0]%/*}/workshop.sh"
+
+# Longest life of a guest in seconds. One that is still there then hangs.
+machine_limit=1200
+
+machine='' machine_directory='' machine_pid=''
+
+# machine_start NAME JOB_DISK: starts a machine in the background. Its disk is the image of its architecture, and what it
+# writes there is forgotten; its first serial port and QEMU's own words are files in `machine_directory`.
+machine_start() {
+    machine=$1
+    local job=$2 options=() architecture=arm64 arguments='rw quiet'
+    machine_directory=$(mktemp --directory "$rig_cache/run.XXXXXX")
+    local inside=/rig/${machine_directory##*/}
+    case $machine in
+        virt)
+            options=(qemu-system-aarch64 -machine virt -cpu cortex-a53 -smp 2 -m 512 -dtb /rig/arm64/virt.dtb)
+            options+=(-device 'virtio-blk-device,drive=disk' -device 'virtio-blk-device,drive=job' -device virtio-rng-device)
+            arguments+=' root=/dev/vda console=tty0 rig.job=ttyAMA0'
+            ;;
+        virt-amd64)
+            architecture=amd64
+            options=(qemu-system-x86_64 -machine q35 -cpu max -smp 2 -m 512)
+            options+=(-device 'virtio-blk-pci,drive=disk' -device 'virtio-blk-pci,drive=job' -device virtio-rng-pci)
+            arguments+=' root=/dev/vda console=tty0 rig.job=ttyS0'
+            ;;
+        pi3)
+            options=(qemu-system-aarch64 -machine raspi3b -dtb /rig/arm64/pi3.dtb)
+            options+=(-device 'tmp105,id=tmp105,bus=i2c-bus.1,address=0x48')
+            options+=(-device 'emc1413,id=emc1413,bus=i2c-bus.1,address=0x4c')
+            options+=(-device 'at24c-eeprom,id=eeprom,bus=i2c-bus.1,address=0x50,rom-size=4096')
+            options+=(-device 'ds1338,id=clock,bus=i2c-bus.1,address=0x68')
+            options+=(-device 'dps310,id=dps310,bus=i2c-bus.1,address=0x77')
+            arguments+=' root=/dev/mmcblk0 console=ttyS1,115200'
+            ;;
+        *) die "there is no machine named $machine" "There are: virt, virt-amd64, pi3." ;;
+    esac
+    # What the guest writes to its disk goes to a file that nobody sees.
+    options+=(-drive "file=/rig/$architecture/disk.img,if=$([[ $machine == pi3 ]] && printf sd || printf none),id=disk,format=raw,snapshot=on,cache=unsafe")
+    if [[ -n $job ]]; then
+        mv "$job" "$machine_directory/job.img"
+        options+=(-drive "file=$inside/job.img,if=none,id=job,format=raw,readonly=on")
+    fi
+    options+=(-kernel "/rig/$architecture/vmlinuz" -initrd "/rig/$architecture/initrd.gz" -append "$arguments")
+    options+=(-display none -monitor none -no-reboot -serial "file:$inside/serial.log")
+    options+=(-qmp "unix:$inside/qmp,server=on,wait=off")
+    if [[ $machine == pi3 ]]; then
+        # QEMU counts the Pi's ports the other way round: its first is the kernel's ttyAMA0, its second the console.
+        options+=(-serial "file:$inside/console.log" -qtest "unix:$inside/qtest,server=on,wait=off" -qtest-log none)
+        # usb-net is the one network that both sides have. Ports of the guest are reached on this machine's loopback.
+        pi_ports
+        options+=(-device 'usb-net,netdev=net' -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$ssh_port-:22,hostfwd=tcp:127.0.0.1:$http_port-:8080,hostfwd=tcp:127.0.0.1:$mqtt_port-:1883")
+    fi
+    : >"$machine_directory/serial.log"
+    in_workshop timeout "$machine_limit" "${options[@]}" >"$machine_directory/qemu.log" 2>&1 &
+    machine_pid=$!
+}
+
+# pi_ports: three free ports of this machine, for the guest's ssh, page and broker.
+pi_ports() {
+    local ports
+    ports=$(python3 -c 'import socket
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+print(*(s.getsockname()[1] for s in sockets))' 2>/dev/null || in_workshop python3 /project/scripts/virtual-pi/lib/outside.py ports)
+    read -r ssh_port http_port mqtt_port <<<"$ports"
+}
+
+# machine_follow: shows what the job says as it says it, until the machine is off, and returns the job's status.
+machine_follow() {
+    local follower status
+    tail --pid="$machine_pid" --lines=+1 --follow "$machine_directory/serial.log" 2>/dev/null |
+        tr -d '\r' | sed -u '/^RIG-BEGIN/,/^RIG-END/!d; /^RIG-/d' &
+    follower=$!
+    wait "$machine_pid" || true
+    wait "$follower" || true
+    machine_pid=''
+    status=$(tr -d '\r' <"$machine_directory/serial.log" | sed -n 's/^RIG-END \([0-9]*\).*/\1/p' | tail -n 1)
+    if [[ -z $status ]]; then
+        tail -n 20 "$machine_directory/serial.log" "$machine_directory/qemu.log" >&2
+        warn "the guest ended without an answer"
+        return 1
+    fi
+    return "$status"
+}
+
+# machine_remove: ends the machine when it still runs, and removes its directory.
+machine_remove() {
+    if [[ -n $machine_pid ]]; then
+        kill "$machine_pid" 2>/dev/null || true
+        wait "$machine_pid" 2>/dev/null || true
+        machine_pid=''
+    fi
+    [[ -z $machine_directory ]] || rm --recursive --force "$machine_directory"
+    machine_directory=''
+}
