@@ -8,7 +8,7 @@
 source "${BASH_SOURCE[0]%/*}/workshop.sh"
 
 # Longest life of a guest in seconds. One that is still there then hangs.
-machine_limit=1200
+machine_limit=${RIG_LIMIT:-900}
 
 machine='' machine_directory='' machine_pid=''
 
@@ -16,20 +16,20 @@ machine='' machine_directory='' machine_pid=''
 # writes there is forgotten; its first serial port and QEMU's own words are files in `machine_directory`.
 machine_start() {
     machine=$1
-    local job=$2 options=() architecture=arm64 arguments='rw quiet'
+    local job=$2 options=() architecture=arm64 arguments='root=LABEL=rig rw quiet'
     machine_directory=$(mktemp --directory "$rig_cache/run.XXXXXX")
     local inside=/rig/${machine_directory##*/}
     case $machine in
         virt)
             options=(qemu-system-aarch64 -machine virt -cpu cortex-a53 -smp 2 -m 512 -dtb /rig/arm64/virt.dtb)
-            options+=(-device 'virtio-blk-device,drive=disk' -device 'virtio-blk-device,drive=job' -device virtio-rng-device)
-            arguments+=' root=/dev/vda console=tty0 rig.job=ttyAMA0'
+            options+=(-device 'virtio-blk-pci,drive=disk' -device 'virtio-blk-pci,drive=job' -device virtio-rng-pci)
+            arguments+=' console=ttyAMA0 rig.job=ttyAMA0'
             ;;
         virt-amd64)
             architecture=amd64
             options=(qemu-system-x86_64 -machine q35 -cpu max -smp 2 -m 512)
             options+=(-device 'virtio-blk-pci,drive=disk' -device 'virtio-blk-pci,drive=job' -device virtio-rng-pci)
-            arguments+=' root=/dev/vda console=tty0 rig.job=ttyS0'
+            arguments+=' console=ttyS0 rig.job=ttyS0'
             ;;
         pi3)
             options=(qemu-system-aarch64 -machine raspi3b -dtb /rig/arm64/pi3.dtb)
@@ -38,7 +38,7 @@ machine_start() {
             options+=(-device 'at24c-eeprom,id=eeprom,bus=i2c-bus.1,address=0x50,rom-size=4096')
             options+=(-device 'ds1338,id=clock,bus=i2c-bus.1,address=0x68')
             options+=(-device 'dps310,id=dps310,bus=i2c-bus.1,address=0x77')
-            arguments+=' root=/dev/mmcblk0 console=ttyS1,115200'
+            arguments+=' console=ttyS1,115200'
             ;;
         *) die "there is no machine named $machine" "There are: virt, virt-amd64, pi3." ;;
     esac
