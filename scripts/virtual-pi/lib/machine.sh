@@ -10,26 +10,26 @@ source "${BASH_SOURCE[0]%/*}/workshop.sh"
 # Longest life of a guest in seconds. One that is still there then hangs.
 machine_limit=${RIG_LIMIT:-900}
 
-machine='' machine_directory='' machine_pid=''
+machine='' machine_directory='' machine_pid='' ssh_port='' http_port='' mqtt_port=''
 
 # machine_start NAME JOB_DISK: starts a machine in the background. Its disk is the image of its architecture, and what it
-# writes there is forgotten; its first serial port and QEMU's own words are files in `machine_directory`.
+# writes there is forgotten; its console, what the job says and QEMU's own words are files in `machine_directory`.
 machine_start() {
     machine=$1
-    local job=$2 options=() architecture=arm64 arguments='root=LABEL=rig rw quiet'
+    local job=$2 options=() architecture=arm64 arguments='root=LABEL=rig rw'
     machine_directory=$(mktemp --directory "$rig_cache/run.XXXXXX")
     local inside=/rig/${machine_directory##*/}
     case $machine in
         virt)
             options=(qemu-system-aarch64 -machine virt -cpu cortex-a53 -smp 2 -m 512 -dtb /rig/arm64/virt.dtb)
             options+=(-device 'virtio-blk-pci,drive=disk' -device 'virtio-blk-pci,drive=job' -device virtio-rng-pci)
-            arguments+=' console=ttyAMA0 rig.job=ttyAMA0'
+            arguments+=' console=ttyAMA0 rig.job'
             ;;
         virt-amd64)
             architecture=amd64
             options=(qemu-system-x86_64 -machine q35 -cpu max -smp 2 -m 512)
             options+=(-device 'virtio-blk-pci,drive=disk' -device 'virtio-blk-pci,drive=job' -device virtio-rng-pci)
-            arguments+=' console=ttyS0 rig.job=ttyS0'
+            arguments+=' console=ttyS0 rig.job'
             ;;
         pi3)
             options=(qemu-system-aarch64 -machine raspi3b -dtb /rig/arm64/pi3.dtb)
@@ -47,18 +47,20 @@ machine_start() {
     if [[ -n $job ]]; then
         mv "$job" "$machine_directory/job.img"
         options+=(-drive "file=$inside/job.img,if=none,id=job,format=raw,readonly=on")
+        options+=(-device virtio-serial-pci -chardev "file,id=said,path=$inside/said.log")
+        options+=(-device 'virtserialport,chardev=said,name=rig.said')
     fi
     options+=(-kernel "/rig/$architecture/vmlinuz" -initrd "/rig/$architecture/initrd.gz" -append "$arguments")
-    options+=(-display none -monitor none -no-reboot -serial "file:$inside/serial.log")
+    options+=(-display none -monitor none -no-reboot -serial "file:$inside/$([[ $machine == pi3 ]] && printf first || printf console).log")
     options+=(-qmp "unix:$inside/qmp,server=on,wait=off")
     if [[ $machine == pi3 ]]; then
-        # QEMU counts the Pi's ports the other way round: its first is the kernel's ttyAMA0, its second the console.
+        # The console is the kernel's ttyS1, QEMU's second port.
         options+=(-serial "file:$inside/console.log" -qtest "unix:$inside/qtest,server=on,wait=off" -qtest-log none)
         # usb-net is the one network that both sides have. Ports of the guest are reached on this machine's loopback.
         pi_ports
         options+=(-device 'usb-net,netdev=net' -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$ssh_port-:22,hostfwd=tcp:127.0.0.1:$http_port-:8080,hostfwd=tcp:127.0.0.1:$mqtt_port-:1883")
     fi
-    : >"$machine_directory/serial.log"
+    : >"$machine_directory/said.log"
     in_workshop timeout "$machine_limit" "${options[@]}" >"$machine_directory/qemu.log" 2>&1 &
     machine_pid=$!
 }
@@ -66,24 +68,28 @@ machine_start() {
 # pi_ports: three free ports of this machine, for the guest's ssh, page and broker.
 pi_ports() {
     local ports
-    ports=$(python3 -c 'import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(s.getsockname()[1] for s in sockets))' 2>/dev/null || in_workshop python3 /project/scripts/virtual-pi/lib/outside.py ports)
+    ports=$(in_workshop python3 /project/scripts/virtual-pi/lib/outside.py ports 3)
     read -r ssh_port http_port mqtt_port <<<"$ports"
+}
+
+# outside COMMAND ARGUMENT...: the world outside the running machine (lib/outside.py).
+outside() {
+    local command=$1
+    shift
+    in_workshop python3 /project/scripts/virtual-pi/lib/outside.py "$command" "/rig/${machine_directory##*/}" "$@"
 }
 
 # machine_follow: shows what the job says as it says it, until the machine is off, and returns the job's status.
 machine_follow() {
     local follower status
-    tail --pid="$machine_pid" --lines=+1 --follow "$machine_directory/serial.log" 2>/dev/null |
-        tr -d '\r' | sed -u '/^RIG-BEGIN/,/^RIG-END/!d; /^RIG-/d' &
+    tail --pid="$machine_pid" --lines=+1 --follow "$machine_directory/said.log" 2>/dev/null | sed --unbuffered '/^RIG-/d' &
     follower=$!
     wait "$machine_pid" || true
     wait "$follower" || true
     machine_pid=''
-    status=$(tr -d '\r' <"$machine_directory/serial.log" | sed -n 's/^RIG-END \([0-9]*\).*/\1/p' | tail -n 1)
+    status=$(sed -n 's/^RIG-END \([0-9]*\).*/\1/p' "$machine_directory/said.log" | tail -n 1)
     if [[ -z $status ]]; then
-        tail -n 20 "$machine_directory/serial.log" "$machine_directory/qemu.log" >&2
+        tail -n 20 "$machine_directory/console.log" "$machine_directory/qemu.log" >&2
         warn "the guest ended without an answer"
         return 1
     fi

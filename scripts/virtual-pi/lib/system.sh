@@ -16,7 +16,7 @@ guest_packages=(
 # Kernel modules of the guests, with all that they need. A path is a directory with everything in it.
 guest_modules=(
     ext4 vfat nls_ascii nls_cp437 overlay autofs4 configfs nf_tables
-    virtio_blk virtio_net virtio_mmio virtio_pci virtio_rng usb-storage cdc_ether rndis_host cdc_subset
+    virtio_blk virtio_net virtio_mmio virtio_pci virtio_rng virtio_console usb-storage cdc_ether rndis_host cdc_subset
     i2c-dev i2c-gpio
     drivers/w1 drivers/hwmon drivers/iio drivers/i2c drivers/rtc drivers/misc/eeprom
 )

@@ -39,8 +39,10 @@ fn all() -> Vec<(u16, &'static str, Box<dyn Chip>)> {
     vec![
         (0x23, "bh1750", Box::new(bh1750::Bh1750::new())),
         (0x44, "sht31", Box::new(sht31::Sht31::new())),
-        (0x48, "lm75", Box::new(lm75::Lm75::new())),
+        (0x48, "lm75", Box::new(lm75::Lm75::new("lm75.temperature"))),
         (0x49, "tmp102", Box::new(tmp102::Tmp102::new())),
+        // One LM75 is for the kernel's driver, and one for the daemon's.
+        (0x4a, "second-lm75", Box::new(lm75::Lm75::new("second-lm75.temperature"))),
     ]
 }
 

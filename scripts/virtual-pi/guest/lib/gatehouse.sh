@@ -14,7 +14,7 @@ install_package() {
 }
 
 # as_service COMMAND...: runs a command with the rights of the service.
-as_service() { setpriv --reuid=gatehouse --regid=gatehouse --init-groups --no-new-privs "$@"; }
+as_service() { setpriv --reuid=gatehouse --regid=gatehouse --groups=gpio,i2c,spi --no-new-privs "$@"; }
 
 # configure: makes standard input the configuration, checks it, and starts the daemon afresh: without history.
 configure() {
@@ -60,7 +60,10 @@ login() {
         --data "{\"name\":\"$user\",\"password\":\"$password\"}" "$page/api/v1/login" >/dev/null
 }
 
-# history DEVICE PROPERTY: the last value that the history has of the last ten minutes.
+# house FILTER: what the page knows, through jq.
+house() { curl --silent --fail --cookie /run/cookies "$page/api/v1/house" | jq --raw-output "$1"; }
+
+# history_last DEVICE PROPERTY: the last value that the history has of the last ten minutes.
 history_last() {
     curl --silent --fail --cookie /run/cookies --get "$page/api/v1/history/$1/$2" \
         --data-urlencode "from=$(date --utc --date '-10 minutes' +%FT%TZ)" \

@@ -6,19 +6,21 @@ use super::{Chip, Nack, Registers, World};
 
 pub(super) struct Lm75 {
     registers: Registers<4>,
+    quantity: &'static str,
 }
 
 impl Lm75 {
     /// As at power-on: configuration 0, hysteresis 75 °C, limit 80 °C. [SNIS153, Power Up and Power Down]
-    pub(super) fn new() -> Self {
-        Self { registers: Registers::new([0, 0, 0x4b00, 0x5000], [2, 1, 2, 2]) }
+    /// `quantity` is the name of its temperature in the world's file.
+    pub(super) fn new(quantity: &'static str) -> Self {
+        Self { registers: Registers::new([0, 0, 0x4b00, 0x5000], [2, 1, 2, 2]), quantity }
     }
 }
 
 impl Chip for Lm75 {
     fn write(&mut self, bytes: &[u8], world: &World, _now: Duration) -> Result<(), Nack> {
         self.registers.write(bytes)?;
-        let halves = (world.value("lm75.temperature", 20.0) * 2.0).round().clamp(-110.0, 250.0) as i16;
+        let halves = (world.value(self.quantity, 20.0) * 2.0).round().clamp(-110.0, 250.0) as i16;
         self.registers.values[0] = (halves << 7).to_be_bytes();
         Ok(())
     }
@@ -47,7 +49,7 @@ mod tests {
         ];
         for (temperature, code) in table {
             let world = World::parse(&format!("lm75.temperature {temperature}")).unwrap();
-            let mut chip = Lm75::new();
+            let mut chip = Lm75::new("lm75.temperature");
             chip.write(&[0], &world, Duration::ZERO).unwrap();
             let mut bytes = [0; 2];
             chip.read(&mut bytes, Duration::ZERO).unwrap();
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn keeps_what_is_written_into_its_configuration_which_is_one_byte() {
-        let mut chip = Lm75::new();
+        let mut chip = Lm75::new("lm75.temperature");
         chip.write(&[1, 0x18, 0xff], &World::default(), Duration::ZERO).unwrap();
         let mut bytes = [0; 2];
         chip.read(&mut bytes, Duration::ZERO).unwrap();
