@@ -11,6 +11,7 @@ source "${BASH_SOURCE[0]%/*}/../guest/lib/check.sh"
 # Longest time until the guest lets us in: a boot takes half a minute on an idle machine, and minutes on a busy one.
 boot_limit=400
 user=rig password=a-rig-that-nobody-else-has
+barometer_temperature='' barometer_pressure=''
 
 # on_pi COMMAND...: runs a shell command in the guest, as root.
 on_pi() {
@@ -80,6 +81,15 @@ pi3_install() {
     expect "as its own user" is "$(on_pi ps -o user= -C gatehouse)" gatehouse
     expect "a user is added" on_pi "echo $password | setpriv --reuid=gatehouse --regid=gatehouse --clear-groups \
         gatehouse user add $user --role admin --password-stdin --data-dir /var/lib/gatehouse >/dev/null"
+    # What the kernel makes of the barometer, in thousandths of a degree and in kPa: another opinion on its arithmetic.
+    read -r barometer_temperature barometer_pressure <<<"$(on_pi 'cd /sys/bus/i2c/devices/i2c-1
+        echo dps310 0x77 >new_device
+        for n in 1 2 3 4 5; do cat 1-0077/iio:device*/in_temp_input >/dev/null 2>&1 && break; sleep 1; done
+        echo $(cat 1-0077/iio:device*/in_temp_input) $(cat 1-0077/iio:device*/in_pressure_input)
+        echo 0x77 >delete_device')"
+    barometer_temperature=$(awk -v t="$barometer_temperature" 'BEGIN { print t / 1000 }')
+    barometer_pressure=$(awk -v p="$barometer_pressure" 'BEGIN { print p * 10 }')
+    figure "the kernel reads $barometer_temperature °C and $barometer_pressure hPa from the barometer"
     # The configuration: the chips of the header's bus, and two outputs.
     on_pi 'cat >/etc/gatehouse/gatehouse.toml' <scripts/virtual-pi/guest/pi3.toml
     expect "the configuration is good" on_pi gatehouse check /etc/gatehouse/gatehouse.toml
@@ -96,6 +106,9 @@ pi3_chips() {
     arrives attic temperature 23.5 0.07
     outside set tmp105 temperature -11250
     arrives attic temperature -11.25 0.07
+    # The emulated barometer always measures the same; the kernel's driver was asked before.
+    arrives barometer temperature "$barometer_temperature" 0.1
+    arrives barometer pressure "$barometer_pressure" 0.2
 }
 
 # What is on the wires of the outputs: the kernel is Debian's, which lets the lines of a dead process go.
