@@ -82,6 +82,7 @@ pi3_install() {
     expect "a user is added" on_pi "echo $password | setpriv --reuid=gatehouse --regid=gatehouse --clear-groups \
         gatehouse user add $user --role admin --password-stdin --data-dir /var/lib/gatehouse >/dev/null"
     # What the kernel makes of the barometer, in thousandths of a degree and in kPa: another opinion on its arithmetic.
+    # shellcheck disable=SC2016 # expanded in the guest
     read -r barometer_temperature barometer_pressure <<<"$(on_pi 'cd /sys/bus/i2c/devices/i2c-1
         echo dps310 0x77 >new_device
         for n in 1 2 3 4 5; do cat 1-0077/iio:device*/in_temp_input >/dev/null 2>&1 && break; sleep 1; done
