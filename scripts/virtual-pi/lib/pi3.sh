@@ -91,6 +91,7 @@ pi3_install() {
     barometer_temperature=$(awk -v t="$barometer_temperature" 'BEGIN { print t / 1000 }')
     barometer_pressure=$(awk -v p="$barometer_pressure" 'BEGIN { print p * 10 }')
     figure "the kernel reads $barometer_temperature °C and $barometer_pressure hPa from the barometer"
+    on_pi 'echo emc1413 0x4c >/sys/bus/i2c/devices/i2c-1/new_device'
     # The configuration: the chips of the header's bus, and two outputs.
     on_pi 'cat >/etc/gatehouse/gatehouse.toml' <scripts/virtual-pi/guest/pi3.toml
     expect "the configuration is good" on_pi gatehouse check /etc/gatehouse/gatehouse.toml
@@ -107,6 +108,10 @@ pi3_chips() {
     arrives attic temperature 23.5 0.07
     outside set tmp105 temperature -11250
     arrives attic temperature -11.25 0.07
+    outside set emc1413 temperature0 41000
+    outside set emc1413 temperature1 17000
+    arrives cabinet temperature-1 41 0.2
+    arrives cabinet temperature-2 17 0.2
     # The emulated barometer always measures the same; the kernel's driver was asked before.
     arrives barometer temperature "$barometer_temperature" 0.1
     arrives barometer pressure "$barometer_pressure" 0.2
