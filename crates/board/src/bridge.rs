@@ -11,13 +11,15 @@ mod derived;
 mod devices;
 mod discoveries;
 mod encoder;
+mod faces;
 mod input;
+mod kept;
 mod lines;
 mod live;
 mod observations;
 mod outlet;
 mod outputs;
-mod pin;
+mod port;
 mod publication;
 pub mod safe;
 mod sensor;
@@ -27,6 +29,8 @@ mod supervisor;
 mod tasks;
 mod time;
 mod ultrasonic;
+mod watched;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +44,9 @@ use tokio_util::sync::CancellationToken;
 use devices::Device;
 use discoveries::Discoveries;
 pub use discoveries::{Discovered, take_over};
+pub use kept::ClockTrust;
 pub use live::{Applied, BridgeHandle};
+pub use watched::SignsOfLife;
 
 use crate::buses::Buses;
 use crate::config::DeviceConfig;
@@ -104,6 +110,9 @@ pub struct Bridge {
     handle: BridgeHandle,
     requests: live::Requests,
     discoveries: Discoveries,
+    trust: ClockTrust,
+    signs: SignsOfLife,
+    ears: watched::Ears,
 }
 
 impl fmt::Debug for Bridge {
@@ -125,7 +134,22 @@ impl Bridge {
         let buses = Arc::new(Buses::new(parts.board.clone()));
         let devices = devices::prepare(&parts, &buses, BTreeMap::new())?;
         let (handle, requests) = BridgeHandle::new();
-        Ok(Self { parts, buses, devices, handle, requests, discoveries: Discoveries::new() })
+        let trust = ClockTrust::plausible(parts.clock.clone());
+        let (signs, ears) = SignsOfLife::new();
+        let discoveries = Discoveries::new();
+        Ok(Self { parts, buses, devices, handle, requests, discoveries, trust, signs, ears })
+    }
+
+    /// Asks this whether the wall clock can be trusted. Without it every time after this software was written is
+    /// believed, which on a machine without a clock chip is not good enough.
+    #[must_use]
+    pub fn trusting_clock(self, trust: ClockTrust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// The topics and clients whose silence makes an output go safe, and the way to tell that one of them was heard.
+    pub fn signs_of_life(&self) -> SignsOfLife {
+        self.signs.clone()
     }
 
     /// What changes the devices while the bridge runs.

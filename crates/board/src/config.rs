@@ -3,6 +3,7 @@
 //! Defaults are those of [`Default`] where a struct has it; fields without a sensible default must be given.
 
 mod inputs;
+mod outputs;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -17,11 +18,18 @@ pub use self::signals::{
 };
 use crate::buses::Through;
 use crate::catalogue::{Entry, Kind, Settings};
+pub use gatehouse_control::outputs::{DeadMan, Effect, PowerOn, Source};
+pub use gatehouse_control::{Duty, Scale};
+
 pub use crate::kernel::{ChipChoice, KernelConfig, KernelDevice, ProbeId};
 pub use crate::traits::{ActiveLevel, LineNumber, Pin, Pull, SpiPlace};
 pub use inputs::{
     ClickConfig, CounterConfig, DEFAULT_COUNTER_DEBOUNCE, DEFAULT_DEBOUNCE, EncoderConfig, InputConfig,
     UltrasonicConfig,
+};
+pub use outputs::{
+    CoverConfig, DEFAULT_MAX_ON, DEFAULT_PWM_PERIOD, DEFAULT_SERVO_PULSES, MAX_PWM_PERIOD, MIN_PWM_PERIOD,
+    MIN_SOFTWARE_PERIOD, OutputConfig, OutputKind, SERVO_PERIOD,
 };
 
 /// How often sensors are read when the configuration says nothing.
@@ -71,8 +79,8 @@ impl DeviceConfig {
     }
 
     /// Whether it is an output whose safe level is on.
-    pub const fn is_safe_when_on(&self) -> bool {
-        matches!(&self.driver, DriverConfig::Output(output) if output.safe_on)
+    pub fn is_safe_when_on(&self) -> bool {
+        matches!(&self.driver, DriverConfig::Output(output) if output.safe == Duty::FULL)
     }
 
     /// The same device in this room.
@@ -95,6 +103,8 @@ pub enum DriverConfig {
     Output(OutputConfig),
     /// Values that are worked out from those of other devices.
     Derived(DerivedConfig),
+    /// A blind, a shutter, an awning or a gate, at two lines.
+    Cover(CoverConfig),
     /// A chip of the catalogue.
     Chip(ChipConfig),
     /// A meter with pulses, at a line.
@@ -114,7 +124,8 @@ impl DriverConfig {
             Self::Host(_) => "host",
             Self::SimulatedClimate(_) => "simulated-climate",
             Self::Input(_) => "input",
-            Self::Output(_) => "output",
+            Self::Output(output) => output.kind.word(),
+            Self::Cover(_) => "cover",
             Self::Derived(_) => "derived",
             Self::Chip(chip) => chip.entry.word,
             Self::Counter(_) => "counter",
@@ -154,6 +165,7 @@ impl DriverConfig {
             | Self::Kernel(_) => Vec::new(),
             Self::Input(input) => vec![&input.pin],
             Self::Output(output) => vec![&output.pin],
+            Self::Cover(cover) => vec![&cover.open, &cover.close],
             Self::Counter(counter) => vec![&counter.pin],
             Self::Encoder(encoder) => vec![&encoder.pin, &encoder.second_pin],
             Self::Ultrasonic(sensor) => vec![&sensor.trigger, &sensor.echo],
@@ -184,46 +196,6 @@ pub struct SimulatedClimateConfig {
 impl Default for SimulatedClimateConfig {
     fn default() -> Self {
         Self { every: DEFAULT_PERIOD }
-    }
-}
-
-/// `driver = "output"`. Its property is `power`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OutputConfig {
-    /// The line.
-    pub pin: Pin,
-    /// Which voltage switches it on; high by default. Many relay boards switch on when the pin is low.
-    pub active: ActiveLevel,
-    /// Whether its safe state is on; off by default. It is driven to it at start, at stop, and when a fail-safe says so.
-    pub safe_on: bool,
-    /// Longest time that it stays away from its safe state in one go; nothing is the owner's explicit `"unlimited"`.
-    pub max_on: Option<Duration>,
-    /// Shortest time that it stays on; zero by default.
-    pub min_on: Duration,
-    /// Shortest time that it stays off, for example for a compressor; zero by default.
-    pub min_off: Duration,
-    /// Outputs with the same word here are never on together.
-    pub interlock: Option<String>,
-    /// What it is, in Home Assistant's words (`light`, `heat`, `fan`, …).
-    pub class: Option<String>,
-}
-
-/// Longest on-time of an output whose configuration says nothing.
-pub const DEFAULT_MAX_ON: Duration = Duration::from_secs(2 * 3600);
-
-impl OutputConfig {
-    /// An output at this line: on when high, safe when off, on for at most [`DEFAULT_MAX_ON`].
-    pub fn at(pin: impl Into<Pin>) -> Self {
-        Self {
-            pin: pin.into(),
-            active: ActiveLevel::High,
-            safe_on: false,
-            max_on: Some(DEFAULT_MAX_ON),
-            min_on: Duration::ZERO,
-            min_off: Duration::ZERO,
-            interlock: None,
-            class: None,
-        }
     }
 }
 

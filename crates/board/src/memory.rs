@@ -60,13 +60,28 @@ pub enum MemoryError {
 pub struct OutputMemory {
     /// Its last level: 0 off, 1 on, between them for those that can be dimmed.
     pub level: f64,
-    /// When it took that level, by the wall clock.
+    /// When that was kept, by the wall clock.
     pub changed: Timestamp,
     /// Whether the wall clock was known to be right then. An age that is worked out from a time that was not tells nothing.
     pub clock_was_set: bool,
     /// The position of a cover, from 0 closed to 1 open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<f64>,
+    /// The level that a command gave it last, and how many milliseconds before `changed` that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commanded: Option<(f64, u64)>,
+    /// How many milliseconds before `changed` it last went on or off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_change_ms: Option<u64>,
+    /// For how many milliseconds it had been away from its safe level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_ms: Option<u64>,
+    /// For how many milliseconds it had to rest after its longest on-time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_ms: Option<u64>,
+    /// Whether it had a fault that nobody has looked at.
+    #[serde(default)]
+    pub had_fault: bool,
 }
 
 /// Tells which change is meant: see [`Memory::kept`].
@@ -192,6 +207,7 @@ impl Memory {
     /// left out.
     pub fn remember_output(&self, device: &DeviceId, memory: OutputMemory) -> Mark {
         let is_finite = memory.level.is_finite() && memory.position.is_none_or(f64::is_finite);
+        let is_finite = is_finite && memory.commanded.is_none_or(|(level, _)| level.is_finite());
         self.change(DEFAULT_SAVE_EVERY, |record, at| {
             is_finite && put(&mut record.outputs, device.to_string(), memory, at)
         })

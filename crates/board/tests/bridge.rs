@@ -289,7 +289,7 @@ mod bridge {
     #[tokio::test(start_paused = true)]
     async fn an_output_that_is_safe_when_on_and_active_when_low_is_driven_so() {
         let pump = output("pump", 5, |output| {
-            output.safe_on = true;
+            output.safe = gatehouse_board::config::Duty::FULL;
             output.active = gatehouse_board::config::ActiveLevel::Low;
         });
         let mut house = House::of(vec![pump]);
@@ -385,6 +385,8 @@ mod bridge {
         house.payload("home/fan/power", "").await;
         house.payload("home/fan/availability", "").await;
 
+        // A relay does not chatter, also when it is the configuration that switched it off.
+        house.pass(Duration::from_secs(1)).await;
         for (device, is_there) in [("pump", true), ("lamp", true), ("valve", true), ("fan", false)] {
             house.command(device, "power", "ON").await;
             assert_eq!(house.result(device, "power").await.ok, is_there, "{device}");

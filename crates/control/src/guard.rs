@@ -163,7 +163,7 @@ impl CommandGuard {
         }
         let safe_on = self.safe_when_on.contains(&device);
         let is_safe = match Command::parse(&message.payload) {
-            Ok(Command { action: Action::Set(value), duration: None, .. }) => match value {
+            Ok(Command { action: Action::Set(value), duration: None, over: None, .. }) => match value {
                 Value::Switch(on) => on == safe_on,
                 Value::Number(number) => !safe_on && number == 0.0 || safe_on && number == 1.0,
                 Value::Text(_) => false,

@@ -34,18 +34,24 @@ pub enum Blocked {
 }
 
 impl Interlocks {
-    /// Whether `output` may go on now.
+    /// Whether `output` may go on now, `dead_time` after another one went off.
     ///
     /// # Errors
     /// What stands in the way.
-    pub fn check(&self, group: &str, output: OutputId, now: Moment) -> Result<(), Blocked> {
+    pub fn check(
+        &self,
+        group: &str,
+        output: OutputId,
+        dead_time: Duration,
+        now: Moment,
+    ) -> Result<(), Blocked> {
         let Some(group) = self.groups.get(group) else { return Ok(()) };
         if let Some(other) = group.on.iter().find(|other| **other != output) {
             return Err(Blocked::ByOther(*other));
         }
         match group.latest_off {
-            Some((other, at)) if other != output && now < at + DEAD_TIME => {
-                Err(Blocked::DeadTime((at + DEAD_TIME).saturating_since(now)))
+            Some((other, at)) if other != output && now < at + dead_time => {
+                Err(Blocked::DeadTime((at + dead_time).saturating_since(now)))
             }
             _ => Ok(()),
         }

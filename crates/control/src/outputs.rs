@@ -3,20 +3,59 @@
 //! Outputs come and go one by one ([`Outputs::add`], [`Outputs::remove`]) while the others do what they do.
 //!
 //! A drive is followed by a read-back: [`Outputs::handle_read_back`] must be called after each
-//! [`OutputAction::Drive`]. State, answer and fault come out of that, so that what is published is what the pin does.
+//! [`OutputAction::Drive`] and [`OutputAction::Check`], with its ticket. State, answer and fault come out of that, so
+//! that what is published is what the pin does. A newer drive of the same output may come before the read-back of an
+//! older one: whoever drives the pins does the newest, and what the older one reports is ignored.
+
+mod bucket;
+mod command;
+mod cover;
+mod limits;
+mod read_back;
+mod rules;
+mod start;
+mod state;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatehouse_model::span::format_duration;
-use gatehouse_model::{Cause, Command, CommandResult, Moment, Origin};
+use gatehouse_model::{Cause, CommandResult, Moment, Origin};
 
-use crate::interlock::{Blocked, Interlocks};
-use crate::output::{Fault, Output, OutputRules, Pending, SAFE_RETRY, Timer};
+use crate::duty::Duty;
+use crate::interlock::Interlocks;
+use state::{Asked, Output, Pending, Since};
+
+pub use cover::{
+    CoverId, CoverMemory, CoverRules, CoverState, DEFAULT_OVERRUN, GIVE_UP_AFTER, POSITION_EVERY,
+};
+pub use rules::{
+    CHECK_EVERY, CHECK_RETRY, CHECKS_BEFORE_FAULT, CLOCK_WAIT, COMMAND_BURST, COMMAND_REFILL, DeadMan,
+    Effect, LAST_WITHIN, MAX_BLINKS, MAX_RAMP, MAX_REST, MIN_BLINK, MIN_SAFE, OutputRules, PowerOn,
+    RAMP_STEP, REST_SHARE, SAFE_RETRY, START_RETRY, START_WAIT, STATE_EVERY, Source,
+};
+pub use start::{OutputMemory, Recollection};
 
 /// What an output is called here, from when it is added until it is forgotten. No other output ever gets the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputId(u64);
+
+/// Which drive or check of an output it is; the greater number is the newer one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// The asker's mark on a command, so that the answer finds its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ask(pub u64);
+
+/// Which of a device's two properties a command is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// On and off, or the way of a cover: `1` is on.
+    Power,
+    /// The level or the position: `1` is one of its unit.
+    Level,
+}
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,22 +64,40 @@ pub enum OutputAction {
     Drive {
         /// Which output.
         output: OutputId,
-        /// On or off.
-        on: bool,
+        /// The level.
+        level: Duty,
+        /// What the report must carry.
+        ticket: Ticket,
+    },
+    /// Read the pin back without driving it, and call [`Outputs::handle_read_back`].
+    Check {
+        /// Which output.
+        output: OutputId,
+        /// What the report must carry.
+        ticket: Ticket,
     },
     /// Publish the state.
     State {
         /// Which output.
         output: OutputId,
-        /// On or off, as read back.
-        on: bool,
+        /// The level, as read back.
+        level: Duty,
+        /// Why.
+        cause: Cause,
+    },
+    /// Publish where a cover is.
+    Cover {
+        /// Which cover.
+        cover: CoverId,
+        /// What it does, and where it is.
+        state: CoverState,
         /// Why.
         cause: Cause,
     },
     /// Publish the answer to a command.
     Answer {
-        /// Which output.
-        output: OutputId,
+        /// Which command.
+        ask: Ask,
         /// The answer.
         result: CommandResult,
     },
@@ -51,27 +108,60 @@ pub enum OutputAction {
         /// What is wrong, in a sentence for people; nothing when it works again.
         sentence: Option<String>,
     },
+    /// Publish that something about the output is not as it should be, although it does what it is told; or that it is.
+    Warning {
+        /// Which output.
+        output: OutputId,
+        /// What is wrong, in a sentence for people; nothing when that is over.
+        sentence: Option<String>,
+    },
+    /// Keep this over a restart and a power cut.
+    Remember {
+        /// Which output.
+        output: OutputId,
+        /// What [`Outputs::add`] wants to have back.
+        memory: OutputMemory,
+    },
+    /// Keep this over a restart and a power cut.
+    RememberCover {
+        /// Which cover.
+        cover: CoverId,
+        /// What [`Outputs::add_cover`] wants to have back.
+        memory: CoverMemory,
+    },
 }
 
 /// The outputs of a board.
 #[derive(Debug, Default)]
 pub struct Outputs {
     outputs: BTreeMap<OutputId, Output>,
+    covers: BTreeMap<CoverId, cover::Cover>,
     next_id: u64,
     interlocks: Interlocks,
     is_stopping: bool,
 }
 
 impl Outputs {
-    /// Adds an output, which is taken to be at its safe level: that is how its pin is requested. It is driven there once,
-    /// so that its state is known and published.
-    pub fn add(&mut self, rules: OutputRules, now: Moment) -> (OutputId, Vec<OutputAction>) {
-        let id = OutputId(self.next_id);
-        self.next_id += 1;
+    /// Adds an output. Its pin is requested with the level of the first drive, so that nothing flickers. That is its
+    /// safe level, unless its rules say that it comes up otherwise and nothing stands in the way.
+    pub fn add(
+        &mut self,
+        rules: OutputRules,
+        recollection: Option<Recollection>,
+        now: Moment,
+    ) -> (OutputId, Vec<OutputAction>) {
+        let id = OutputId(self.fresh_id());
         let cause = Cause::direct(Origin::fail_safe("the gateway starts"));
-        self.outputs.insert(id, Output::new(rules, cause.clone()));
-        let drive = self.drive_safe(id, cause, now);
-        (id, drive.into_iter().collect())
+        let mut output = Output::new(rules, cause, now);
+        output.recall(recollection, now);
+        self.outputs.insert(id, output);
+        let actions = self.start(id, now);
+        (id, actions)
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
     }
 
     /// Drives an output to its safe level for the last time and refuses its commands from now on, because it is taken
@@ -80,7 +170,14 @@ impl Outputs {
         let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
         output.is_leaving = true;
         let cause = output.cause_of_end(Origin::fail_safe("it was taken out of the configuration"));
-        self.drive_safe(id, cause, now).into_iter().collect()
+        self.drive_safe(id, cause, now)
+    }
+
+    /// Whether the pin of an output was seen at its safe level and nothing is on its way to it.
+    pub fn is_at_rest(&self, id: OutputId) -> bool {
+        self.outputs
+            .get(&id)
+            .is_none_or(|output| output.is_safe() && !output.in_flight && output.fault.is_none())
     }
 
     /// Forgets an output whose pin was given back. What it may have kept off in its interlock group may go on after the
@@ -91,237 +188,95 @@ impl Outputs {
         }
     }
 
-    /// Decides about a command.
-    pub fn handle_command(
-        &mut self,
-        id: OutputId,
-        command: &Command,
-        cause: Cause,
-        now: Moment,
-    ) -> Vec<OutputAction> {
-        match self.try_command(id, command, &cause, now) {
-            Ok(actions) => actions,
-            Err(reason) => vec![answer(id, command.id.clone(), Some(reason), cause)],
-        }
-    }
-
-    fn try_command(
-        &mut self,
-        id: OutputId,
-        command: &Command,
-        cause: &Cause,
-        now: Moment,
-    ) -> Result<Vec<OutputAction>, String> {
-        if self.is_stopping {
-            return Err("the gateway is stopping: its outputs stay at their safe level".to_owned());
-        }
-        let Some(output) = self.outputs.get(&id) else { return Err("there is no such output".to_owned()) };
-        if output.is_leaving {
-            return Err(format!("{} is being taken out of the configuration", output.rules.name));
-        }
-        let on = output.wanted(command)?;
-        if let Some(fault) = &output.fault
-            && on != output.rules.safe_on
-        {
-            return Err(format!(
-                "{} It stays at its safe level until a command to that level finds it working.",
-                fault.sentence
-            ));
-        }
-        let changes = on != output.driven_on;
-        if changes {
-            self.check_change(output, id, on, now)?;
-        }
-        let Some(output) = self.outputs.get_mut(&id) else { return Ok(Vec::new()) };
-        if on == output.rules.safe_on {
-            output.rests_until = None;
-        }
-        let duration = command.duration.filter(|_| on != output.rules.safe_on);
-        if let Some(length) = duration {
-            output.check_duration(on, length, now)?;
-        }
-        output.timer = duration.map(|length| Timer { ends: now + length, cause: cause.clone() });
-        if !changes && output.fault.is_none() && output.pending.is_none() {
-            return Ok(vec![answer(id, command.id.clone(), None, cause.clone())]);
-        }
-        output.pending = Some(Pending { cause: cause.clone(), answer: Some(command.id.clone()) });
-        Ok(self.drive(id, on, now).into_iter().collect())
-    }
-
-    fn check_change(&self, output: &Output, id: OutputId, on: bool, now: Moment) -> Result<(), String> {
-        output.check_rest(on, now)?;
-        output.check_minimum_times(on, now)?;
-        let Some(group) = output.rules.interlock.as_deref().filter(|_| on) else { return Ok(()) };
-        let name = &output.rules.name;
-        self.interlocks.check(group, id, now).map_err(|blocked| match blocked {
-            Blocked::ByOther(other) => format!(
-                "{} is on, or may be: {name} stays off (interlock {group})",
-                self.outputs.get(&other).map_or("another output", |other| &other.rules.name)
-            ),
-            Blocked::DeadTime(wait) => format!(
-                "another output of interlock {group} went off a moment ago: {name} may go on in {}",
-                format_duration(wait)
-            ),
-        })
-    }
-
-    /// Takes what the pin said after a drive: its level, or why it could not be driven or read.
-    pub fn handle_read_back(
-        &mut self,
-        id: OutputId,
-        measured: Result<bool, String>,
-        now: Moment,
-    ) -> Vec<OutputAction> {
-        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
-        // What was driven off is off for its group when it was seen to be, and not before.
-        if let Some(group) = &output.rules.interlock {
-            self.interlocks.note(group, id, measured != Ok(false), now);
-        }
-        let pending = output.pending.take();
-        let problem = match &measured {
-            Ok(on) if *on == output.driven_on => None,
-            Ok(on) => Some(format!(
-                "{} was switched {} but its pin reads {}. Check the wiring.",
-                output.rules.name,
-                word(output.driven_on),
-                word(*on)
-            )),
-            Err(problem) => Some(format!("{} cannot be switched: {problem}.", output.rules.name)),
-        };
-        match problem {
-            None => self.accept(id, pending),
-            Some(problem) => self.latch(id, pending, measured.ok(), &problem, now),
-        }
-    }
-
-    /// The pin does what it was told.
-    fn accept(&mut self, id: OutputId, pending: Option<Pending>) -> Vec<OutputAction> {
-        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
-        output.retry_at = None;
-        let mut actions = Vec::new();
-        let was_asked = pending.as_ref().is_some_and(|pending| pending.answer.is_some());
-        let is_mended = output.fault.as_ref().is_some_and(|fault| was_asked || !fault.is_latched);
-        if output.is_safe() && is_mended {
-            output.fault = None;
-            actions.push(OutputAction::Fault { output: id, sentence: None });
-        }
-        let Some(pending) = pending else { return actions };
-        output.cause = pending.cause.clone();
-        actions.push(OutputAction::State { output: id, on: output.driven_on, cause: pending.cause.clone() });
-        actions.extend(pending.answer.map(|command| answer(id, command, None, pending.cause)));
-        actions
-    }
-
-    /// The pin does not do what it was told: that is a fault, and the output goes safe. When even that fails it is
-    /// tried again from time to time.
-    fn latch(
-        &mut self,
-        id: OutputId,
-        pending: Option<Pending>,
-        measured: Option<bool>,
-        problem: &str,
-        now: Moment,
-    ) -> Vec<OutputAction> {
-        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
-        let mut actions = Vec::new();
-        let is_new = output.fault.is_none();
-        if is_new {
-            output.fault = Some(Fault { sentence: problem.to_owned(), is_latched: measured.is_some() });
-            actions.push(OutputAction::Fault { output: id, sentence: Some(problem.to_owned()) });
-        }
-        let asked_by = pending.as_ref().map_or_else(|| output.cause.clone(), |pending| pending.cause.clone());
-        if let Some(Pending { cause, answer: Some(command) }) = pending {
-            actions.push(answer(id, command, Some(problem.to_owned()), cause));
-        }
-        let cause = Cause::because(Origin::fail_safe(problem), &asked_by);
-        if output.is_safe() {
-            output.retry_at = Some(now + SAFE_RETRY);
-            // What the pin really does is what is published, and once.
-            if let Some(on) = measured.filter(|_| is_new) {
-                actions.push(OutputAction::State { output: id, on, cause });
-            }
-        } else {
-            actions.extend(self.drive_safe(id, cause, now));
-        }
-        actions
-    }
-
     /// When the next limit is reached.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.outputs.values().filter_map(Output::next_deadline).min()
-    }
-
-    /// Applies the limits that have been reached.
-    pub fn handle_timeout(&mut self, now: Moment) -> Vec<OutputAction> {
-        let is_due = |output: &Output| output.next_deadline().is_some_and(|deadline| deadline <= now);
-        let due = self.outputs.iter().filter(|(_, output)| is_due(output)).map(|(id, _)| *id);
-        let due: Vec<OutputId> = due.collect();
-        due.into_iter().filter_map(|id| self.apply_limit(id, now)).collect()
-    }
-
-    fn apply_limit(&mut self, id: OutputId, now: Moment) -> Option<OutputAction> {
-        let output = self.outputs.get_mut(&id)?;
-        let longest = output.left_safe_at.zip(output.rules.max_on);
-        let longest = longest.filter(|(left, longest)| *left + *longest <= now).map(|(_, longest)| longest);
-        let ended = output.timer.as_ref().filter(|timer| timer.ends <= now);
-        let mut earlier = &output.cause;
-        let origin = if let Some(longest) = longest {
-            Origin::fail_safe(&format!("longest on-time of {}", format_duration(longest)))
-        } else if output.retry_at.is_some_and(|retry_at| retry_at <= now) {
-            Origin::fail_safe("its fault")
-        } else {
-            earlier = ended.map_or(earlier, |timer| &timer.cause);
-            Origin::part("timer of the command")
-        };
-        let cause = Cause::because(origin, earlier);
-        if longest.is_some() {
-            output.rest(now);
-        }
-        self.drive_safe(id, cause, now)
+        let outputs = self.outputs.values().filter_map(Output::next_deadline);
+        outputs.chain(self.covers.values().filter_map(cover::Cover::next_deadline)).min()
     }
 
     /// Drives every output to its safe level and refuses all commands from now on.
     pub fn stop(&mut self, now: Moment) -> Vec<OutputAction> {
         self.is_stopping = true;
         let ids: Vec<OutputId> = self.outputs.keys().copied().collect();
-        let drive = |id| {
-            let cause = self.outputs.get(&id)?.cause_of_end(Origin::fail_safe("the gateway stops"));
-            self.drive_safe(id, cause, now)
-        };
-        ids.into_iter().filter_map(drive).collect()
+        let mut actions = Vec::new();
+        for id in ids {
+            let Some(output) = self.outputs.get(&id) else { continue };
+            let cause = output.cause_of_end(Origin::fail_safe("the gateway stops"));
+            actions.extend(self.drive_safe(id, cause, now));
+        }
+        actions.extend(self.tend_covers(now));
+        actions
     }
 
-    fn drive_safe(&mut self, id: OutputId, cause: Cause, now: Moment) -> Option<OutputAction> {
-        let output = self.outputs.get_mut(&id)?;
+    /// Drives an output to its safe level, because a limit or its time has ended what a command asked for.
+    fn end(&mut self, id: OutputId, cause: Cause, now: Moment) -> Vec<OutputAction> {
+        if let Some(output) = self.outputs.get_mut(&id) {
+            output.commanded = Some((output.rules.safe, Since::at(now)));
+        }
+        self.drive_safe(id, cause, now)
+    }
+
+    fn drive_safe(&mut self, id: OutputId, cause: Cause, now: Moment) -> Vec<OutputAction> {
+        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
+        let safe = output.rules.safe;
         output.timer = None;
         output.retry_at = None;
-        output.pending = Some(Pending { cause, answer: None });
-        let safe_on = output.rules.safe_on;
-        self.drive(id, safe_on, now)
+        output.ramp = None;
+        output.blink = None;
+        output.wish = None;
+        self.drive(id, safe, Some((cause, None)), now)
     }
 
-    fn drive(&mut self, id: OutputId, on: bool, now: Moment) -> Option<OutputAction> {
-        let output = self.outputs.get_mut(&id)?;
-        if on != output.driven_on {
-            output.driven_on = on;
-            output.changed_at = Some(now);
-            output.left_safe_at = (!output.is_safe()).then_some(now);
-            // From now on it may be on; that it went off is noted when it is read back.
-            if let Some(group) = output.rules.interlock.as_ref().filter(|_| on) {
-                self.interlocks.note(group, id, true, now);
+    /// Drives an output. `why` is nothing for a step on its way, which is no news of its own.
+    fn drive(
+        &mut self,
+        id: OutputId,
+        level: Duty,
+        why: Option<(Cause, Option<Asked>)>,
+        now: Moment,
+    ) -> Vec<OutputAction> {
+        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
+        let mut actions = Vec::new();
+        if let Some((cause, answer)) = why {
+            output.is_news = true;
+            let overtaken = output.pending.replace(Pending { cause, answer });
+            if let Some(Pending { cause, answer: Some(asked) }) = overtaken {
+                let reason =
+                    format!("another command or a limit of {} came before it was done", output.rules.name);
+                actions.push(answer_to(asked, Some(reason), cause));
             }
         }
-        Some(OutputAction::Drive { output: id, on })
+        let was = output.level;
+        output.level = level;
+        output.ticket.0 += 1;
+        output.in_flight = true;
+        output.is_check = false;
+        output.check_at = None;
+        if level.is_on() != was.is_on() {
+            output.changed = Some(Since::at(now));
+        }
+        actions.extend(Self::note_safe_level(output, id, now));
+        // From now on it may be on; that it went off is noted when it is read back.
+        if let Some(group) = output.rules.interlock.as_ref().filter(|_| level.is_on()) {
+            self.interlocks.note(group, id, true, now);
+        }
+        // What is kept must be kept before it is true: after a sudden end it is better to rest for nothing.
+        if (level.is_on() != was.is_on() || output.ramp.is_none()) && level != was {
+            actions.push(OutputAction::Remember { output: id, memory: output.memory(now) });
+        }
+        actions.push(OutputAction::Drive { output: id, level, ticket: output.ticket });
+        actions
     }
 }
 
-fn answer(output: OutputId, id: Option<Arc<str>>, reason: Option<String>, cause: Cause) -> OutputAction {
-    let result = CommandResult { id, ok: reason.is_none(), reason: reason.map(Into::into), cause };
-    OutputAction::Answer { output, result }
+fn answer_to(asked: Asked, reason: Option<String>, cause: Cause) -> OutputAction {
+    let Asked { ask, id } = asked;
+    answer(ask, id, reason, cause)
 }
 
-fn word(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
+fn answer(ask: Ask, id: Option<Arc<str>>, reason: Option<String>, cause: Cause) -> OutputAction {
+    let result = CommandResult { id, ok: reason.is_none(), reason: reason.map(Into::into), cause };
+    OutputAction::Answer { ask, result }
 }
 
 #[cfg(test)]

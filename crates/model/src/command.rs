@@ -21,7 +21,23 @@ pub enum Action {
     Set(Value),
     /// Change over.
     Toggle,
+    /// Open a cover.
+    Open,
+    /// Close a cover.
+    Close,
+    /// Stay as it is at this moment: a cover stops, a level stops on its way.
+    Stop,
+    /// Go on and off in turn.
+    Blink {
+        /// How long it is on each time; [`DEFAULT_BLINK`] when nothing is said.
+        on: Duration,
+        /// How long it is off each time; [`DEFAULT_BLINK`] when nothing is said.
+        off: Duration,
+    },
 }
+
+/// How long a blinking output is on, and off, when the command says nothing.
+pub const DEFAULT_BLINK: Duration = Duration::from_millis(500);
 
 /// A command as it was asked for; whether it may be done is decided elsewhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +46,8 @@ pub struct Command {
     pub action: Action,
     /// For how long; afterwards the output goes back to its safe level. Nothing: until told otherwise.
     pub duration: Option<Duration>,
+    /// The time that the way to the value takes. Nothing: what the configuration says.
+    pub over: Option<Duration>,
     /// The asker's name for this command; it comes back in the result.
     pub id: Option<Arc<str>>,
     /// When it was asked for, by the asker's clock.
@@ -52,14 +70,14 @@ pub enum CommandError {
     NotText,
     /// Text that is none of the known forms.
     #[error(
-        "`{0}` is not a command: send ON, OFF, TOGGLE, true, false, 1, 0, a number, or an object such as {{\"value\":\"ON\",\"for\":\"5s\"}}"
+        "`{0}` is not a command: send ON, OFF, TOGGLE, OPEN, CLOSE, STOP, true, false, 1, 0, a number, or an object such as {{\"value\":\"ON\",\"for\":\"5s\"}}"
     )]
     Unknown(String),
     /// An object with something wrong in it.
     #[error("the JSON of the command is wrong: {0}")]
     Json(String),
-    /// A `for` that is no duration, or is zero.
-    #[error("`for`: {0}")]
+    /// A `for`, `over`, `on` or `off` that is no duration, or that is zero where something must last.
+    #[error("{0}")]
     Duration(String),
     /// A `ts` that is no time.
     #[error("`{0}` is no time: write it as in 2026-11-21T09:14:00Z")]
@@ -72,18 +90,22 @@ struct CommandObject {
     value: serde_json::Value,
     #[serde(rename = "for")]
     duration: Option<String>,
+    over: Option<String>,
+    on: Option<String>,
+    off: Option<String>,
     id: Option<String>,
     ts: Option<String>,
 }
 
 impl Command {
-    /// A command without a duration, an id and a time.
+    /// A command without a duration, a way, an id and a time.
     pub fn new(action: Action) -> Self {
-        Self { action, duration: None, id: None, at: None }
+        Self { action, duration: None, over: None, id: None, at: None }
     }
 
-    /// Reads the payload of a `…/set` topic: `ON`, `OFF`, `TOGGLE`, `true`, `false`, `1`, `0`, a number, or
-    /// `{"value":…,"for":"5s","id":"…","ts":"2026-11-21T09:14:00Z"}`. Whether `1` means on or the number one is for the output to say
+    /// Reads the payload of a `…/set` topic: `ON`, `OFF`, `TOGGLE`, `OPEN`, `CLOSE`, `STOP`, `BLINK`, `true`, `false`,
+    /// `1`, `0`, a number, or `{"value":…,"for":"5s","over":"2s","id":"…","ts":"2026-11-21T09:14:00Z"}`; with the value
+    /// `BLINK` it may say `"on":"500ms"` and `"off":"500ms"`. Whether `1` means on or the number one is for the output to say
     /// ([`Action`] carries it as a number).
     ///
     /// # Errors
@@ -111,18 +133,38 @@ impl Command {
                 ));
             }
         };
-        let duration =
-            object.duration.as_deref().map(parse_duration).transpose().map_err(CommandError::Duration)?;
-        if duration == Some(Duration::ZERO) {
-            return Err(CommandError::Duration("a command cannot last for zero time".to_owned()));
-        }
+        let action =
+            match (action, lasting("on", object.on.as_deref())?, lasting("off", object.off.as_deref())?) {
+                (Action::Blink { on, off }, said_on, said_off) => {
+                    Action::Blink { on: said_on.unwrap_or(on), off: said_off.unwrap_or(off) }
+                }
+                (action, None, None) => action,
+                _ => {
+                    let problem = "`on` and `off` belong to a command that blinks: \"value\":\"BLINK\"";
+                    return Err(CommandError::Json(problem.to_owned()));
+                }
+            };
+        let duration = lasting("for", object.duration.as_deref())?;
+        let over = object.over.as_deref().map(parse_duration).transpose();
+        let over = over.map_err(|problem| CommandError::Duration(format!("`over`: {problem}")))?;
         if object.id.as_ref().is_some_and(|id| id.len() > MAX_COMMAND_ID_BYTES) {
             return Err(CommandError::Json(format!("`id` is longer than {MAX_COMMAND_ID_BYTES} bytes")));
         }
         let at = object.ts.as_deref().map(Timestamp::parse).transpose();
         let at =
             at.map_err(|_| CommandError::Time(object.ts.unwrap_or_default().chars().take(40).collect()))?;
-        Ok(Self { action, duration, id: object.id.map(Into::into), at })
+        Ok(Self { action, duration, over, id: object.id.map(Into::into), at })
+    }
+}
+
+/// A duration of the object that is not zero.
+fn lasting(key: &str, text: Option<&str>) -> Result<Option<Duration>, CommandError> {
+    match text.map(parse_duration).transpose() {
+        Ok(Some(Duration::ZERO)) => {
+            Err(CommandError::Duration(format!("`{key}`: a command cannot last for zero time")))
+        }
+        Ok(duration) => Ok(duration),
+        Err(problem) => Err(CommandError::Duration(format!("`{key}`: {problem}"))),
     }
 }
 
@@ -131,6 +173,10 @@ fn parse_word(word: &str) -> Result<Action, CommandError> {
         "ON" | "on" | "true" => Ok(Action::Set(Value::Switch(true))),
         "OFF" | "off" | "false" => Ok(Action::Set(Value::Switch(false))),
         "TOGGLE" | "toggle" => Ok(Action::Toggle),
+        "OPEN" | "open" => Ok(Action::Open),
+        "CLOSE" | "close" => Ok(Action::Close),
+        "STOP" | "stop" => Ok(Action::Stop),
+        "BLINK" | "blink" => Ok(Action::Blink { on: DEFAULT_BLINK, off: DEFAULT_BLINK }),
         other => match other.parse::<f64>().ok().and_then(Value::number) {
             Some(number) => Ok(Action::Set(number)),
             None => Err(CommandError::Unknown(other.chars().take(40).collect())),
@@ -168,11 +214,21 @@ mod tests {
             Command::parse(br#"{"value":"ON","for":"5s","id":"x1"}"#),
             Ok(Command {
                 action: Action::Set(Value::Switch(true)),
-                duration: Some(Duration::from_secs(5)),
                 id: Some("x1".into()),
-                at: None,
+                duration: Some(Duration::from_secs(5)),
+                ..Command::new(Action::Toggle)
             })
         );
+        let dimmed = Command::parse(br#"{"value":40,"over":"2s"}"#).unwrap();
+        assert_eq!(
+            (dimmed.action, dimmed.over),
+            (Action::Set(Value::Number(40.0)), Some(Duration::from_secs(2)))
+        );
+        assert_eq!(Command::parse(b"OPEN"), Ok(Command::new(Action::Open)));
+        assert_eq!(Command::parse(b"CLOSE"), Ok(Command::new(Action::Close)));
+        assert_eq!(Command::parse(b"STOP"), Ok(Command::new(Action::Stop)));
+        let blinking = Command::parse(br#"{"value":"BLINK","on":"1s","for":"10s"}"#).unwrap();
+        assert_eq!(blinking.action, Action::Blink { on: Duration::from_secs(1), off: DEFAULT_BLINK });
         assert_eq!(Command::parse(br#"{"value":true}"#), set(Value::Switch(true)));
         let timed = Command::parse(br#"{"value":"ON","ts":"2026-11-21T09:14:00+01:00"}"#).unwrap();
         assert_eq!(timed.at, Timestamp::parse("2026-11-21T08:14:00Z").ok());
@@ -188,6 +244,10 @@ mod tests {
         assert!(matches!(Command::parse(br#"{"value":"ON","fro":"5s"}"#), Err(CommandError::Json(_))));
         assert!(matches!(Command::parse(br#"{"value":"ON","for":"soon"}"#), Err(CommandError::Duration(_))));
         assert!(matches!(Command::parse(br#"{"value":"ON","for":"0s"}"#), Err(CommandError::Duration(_))));
+        assert!(matches!(Command::parse(br#"{"value":"BLINK","on":"0s"}"#), Err(CommandError::Duration(_))));
+        assert!(matches!(Command::parse(br#"{"value":"ON","over":"2"}"#), Err(CommandError::Duration(_))));
+        let switches = Command::parse(br#"{"value":"ON","off":"5s"}"#).unwrap_err();
+        assert!(switches.to_string().contains("BLINK"), "{switches}");
         assert!(matches!(Command::parse(br#"{"value":"ON","ts":"now"}"#), Err(CommandError::Time(_))));
         assert_eq!(Command::parse(&[b'1'; 2000]), Err(CommandError::TooLong));
     }

@@ -1,13 +1,13 @@
 //! Whether the configured devices go together, checked whole before anything is touched.
 
+mod outputs;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gatehouse_model::{DeviceId, DeviceInfo, PropertyKind};
 
-use crate::config::{
-    DeviceConfig, DriverConfig, FilterRule, MAX_DEVICES, MAX_FILTERS, MIN_PERIOD, OutputConfig, Pin,
-};
+use crate::config::{DeviceConfig, DriverConfig, FilterRule, MAX_DEVICES, MAX_FILTERS, MIN_PERIOD, Pin};
 
 /// Every problem, as sentences.
 pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
@@ -20,7 +20,7 @@ pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
     for device in devices {
         one_device(device, &mut problems);
     }
-    interlocks(devices, &mut problems);
+    outputs::problems(devices, &mut problems);
     problems
 }
 
@@ -57,14 +57,7 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
         }
         DriverConfig::Chip(chip) => period(device, chip.every, problems),
         DriverConfig::Kernel(kernel) => period(device, kernel.every, problems),
-        DriverConfig::Output(output) => {
-            if output.max_on == Some(Duration::ZERO) {
-                problems.push(format!("`{}`: max_on is zero, so it could never be used", device.id));
-            }
-            if output.max_on.is_some_and(|max_on| max_on < output.min_on) {
-                problems.push(format!("`{}`: min_on is longer than max_on", device.id));
-            }
-        }
+        DriverConfig::Output(_) | DriverConfig::Cover(_) => {}
     }
     for (property, calibrate) in &device.calibrate {
         if let Some(problem) = calibrate.problem() {
@@ -96,24 +89,6 @@ fn period(device: &DeviceConfig, every: Duration, problems: &mut Vec<String>) {
     }
 }
 
-fn interlocks(devices: &[DeviceConfig], problems: &mut Vec<String>) {
-    let mut groups: BTreeMap<&str, Vec<(&DeviceId, &OutputConfig)>> = BTreeMap::new();
-    for device in devices {
-        if let DriverConfig::Output(output) = &device.driver
-            && let Some(group) = &output.interlock
-        {
-            groups.entry(group).or_default().push((&device.id, output));
-        }
-    }
-    for (group, members) in groups {
-        if let Some((id, _)) = members.iter().find(|(_, output)| output.safe_on) {
-            problems.push(format!(
-                "`{id}` is in the interlock `{group}` but its safe state is on: interlocked outputs are safe when off"
-            ));
-        }
-    }
-}
-
 /// Whether what is calibrated and reported exists and is a number. Needs to know what the sensors offer.
 pub(super) fn unknown_properties(device: &DeviceConfig, info: &DeviceInfo) -> Vec<String> {
     let named = device.calibrate.keys().map(|id| ("calibrate", id));
@@ -136,7 +111,7 @@ pub(super) fn unknown_properties(device: &DeviceConfig, info: &DeviceInfo) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{HostConfig, InputConfig, LineNumber};
+    use crate::config::{Duty, HostConfig, InputConfig, LineNumber, OutputConfig};
 
     fn output(id: &str, line: u32, change: impl FnOnce(&mut OutputConfig)) -> DeviceConfig {
         let mut output = OutputConfig::at(LineNumber::new(line));
@@ -158,7 +133,7 @@ mod tests {
             DeviceConfig::new(DeviceId::new("a").unwrap(), "A", input),
             output("c", 7, |output| {
                 output.interlock = Some("pair".to_owned());
-                output.safe_on = true;
+                output.safe = Duty::FULL;
             }),
             output("d", 8, |output| output.interlock = Some("pair".to_owned())),
             output("e", 9, |output| output.min_on = Duration::from_secs(86_400)),

@@ -10,7 +10,9 @@ use gatehouse_model::{DeviceId, DeviceInfo, PropertyId, PropertyInfo, PropertyKi
 use super::chip::ChipSource;
 use super::counter::TOTAL;
 use super::derived::Recipe;
+use super::faces::FaceProperties;
 use super::lines::Lines;
+use super::outputs::Switched;
 use super::signals;
 use super::ultrasonic::UltrasonicSource;
 use super::{BridgeError, BridgeParts, check, derived};
@@ -18,7 +20,7 @@ use crate::buses::{Buses, Pause};
 use crate::catalogue::Kind;
 use crate::config::{
     CounterConfig, DeviceConfig, DriverConfig, EncoderConfig, InputConfig, KernelConfig, KernelDevice,
-    OutputConfig,
+    OutputConfig, OutputKind,
 };
 use crate::host::HostSource;
 use crate::kernel::{KernelSource, ProbeSource, Subsystem};
@@ -36,8 +38,8 @@ pub(super) enum Part {
     Encoder(EncoderConfig, PropertyId),
     /// Works its values out from others.
     Derived(Recipe),
-    /// Takes commands for its one property.
-    Output(OutputConfig, PropertyId),
+    /// Takes commands.
+    Switched(Switched, FaceProperties),
     /// Has nothing to say by itself: others are connected through it.
     Bystander,
 }
@@ -84,9 +86,6 @@ pub(super) fn prepare(
     }
 }
 
-/// The property of every output.
-const OUTPUT_PROPERTY: &str = "power";
-
 impl Device {
     pub(super) fn prepare(
         config: DeviceConfig,
@@ -132,9 +131,18 @@ impl Device {
                 (part, properties, connection, board_is_simulated)
             }
             DriverConfig::Output(output) => {
-                let property = switch(OUTPUT_PROPERTY, output.class.clone(), true);
-                let part = Part::Output(output.clone(), property.id.clone());
-                (part, vec![property], output.pin.to_string(), board_is_simulated)
+                let (face, properties) = output_properties(output);
+                let part = Part::Switched(Switched::Output(Box::new(output.clone())), face);
+                (part, properties, output.pin.to_string(), board_is_simulated)
+            }
+            DriverConfig::Cover(cover) => {
+                let state =
+                    PropertyInfo { kind: PropertyKind::Text, ..switch("state", cover.class.clone(), true) };
+                let position = PropertyInfo { settable: true, ..number("position", "%", 0, None) };
+                let face = FaceProperties { power: Some(state.id.clone()), level: Some(position.id.clone()) };
+                let part = Part::Switched(Switched::Cover(cover.clone()), face);
+                let connection = format!("{} opens, {} closes", cover.open, cover.close);
+                (part, vec![state, position], connection, board_is_simulated)
             }
             DriverConfig::Derived(derived) => {
                 let recipe = Recipe::new(derived, known).map_err(SensorError::Derived)?;
@@ -164,7 +172,7 @@ impl Device {
         let period = match &part {
             Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
             Part::Counter(counter, _) => u64::try_from(counter.every.as_millis()).ok(),
-            Part::Input(..) | Part::Encoder(..) | Part::Derived(_) | Part::Output(..) | Part::Bystander => {
+            Part::Input(..) | Part::Encoder(..) | Part::Derived(_) | Part::Switched(..) | Part::Bystander => {
                 None
             }
         };
@@ -186,6 +194,23 @@ fn sensor(source: Box<dyn SensorSource>, every: Duration) -> (Part, Vec<Property
     let properties = source.properties();
     let infos = properties.iter().map(|property| property.info.clone()).collect();
     (Part::Sensor { source, properties, every }, infos)
+}
+
+/// What an output can be told, and says.
+fn output_properties(output: &OutputConfig) -> (FaceProperties, Vec<PropertyInfo>) {
+    let class = output.class.clone();
+    let level = |word, unit| PropertyInfo { settable: true, ..number(word, unit, 1, None) };
+    let infos = match output.kind {
+        OutputKind::Switch => vec![switch("power", class, true)],
+        OutputKind::Pwm { .. } => vec![switch("power", class, true), level("level", "%")],
+        OutputKind::Servo { .. } => vec![PropertyInfo { class, ..level("angle", "°") }],
+    };
+    let id_of = |is_it: fn(&PropertyKind) -> bool| {
+        infos.iter().find(|info| is_it(&info.kind)).map(|info| info.id.clone())
+    };
+    let power = id_of(|kind| matches!(kind, PropertyKind::Switch));
+    let level = id_of(|kind| matches!(kind, PropertyKind::Number { .. }));
+    (FaceProperties { power, level }, infos)
 }
 
 /// The total and the rate of a counter.

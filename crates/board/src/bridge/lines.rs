@@ -1,9 +1,12 @@
 //! The lines that devices are wired to, wherever they are: at the header, or at an expander.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::{ActiveLevel, Pin, Pull};
-use crate::traits::{Board, InputLine, InputRequest, Level, LineError, OutputLine, OutputRequest};
+use crate::traits::{
+    Board, Duty, InputLine, InputRequest, Level, LineError, OutputLine, OutputRequest, PwmOutput, PwmRequest,
+};
 
 /// The name under which the kernel lists our lines.
 pub(super) const CONSUMER: &str = "gatehouse";
@@ -34,6 +37,20 @@ impl Lines {
                 consumer: CONSUMER.to_owned(),
             }),
             Pin::Expander { .. } => Err(LineError::NoSuchLine(pin.clone())),
+        }
+    }
+
+    /// Makes a line a PWM output that has its initial duty at once.
+    pub(super) fn open_pwm(
+        &self,
+        pin: &Pin,
+        active: ActiveLevel,
+        period: Duration,
+        initial: Duty,
+    ) -> Result<Box<dyn PwmOutput>, LineError> {
+        match pin {
+            Pin::Header(line) => self.board.open_pwm(&PwmRequest { line: *line, active, period, initial }),
+            Pin::Expander { .. } => Err(LineError::NoPwm(pin.clone())),
         }
     }
 

@@ -1,87 +1,115 @@
-//! All outputs: commands in, decisions by `gatehouse_control`, levels on pins, states and answers out.
+//! All outputs: commands in, decisions by `gatehouse_control`, errands to the ports, states and answers out.
+//!
+//! The loop never waits for a pin: each has a task of its own ([`Port`]), whose report comes back as an event like a
+//! command or a deadline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::future::join_all;
 use futures_util::{FutureExt, Stream, StreamExt};
-use gatehouse_control::{OutputAction, OutputId, OutputRules, Outputs};
+use gatehouse_control::outputs::{CoverId, CoverRules};
+use gatehouse_control::{Ask, Aspect, OutputAction, OutputId, OutputRules, Outputs, Scale};
 use gatehouse_model::{
-    Cause, Clock, Command, CommandResult, DeviceId, Message, Moment, Place, PropertyId, Quality, Value,
+    Cause, Clock, Command, CommandResult, DeviceId, Message, Moment, Place, PropertyId, PropertyPath,
+    Quality, Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::BridgeError;
 use super::answers::Answers;
+use super::faces::{Face, FaceProperties};
+use super::kept::Keeper;
 use super::lines::Lines;
-use super::pin::OutputPin;
+use super::observations::Observation;
+use super::port::{Errand, LINE_LIMIT, Port, PortParts, Report, too_slow};
 use super::publication::Publication;
 use super::time;
-use crate::config::OutputConfig;
-use crate::traits::Level;
+use super::watched::{Heard, Watched};
+use super::wire::Connection;
+use crate::config::{CoverConfig, OutputConfig};
 
 /// Most commands that are still answered when the gateway stops: those that wait in the stream at that moment.
 const MAX_LATE_COMMANDS: usize = 256;
 
-/// One output as the bridge sees it.
-pub(super) struct Port {
-    property: PropertyId,
-    config: OutputConfig,
-    rules: OutputRules,
-    pin: Option<OutputPin>,
-    publication: Publication,
-    has_fault: bool,
+/// Most commands that wait for their pins at a time. Each output has one at most that is not answered, so it takes a house
+/// that is far beyond what can be configured to reach it; the oldest is then forgotten.
+const MAX_ASKED: usize = 1_024;
+
+/// How long after a port's own limit the loop gives it up: a pin that blocks its whole task cannot keep that limit.
+const PORT_LIMIT: Duration = LINE_LIMIT.saturating_add(Duration::from_millis(250));
+
+/// Longest time that all pins together get at the stop. It holds what a pin may still be busy with and its way to the
+/// safe level after that; all of them go there at the same time.
+const STOP_LIMIT: Duration = Duration::from_millis(2_300);
+
+/// How often it is asked whether the clock can be trusted, while an output waits for that.
+const CLOCK_POLL: Duration = Duration::from_secs(1);
+
+/// What a device that is switched is made of.
+pub(super) enum Switched {
+    Output(Box<OutputConfig>),
+    Cover(CoverConfig),
 }
 
-impl Port {
-    pub(super) fn new(
-        name: &str,
-        config: OutputConfig,
-        property: PropertyId,
-        publication: Publication,
-    ) -> Self {
-        let rules = OutputRules {
-            name: name.to_owned(),
-            safe_on: config.safe_on,
-            max_on: config.max_on,
-            min_on: config.min_on,
-            min_off: config.min_off,
-            interlock: config.interlock.clone(),
-        };
-        Self { property, config, rules, pin: None, publication, has_fault: false }
-    }
+/// A device that is switched.
+pub(super) struct SwitchedDevice {
+    pub(super) name: String,
+    pub(super) what: Switched,
+    pub(super) properties: FaceProperties,
+    pub(super) publication: Publication,
+}
 
-    /// Drives the pin and tells what it does then. A pin that could not be had is requested again.
-    async fn drive(&mut self, lines: &Lines, on: bool) -> Result<bool, String> {
-        let level = Level::from_on(on);
-        let measured = match &mut self.pin {
-            Some(pin) => pin.drive(level).await,
-            None => {
-                let opened =
-                    OutputPin::open(lines, &self.config, level).map_err(|error| error.to_string())?;
-                self.pin.insert(opened).read_back().await
-            }
-        };
-        measured.map(Level::is_on).map_err(|error| error.to_string())
-    }
+/// What commands of a device go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Output(OutputId),
+    Cover(CoverId),
 }
 
 /// An output that comes or goes while the loop runs.
 pub(super) enum OutputChange {
     /// It is requested at its safe level.
-    Add(Box<Port>),
+    Add(Box<SwitchedDevice>),
     /// The outputs of this device go to their safe level and give their pins back; then word is sent.
     Remove(DeviceId, oneshot::Sender<()>),
+}
+
+/// A device that goes to its safe level for the last time.
+struct Leaving {
+    pins: Vec<OutputId>,
+    done: oneshot::Sender<()>,
+}
+
+/// One pin.
+struct Pin {
+    port: Port,
+    connection: Connection,
+    device: DeviceId,
+    scale: Scale,
+    /// What it has not reported yet, and until when it should.
+    errand: Option<(Errand, Moment)>,
 }
 
 /// The sole owner of all output pins.
 pub(super) struct OutputLoop {
     control: Outputs,
-    ports: BTreeMap<OutputId, Port>,
+    pins: BTreeMap<OutputId, Pin>,
+    targets: BTreeMap<DeviceId, Target>,
+    faces: BTreeMap<DeviceId, Face>,
+    /// When the memory of an output was kept, if that can tell something once the clock is set.
+    kept_at: BTreeMap<OutputId, Timestamp>,
     /// What is to be done about outputs that were added and not served yet.
     first: Vec<OutputAction>,
-    lines: Lines,
+    /// Commands that are not answered yet, the oldest first.
+    asked: VecDeque<(Ask, Message)>,
+    asks: u64,
+    parts: PortParts,
+    reports: mpsc::UnboundedReceiver<Report>,
+    keeper: Keeper,
+    watched: Watched,
+    leaving: Vec<Leaving>,
     is_simulated: bool,
     clock: Arc<dyn Clock>,
     answers: Answers,
@@ -89,26 +117,68 @@ pub(super) struct OutputLoop {
 
 impl OutputLoop {
     pub(super) fn new(
-        ports: Vec<Port>,
         lines: Lines,
         is_simulated: bool,
         clock: Arc<dyn Clock>,
         answers: Answers,
+        keeper: Keeper,
+        watched: Watched,
     ) -> Self {
-        let (control, first) = (Outputs::default(), Vec::new());
-        let mut outputs =
-            Self { control, ports: BTreeMap::new(), first, lines, is_simulated, clock, answers };
-        for port in ports {
-            outputs.add(port);
+        let (sender, reports) = mpsc::unbounded_channel();
+        Self {
+            control: Outputs::default(),
+            pins: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            faces: BTreeMap::new(),
+            kept_at: BTreeMap::new(),
+            first: Vec::new(),
+            asked: VecDeque::new(),
+            asks: 0,
+            parts: PortParts { lines, clock: clock.clone(), reports: sender },
+            reports,
+            keeper,
+            watched,
+            leaving: Vec::new(),
+            is_simulated,
+            clock,
+            answers,
         }
-        outputs
     }
 
-    /// Adds an output. Its pin is requested, at its safe level, as soon as the loop runs.
-    fn add(&mut self, port: Port) {
-        let (id, actions) = self.control.add(port.rules.clone(), self.clock.moment());
-        self.ports.insert(id, port);
+    /// Adds an output or a cover. Its pins are requested, at their first level, as soon as the loop runs.
+    pub(super) fn add(&mut self, device: SwitchedDevice) {
+        let SwitchedDevice { name, what, properties, publication } = device;
+        let id = publication.device().clone();
+        let quality = if self.is_simulated { Quality::Simulated } else { Quality::Ok };
+        let now = self.now();
+        let (target, actions) = match what {
+            Switched::Output(output) => {
+                let rules = rules(&name, &output);
+                let scale = rules.scale;
+                let kept = self.keeper.recall(&id);
+                let (pin, actions) = self.control.add(rules, kept.map(|kept| kept.recollection), now);
+                self.kept_at.extend(kept.and_then(|kept| Some((pin, kept.at?))));
+                self.connect(pin, Connection::of(&output), &id, scale);
+                (Target::Output(pin), actions)
+            }
+            Switched::Cover(cover) => {
+                let kept = self.keeper.recall_cover(&id);
+                let (target, pins, actions) = self.control.add_cover(cover_rules(&name, &cover), kept, now);
+                for (pin, connection) in pins.into_iter().zip(Connection::of_cover(&cover)) {
+                    self.connect(pin, connection, &id, Scale::Switch);
+                }
+                (Target::Cover(target), actions)
+            }
+        };
+        self.targets.insert(id.clone(), target);
+        self.faces.insert(id, Face::new(publication, properties, quality));
         self.first.extend(actions);
+        self.watched.want(self.control.sources(), self.control.effects());
+    }
+
+    fn connect(&mut self, id: OutputId, connection: Connection, device: &DeviceId, scale: Scale) {
+        let port = Port::start(id, connection.clone(), self.parts.clone());
+        self.pins.insert(id, Pin { port, connection, device: device.clone(), scale, errand: None });
     }
 
     fn now(&self) -> Moment {
@@ -123,78 +193,207 @@ impl OutputLoop {
         stop: &CancellationToken,
     ) -> Result<(), BridgeError> {
         let first = std::mem::take(&mut self.first);
-        self.perform(first, None).await;
+        self.perform(first);
         loop {
+            let due = self.control.next_deadline().into_iter().chain(self.overdue()).min();
+            let polls_clock = self.targets.values().any(|target| self.waits_for_clock(*target));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                () = time::until(self.control.next_deadline(), &*self.clock) => {
-                    let due = self.control.handle_timeout(self.clock.moment());
-                    self.perform(due, None).await;
-                }
-                Some(change) = changes.recv() => self.change(change).await,
+                report = self.reports.recv() => self.handle_report(report),
+                () = time::until(due, &*self.clock) => self.handle_deadline(),
+                heard = self.watched.next() => self.handle_heard(heard),
+                Some(change) = changes.recv() => self.change(change),
+                () = tokio::time::sleep(CLOCK_POLL), if polls_clock => self.ask_clock(),
                 command = commands.next() => match command {
-                    Some(message) => self.handle_message(&message).await,
+                    Some(message) => self.handle_message(message),
                     None => return Err(BridgeError::CommandsEnded),
                 },
             }
         }
     }
 
-    async fn change(&mut self, change: OutputChange) {
-        match change {
-            OutputChange::Add(port) => {
-                self.add(*port);
-                let first = std::mem::take(&mut self.first);
-                self.perform(first, None).await;
-            }
-            OutputChange::Remove(device, done) => {
-                let leaving: Vec<OutputId> = self
-                    .ports
-                    .iter()
-                    .filter(|(_, port)| *port.publication.device() == device)
-                    .map(|(id, _)| *id)
-                    .collect();
-                for id in leaving {
-                    let last = self.control.remove(id, self.now());
-                    self.perform(last, None).await;
-                    self.ports.remove(&id);
-                    self.control.forget(id, self.now());
-                }
-                // Whoever asked may have given up.
-                let _ = done.send(());
-            }
-        }
-    }
-
-    /// Drives all outputs safe, and refuses what was asked meanwhile.
+    /// Drives all outputs safe, all at the same time, and refuses what was asked meanwhile.
     pub(super) async fn end(&mut self, commands: &mut (impl Stream<Item = Message> + Unpin)) {
         let last = self.control.stop(self.now());
-        self.perform(last, None).await;
+        self.perform(last);
+        let all = async {
+            while self.pins.values().any(|pin| pin.errand.is_some()) {
+                let overdue = self.overdue().min();
+                tokio::select! {
+                    biased;
+                    report = self.reports.recv() => self.handle_report(report),
+                    () = time::until(overdue, &*self.clock) => self.give_up_late_ports(),
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(STOP_LIMIT, all).await.is_ok();
+        if !in_time {
+            let late = self.pins.values().filter(|pin| pin.errand.is_some());
+            let late: Vec<String> = late.map(|pin| format!("`{}`", pin.device)).collect();
+            tracing::error!("these outputs could not be driven safe in time: {}", late.join(", "));
+        }
         for _ in 0..MAX_LATE_COMMANDS {
             match commands.next().now_or_never() {
-                Some(Some(message)) => self.handle_message(&message).await,
+                Some(Some(message)) => self.handle_message(message),
                 Some(None) | None => return,
             }
         }
     }
 
-    async fn handle_message(&mut self, message: &Message) {
-        let cause = Cause::direct(message.origin.clone());
-        match self.understand(message) {
-            Ok((output, command)) => {
-                let actions = self.control.handle_command(output, &command, cause, self.now());
-                self.perform(actions, Some(message)).await;
+    fn handle_deadline(&mut self) {
+        let now = self.now();
+        let due = self.control.handle_timeout(now);
+        self.perform(due);
+        self.give_up_late_ports();
+    }
+
+    /// When ports should have reported.
+    fn overdue(&self) -> impl Iterator<Item = Moment> {
+        self.pins.values().filter_map(|pin| pin.errand.map(|(_, until)| until))
+    }
+
+    /// A port that hangs with its whole task is reported for.
+    fn give_up_late_ports(&mut self) {
+        let now = self.now();
+        let late = |(id, pin): (&OutputId, &Pin)| {
+            let (errand, until) = pin.errand?;
+            let measured = Err(too_slow(&pin.connection));
+            (until <= now).then_some(Report { output: *id, ticket: errand.ticket, measured })
+        };
+        let reports: Vec<Report> = self.pins.iter().filter_map(late).collect();
+        for report in reports {
+            self.handle_report(Some(report));
+        }
+    }
+
+    fn handle_report(&mut self, report: Option<Report>) {
+        let Some(Report { output, ticket, measured }) = report else { return };
+        if let Some(pin) = self.pins.get_mut(&output)
+            && pin.errand.is_some_and(|(errand, _)| errand.ticket == ticket)
+        {
+            pin.errand = None;
+        }
+        let actions = self.control.handle_read_back(output, ticket, measured, self.now());
+        self.perform(actions);
+        self.let_go();
+    }
+
+    fn change(&mut self, change: OutputChange) {
+        match change {
+            OutputChange::Add(device) => {
+                self.add(*device);
+                let first = std::mem::take(&mut self.first);
+                self.perform(first);
             }
-            Err(reason) => {
-                let id = Command::parse(&message.payload).ok().and_then(|command| command.id);
-                let result = CommandResult { id, ok: false, reason: Some(reason.into()), cause };
-                self.answers.give(message, &result);
+            OutputChange::Remove(device, done) => {
+                let target = self.targets.get(&device).copied();
+                let pins =
+                    self.pins.iter().filter(|(_, pin)| pin.device == device).map(|(id, _)| *id).collect();
+                let now = self.now();
+                let last = match target {
+                    Some(Target::Output(id)) => self.control.remove(id, now),
+                    Some(Target::Cover(id)) => self.control.remove_cover(id, now),
+                    None => Vec::new(),
+                };
+                self.perform(last);
+                self.leaving.push(Leaving { pins, done });
+                self.let_go();
             }
         }
     }
 
-    fn understand(&self, message: &Message) -> Result<(OutputId, Command), String> {
+    /// Gives the pins back of those that have reached their safe level, or have said that they cannot.
+    fn let_go(&mut self) {
+        let now = self.now();
+        let (pins, control) = (&mut self.pins, &mut self.control);
+        let is_done = |leaving: &Leaving| {
+            leaving.pins.iter().all(|id| pins.get(id).is_none_or(|pin| pin.errand.is_none()))
+        };
+        let (done, waiting) = std::mem::take(&mut self.leaving).into_iter().partition::<Vec<_>, _>(is_done);
+        self.leaving = waiting;
+        if done.is_empty() {
+            return;
+        }
+        for Leaving { pins: gone, done } in done {
+            for id in gone {
+                control.forget(id, now);
+                if let Some(pin) = pins.remove(&id) {
+                    self.targets.remove(&pin.device);
+                    self.faces.remove(&pin.device);
+                    self.kept_at.remove(&id);
+                }
+            }
+            // Whoever asked may have given up.
+            let _ = done.send(());
+        }
+        self.watched.want(self.control.sources(), self.control.effects());
+    }
+
+    fn handle_heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Reading(observation) => self.handle_observation(&observation),
+            Heard::Source(source) => {
+                let now = self.now();
+                self.control.handle_sign_of_life(&source, now);
+            }
+        }
+    }
+
+    fn handle_observation(&mut self, observation: &Observation) {
+        let reading = &observation.reading;
+        let can_be_trusted = !matches!(reading.quality, Quality::Stale | Quality::Suspect);
+        let number = reading.value.as_number().filter(|_| can_be_trusted);
+        if let Some(number) = number {
+            let path = PropertyPath::new(reading.device.clone(), reading.property.clone());
+            let actions = self.control.handle_reading(&path, number, observation.heard);
+            self.perform(actions);
+        }
+    }
+
+    fn waits_for_clock(&self, target: Target) -> bool {
+        matches!(target, Target::Output(id) if self.control.waits_for_clock(id))
+    }
+
+    /// Outputs that come up as they were wait until the clock can be trusted.
+    fn ask_clock(&mut self) {
+        let now = self.now();
+        for (id, at) in &self.kept_at {
+            if self.control.waits_for_clock(*id)
+                && let Some(age) = self.keeper.age(*at)
+            {
+                self.control.handle_clock(*id, age, now);
+            }
+        }
+    }
+
+    fn handle_message(&mut self, message: Message) {
+        let cause = Cause::direct(message.origin.clone());
+        match self.understand(&message) {
+            Ok((target, aspect, command)) => {
+                self.asks += 1;
+                let (ask, now) = (Ask(self.asks), self.now());
+                if self.asked.len() >= MAX_ASKED {
+                    self.asked.pop_front();
+                }
+                self.asked.push_back((ask, message));
+                let actions = match target {
+                    Target::Output(id) => self.control.handle_command(id, aspect, &command, cause, ask, now),
+                    Target::Cover(id) => {
+                        self.control.handle_cover_command(id, aspect, &command, cause, ask, now)
+                    }
+                };
+                self.perform(actions);
+            }
+            Err(reason) => {
+                let id = Command::parse(&message.payload).ok().and_then(|command| command.id);
+                let result = CommandResult { id, ok: false, reason: Some(reason.into()), cause };
+                self.answers.give(&message, &result);
+            }
+        }
+    }
+
+    fn understand(&self, message: &Message) -> Result<(Target, Aspect, Command), String> {
         let Some(Place::Set(device, property)) = self.answers.scheme().place(&message.topic) else {
             return Err(format!("{} is no topic for commands", message.topic));
         };
@@ -204,68 +403,122 @@ impl OutputLoop {
                 "a retained command would be repeated at every start: send it without retain".to_owned()
             );
         }
-        let is_it = |port: &Port| *port.publication.device() == device && port.property == property;
-        let output = self.ports.iter().find(|(_, port)| is_it(port)).map(|(id, _)| *id);
-        let output = output.ok_or_else(|| {
+        let target = self.targets.get(&device).zip(self.faces.get(&device));
+        let target = target.and_then(|(target, face)| Some((*target, aspect(face.properties(), &property)?)));
+        let (target, aspect) = target.ok_or_else(|| {
             format!("there is no output `{device}` with a property `{property}` that takes commands")
         })?;
-        Ok((output, Command::parse(&message.payload).map_err(|error| error.to_string())?))
+        Ok((target, aspect, Command::parse(&message.payload).map_err(|error| error.to_string())?))
     }
 
-    /// Does what was decided, tells `control` what the pins said, and goes on until nothing is left to do.
-    async fn perform(&mut self, mut actions: Vec<OutputAction>, asked: Option<&Message>) {
-        while !actions.is_empty() {
-            let mut drives = BTreeMap::new();
-            for action in actions.drain(..) {
-                match action {
-                    OutputAction::Drive { output, on } => {
-                        drives.insert(output, on);
-                    }
-                    OutputAction::State { output, on, cause } => self.publish(output, on, cause),
-                    OutputAction::Fault { output, sentence } => self.publish_fault(output, sentence),
-                    OutputAction::Answer { result, .. } => {
-                        if let Some(message) = asked {
-                            self.answers.give(message, &result);
-                        }
+    /// Does what was decided.
+    fn perform(&mut self, actions: Vec<OutputAction>) {
+        for action in actions {
+            match action {
+                OutputAction::Drive { output, level, ticket } => {
+                    self.send(output, Errand { level: Some(level), ticket });
+                }
+                OutputAction::Check { output, ticket } => self.send(output, Errand { level: None, ticket }),
+                OutputAction::State { output, level, cause } => {
+                    let at = self.clock.now();
+                    let scale = self.pins.get(&output).map(|pin| pin.scale);
+                    // The relays of a cover have no state of their own.
+                    if let Some((scale, face)) = scale.zip(self.face(output, false)) {
+                        face.level(scale, level, cause, at);
                     }
                 }
+                OutputAction::Cover { cover, state, cause } => {
+                    let at = self.clock.now();
+                    if let Some(face) = self.device_of(cover).and_then(|device| self.faces.get_mut(&device)) {
+                        face.cover(state, cause, at);
+                    }
+                }
+                OutputAction::Fault { output, sentence } => {
+                    if let Some(face) = self.face(output, true) {
+                        face.fault(output, sentence);
+                    }
+                }
+                OutputAction::Warning { output, sentence } => {
+                    if let Some(face) = self.face(output, true) {
+                        face.warning(sentence.as_deref());
+                    }
+                }
+                OutputAction::Remember { output, memory } => {
+                    if let Some(face) = self.face(output, false) {
+                        let device = face.device().clone();
+                        self.keeper.keep(&device, &memory);
+                    }
+                }
+                OutputAction::RememberCover { cover, memory } => {
+                    if let Some(device) = self.device_of(cover) {
+                        self.keeper.keep_cover(&device, memory);
+                    }
+                }
+                OutputAction::Answer { ask, result } => self.answer(ask, &result),
             }
-            actions = self.drive(&drives).await;
         }
     }
 
-    /// Drives all at once, so that one that hangs does not keep the others from their level.
-    async fn drive(&mut self, drives: &BTreeMap<OutputId, bool>) -> Vec<OutputAction> {
-        let lines = &self.lines;
-        let driving = self.ports.iter_mut().filter_map(|(id, port)| {
-            let (id, on) = (*id, *drives.get(id)?);
-            Some(async move { (id, port.drive(lines, on).await) })
-        });
-        let measured = join_all(driving).await;
-        let now = self.clock.moment();
-        measured
-            .into_iter()
-            .flat_map(|(output, level)| self.control.handle_read_back(output, level, now))
-            .collect()
-    }
-
-    fn publish(&mut self, output: OutputId, on: bool, cause: Cause) {
-        let quality = if self.is_simulated { Quality::Simulated } else { Quality::Ok };
-        let at = self.clock.now();
-        let Some(port) = self.ports.get_mut(&output) else { return };
-        port.publication.value(&port.property, Value::Switch(on), quality, at, Some(cause));
-        port.publication.report();
-        if !port.has_fault {
-            port.publication.works();
+    fn send(&mut self, output: OutputId, errand: Errand) {
+        let until = self.now() + PORT_LIMIT;
+        if let Some(pin) = self.pins.get_mut(&output) {
+            // A pin that is busy gets the time for that, too.
+            let until = if pin.errand.is_some() { until + LINE_LIMIT } else { until };
+            pin.errand = Some((errand, until));
+            pin.port.send(errand);
         }
     }
 
-    fn publish_fault(&mut self, output: OutputId, sentence: Option<String>) {
-        let Some(port) = self.ports.get_mut(&output) else { return };
-        port.has_fault = sentence.is_some();
-        match sentence {
-            Some(sentence) => port.publication.fails(&sentence),
-            None => port.publication.works(),
+    /// The face of the device that an output belongs to; `of_covers` says whether the relays of covers count.
+    fn face(&mut self, output: OutputId, of_covers: bool) -> Option<&mut Face> {
+        let device = &self.pins.get(&output)?.device;
+        let is_own = self.targets.get(device) == Some(&Target::Output(output));
+        if is_own || of_covers { self.faces.get_mut(device) } else { None }
+    }
+
+    fn device_of(&self, cover: CoverId) -> Option<DeviceId> {
+        let found = self.targets.iter().find(|(_, target)| **target == Target::Cover(cover));
+        found.map(|(device, _)| device.clone())
+    }
+
+    fn answer(&mut self, ask: Ask, result: &CommandResult) {
+        let Some(place) = self.asked.iter().position(|(asked, _)| *asked == ask) else { return };
+        if let Some((_, message)) = self.asked.remove(place) {
+            self.answers.give(&message, result);
         }
+    }
+}
+
+fn aspect(properties: &FaceProperties, property: &PropertyId) -> Option<Aspect> {
+    let is_it = |own: &Option<PropertyId>| own.as_ref() == Some(property);
+    if is_it(&properties.power) {
+        return Some(Aspect::Power);
+    }
+    is_it(&properties.level).then_some(Aspect::Level)
+}
+
+fn rules(name: &str, config: &OutputConfig) -> OutputRules {
+    OutputRules {
+        scale: config.kind.scale(),
+        safe: config.safe,
+        min_on: config.min_on,
+        min_off: config.min_off,
+        interlock: config.interlock.clone(),
+        dead_time: config.dead_time,
+        ramp: config.ramp,
+        power_on: config.power_on,
+        dead_man: config.dead_man.clone(),
+        effect: config.effect.clone(),
+        command_refill: config.command_every,
+        ..OutputRules::new(name, config.max_on)
+    }
+}
+
+fn cover_rules(name: &str, config: &CoverConfig) -> CoverRules {
+    CoverRules {
+        overrun: config.overrun,
+        dead_time: config.dead_time,
+        interlock: config.interlock.clone(),
+        ..CoverRules::new(name, config.open_time, config.close_time)
     }
 }

@@ -130,6 +130,16 @@ impl Publication {
         self.availability(false);
     }
 
+    /// Something is not as it should be, in a sentence for people, although the device works; or that is over.
+    pub(super) fn warns(&mut self, sentence: Option<&str>) {
+        match sentence {
+            Some(sentence) => tracing::warn!(device = %self.device, "{sentence}"),
+            None => tracing::info!(device = %self.device, "what was not as it should be is over"),
+        }
+        self.fault = sentence.map(str::to_owned);
+        self.report();
+    }
+
     /// The gateway stops: nobody vouches for the device's values any more.
     pub(super) fn ends(&mut self) {
         self.availability(false);

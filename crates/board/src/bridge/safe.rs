@@ -60,7 +60,7 @@ pub fn pins(device: &DeviceConfig) -> Vec<SafePin> {
             device: device.id.clone(),
             pin: output.pin.clone(),
             active: output.active,
-            safe: Level::from_on(output.safe_on),
+            safe: Level::from_on(output.safe.is_on()),
         }],
         // It is low but for some microseconds; a process that dies in these leaves it high, which only stops measuring.
         DriverConfig::Ultrasonic(sensor) => vec![SafePin {
@@ -69,6 +69,15 @@ pub fn pins(device: &DeviceConfig) -> Vec<SafePin> {
             active: ActiveLevel::High,
             safe: Level::Inactive,
         }],
+        DriverConfig::Cover(cover) => {
+            let relay = |pin: &Pin| SafePin {
+                device: device.id.clone(),
+                pin: pin.clone(),
+                active: cover.active,
+                safe: Level::Inactive,
+            };
+            vec![relay(&cover.open), relay(&cover.close)]
+        }
         DriverConfig::Host(_)
         | DriverConfig::SimulatedClimate(_)
         | DriverConfig::Input(_)
@@ -185,7 +194,7 @@ mod tests {
         vec![
             output("heater", 17, |_| ()),
             output("pump", 22, |output| output.active = ActiveLevel::Low),
-            output("fan", 23, |output| output.safe_on = true),
+            output("fan", 23, |output| output.safe = crate::config::Duty::FULL),
             DeviceConfig::new(
                 DeviceId::new("host").unwrap(),
                 "Host",

@@ -18,7 +18,7 @@ use super::lines::Lines;
 use super::live::Applied;
 use super::observations::Observations;
 use super::outlet::Outlet;
-use super::outputs::{OutputChange, Port};
+use super::outputs::{OutputChange, SwitchedDevice};
 use super::publication::{PART, Publication};
 use super::sensor::SensorTask;
 use super::tasks::{TaskHandle, Tasks};
@@ -84,6 +84,11 @@ impl Serving {
         }
     }
 
+    /// What all devices say.
+    pub(super) fn observations(&self) -> Arc<Observations> {
+        self.observations.clone()
+    }
+
     fn publication(&self, id: &DeviceId) -> Publication {
         Publication::new(
             self.parts.scheme.clone(),
@@ -99,8 +104,8 @@ impl Serving {
         self.tasks.start("board", self.stop.clone(), async move { board.run(stop).await });
     }
 
-    /// Starts devices. Gives the ports of outputs, which share a loop.
-    pub(super) fn start(&mut self, devices: Vec<Device>) -> Vec<Port> {
+    /// Starts devices. Gives those that are switched, which share a loop.
+    pub(super) fn start(&mut self, devices: Vec<Device>) -> Vec<SwitchedDevice> {
         let mut ports = Vec::new();
         for device in devices {
             let id = device.info.id.clone();
@@ -155,9 +160,10 @@ impl Serving {
                 }
                 // It works for as long as those that are connected through it do.
                 Part::Bystander => None,
-                Part::Output(output, property) => {
+                Part::Switched(what, properties) => {
                     is_output = true;
-                    ports.push(Port::new(&config.name, output, property, publication));
+                    let name = config.name.clone();
+                    ports.push(SwitchedDevice { name, what, properties, publication });
                     None
                 }
             };

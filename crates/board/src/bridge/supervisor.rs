@@ -11,11 +11,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
+use super::kept::Keeper;
 use super::lines::Lines;
 use super::live::{Request, Requests};
 use super::outlet::{Losses, OutboxClosed, Outlet};
 use super::outputs::OutputLoop;
 use super::serving::{MAX_OUTPUT_CHANGES, Serving};
+use super::watched::Watched;
 use super::{Bridge, BridgeError};
 use crate::memory::Memory;
 
@@ -37,7 +39,8 @@ pub(super) async fn run(
     mut commands: impl Stream<Item = Message> + Send + Unpin,
     shutdown: CancellationToken,
 ) -> Result<(), BridgeError> {
-    let Bridge { parts, buses, devices, handle: _, mut requests, discoveries } = bridge;
+    let Bridge { parts, buses, devices, handle: _, mut requests, discoveries, trust, signs: _, ears } =
+        bridge;
     let outlet = Arc::new(Outlet::default());
     let stop = CancellationToken::new();
     let memory = parts.memory.clone();
@@ -48,7 +51,12 @@ pub(super) async fn run(
     let mut serving =
         Serving::new(parts, buses, discoveries, lines.clone(), outlet.clone(), changing, stop.clone());
     let ports = serving.start(devices);
-    let mut outputs = OutputLoop::new(ports, lines, is_simulated, clock, answers);
+    let keeper = Keeper::new(memory.clone(), clock.clone(), trust);
+    let watched = Watched::new(serving.observations(), ears);
+    let mut outputs = OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched);
+    for device in ports {
+        outputs.add(device);
+    }
     serving.start_board();
     let mut delivery: Delivery = tokio::spawn({
         let outlet = outlet.clone();

@@ -15,8 +15,8 @@ const VERSION: u32 = 1;
 /// the line.
 const HEADER_BYTES: usize = NAME.len() + 1 + 1 + 1 + 20 + 1 + 8 + 1 + 8 + 1;
 
-/// Bytes of a slot. A full record of [`super::MAX_REMEMBERED`] entries with the longest ids takes about 190 KiB.
-pub(super) const SLOT_BYTES: usize = 256 * 1_024;
+/// Bytes of a slot. A full record of [`super::MAX_REMEMBERED`] entries with the longest ids takes about 375 KiB.
+pub(super) const SLOT_BYTES: usize = 512 * 1_024;
 
 /// One value with the wall-clock time of its last change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

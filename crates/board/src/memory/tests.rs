@@ -200,6 +200,11 @@ fn the_largest_record_fits_into_its_slot() {
             changed: Timestamp::from_millis(0),
             clock_was_set: false,
             position: Some(0.123_456_789_012_345_67),
+            commanded: Some((0.123_456_789_012_345_67, u64::MAX)),
+            since_change_ms: Some(u64::MAX),
+            away_ms: Some(u64::MAX),
+            rests_ms: Some(u64::MAX),
+            had_fault: false,
         };
         let entry = Entry { value, at: Timestamp::from_millis(0), is_of_this_run: true };
         record.outputs.insert(key, entry);
@@ -233,6 +238,11 @@ async fn what_was_kept_is_there_after_a_restart_and_people_can_read_the_file() {
         changed: Timestamp::from_millis(1_795_252_440_250),
         clock_was_set: true,
         position: None,
+        commanded: None,
+        since_change_ms: None,
+        away_ms: None,
+        rests_ms: None,
+        had_fault: false,
     };
     {
         let (memory, notice) = open(&path);

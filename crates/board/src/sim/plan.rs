@@ -48,7 +48,10 @@ impl Plan {
         for device in devices {
             let room = room_of(device);
             let wiring = match &device.driver {
-                DriverConfig::Host(_) | DriverConfig::Derived(_) | DriverConfig::Kernel(_) => continue,
+                DriverConfig::Host(_)
+                | DriverConfig::Derived(_)
+                | DriverConfig::Kernel(_)
+                | DriverConfig::Cover(_) => continue,
                 DriverConfig::SimulatedClimate(_) | DriverConfig::Chip(_) => {
                     plan.rooms.insert(room);
                     continue;

@@ -3,35 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+pub use gatehouse_control::Duty;
 
 use super::lines::{ActiveLevel, LineError, LineNumber};
-
-/// The share of each period in which the output is on, in ten-thousandths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Duty(u16);
-
-impl Duty {
-    /// Never on.
-    pub const OFF: Self = Self(0);
-
-    /// Always on.
-    pub const FULL: Self = Self(10_000);
-
-    /// This many ten-thousandths; more than all is all.
-    pub const fn from_ten_thousandths(share: u16) -> Self {
-        if share > Self::FULL.0 { Self::FULL } else { Self(share) }
-    }
-
-    /// In ten-thousandths, 0 to 10,000.
-    pub const fn ten_thousandths(self) -> u16 {
-        self.0
-    }
-
-    /// The on-time within a period.
-    pub fn of(self, period: Duration) -> Duration {
-        period.mul_f64(f64::from(self.0) / f64::from(Self::FULL.0))
-    }
-}
 
 /// What a PWM output needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

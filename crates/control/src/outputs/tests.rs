@@ -2,106 +2,19 @@
 
 use std::time::Duration;
 
-use gatehouse_model::{Action, Value};
+use gatehouse_model::{Action, Command, Value};
 use proptest::prelude::*;
 
 use super::*;
 use crate::interlock::DEAD_TIME;
-use crate::output::MIN_SAFE;
+use bench::{Bench, SECOND};
 
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Outputs with their pins: every drive is read back at once.
-struct Bench {
-    outputs: Outputs,
-    ids: Vec<OutputId>,
-    now: Moment,
-    pins: Vec<bool>,
-    /// Pins that stay where they are.
-    stuck: Vec<bool>,
-    /// What was said, without the drives.
-    said: Vec<OutputAction>,
-}
-
-impl Bench {
-    fn new(rules: Vec<OutputRules>) -> Self {
-        let pins: Vec<bool> = rules.iter().map(|rules| rules.safe_on).collect();
-        let stuck = vec![false; pins.len()];
-        let (outputs, ids, said) = (Outputs::default(), Vec::new(), Vec::new());
-        let mut bench = Self { outputs, ids, now: Moment::default(), pins, stuck, said };
-        for rules in rules {
-            let (id, actions) = bench.outputs.add(rules, bench.now);
-            bench.ids.push(id);
-            bench.carry_out(actions);
-        }
-        bench
-    }
-
-    fn carry_out(&mut self, actions: Vec<OutputAction>) {
-        for action in actions {
-            match action {
-                OutputAction::Drive { output, on } => {
-                    let pin = self.ids.iter().position(|id| *id == output).unwrap();
-                    if !self.stuck[pin] {
-                        self.pins[pin] = on;
-                    }
-                    let measured = Ok(self.pins[pin]);
-                    let actions = self.outputs.handle_read_back(output, measured, self.now);
-                    self.carry_out(actions);
-                }
-                other => self.said.push(other),
-            }
-        }
-    }
-
-    /// Sends a command; gives why it was refused.
-    fn command(&mut self, output: usize, action: Action, duration: Option<Duration>) -> Result<(), String> {
-        let command = Command { duration, ..Command::new(action) };
-        let cause = Cause::direct(Origin::Page { user: "ana".into() });
-        self.said.clear();
-        let actions = self.outputs.handle_command(self.ids[output], &command, cause, self.now);
-        self.carry_out(actions);
-        let result = self.said.iter().find_map(|action| match action {
-            OutputAction::Answer { result, .. } => Some(result.clone()),
-            _ => None,
-        });
-        let result = result.expect("every command is answered");
-        if result.ok { Ok(()) } else { Err(result.reason.expect("a refusal has a reason").to_string()) }
-    }
-
-    fn switch(&mut self, output: usize, on: bool) -> Result<(), String> {
-        self.command(output, Action::Set(Value::Switch(on)), None)
-    }
-
-    /// Lets time pass, stopping at each deadline.
-    fn pass(&mut self, time: Duration) {
-        self.said.clear();
-        let end = self.now + time;
-        while let Some(deadline) = self.outputs.next_deadline().filter(|deadline| *deadline <= end) {
-            assert!(deadline >= self.now, "a deadline in the past was not applied");
-            self.now = deadline;
-            let actions = self.outputs.handle_timeout(deadline);
-            assert!(!actions.is_empty(), "a deadline without an action would be waited for again and again");
-            self.carry_out(actions);
-        }
-        self.now = end;
-    }
-
-    fn fault(&self) -> Option<Option<String>> {
-        self.said.iter().rev().find_map(|action| match action {
-            OutputAction::Fault { sentence, .. } => Some(sentence.clone()),
-            _ => None,
-        })
-    }
-
-    fn cause(&self) -> String {
-        let state = self.said.iter().rev().find_map(|action| match action {
-            OutputAction::State { cause, .. } => Some(cause.to_string()),
-            _ => None,
-        });
-        state.expect("a state was published")
-    }
-}
+mod bench;
+mod covers;
+mod levels;
+mod model;
+mod restarts;
+mod watches;
 
 fn heater() -> OutputRules {
     OutputRules::new("Heater", Some(Duration::from_secs(7_200)))
@@ -111,12 +24,12 @@ fn heater() -> OutputRules {
 fn a_command_switches_and_is_answered_with_its_cause() {
     let mut bench = Bench::new(vec![heater()]);
     assert_eq!(bench.switch(0, true), Ok(()));
-    assert!(bench.pins[0]);
+    assert!(bench.is_on(0));
     assert_eq!(bench.cause(), "ana on the page");
     assert_eq!(bench.command(0, Action::Toggle, None), Ok(()));
     bench.pass(SECOND);
     assert_eq!(bench.command(0, Action::Set(Value::Number(1.0)), None), Ok(()));
-    assert!(bench.pins[0]);
+    assert!(bench.is_on(0));
     assert!(bench.command(0, Action::Set(Value::Number(0.5)), None).is_err());
 }
 
@@ -127,9 +40,9 @@ fn the_longest_on_time_ends_it_and_says_why() {
     bench.pass(Duration::from_secs(7_000));
     bench.switch(0, true).unwrap();
     bench.pass(Duration::from_secs(199));
-    assert!(bench.pins[0]);
+    assert!(bench.is_on(0));
     bench.pass(SECOND);
-    assert!(!bench.pins[0], "a repeated command must not prolong the longest on-time");
+    assert!(!bench.is_on(0), "a repeated command must not prolong the longest on-time");
     assert_eq!(bench.cause(), "fail-safe: longest on-time of 2h, because of ana on the page");
 }
 
@@ -168,9 +81,9 @@ fn a_command_for_a_while_ends_by_itself() {
     let mut bench = Bench::new(vec![heater()]);
     bench.command(0, Action::Set(Value::Switch(true)), Some(5 * SECOND)).unwrap();
     bench.pass(4 * SECOND);
-    assert!(bench.pins[0]);
+    assert!(bench.is_on(0));
     bench.pass(SECOND);
-    assert!(!bench.pins[0]);
+    assert!(!bench.is_on(0));
     assert_eq!(bench.cause(), "timer of the command, because of ana on the page");
 }
 
@@ -204,13 +117,13 @@ fn a_motor_never_turns_both_ways() {
 #[test]
 fn a_pin_that_does_not_follow_is_a_fault_until_somebody_had_a_look() {
     let mut bench = Bench::new(vec![heater()]);
-    bench.stuck[0] = true;
+    bench.set_stuck(0, true);
     let reason = bench.switch(0, true).unwrap_err();
     assert_eq!(reason, "Heater was switched on but its pin reads off. Check the wiring.");
     // The drive to the safe level reads back well, since the pin never left it. That once cleared the fault at once,
     // and nobody ever saw it.
     assert_eq!(bench.fault(), Some(Some(reason.clone())));
-    bench.stuck[0] = false;
+    bench.set_stuck(0, false);
     assert!(bench.switch(0, true).unwrap_err().starts_with(&reason));
     assert_eq!(bench.switch(0, false), Ok(()));
     assert_eq!(bench.fault(), Some(None));
@@ -222,16 +135,16 @@ fn a_pin_that_does_not_follow_is_a_fault_until_somebody_had_a_look() {
 fn a_relay_that_sticks_on_is_tried_again_and_shown_as_it_is() {
     let mut bench = Bench::new(vec![heater()]);
     bench.switch(0, true).unwrap();
-    bench.stuck[0] = true;
+    bench.set_stuck(0, true);
     assert!(bench.switch(0, false).unwrap_err().contains("its pin reads on"));
     let shown = bench.said.iter().rev().find_map(|action| match action {
-        OutputAction::State { on, .. } => Some(*on),
+        OutputAction::State { level, .. } => Some(*level),
         _ => None,
     });
-    assert_eq!(shown, Some(true));
-    bench.stuck[0] = false;
+    assert_eq!(shown, Some(Duty::FULL));
+    bench.set_stuck(0, false);
     bench.pass(SAFE_RETRY);
-    assert!(!bench.pins[0]);
+    assert!(!bench.is_on(0));
 }
 
 /// The relay of one way may stick while its pin was told to open: until it is seen to be off, the other way stays off.
@@ -240,12 +153,12 @@ fn a_relay_that_sticks_on_keeps_the_rest_of_its_group_off() {
     let way = |name| OutputRules { interlock: Some("blind".to_owned()), ..OutputRules::new(name, None) };
     let mut bench = Bench::new(vec![way("Up"), way("Down")]);
     bench.switch(0, true).unwrap();
-    bench.stuck[0] = true;
+    bench.set_stuck(0, true);
     assert!(bench.switch(0, false).is_err());
     bench.pass(DEAD_TIME);
     let reason = bench.switch(1, true).unwrap_err();
-    assert!(reason.contains("Up is on") && !bench.pins[1], "{reason}");
-    bench.stuck[0] = false;
+    assert!(reason.contains("Up is on") && !bench.is_on(1), "{reason}");
+    bench.set_stuck(0, false);
     bench.pass(SAFE_RETRY - DEAD_TIME);
     assert!(
         bench.switch(1, true).unwrap_err().contains("a moment ago"),
@@ -260,8 +173,9 @@ fn a_relay_that_sticks_on_keeps_the_rest_of_its_group_off() {
 fn an_output_that_cannot_be_read_keeps_the_rest_of_its_group_off() {
     let way = |name| OutputRules { interlock: Some("blind".to_owned()), ..OutputRules::new(name, None) };
     let mut bench = Bench::new(vec![way("Up"), way("Down")]);
-    let actions = bench.outputs.handle_read_back(bench.ids[0], Err("no answer".to_owned()), bench.now);
-    bench.carry_out(actions);
+    bench.set_mute(0, true);
+    assert!(bench.switch(0, true).is_err());
+    bench.set_mute(0, false);
     assert!(bench.switch(1, true).is_err());
     bench.pass(SAFE_RETRY + DEAD_TIME);
     assert_eq!(bench.switch(1, true), Ok(()));
@@ -275,13 +189,13 @@ fn a_time_that_the_limits_do_not_allow_is_refused_and_not_cut() {
     assert_eq!(too_long, "Heater stays on for at most 2h: ask for a shorter time than 2h1s");
     let too_short = bench.command(0, on(), Some(59 * SECOND)).unwrap_err();
     assert_eq!(too_short, "Heater stays on for at least 1m: ask for a longer time than 59s");
-    assert!(!bench.pins[0]);
+    assert!(!bench.is_on(0));
     bench.command(0, on(), Some(7_200 * SECOND)).unwrap();
     bench.pass(3_600 * SECOND);
     assert!(bench.command(0, on(), Some(3_601 * SECOND)).is_err(), "an hour of its two is gone");
     assert_eq!(bench.command(0, on(), Some(SECOND)), Ok(()), "it has been on for long enough already");
     bench.pass(SECOND);
-    assert!(!bench.pins[0]);
+    assert!(!bench.is_on(0));
 }
 
 #[test]
@@ -289,9 +203,7 @@ fn the_end_of_a_time_names_who_asked_for_it() {
     let mut bench = Bench::new(vec![heater()]);
     bench.switch(0, true).unwrap();
     let command = Command { duration: Some(5 * SECOND), ..Command::new(Action::Set(Value::Switch(true))) };
-    let bob = Cause::direct(Origin::Page { user: "bob".into() });
-    let actions = bench.outputs.handle_command(bench.ids[0], &command, bob, bench.now);
-    bench.carry_out(actions);
+    bench.command_of("bob", 0, Aspect::Power, &command).unwrap();
     bench.pass(5 * SECOND);
     assert_eq!(bench.cause(), "timer of the command, because of bob on the page");
 }
@@ -299,9 +211,9 @@ fn the_end_of_a_time_names_who_asked_for_it() {
 #[test]
 fn a_pin_that_could_not_be_had_is_well_when_it_can() {
     let mut bench = Bench::new(vec![heater()]);
-    let problem = Err("GPIO 22 is in use by somebody".to_owned());
-    let actions = bench.outputs.handle_read_back(bench.ids[0], problem, bench.now);
-    bench.carry_out(actions);
+    bench.set_mute(0, true);
+    assert!(bench.switch(0, true).unwrap_err().contains("GPIO 22 is in use by somebody"));
+    bench.set_mute(0, false);
     assert!(bench.fault().flatten().is_some());
     bench.pass(SAFE_RETRY);
     assert_eq!(bench.fault(), Some(None));
@@ -317,36 +229,32 @@ fn outputs_come_and_go_without_touching_the_others() {
     bench.said.clear();
     let actions = bench.outputs.remove(bench.ids[1], bench.now);
     bench.carry_out(actions);
-    assert_eq!(bench.pins, [true, false]);
+    assert_eq!(bench.all(), [true, false]);
     assert_eq!(bench.cause(), "fail-safe: it was taken out of the configuration, because of ana on the page");
     assert!(bench.switch(1, true).unwrap_err().contains("taken out"));
     bench.outputs.forget(bench.ids[1], bench.now);
     assert_eq!(bench.switch(1, true), Err("there is no such output".to_owned()));
 
-    let (down, actions) = bench.outputs.add(way("Down"), bench.now);
-    assert!(!bench.ids.contains(&down), "a new output is nobody else");
-    bench.ids.push(down);
-    bench.pins.push(false);
-    bench.stuck.push(false);
-    bench.carry_out(actions);
+    bench.add(way("Down"), None);
+    assert_ne!(bench.ids[2], bench.ids[1], "a new output is nobody else");
     assert!(
         bench.switch(2, true).unwrap_err().contains("a moment ago"),
         "the motor of the group may still turn"
     );
     bench.pass(DEAD_TIME);
     assert_eq!(bench.switch(2, true), Ok(()));
-    assert_eq!(bench.pins, [true, false, true]);
+    assert_eq!(bench.all(), [true, false, true]);
 }
 
 #[test]
 fn the_stop_drives_everything_safe_and_refuses_what_comes_later() {
-    let always_on = OutputRules { safe_on: true, ..OutputRules::new("Fan", None) };
+    let always_on = OutputRules { safe: Duty::FULL, ..OutputRules::new("Fan", None) };
     let mut bench = Bench::new(vec![heater(), always_on]);
     bench.switch(0, true).unwrap();
     bench.switch(1, false).unwrap();
     let actions = bench.outputs.stop(bench.now);
     bench.carry_out(actions);
-    assert_eq!(bench.pins, [false, true]);
+    assert_eq!(bench.all(), [false, true]);
     assert!(bench.cause().starts_with("fail-safe: the gateway stops, because of ana"));
     assert!(bench.switch(0, true).unwrap_err().contains("stopping"));
 }
@@ -367,9 +275,9 @@ proptest! {
         let mut on_since = [None::<Moment>; 3];
         let mut off_since = [None::<Moment>; 3];
         let mut look = |bench: &Bench| -> Result<(), TestCaseError> {
-            prop_assert!(bench.pins.iter().filter(|on| **on).count() <= 1, "two of a group are on");
+            prop_assert!(bench.count_on() <= 1, "two of a group are on");
             for output in 0..3 {
-                match (bench.pins[output], on_since[output]) {
+                match (bench.is_on(output), on_since[output]) {
                     (true, None) => {
                         if let Some(off) = off_since[output] {
                             prop_assert!(bench.now.saturating_since(off) >= 7 * SECOND, "on within the rest");
@@ -377,7 +285,7 @@ proptest! {
                         on_since[output] = Some(bench.now);
                     }
                     (true, Some(since)) => {
-                        prop_assert!(bench.stuck[output] || bench.now.saturating_since(since) < 20 * SECOND, "on for too long");
+                        prop_assert!(bench.is_stuck(output) || bench.now.saturating_since(since) < 20 * SECOND, "on for too long");
                     }
                     (false, Some(_)) => {
                         on_since[output] = None;
@@ -419,17 +327,17 @@ proptest! {
                 0 => drop(bench.switch(output, true)),
                 1 => drop(bench.switch(output, false)),
                 2 => drop(bench.command(output, Action::Toggle, Some(3 * SECOND))),
-                3 => bench.stuck[output] = true,
-                _ => bench.stuck[output] = false,
+                3 => bench.set_stuck(output, true),
+                _ => bench.set_stuck(output, false),
             }
             for _ in 0..=pause {
-                prop_assert!(bench.pins.iter().filter(|on| **on).count() <= 1, "{:?}", bench.pins);
+                prop_assert!(bench.count_on() <= 1, "two of a group are on");
                 bench.pass(SECOND);
             }
         }
-        bench.stuck.fill(false);
+        bench.unstick();
         let actions = bench.outputs.stop(bench.now);
         bench.carry_out(actions);
-        prop_assert_eq!(&bench.pins, &[false; 3]);
+        prop_assert_eq!(bench.count_on(), 0);
     }
 }

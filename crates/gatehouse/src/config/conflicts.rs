@@ -15,6 +15,8 @@ use super::section::Spanned;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub(super) pins: Vec<Spanned<Pin>>,
+    /// Values of other devices that it depends on.
+    pub(super) watches: Vec<Spanned<PropertyPath>>,
     /// Where its chip is connected.
     pub(super) chip: Option<Spanned<ChipPlace>>,
     /// Which of the kernel's devices it is.
@@ -44,6 +46,7 @@ pub(super) struct Conflicts<'t> {
     groups: BTreeMap<String, Vec<Member>>,
     numbers: BTreeMap<DeviceId, Numbers>,
     sources: Vec<(String, Spanned<PropertyPath>)>,
+    watches: Vec<(String, Spanned<PropertyPath>)>,
 }
 
 impl<'t> Conflicts<'t> {
@@ -57,6 +60,7 @@ impl<'t> Conflicts<'t> {
             groups: BTreeMap::new(),
             numbers: BTreeMap::new(),
             sources: Vec::new(),
+            watches: Vec::new(),
         }
     }
 
@@ -85,6 +89,7 @@ impl<'t> Conflicts<'t> {
         if let Some(device) = &places.kernel {
             self.add_kernel(device, called, findings);
         }
+        self.watches.extend(places.watches.into_iter().map(|path| (called.to_owned(), path)));
         let Some(group) = places.interlock else { return };
         if let Some(safe_on) = places.safe_on {
             let what =
@@ -172,6 +177,18 @@ impl<'t> Conflicts<'t> {
             if let Some(finding) = self.check_source(called, source) {
                 findings.push(finding);
             }
+        }
+        for (called, path) in &self.watches {
+            if self.ids.contains_key(&path.value.device) {
+                continue;
+            }
+            let ids = self.ids.keys().map(DeviceId::as_str);
+            let hint = match super::nearest::nearest(path.value.device.as_str(), ids) {
+                Some(meant) => format!("did you mean `{meant}/{}`?", path.value.property),
+                None => "name a value of a device of this file, such as \"kitchen/temperature\"".to_owned(),
+            };
+            let what = format!("{called}: there is no device `{}` to watch", path.value.device);
+            findings.push(Finding::error(path.span.clone(), what, hint));
         }
         let words: Vec<&str> = self.groups.keys().map(String::as_str).collect();
         for (group, members) in &self.groups {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatehouse_board::config::{ActiveLevel, DriverConfig, LineNumber, MAX_DEVICES, Pull};
+use gatehouse_board::config::{ActiveLevel, DriverConfig, Duty, LineNumber, MAX_DEVICES, Pull};
 use gatehouse_model::{Randomness as _, SeededRandomness};
 
 mod signals;
@@ -135,7 +135,7 @@ fn every_setting_arrives() {
         (&LineNumber::new(17).into(), Pull::Up, ActiveLevel::Low)
     );
     let DriverConfig::Output(output) = &boiler.driver else { panic!("{boiler:?}") };
-    assert_eq!((output.safe_on, output.max_on), (false, Some(Duration::from_secs(7_200))));
+    assert_eq!((output.safe, output.max_on), (Duty::OFF, Some(Duration::from_secs(7_200))));
     assert_eq!(output.min_off, Duration::from_secs(180));
     // One output alone is allowed, since the other one may come next week, but it is locked against nothing.
     check(

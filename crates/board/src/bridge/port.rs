@@ -1,0 +1,149 @@
+//! One output's own task: it does what the output loop decided, and tells what the pin says then.
+//!
+//! Each output has a task of its own, so that a pin that hangs, or a driver with a bug, keeps nobody else from its level.
+//! Of several wishes that come while one is carried out, only the newest is.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use gatehouse_control::outputs::Ticket;
+use gatehouse_control::{Duty, OutputId};
+use gatehouse_model::Clock;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::lines::Lines;
+use super::wire::{Connection, Wire};
+use crate::traits::LineError;
+
+/// Longest time that an output may take to be driven and read back. A pin of the header takes microseconds and one of an
+/// expander milliseconds.
+pub(super) const LINE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What is to be done with the pin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Errand {
+    /// The level, or nothing when it is only to be read.
+    pub(super) level: Option<Duty>,
+    pub(super) ticket: Ticket,
+}
+
+/// What the pin said.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) output: OutputId,
+    pub(super) ticket: Ticket,
+    pub(super) measured: Result<Duty, String>,
+}
+
+/// What a port needs of the bridge.
+#[derive(Clone)]
+pub(super) struct PortParts {
+    pub(super) lines: Lines,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) reports: mpsc::UnboundedSender<Report>,
+}
+
+/// The end of a port in the output loop. Dropping it gives the pin back.
+pub(super) struct Port {
+    errands: watch::Sender<Option<Errand>>,
+    task: AbortHandle,
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Port {
+    /// Starts the task of an output. Its line is requested with the level of the first errand.
+    pub(super) fn start(output: OutputId, connection: Connection, parts: PortParts) -> Self {
+        let (errands, next) = watch::channel(None);
+        let worker = Worker { output, connection, parts, wire: None };
+        let task = tokio::spawn(worker.run(next)).abort_handle();
+        Self { errands, task }
+    }
+
+    /// Gives it something to do; what it has not begun yet is forgotten.
+    pub(super) fn send(&self, errand: Errand) {
+        self.errands.send_replace(Some(errand));
+    }
+}
+
+struct Worker {
+    output: OutputId,
+    connection: Connection,
+    parts: PortParts,
+    wire: Option<Wire>,
+}
+
+impl Worker {
+    async fn run(mut self, mut errands: watch::Receiver<Option<Errand>>) {
+        loop {
+            tokio::select! {
+                biased;
+                changed = errands.changed() => if changed.is_err() { return },
+                // The next errand, or the next check, tells what is wrong.
+                error = work(&mut self.wire) => {
+                    tracing::warn!(pin = %self.connection.pin, "{error}");
+                    self.wire = None;
+                    continue;
+                }
+            }
+            let Some(errand) = *errands.borrow_and_update() else { continue };
+            let measured = self.carry_out(errand).await;
+            let report = Report { output: self.output, ticket: errand.ticket, measured };
+            if self.parts.reports.send(report).is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, errand: Errand) -> Result<Duty, String> {
+        let limited = timeout(LINE_LIMIT, AssertUnwindSafe(self.try_errand(errand)).catch_unwind());
+        match limited.await {
+            Ok(Ok(Ok(level))) => Ok(level),
+            Ok(Ok(Err(error))) => {
+                // What is gone is requested again the next time.
+                if matches!(error, LineError::Gone(_)) {
+                    self.wire = None;
+                }
+                Err(error.to_string())
+            }
+            Ok(Err(_)) => {
+                self.wire = None;
+                Err(format!("{}: its driver failed; please report this", self.connection.pin))
+            }
+            Err(_) => Err(too_slow(&self.connection)),
+        }
+    }
+
+    async fn try_errand(&mut self, errand: Errand) -> Result<Duty, LineError> {
+        match (&mut self.wire, errand.level) {
+            (Some(wire), Some(level)) => wire.drive(level).await,
+            (Some(wire), None) => wire.read_back().await,
+            (None, Some(level)) => {
+                let opened = self.connection.open(&self.parts.lines, level, &self.parts.clock)?;
+                self.wire.insert(opened).read_back().await
+            }
+            (None, None) => Err(LineError::Gone(self.connection.pin.clone())),
+        }
+    }
+}
+
+async fn work(wire: &mut Option<Wire>) -> LineError {
+    match wire {
+        Some(wire) => wire.work().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The sentence for a pin that did not answer within [`LINE_LIMIT`].
+pub(super) fn too_slow(connection: &Connection) -> String {
+    let Connection { pin, .. } = connection;
+    format!("{pin}: it did not answer within {} s: check its wiring and its bus", LINE_LIMIT.as_secs())
+}
