@@ -163,7 +163,7 @@ impl House {
                 let certificates = Arc::clone(certificates);
                 running.lifecycle.start(CERTIFICATES, |stop| certificates.keep(stop));
             }
-            let reloader = joints.reloader(&running, source, as_started, &bridge);
+            let reloader = joints.reloader(&running, source, as_started, &bridge, directory);
             joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;
             let hangups = signal(SignalKind::hangup())?;
             running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
@@ -215,8 +215,16 @@ impl Joints {
         })
     }
 
-    fn reloader(&self, running: &Running, source: Source, config: Config, bridge: &Bridge) -> Reloader {
+    fn reloader(
+        &self,
+        running: &Running,
+        source: Source,
+        config: Config,
+        bridge: &Bridge,
+        directory: &Path,
+    ) -> Reloader {
         Reloader {
+            directory: (!self.demo).then(|| directory.to_owned()),
             source,
             config,
             bridge: bridge.handle(),

@@ -3,6 +3,7 @@
 //! Devices are changed live, only those that differ. Everything else of the file waits for the next start, and the log
 //! says so. A file with a mistake changes nothing.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatehouse_board::bridge::{Discovered, take_over};
@@ -13,13 +14,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::check;
 use crate::config::{Config, Source};
 use crate::house::{GatewayVoice, safe_when_on};
 use crate::wiring::DoorGuard;
+use crate::{check, running_copy};
 
 /// What a new configuration is applied to.
 pub(crate) struct Reloader {
+    /// Where it is noted which outputs there are; a simulated board has none to note.
+    pub(crate) directory: Option<PathBuf>,
     pub(crate) source: Source,
     /// What was read at the start: sections that differ from it wait for the next one.
     pub(crate) config: Config,
@@ -70,8 +73,17 @@ impl Reloader {
         if !waiting.is_empty() {
             warn!("{} of {name} changed: that takes effect at the next start", waiting.join(", "));
         }
+        // An end in the middle of the change must leave no output out, neither an old nor a new one.
+        let directory = self.directory.as_deref();
+        if let Some(directory) = directory
+            && let Err(problem) = running_copy::begin_change(directory, &config.text, &self.config.text)
+        {
+            error!("{problem:#}; nothing was changed");
+            return Ok(());
+        }
         match self.bridge.apply(config.devices.clone()).await {
             Ok(applied) => {
+                directory.inspect(|directory| running_copy::end_change(directory));
                 let summary = summary(&applied);
                 self.guard.expect(&applied.inventory, safe_when_on(&config.devices));
                 self.info.devices = applied.inventory;
@@ -80,6 +92,7 @@ impl Reloader {
                 Ok(())
             }
             Err(problem @ BridgeError::Configuration(_)) => {
+                directory.inspect(|directory| running_copy::undo_change(directory));
                 error!("{name} cannot be served, so nothing was changed: {problem}");
                 Ok(())
             }

@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use toml_edit::DocumentMut;
 use tracing::error;
 
 use crate::config::MAX_FILE_BYTES;
@@ -19,6 +20,9 @@ const CURRENT: &str = "running.toml";
 
 /// The one before it, while a change is being applied.
 const BEFORE: &str = "running-before.toml";
+
+/// The section that a running daemon does not change.
+const BOARD: &str = "board";
 
 /// A copy that is not whole yet.
 const NEXT: &str = "running.toml.new";
@@ -35,9 +39,10 @@ pub(crate) fn keep(directory: &Path, text: &str) {
 }
 
 /// Notes what the daemon will run with, and keeps what it ran with until [`end_change`]: before the first device of a
-/// changed configuration is touched.
-#[cfg_attr(not(test), expect(dead_code, reason = "the part that applies a configuration live will call it"))]
-pub(crate) fn begin_change(directory: &Path, text: &str) -> anyhow::Result<()> {
+/// changed configuration is touched. The board stays the one of the start, whose text `started` is: a change of it waits
+/// for the next start, and lines of another chip are none of this daemon's.
+pub(crate) fn begin_change(directory: &Path, text: &str, started: &str) -> anyhow::Result<()> {
+    let text = &with_board_of(text, started)?;
     let (current, before) = (directory.join(CURRENT), directory.join(BEFORE));
     if current.exists() && !before.exists() {
         std::fs::copy(&current, &before)
@@ -47,9 +52,25 @@ pub(crate) fn begin_change(directory: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// The change is done: what was before needs no care any more.
-#[cfg_attr(not(test), expect(dead_code, reason = "the part that applies a configuration live will call it"))]
 pub(crate) fn end_change(directory: &Path) {
     forget_before(directory);
+}
+
+/// The change was refused as a whole: what was before is what is.
+pub(crate) fn undo_change(directory: &Path) {
+    // Where it fails both stay, and both are driven safe.
+    let _ = std::fs::rename(directory.join(BEFORE), directory.join(CURRENT));
+}
+
+/// The text with the `[board]` of another one.
+fn with_board_of(text: &str, started: &str) -> anyhow::Result<String> {
+    let started: DocumentMut = started.parse()?;
+    let mut changed: DocumentMut = text.parse()?;
+    changed.remove(BOARD);
+    if let Some(board) = started.get(BOARD) {
+        changed.insert(BOARD, board.clone());
+    }
+    Ok(changed.to_string())
 }
 
 fn forget_before(directory: &Path) {
@@ -96,19 +117,45 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
         assert_eq!(texts(directory), Vec::<String>::new());
-        keep(directory, "first");
-        assert_eq!(texts(directory), ["first"]);
-        begin_change(directory, "second").unwrap();
-        assert_eq!(texts(directory), ["second", "first"]);
+        keep(directory, "a = 1\n");
+        assert_eq!(texts(directory), ["a = 1\n"]);
+        begin_change(directory, "a = 2\n", "a = 1\n").unwrap();
+        assert_eq!(texts(directory), ["a = 2\n", "a = 1\n"]);
         // A second change before the first one was done: what began still counts.
-        begin_change(directory, "third").unwrap();
-        assert_eq!(texts(directory), ["third", "first"]);
+        begin_change(directory, "a = 3\n", "a = 1\n").unwrap();
+        assert_eq!(texts(directory), ["a = 3\n", "a = 1\n"]);
         end_change(directory);
-        assert_eq!(texts(directory), ["third"]);
-        begin_change(directory, "fourth").unwrap();
+        assert_eq!(texts(directory), ["a = 3\n"]);
+        begin_change(directory, "a = 4\n", "a = 1\n").unwrap();
         // The daemon died in the middle and starts again.
-        keep(directory, "fifth");
-        assert_eq!(texts(directory), ["fifth"]);
+        keep(directory, "a = 5\n");
+        assert_eq!(texts(directory), ["a = 5\n"]);
+    }
+
+    #[test]
+    fn a_change_that_was_refused_leaves_what_was() {
+        let directory = tempfile::tempdir().unwrap();
+        keep(directory.path(), "a = 1\n");
+        begin_change(directory.path(), "a = 2\n", "a = 1\n").unwrap();
+        undo_change(directory.path());
+        assert_eq!(texts(directory.path()), ["a = 1\n"]);
+    }
+
+    /// The chip of the lines does not change while the daemon runs, whatever the file says by now.
+    #[test]
+    fn a_change_keeps_the_board_of_the_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let started = "[board]\nchip = \"gpiochip1\"\n\n[[device]]\nid = \"a\"\n";
+        keep(directory, started);
+        let changed = "[board]\nchip = \"gpiochip2\"\n\n[[device]]\nid = \"b\"\n";
+        begin_change(directory, changed, started).unwrap();
+        end_change(directory);
+        let copy = texts(directory).remove(0);
+        assert!(copy.contains("chip = \"gpiochip1\"") && copy.contains("id = \"b\""), "{copy}");
+        assert!(!copy.contains("gpiochip2"), "{copy}");
+        begin_change(directory, changed, "").unwrap();
+        assert!(!texts(directory).remove(0).contains("board"), "it began without one");
     }
 
     #[test]
