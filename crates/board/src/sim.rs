@@ -2,6 +2,7 @@
 
 mod board;
 pub mod chips;
+mod day;
 mod edges;
 mod house;
 mod life;

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::chips::{ChipBus, Fault, I2cChip, Surroundings};
+use super::day::{self, TimeOfDay};
 use super::edges::EdgeQueue;
 use super::house::{Climate, House};
 use super::life::{Happening, Life};
@@ -206,7 +207,20 @@ impl Shared {
         let temperature = temperature + world.random.random_range(-0.02..0.02);
         let humidity = (humidity + world.random.random_range(-0.1..0.1)).clamp(0.0, 100.0);
         let pressure = Surroundings::default().pressure + world.random.random_range(-0.05..0.05);
-        Surroundings { temperature, humidity, pressure, now, ..Surroundings::default() }
+        let TimeOfDay { light, carbon_dioxide, organic_compounds, fine_dust, current } =
+            day::at(self.clock.now());
+        Surroundings {
+            temperature,
+            humidity,
+            pressure,
+            light,
+            carbon_dioxide,
+            organic_compounds,
+            fine_dust,
+            current,
+            now,
+            ..Surroundings::default()
+        }
     }
 }
 
