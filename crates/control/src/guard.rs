@@ -205,7 +205,7 @@ impl CommandGuard {
     /// is off, and every phone would believe it.
     fn is_ours(&self, place: &Place) -> bool {
         match place {
-            Place::Status | Place::Info => true,
+            Place::Status | Place::Info | Place::Found => true,
             Place::Availability(device) | Place::Json(device) | Place::Event(device) => {
                 self.devices.contains(device)
             }

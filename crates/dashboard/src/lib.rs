@@ -30,8 +30,8 @@ pub mod wire;
 pub use accounts::{Accounts, LogIn, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
-    ByteStream, CommandRefused, Commander, HistoryProblem, HistoryReader, MqttDoor, MqttPlace, MqttRefusal,
-    Ports, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
+    BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, HistoryProblem, HistoryReader,
+    MqttDoor, MqttPlace, MqttRefusal, Ports, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use gatehouse_model::{Clock, DeviceId, PropertyId, Quality, Randomness, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::wire::{Board, BoardScan, Catalogue};
 use crate::{Accounts, LiveHouse};
 
 /// Everything that [`crate::serve`] works with.
@@ -19,6 +20,8 @@ pub struct Ports {
     pub live: LiveHouse,
     /// Where commands go.
     pub commander: Arc<dyn Commander>,
+    /// Who knows the board.
+    pub board: Arc<dyn BoardReader>,
     /// Where charts come from.
     pub history: Arc<dyn HistoryReader>,
     /// Where MQTT clients go that come by WebSocket.
@@ -62,6 +65,30 @@ pub struct CommandRefused {
     /// Why, in a sentence for people.
     pub reason: String,
 }
+
+/// Knows the board and what is connected to it, in the words of the API.
+#[async_trait]
+pub trait BoardReader: Send + Sync {
+    /// The board as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    async fn board(&self) -> Result<Board, BoardProblem>;
+
+    /// Looks at everything that is connected, without setting anything. It takes some seconds.
+    ///
+    /// # Errors
+    /// When that fails as a whole. What is wrong with one bus is told there.
+    async fn scan(&self) -> Result<BoardScan, BoardProblem>;
+
+    /// Every chip that is driven.
+    fn catalogue(&self) -> Catalogue;
+}
+
+/// The board could not be looked at. What stands in the way is logged, and not shown to people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the board cannot be looked at: {0}")]
+pub struct BoardProblem(pub String);
 
 /// Takes in MQTT clients that come by WebSocket.
 #[async_trait]

@@ -3,6 +3,7 @@
 //! The OpenAPI description and the TypeScript types of the web app are made from these types (see the test in
 //! `tests/generated.rs`), so their documentation speaks to people who write clients.
 
+mod board;
 mod convert;
 mod generated;
 
@@ -11,6 +12,11 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
+pub use board::{
+    Board, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
+    CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord,
+    LineDirectionWord, ScannedBus,
+};
 pub use generated::generated_files;
 
 /// A scalar: a number, or a text. Of a switch it is `ON` or `OFF`.

@@ -30,6 +30,21 @@ pub(crate) enum Command {
     SafeOutputs(SafeOutputsArguments),
     /// Tell what the configured outputs do between power-on and the start of the gateway, and which pins would be better.
     Pins(PinsArguments),
+    /// Show the board's pins with their owners, and what is connected to its buses. It only reads, and a running gateway
+    /// is not disturbed: the kernel lets both take turns.
+    Scan {
+        /// As JSON, in the words of the HTTP API.
+        #[arg(long)]
+        json: bool,
+        /// The configuration with the devices that are known already. Without it the installed one, if there is one.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// List the chips that can be connected, or show one with its wiring and its settings.
+    Catalogue {
+        /// The chip's word in the configuration, such as bme280.
+        word: Option<String>,
+    },
     /// Manage the users of the page and of MQTT, with or without a running gateway.
     User {
         #[command(subcommand)]

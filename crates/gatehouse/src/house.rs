@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::memory::Memory;
+use gatehouse_board::scan::{Scanner, Thing, Watch};
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
 use gatehouse_board::{Bridge, BridgeParts};
@@ -21,7 +22,7 @@ use gatehouse_model::{
     Clock, DeviceId, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::banner::{self, Banner};
@@ -33,7 +34,8 @@ use crate::reload::Reloader;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes, show_warnings,
+    AccountLogins, BoardView, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes,
+    show_warnings, tell_found,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -49,6 +51,8 @@ const REVOCATION: &str = "revocation";
 const WARNINGS: &str = "warnings";
 const CERTIFICATES: &str = "certificates";
 const RELOADING: &str = "reloading";
+const LOOKING: &str = "look at the buses";
+const FOUND: &str = "word of what is found";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -62,12 +66,15 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 9] = [
-    (RELOADING, Duration::from_millis(100)),
-    (WATCHDOG, Duration::from_millis(100)),
-    (CERTIFICATES, Duration::from_millis(100)),
-    (REVOCATION, Duration::from_millis(100)),
-    (WARNINGS, Duration::from_millis(100)),
+const STOP_AFTER_OFFLINE: [(&str, Duration); 11] = [
+    // These only wait, and end at once.
+    (LOOKING, Duration::from_millis(50)),
+    (FOUND, Duration::from_millis(50)),
+    (RELOADING, Duration::from_millis(50)),
+    (WATCHDOG, Duration::from_millis(50)),
+    (CERTIFICATES, Duration::from_millis(50)),
+    (REVOCATION, Duration::from_millis(50)),
+    (WARNINGS, Duration::from_millis(50)),
     (DASHBOARD, Duration::from_millis(2_400)),
     (LIVE_PAGE, Duration::from_millis(200)),
     (HISTORY, Duration::from_millis(3_500)),
@@ -93,13 +100,15 @@ pub(crate) struct House {
     certificates: Option<Arc<ServerCertificates>>,
     bridge: Bridge,
     info: GatewayInfo,
+    board: BoardView,
+    found: watch::Sender<Vec<Thing>>,
 }
 
 impl House {
     /// Opens everything; nothing runs yet.
     pub(crate) async fn open(config: Config, directory: &Path, demo: bool) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let (bridge, info) = open_board(&config, directory, demo, &clock)?;
+        let OpenBoard { bridge, info, board, found } = open_board(&config, directory, demo, &clock)?;
         let accounts_file = directory.join(paths::ACCOUNTS_FILE);
         let accounts = Accounts::open(&accounts_file, clock.clone(), Arc::new(SystemRandomness))
             .await
@@ -118,7 +127,21 @@ impl House {
             true => Some(open_certificates(&config, directory, clock.clone())?),
             false => None,
         };
-        Ok(Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, bridge, info })
+        Ok(Self {
+            config,
+            demo,
+            clock,
+            accounts,
+            history,
+            store,
+            http,
+            mqtt,
+            certificates,
+            bridge,
+            info,
+            board,
+            found,
+        })
     }
 
     /// Starts the rooms in order and joins them.
@@ -130,8 +153,8 @@ impl House {
         source: Source,
         directory: &Path,
     ) -> Result<Running, (Box<Running>, anyhow::Error)> {
-        let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, bridge, info } =
-            self;
+        let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, .. } = self;
+        let (bridge, info, board, found) = (self.bridge, self.info, self.board, self.found);
         let as_started = config.clone();
         let scheme = config.gateway.scheme;
         let safe_when_on = safe_when_on(&config.devices);
@@ -154,8 +177,19 @@ impl House {
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let mut running = Running { lifecycle, guard, voice, accounts, history };
         let setup_hint = paths::setup_code_command(directory);
-        let joints =
-            Joints { broker, scheme, info, clock, demo, setup_hint, anonymous, logins, certificates };
+        let joints = Joints {
+            broker,
+            scheme,
+            info,
+            clock,
+            demo,
+            setup_hint,
+            anonymous,
+            logins,
+            certificates,
+            board,
+            found,
+        };
         let started = async {
             let (page, mqtt) = (page_addresses?, mqtt_addresses?);
             let banner = joints.banner(&running.accounts, page, mqtt, directory).await?;
@@ -191,6 +225,10 @@ struct Joints {
     logins: AccountLogins,
     /// What is shown to clients that use TLS.
     certificates: Option<Arc<ServerCertificates>>,
+    /// What it takes to look at the board.
+    board: BoardView,
+    /// Where it is told what is connected and not used.
+    found: watch::Sender<Vec<Thing>>,
 }
 
 impl Joints {
@@ -232,6 +270,7 @@ impl Joints {
             voice: GatewayVoice { client: self.broker.client("gatehouse"), scheme: self.scheme.clone() },
             info: self.info.clone(),
             discovered: bridge.discoveries(),
+            scanner: self.board.scanner.clone(),
         }
     }
 
@@ -253,6 +292,7 @@ impl Joints {
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
         running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, page, lasting, stop));
         self.start_bridge(running, bridge).await?;
+        self.start_looking(running);
         self.start_dashboard(running, listeners, live, mqtt_port);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
@@ -300,11 +340,25 @@ impl Joints {
         Ok(())
     }
 
+    /// Looks from time to time what is connected and not used, and tells everybody.
+    fn start_looking(&self, running: &mut Running) {
+        let (watch, found) = (Watch::new(self.board.scanner.clone()), self.found.clone());
+        let (told, client, scheme) = (found.subscribe(), self.broker.client("board"), self.scheme.clone());
+        running.lifecycle.start(LOOKING, |stop| async move {
+            watch.run(found, stop.clone()).await;
+            // Without it the gateway serves as well as before.
+            stop.cancelled().await;
+            Ok(())
+        });
+        running.lifecycle.start(FOUND, |stop| tell_found(told, client, scheme, stop));
+    }
+
     fn start_dashboard(&self, running: &mut Running, listeners: Listeners, live: LiveHouse, mqtt_port: u16) {
         let ports = Ports {
             accounts: running.accounts.clone(),
             live,
             commander: Arc::new(PageCommands::new(self.broker.client("page"), self.scheme.clone())),
+            board: Arc::new(self.board.clone()),
             history: Arc::new(RecordedCharts::new(running.history.clone())),
             mqtt_door: Arc::new(WebDoor::new(self.broker.doorway())),
             clock: self.clock.clone(),
@@ -331,12 +385,20 @@ pub(crate) fn safe_when_on(devices: &[DeviceConfig]) -> BTreeSet<DeviceId> {
     outputs.map(|device| device.id.clone()).collect()
 }
 
+/// The board with its bridge, and what it takes to look at it.
+struct OpenBoard {
+    bridge: Bridge,
+    info: GatewayInfo,
+    board: BoardView,
+    found: watch::Sender<Vec<Thing>>,
+}
+
 fn open_board(
     config: &Config,
     directory: &Path,
     demo: bool,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<(Bridge, GatewayInfo)> {
+) -> anyhow::Result<OpenBoard> {
     let host = config.board.places(directory);
     let board_name = host.board_name();
     let devices = config.devices.clone();
@@ -349,7 +411,12 @@ fn open_board(
     };
     let scheme = config.gateway.scheme.clone();
     let memory = open_memory(directory, clock)?;
-    let bridge = Bridge::new(BridgeParts { scheme, devices, board, host, memory, clock: clock.clone() })?;
+    let places = host.clone();
+    let parts = BridgeParts { scheme, devices, board: board.clone(), host, memory, clock: clock.clone() };
+    let bridge = Bridge::new(parts)?;
+    let (found, told) = watch::channel(Vec::new());
+    let scanner = Scanner::new(board.clone(), bridge.buses(), config.devices.clone());
+    let view = BoardView { board, places, scanner, found: told, clock: clock.clone() };
     let info = GatewayInfo {
         name: config.gateway.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -357,7 +424,7 @@ fn open_board(
         base: config.gateway.scheme.base().to_owned(),
         devices: bridge.inventory(),
     };
-    Ok((bridge, info))
+    Ok(OpenBoard { bridge, info, board: view, found })
 }
 
 /// What the board remembers over a power cut.

@@ -21,6 +21,7 @@ mod rights;
 mod run;
 mod running_copy;
 mod safe_outputs;
+mod scan;
 mod setup_code;
 mod supervision;
 mod system;
@@ -43,6 +44,8 @@ fn main() -> ExitCode {
     let exit = match command_line.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check { file } => check::check(&file),
+        Command::Scan { json, config } => scan::scan(config.as_deref(), json),
+        Command::Catalogue { word } => scan::catalogue(word.as_deref()),
         Command::User { command } => users::manage(command),
         Command::Client { command } => clients::manage(command),
         Command::SafeOutputs(arguments) => safe_outputs::run(&arguments),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatehouse_board::bridge::{Discovered, take_over};
+use gatehouse_board::scan::Scanner;
 use gatehouse_board::{Applied, BridgeError, BridgeHandle};
 use gatehouse_model::{DeviceId, GatewayInfo};
 use tokio::signal::unix::Signal;
@@ -32,6 +33,8 @@ pub(crate) struct Reloader {
     pub(crate) info: GatewayInfo,
     /// What devices are found to give after the start.
     pub(crate) discovered: watch::Receiver<Discovered>,
+    /// Who has to know which devices are configured.
+    pub(crate) scanner: Scanner,
 }
 
 impl Reloader {
@@ -86,6 +89,7 @@ impl Reloader {
                 directory.inspect(|directory| running_copy::end_change(directory));
                 let summary = summary(&applied);
                 self.guard.expect(&applied.inventory, safe_when_on(&config.devices));
+                self.scanner.expect_devices(&config.devices);
                 self.info.devices = applied.inventory;
                 self.voice.say_info(&self.info).await?;
                 info!("{name} was read again: {summary}");

@@ -9,6 +9,8 @@ pub enum Place {
     Status,
     /// `<base>/info`: the inventory.
     Info,
+    /// `<base>/found`: what is connected and not used.
+    Found,
     /// `<base>/<device>/availability`.
     Availability(DeviceId),
     /// `<base>/<device>/json`: all properties of a device in one object.
@@ -72,6 +74,11 @@ impl Scheme {
         self.below("info")
     }
 
+    /// `<base>/found`
+    pub fn found(&self) -> TopicName {
+        self.below("found")
+    }
+
     /// `<base>/<device>/availability`
     pub fn availability(&self, device: &DeviceId) -> TopicName {
         self.below(&format!("{device}/availability"))
@@ -132,6 +139,7 @@ impl Scheme {
         match levels.as_slice() {
             ["status"] => Some(Place::Status),
             ["info"] => Some(Place::Info),
+            ["found"] => Some(Place::Found),
             [device, "availability"] => Some(Place::Availability(DeviceId::new(device).ok()?)),
             [device, "json"] => Some(Place::Json(DeviceId::new(device).ok()?)),
             [device, "event"] => Some(Place::Event(DeviceId::new(device).ok()?)),
@@ -160,6 +168,7 @@ mod tests {
         let check = |topic: TopicName, place: Place| assert_eq!(scheme.place(&topic), Some(place), "{topic}");
         check(scheme.status(), Place::Status);
         check(scheme.info(), Place::Info);
+        check(scheme.found(), Place::Found);
         check(scheme.availability(&device), Place::Availability(device.clone()));
         check(scheme.json(&device), Place::Json(device.clone()));
         check(scheme.event(&device), Place::Event(device.clone()));

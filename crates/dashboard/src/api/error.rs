@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 
-use crate::HistoryProblem;
 use crate::accounts::AccountsError;
 use crate::wire::{ApiErrorBody, ApiErrorDetail};
+use crate::{BoardProblem, HistoryProblem};
 
 /// An error of the API.
 #[derive(Debug)]
@@ -104,6 +104,12 @@ impl From<AccountsError> for ApiError {
             | AccountsError::Hash(_)
             | AccountsError::Database(_) => Self::internal(&text),
         }
+    }
+}
+
+impl From<BoardProblem> for ApiError {
+    fn from(problem: BoardProblem) -> Self {
+        Self::internal(&problem)
     }
 }
 

@@ -81,6 +81,22 @@ impl FromRequestParts<Arc<App>> for MaySwitch {
     }
 }
 
+/// Somebody who is logged in and may do everything.
+pub(super) struct Administrator;
+
+impl FromRequestParts<Arc<App>> for Administrator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let LoggedIn { user, .. } = LoggedIn::from_request_parts(parts, app).await?;
+        if user.role == Role::Admin {
+            return Ok(Self);
+        }
+        let message = "This is for administrators. Ask one of them.";
+        Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message))
+    }
+}
+
 /// The session token in the request's cookies. More than one cookie of the name may come (from a page on another port
 /// of the same host); the first that has the form of a token counts.
 pub(super) fn session_token(headers: &HeaderMap, peer: Peer) -> Option<SessionToken> {

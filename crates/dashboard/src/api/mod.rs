@@ -1,5 +1,6 @@
 //! The HTTP API: routes, limits, and what they share.
 
+mod board;
 mod error;
 mod events;
 mod extract;
@@ -33,7 +34,9 @@ pub(crate) use error::ApiError;
 pub(crate) use extract::Peer;
 
 use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
-use crate::{Accounts, Commander, HistoryReader, LiveHouse, MqttDoor, Ports, headers, web, websocket};
+use crate::{
+    Accounts, BoardReader, Commander, HistoryReader, LiveHouse, MqttDoor, Ports, headers, web, websocket,
+};
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
 const MAX_BODY_BYTES: usize = 16 * 1_024;
@@ -46,6 +49,9 @@ pub(crate) struct App {
     accounts: Accounts,
     live: LiveHouse,
     commander: Arc<dyn Commander>,
+    board: Arc<dyn BoardReader>,
+    /// The turn to look at the buses: one at a time.
+    scans: Semaphore,
     history: Arc<dyn HistoryReader>,
     pub(crate) mqtt_door: Arc<dyn MqttDoor>,
     clock: Arc<dyn Clock>,
@@ -67,6 +73,7 @@ impl App {
             accounts,
             live,
             commander,
+            board,
             history,
             mqtt_door,
             clock,
@@ -81,6 +88,8 @@ impl App {
             accounts,
             live,
             commander,
+            board,
+            scans: Semaphore::new(1),
             history,
             mqtt_door,
             clock,
@@ -108,6 +117,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/devices/{device}/properties/{property}/set", post(set::set))
         .route("/api/v1/history/{device}/{property}", get(history::history))
+        .route("/api/v1/board", get(board::board))
+        .route("/api/v1/board/scan", post(board::scan))
+        .route("/api/v1/catalogue", get(board::catalogue))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/mqtt", get(websocket::open))
         .route("/ca.crt", get(certificate))
@@ -198,6 +210,9 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         events::events,
         set::set,
         history::history,
+        board::board,
+        board::scan,
+        board::catalogue,
     ),
     components(schemas(House, ReadingEvent, AvailabilityEvent, ResultEvent, OnlineEvent, ClockEvent))
 )]

@@ -1,5 +1,6 @@
 //! Page and API as a browser meets them: most through the router, the life of connections through a real listener.
 
+mod board;
 mod events;
 mod house;
 mod https;

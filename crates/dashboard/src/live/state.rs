@@ -112,7 +112,7 @@ impl State {
             Place::Result(device, property) if !message.retain => {
                 self.take_result(&device, &property, &message.payload, now)
             }
-            Place::Result(..) | Place::Set(..) | Place::Event(..) => None,
+            Place::Found | Place::Result(..) | Place::Set(..) | Place::Event(..) => None,
         }
     }
 

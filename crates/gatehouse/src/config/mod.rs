@@ -41,6 +41,7 @@ use gatehouse_model::Scheme;
 use toml_edit::Document;
 
 pub(crate) use file::{Source, load_file};
+pub(crate) use nearest::nearest;
 use problems::{Finding, Findings};
 pub(crate) use problems::{Paint, Problems};
 use section::Section;

@@ -1,7 +1,7 @@
 //! The nearest known word for one that is not known.
 
 /// The one of `known` that was probably meant: at most a third of its letters are wrong.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // The distance takes time in proportion to both lengths; no known word is nearly as long as this.
     if word.len() > 64 {
         return None;

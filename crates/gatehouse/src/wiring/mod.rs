@@ -1,7 +1,9 @@
 //! The joints between rooms: each of these turns what one room offers into what another asks for.
 
+mod board;
 mod charts;
 mod commands;
+mod found;
 mod guard;
 mod login;
 mod mqtt_door;
@@ -9,8 +11,10 @@ mod outbox;
 mod revocation;
 mod warnings;
 
+pub(crate) use board::{BoardView, catalogue_entries};
 pub(crate) use charts::RecordedCharts;
 pub(crate) use commands::PageCommands;
+pub(crate) use found::tell_found;
 pub(crate) use guard::DoorGuard;
 pub(crate) use login::AccountLogins;
 pub(crate) use mqtt_door::WebDoor;

@@ -24,9 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::{App, Peer, router};
+use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, ScannedBus};
 use crate::{
-    Accounts, ByteStream, CommandRefused, Commander, HistoryProblem, HistoryReader, LiveHouse, MqttDoor,
-    MqttPlace, MqttRefusal, Ports, Role, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
+    Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, HistoryProblem,
+    HistoryReader, LiveHouse, MqttDoor, MqttPlace, MqttRefusal, Ports, Role, SeriesBefore, SeriesPoint,
+    SeriesQuery, SeriesView,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -53,6 +55,67 @@ impl Commander for FakeCommander {
         let payload = serde_json::from_slice(&payload).unwrap();
         self.sent.lock().unwrap().push((user.to_owned(), format!("{device}/{property}"), payload));
         Ok(())
+    }
+}
+
+/// A bench with one unknown chip; it fails, or hangs, when told so.
+#[derive(Default)]
+pub(super) struct FakeBoard {
+    pub(super) problem: Mutex<Option<String>>,
+    pub(super) is_stuck: Mutex<bool>,
+    stuck: AtomicUsize,
+}
+
+impl FakeBoard {
+    /// Whether a scan hangs in here.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.stuck.load(Ordering::SeqCst) > 0
+    }
+}
+
+#[async_trait]
+impl BoardReader for FakeBoard {
+    async fn board(&self) -> Result<Board, BoardProblem> {
+        Ok(Board {
+            name: "bench".to_owned(),
+            model: None,
+            header_pins: None,
+            simulated: true,
+            lines: Vec::new(),
+            lines_problem: Some("it has none".to_owned()),
+            buses: Vec::new(),
+            found: Vec::new(),
+        })
+    }
+
+    async fn scan(&self) -> Result<BoardScan, BoardProblem> {
+        if let Some(problem) = self.problem.lock().unwrap().clone() {
+            return Err(BoardProblem(problem));
+        }
+        if *self.is_stuck.lock().unwrap() {
+            self.stuck.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        let thing = FoundThing {
+            bus: "i2c-1".to_owned(),
+            place: "0x0b".to_owned(),
+            held_by: HolderWord::Nobody,
+            holder: None,
+            candidates: Vec::new(),
+            note: None,
+            configuration: None,
+        };
+        let bus = ScannedBus {
+            name: "i2c-1".to_owned(),
+            description: String::new(),
+            problem: None,
+            things: vec![thing],
+        };
+        Ok(BoardScan { at: Timestamp::from_millis(0), buses: vec![bus], kernel: Vec::new() })
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        Catalogue { entries: Vec::new() }
     }
 }
 
@@ -154,6 +217,7 @@ pub(super) struct World {
     pub(super) accounts: Accounts,
     pub(super) live: LiveHouse,
     pub(super) commander: Arc<FakeCommander>,
+    pub(super) board: Arc<FakeBoard>,
     pub(super) history: Arc<FakeHistory>,
     pub(super) door: Arc<FakeDoor>,
     pub(super) clock: Arc<ManualClock>,
@@ -177,6 +241,7 @@ impl World {
             accounts,
             live,
             commander,
+            board: Arc::default(),
             history,
             door: Arc::default(),
             clock,
@@ -194,6 +259,7 @@ impl World {
             accounts: self.accounts.clone(),
             live: self.live.clone(),
             commander: self.commander.clone(),
+            board: self.board.clone(),
             history: self.history.clone(),
             mqtt_door: self.door.clone(),
             clock: self.clock.clone(),

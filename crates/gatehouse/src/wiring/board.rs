@@ -1,0 +1,211 @@
+//! The board in the words of the API, for the page and for `gatehouse scan`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gatehouse_board::boards::recognise;
+use gatehouse_board::catalogue::{self, Bus, Entry, Kind, Setting, SettingKind};
+use gatehouse_board::host::HostPlaces;
+use gatehouse_board::scan::{Candidate, Holder, Scan, Scanner, Thing};
+use gatehouse_board::traits::{Board, Direction, LineInfo};
+use gatehouse_dashboard::wire::{
+    self, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
+    CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord,
+    LineDirectionWord, ScannedBus,
+};
+use gatehouse_dashboard::{BoardProblem, BoardReader};
+use gatehouse_model::Clock;
+use tokio::sync::watch;
+
+/// Pins of the simulated board's header.
+const SIMULATED_PINS: u8 = 40;
+
+/// What it takes to look at a board.
+#[derive(Clone)]
+pub(crate) struct BoardView {
+    pub(crate) board: Arc<dyn Board>,
+    pub(crate) places: HostPlaces,
+    pub(crate) scanner: Scanner,
+    /// What was noticed while the gateway runs.
+    pub(crate) found: watch::Receiver<Vec<Thing>>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl BoardView {
+    /// The board as it is now. It reads small files.
+    pub(crate) fn board_now(&self) -> wire::Board {
+        let machine = recognise(&self.places);
+        let is_simulated = self.board.is_simulated();
+        let (model, header_pins) = if is_simulated {
+            (None, Some(SIMULATED_PINS))
+        } else {
+            let model = machine.model.map(|model| model.name.to_owned());
+            (model, machine.header().map(|header| header.last_pin()))
+        };
+        let pin_of = |line: &LineInfo| match machine.header() {
+            Some(header) if !is_simulated => header.pin_of(line.line),
+            _ => line.line.header_pin().filter(|_| header_pins.is_some()),
+        };
+        let (lines, lines_problem) = match self.board.lines() {
+            Ok(lines) => (lines.iter().map(|line| self.line(line, pin_of(line))).collect(), None),
+            Err(problem) => (Vec::new(), Some(problem.to_string())),
+        };
+        let bus = |info: gatehouse_board::traits::BusInfo| BoardBus {
+            name: info.name,
+            description: info.description,
+            problem: info.problem,
+        };
+        wire::Board {
+            name: self.board.name(),
+            model,
+            header_pins,
+            simulated: is_simulated,
+            lines,
+            lines_problem,
+            buses: self.board.buses().into_iter().map(bus).collect(),
+            found: self.found.borrow().iter().map(found).collect(),
+        }
+    }
+
+    fn line(&self, info: &LineInfo, header_pin: Option<u8>) -> BoardLine {
+        let devices = self.scanner.devices();
+        let device = devices
+            .iter()
+            .find(|device| device.driver.pins().iter().any(|pin| pin.header_line() == Some(info.line)));
+        BoardLine {
+            line: info.line.number(),
+            header_pin,
+            name: info.name.clone(),
+            owner: info.consumer.clone(),
+            direction: match info.direction {
+                Direction::Input => LineDirectionWord::Input,
+                Direction::Output => LineDirectionWord::Output,
+            },
+            device: device.map(|device| device.id.to_string()),
+        }
+    }
+
+    /// Looks at everything that is connected. It blocks for some seconds.
+    pub(crate) fn scan_now(&self) -> BoardScan {
+        let Scan { buses, kernel } = self.scanner.scan();
+        let bus = |bus: gatehouse_board::scan::ScannedBus| ScannedBus {
+            things: bus.things.iter().map(found).collect(),
+            name: bus.name,
+            description: bus.description,
+            problem: bus.problem,
+        };
+        BoardScan {
+            at: self.clock.now(),
+            buses: buses.into_iter().map(bus).collect(),
+            kernel: kernel.iter().map(found).collect(),
+        }
+    }
+}
+
+/// A thing in the words of the API.
+pub(crate) fn found(thing: &Thing) -> FoundThing {
+    let (held_by, holder) = match &thing.holder {
+        Holder::Nobody => (HolderWord::Nobody, None),
+        Holder::Kernel { driver } => (HolderWord::Kernel, Some(driver.clone())),
+        Holder::Device { id } => (HolderWord::Device, Some(id.clone())),
+    };
+    let candidate = |candidate: &Candidate| FoundCandidate {
+        driver: candidate.driver.clone(),
+        name: candidate.name.clone(),
+        certainty: candidate.certainty,
+        or_else: candidate.or_else.clone(),
+    };
+    FoundThing {
+        bus: thing.bus.clone(),
+        place: thing.place.clone(),
+        held_by,
+        holder,
+        candidates: thing.candidates.iter().map(candidate).collect(),
+        note: thing.note.clone(),
+        configuration: thing.configuration.clone(),
+    }
+}
+
+#[async_trait]
+impl BoardReader for BoardView {
+    async fn board(&self) -> Result<wire::Board, BoardProblem> {
+        let view = self.clone();
+        let board = tokio::task::spawn_blocking(move || view.board_now()).await;
+        board.map_err(|error| BoardProblem(error.to_string()))
+    }
+
+    async fn scan(&self) -> Result<BoardScan, BoardProblem> {
+        let view = self.clone();
+        let scan = tokio::task::spawn_blocking(move || view.scan_now()).await;
+        scan.map_err(|error| BoardProblem(error.to_string()))
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        catalogue_entries()
+    }
+}
+
+/// Every chip that is driven.
+pub(crate) fn catalogue_entries() -> Catalogue {
+    Catalogue { entries: catalogue::entries().iter().map(|entry| catalogue_entry(entry)).collect() }
+}
+
+fn catalogue_entry(entry: &Entry) -> CatalogueEntry {
+    let (bus, addresses) = match entry.bus {
+        Bus::I2c { addresses } => (CatalogueBusWord::I2c, addresses.to_vec()),
+        Bus::Spi { .. } => (CatalogueBusWord::Spi, Vec::new()),
+        Bus::Serial { .. } => (CatalogueBusWord::Serial, Vec::new()),
+    };
+    let (kind, lines) = match entry.kind {
+        Kind::Sensor => (CatalogueKindWord::Sensor, None),
+        Kind::LineExpander { lines } => (CatalogueKindWord::LineExpander, Some(lines)),
+        Kind::PwmExpander { lines } => (CatalogueKindWord::PwmExpander, Some(lines)),
+        Kind::Multiplexer { channels } => (CatalogueKindWord::Multiplexer, Some(channels)),
+    };
+    let properties = entry.properties.iter().map(|property| CatalogueProperty {
+        id: property.id.to_owned(),
+        name: property.name.to_owned(),
+        unit: property.unit.to_owned(),
+        lowest: property.range.0,
+        highest: property.range.1,
+    });
+    let wiring = entry.wiring.iter().map(|wire| CatalogueWire {
+        pin: wire.pin.to_owned(),
+        to: wire.to.to_owned(),
+        note: wire.note.to_owned(),
+    });
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    CatalogueEntry {
+        driver: entry.word.to_owned(),
+        name: entry.name.to_owned(),
+        what: entry.what.to_owned(),
+        bus,
+        addresses,
+        kind,
+        lines,
+        properties: properties.collect(),
+        settings: entry.settings.iter().map(setting).collect(),
+        wiring: wiring.collect(),
+        supply_lowest: entry.supply.lowest,
+        supply_highest: entry.supply.highest,
+        period_ms: millis(entry.periods.default),
+        shortest_period_ms: millis(entry.periods.shortest),
+        source: entry.source.to_owned(),
+        notes: entry.notes.iter().map(|note| (*note).to_owned()).collect(),
+    }
+}
+
+fn setting(setting: &Setting) -> CatalogueSetting {
+    let (values, default) = match setting.kind {
+        SettingKind::Number { lowest, highest, default, unit } => {
+            let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+            (format!("{lowest} to {highest}{unit}"), default.to_string())
+        }
+        SettingKind::Choice { words, default } => {
+            let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            (quoted.join(", "), format!("\"{default}\""))
+        }
+        SettingKind::Flag { default } => ("true or false".to_owned(), default.to_string()),
+    };
+    CatalogueSetting { key: setting.key.to_owned(), what: setting.what.to_owned(), values, default }
+}
