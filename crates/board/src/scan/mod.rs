@@ -3,7 +3,9 @@
 //! Architecture invariant: a scan never sets anything. Presence is asked by a plain read of one byte. To identify a chip,
 //! at most a register's number (or a command that only reads) is written in front of a read. Where an expander without
 //! registers may be, which would take that byte for its outputs, nothing is written at all; nor at an address of a
-//! configured device or of a driver of the kernel.
+//! configured device or of a driver of the kernel. One exception is known: a multiplexer that is not configured, at 0x70 to
+//! 0x77, takes the number of a register for its channels while a sensor of that address is looked for, and is left with
+//! none open.
 //!
 //! Each read is a transfer of its own through the bus's owner thread, so drivers of a running gateway wait for one
 //! transfer of a scan at most.

@@ -1,8 +1,9 @@
 //! Chips that people wire and Gatehouse does not drive by itself: known, so that a scan can name them, and so that it does
 //! not take them for others at the same address.
 //!
-//! Each fact is from the chip's datasheet, which is named; those marked with a library were compared with its source as
-//! well, since a number that is wrong there would have been noticed.
+//! Each row names the datasheet where its facts stand. Compared so far, with the source of public libraries and not with the
+//! datasheets themselves: the identities of BMP388, BMP390, ENS160, ENS161 and LTR-390UV, and the number of TSL2561's
+//! register. The other rows wait for that; a wrong one gives a wrong name in a scan, and drives nothing.
 
 use crate::catalogue::{Expect, Recognition, Step};
 

@@ -362,9 +362,8 @@ fn thermometers_and_devices_of_the_kernel_are_listed() {
     assert!(at(&scan, "hwmon", "hwmon0").is_some());
 }
 
-/// What a scan suggests must be what the configuration takes; the rest of that is tested where the configuration is read.
 #[test]
-fn a_suggestion_names_the_bus_and_the_address() {
+fn a_chip_without_an_identity_is_offered_with_its_driver() {
     let machine = Machine::new();
     machine.put(0x4B, chip_with(0, 0));
     let scan = machine.scanner(Vec::new()).scan();
