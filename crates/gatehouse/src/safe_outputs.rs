@@ -26,10 +26,17 @@ const CLAIM_LIMIT: Duration = Duration::from_millis(500);
 /// How often the claim is tried until then.
 const CLAIM_STEP: Duration = Duration::from_millis(20);
 
+/// Most threads: one for each pin of the header, and one for each line of an expander that is waited for. The unit's limit
+/// of 256 tasks counts these, too.
+const MAX_THREADS: usize = 160;
+
 /// Drives the outputs that the daemon had, and prints what became of each.
 pub(crate) fn run(arguments: &SafeOutputsArguments) -> anyhow::Result<Exit> {
     let directory = paths::data_directory(arguments.data.data_dir.clone(), false);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MAX_THREADS)
+        .build()?;
     let exit = runtime.block_on(drive(arguments, &directory));
     // A bus that hangs in the kernel must not keep this from ending.
     runtime.shutdown_background();
@@ -50,7 +57,7 @@ async fn drive(arguments: &SafeOutputsArguments, directory: &Path) -> anyhow::Re
             !pins.iter().any(|pin| outcomes.iter().any(|outcome| outcome.pin.pin == pin.pin))
         });
         let board = board.open(directory, &clock);
-        let (driven, lines) = drive_safe(&board, &devices, limit, arguments.hold).await;
+        let (driven, lines) = drive_safe(&board, &devices, &clock, limit, arguments.hold).await;
         outcomes.extend(driven);
         held.extend(lines);
     }
@@ -106,7 +113,7 @@ fn sources(directory: &Path, configuration: &Path) -> anyhow::Result<Vec<Salvage
 
 fn report(outcomes: &[Outcome]) {
     for Outcome { pin, result } in outcomes {
-        let level = if pin.safe.is_on() { "on" } else { "off" };
+        let level = pin.level_words();
         match result {
             Ok(held) => say(&format!("`{}` at {}: {level}, {}", pin.device, pin.pin, words(*held))),
             Err(problem) => say(&format!("`{}`: NOT SAFE: {problem}", pin.device)),
@@ -124,6 +131,8 @@ const fn words(held: Held) -> &'static str {
     match held {
         Held::Driven => "and the kernel keeps it driven",
         Held::Pulled => "held by its pull, since this kernel makes outputs inputs when nobody holds them",
+        Held::Signal => "and its hardware keeps up the signal",
+        Held::Expander => "and the expander keeps it so",
         Held::ByUs => "held by this program",
         Held::Unknown => "driven",
     }

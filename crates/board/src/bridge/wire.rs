@@ -17,9 +17,9 @@ use crate::traits::{Level, LineError, OutputLine, PwmOutput};
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) pin: Pin,
-    active: ActiveLevel,
+    pub(super) active: ActiveLevel,
     kind: OutputKind,
-    safe: Duty,
+    pub(super) safe: Duty,
 }
 
 impl Connection {
@@ -29,13 +29,39 @@ impl Connection {
 
     /// The two relays of a cover, first the one that opens it.
     pub(super) fn of_cover(cover: &CoverConfig) -> [Self; 2] {
-        let relay = |pin: &Pin| Self {
-            pin: pin.clone(),
-            active: cover.active,
-            kind: OutputKind::Switch,
-            safe: Duty::OFF,
+        [&cover.open, &cover.close].map(|pin| Self::of_relay(pin, cover.active))
+    }
+
+    /// Something that is safe when it is off.
+    pub(super) fn of_relay(pin: &Pin, active: ActiveLevel) -> Self {
+        Self { pin: pin.clone(), active, kind: OutputKind::Switch, safe: Duty::OFF }
+    }
+
+    /// Whether its line is on while nobody switches it. Between off and full it needs somebody who does, so off is safer.
+    pub(super) fn rests_on(&self) -> bool {
+        self.safe == Duty::FULL
+    }
+
+    /// The angle in degrees of a servo's level.
+    pub(super) fn angle(&self, level: Duty) -> Option<f64> {
+        let OutputKind::Servo { angles: (least, most), .. } = self.kind else { return None };
+        Some(least + level.share() * (most - least))
+    }
+
+    /// Requests the line at its safe level, for a process that ends then, and makes sure that it is there.
+    pub(super) async fn make_safe(&self, lines: &Lines, clock: &Arc<dyn Clock>) -> Result<Wire, LineError> {
+        let mut wire = self.open(lines, self.safe, clock)?;
+        let lasting = match &wire {
+            Wire::Software(_) => Duty::from_on(self.rests_on()),
+            Wire::Line(_) | Wire::Hardware { .. } => self.safe,
         };
-        [relay(&cover.open), relay(&cover.close)]
+        // An expander may have been asked for its line without being told the level.
+        let seen = wire.drive(lasting).await?;
+        if lasting.is_shown_by(seen) {
+            return Ok(wire);
+        }
+        let problem = "it was driven to its safe level and does not follow: check the wiring".to_owned();
+        Err(LineError::Failed { line: self.pin.clone(), problem })
     }
 
     /// Requests the line with its first level in the same call.
@@ -75,7 +101,7 @@ impl Connection {
 
 impl Connection {
     fn line(&self, lines: &Lines, on: bool) -> Result<Box<dyn OutputLine>, LineError> {
-        let (initial, safe) = (Level::from_on(on), Level::from_on(self.safe.is_on()));
+        let (initial, safe) = (Level::from_on(on), Level::from_on(self.rests_on()));
         lines.request_output(&self.pin, self.active, initial, safe)
     }
 }

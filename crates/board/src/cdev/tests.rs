@@ -10,7 +10,7 @@ use gatehouse_model::SystemClock;
 
 use super::fake::{FAKE_EDGES, FakeKernel};
 use super::*;
-use crate::traits::Pin;
+use crate::traits::{Duty, Pin};
 
 const CHIP: &str = "/dev/gpiochip0";
 
@@ -171,6 +171,52 @@ async fn an_input_that_is_given_back_begins_anew() {
 fn a_long_name_is_cut_where_the_kernel_would_cut_it() {
     assert_eq!(consumer("gatehouse"), "gatehouse");
     assert_eq!(consumer(&"ñ".repeat(31)).len(), 30, "a character is not cut in two");
+}
+
+/// What `gatehouse safe-outputs` does with PWM: the hardware keeps its pin, at the duty that is safe, instead of losing it to
+/// a plain output, which would leave the lamp dead until the machine starts again.
+#[tokio::test]
+async fn pwm_hardware_is_made_safe_by_its_duty_and_keeps_its_pin() {
+    use crate::bridge::safe::{Held, drive_safe};
+    use crate::config::{DEFAULT_SERVO_PULSES, DriverConfig, OutputConfig, OutputKind};
+    use std::time::Duration;
+
+    let root = tempfile::tempdir().unwrap();
+    let tree = root.path().join("proc/device-tree");
+    std::fs::create_dir_all(&tree).unwrap();
+    std::fs::write(tree.join("model"), "Raspberry Pi 4 Model B Rev 1.4\0").unwrap();
+    let device = root.path().join("devices/fe20c000.pwm");
+    std::fs::create_dir_all(&device).unwrap();
+    let chip = root.path().join("sys/class/pwm/pwmchip0");
+    for channel in 0..2 {
+        let channel = chip.join(format!("pwm{channel}"));
+        std::fs::create_dir_all(&channel).unwrap();
+        // As a daemon leaves them that was killed.
+        for (file, text) in [("enable", "1"), ("period", "20000000"), ("duty_cycle", "19000000")] {
+            std::fs::write(channel.join(file), text).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(&device, chip.join("device")).unwrap();
+    let output = |id: &str, line, kind, safe| {
+        let output = OutputConfig { kind, safe, ..OutputConfig::at(LineNumber::new(line)) };
+        DeviceConfig::new(gatehouse_model::DeviceId::new(id).unwrap(), id, DriverConfig::Output(output))
+    };
+    let servo = OutputKind::Servo { angles: (0.0, 180.0), pulses: DEFAULT_SERVO_PULSES };
+    let devices = [
+        output("lamp", 12, OutputKind::Pwm { period: Duration::from_millis(2) }, Duty::from_share(0.25)),
+        output("valve", 13, servo, Duty::from_share(0.5)),
+    ];
+    let kernel = kernel();
+    let board: Arc<dyn Board> = Arc::new(board(root.path(), &kernel, None));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (outcomes, _) = drive_safe(&board, &devices, &clock, Duration::from_secs(10), false).await;
+    let told: Vec<_> =
+        outcomes.iter().map(|outcome| (outcome.pin.level_words(), outcome.result.clone())).collect();
+    assert_eq!(told, [("25 %".to_owned(), Ok(Held::Signal)), ("90°".to_owned(), Ok(Held::Signal))]);
+    let value = |file: &str| std::fs::read_to_string(chip.join(file)).unwrap();
+    assert_eq!([value("pwm0/period"), value("pwm0/duty_cycle")], ["2000000", "500000"]);
+    assert_eq!([value("pwm1/period"), value("pwm1/duty_cycle")], ["20000000", "1500000"]);
+    assert_eq!(kernel.machine().log, Vec::<String>::new(), "no plain line was asked for");
 }
 
 /// The rules of every backend, on both kinds of kernel.
