@@ -11,6 +11,8 @@ mod derived;
 mod devices;
 mod discoveries;
 mod encoder;
+mod expander;
+mod expander_lines;
 mod faces;
 mod input;
 mod kept;
@@ -19,6 +21,7 @@ mod live;
 mod observations;
 mod outlet;
 mod outputs;
+mod place;
 mod port;
 mod publication;
 pub mod safe;
@@ -32,7 +35,7 @@ mod ultrasonic;
 mod watched;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -45,6 +48,7 @@ use devices::Device;
 use discoveries::Discoveries;
 pub use discoveries::{Discovered, take_over};
 pub use kept::ClockTrust;
+use lines::Lines;
 pub use live::{Applied, BridgeHandle};
 pub use watched::SignsOfLife;
 
@@ -106,6 +110,7 @@ pub enum BridgeError {
 pub struct Bridge {
     parts: BridgeParts,
     buses: Arc<Buses>,
+    lines: Lines,
     devices: Vec<Device>,
     handle: BridgeHandle,
     requests: live::Requests,
@@ -132,12 +137,14 @@ impl Bridge {
     /// [`BridgeError::Configuration`] with every problem.
     pub fn new(parts: BridgeParts) -> Result<Self, BridgeError> {
         let buses = Arc::new(Buses::new(parts.board.clone()));
-        let devices = devices::prepare(&parts, &buses, BTreeMap::new())?;
+        let lines = Lines::new(parts.board.clone());
+        let devices = devices::prepare(&parts, (&buses, &lines), BTreeMap::new())?;
+        lines.follow_expanders(&parts.devices, &buses, &BTreeSet::new());
         let (handle, requests) = BridgeHandle::new();
         let trust = ClockTrust::plausible(parts.clock.clone());
         let (signs, ears) = SignsOfLife::new();
         let discoveries = Discoveries::new();
-        Ok(Self { parts, buses, devices, handle, requests, discoveries, trust, signs, ears })
+        Ok(Self { parts, buses, lines, devices, handle, requests, discoveries, trust, signs, ears })
     }
 
     /// Asks this whether the wall clock can be trusted. Without it every time after this software was written is

@@ -6,22 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gatehouse_model::{PropertyId, PropertyInfo, PropertyKind, Quality, Value};
+use tokio::sync::Semaphore;
 
-use crate::buses::{Buses, Pause, SerialPort, SpiPort, Through};
+use super::place::{Place, resolve};
+use crate::buses::{Buses, Pause, SerialPort, SpiPort};
 use crate::catalogue::{Bus, Entry, MeasuredProperty, Open, Opening, OpeningError, Settings};
-use crate::config::{ChipConfig, ChipPlace, DeviceConfig, resolve_bus};
+use crate::config::{ChipConfig, DeviceConfig};
 use crate::drivers::{Driver, Measured};
 use crate::traits::{
-    Board, BusError, ReadError, Sample, SensorProperty, SensorSource, SerialRequest, SpiPlace, SpiRequest,
+    Board, BusError, ReadError, Sample, SensorProperty, SensorSource, SerialRequest, SpiRequest,
 };
-
-/// Where a chip is, with the names of multiplexers looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    I2c { bus: u8, through: Option<Through>, address: u8 },
-    Spi(SpiPlace),
-    Serial(String),
-}
 
 /// What it takes to open the chip, again and again.
 struct Opener {
@@ -37,6 +31,8 @@ struct Opener {
 pub(super) struct ChipSource {
     opener: Arc<Opener>,
     driver: Option<Box<dyn Driver>>,
+    /// One reading at a time: a driver that hangs keeps its thread, and must not take another one for each reading.
+    turn: Arc<Semaphore>,
 }
 
 impl ChipSource {
@@ -48,18 +44,7 @@ impl ChipSource {
         board: &Arc<dyn Board>,
         buses: &Arc<Buses>,
     ) -> Result<Self, BusError> {
-        let place = match &config.place {
-            ChipPlace::I2c { bus, address } => {
-                let (number, through) = resolve_bus(bus, devices).ok_or_else(|| BusError {
-                    what: format!("bus `{bus}`"),
-                    problem: "it is neither a bus of the kernel, as i2c-1, nor a channel of a multiplexer"
-                        .to_owned(),
-                })?;
-                Place::I2c { bus: number, through, address: *address }
-            }
-            ChipPlace::Spi(place) => Place::Spi(*place),
-            ChipPlace::Serial(path) => Place::Serial(path.clone()),
-        };
+        let place = resolve(&config.place, devices)?;
         let opener = Opener {
             entry: config.entry,
             place,
@@ -68,7 +53,7 @@ impl ChipSource {
             board: board.clone(),
             buses: buses.clone(),
         };
-        Ok(Self { opener: Arc::new(opener), driver: None })
+        Ok(Self { opener: Arc::new(opener), driver: None, turn: Arc::new(Semaphore::new(1)) })
     }
 }
 
@@ -143,10 +128,17 @@ impl SensorSource for ChipSource {
     }
 
     async fn read(&mut self) -> Result<Vec<Sample>, ReadError> {
+        let still_hangs = |_| ReadError::Silent("its last reading has not come to an end yet".to_owned());
+        let turn = self.turn.clone().try_acquire_owned().map_err(still_hangs)?;
         let opener = self.opener.clone();
         let driver = self.driver.take();
         // A driver that fails is dropped there, so that the next reading begins with opening the chip again.
-        let outcome = tokio::task::spawn_blocking(move || opener.read(driver)).await;
+        let outcome = tokio::task::spawn_blocking(move || {
+            let read = opener.read(driver);
+            drop(turn);
+            read
+        })
+        .await;
         let (driver, measured) = outcome.map_err(|error| {
             ReadError::Damaged(format!("its driver failed ({error}); please report this"))
         })??;

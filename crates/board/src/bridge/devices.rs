@@ -58,7 +58,7 @@ pub(super) struct Device {
 /// [`BridgeError::Configuration`] with every problem.
 pub(super) fn prepare(
     parts: &BridgeParts,
-    buses: &Arc<Buses>,
+    connections: (&Arc<Buses>, &Lines),
     mut known: BTreeMap<DeviceId, DeviceInfo>,
 ) -> Result<Vec<Device>, BridgeError> {
     let mut problems = check::problems(&parts.devices);
@@ -70,7 +70,7 @@ pub(super) fn prepare(
         if known.contains_key(&config.id) {
             continue;
         }
-        match Device::prepare(config.clone(), parts, buses, &known) {
+        match Device::prepare(config.clone(), parts, connections, &known) {
             Ok(device) => {
                 problems.extend(check::unknown_properties(config, &device.info));
                 known.insert(config.id.clone(), device.info.clone());
@@ -90,7 +90,7 @@ impl Device {
     pub(super) fn prepare(
         config: DeviceConfig,
         parts: &BridgeParts,
-        buses: &Arc<Buses>,
+        (buses, lines): (&Arc<Buses>, &Lines),
         known: &BTreeMap<DeviceId, DeviceInfo>,
     ) -> Result<Self, SensorError> {
         let board_is_simulated = parts.board.is_simulated();
@@ -121,11 +121,7 @@ impl Device {
                 (part, vec![property], connection, board_is_simulated)
             }
             DriverConfig::Ultrasonic(ultrasonic) => {
-                let source = UltrasonicSource::new(
-                    ultrasonic.clone(),
-                    Lines::new(parts.board.clone()),
-                    board_is_simulated,
-                );
+                let source = UltrasonicSource::new(ultrasonic.clone(), lines.clone(), board_is_simulated);
                 let (part, properties) = sensor(Box::new(source), ultrasonic.every);
                 let connection = format!("trigger {}; echo {}", ultrasonic.trigger, ultrasonic.echo);
                 (part, properties, connection, board_is_simulated)

@@ -1,9 +1,15 @@
 //! The lines that devices are wired to, wherever they are: at the header, or at an expander.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{ActiveLevel, Pin, Pull};
+use gatehouse_model::DeviceId;
+
+use super::expander::{Expander, Expanders};
+use super::expander_lines::{ExpanderInput, ExpanderOutput, ExpanderPwm};
+use crate::buses::Buses;
+use crate::config::{ActiveLevel, DeviceConfig, Pin, Pull};
 use crate::traits::{
     Board, Duty, InputLine, InputRequest, Level, LineError, OutputLine, OutputRequest, PwmOutput, PwmRequest,
 };
@@ -15,11 +21,34 @@ pub(super) const CONSUMER: &str = "gatehouse";
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     board: Arc<dyn Board>,
+    expanders: Arc<Expanders>,
 }
 
 impl Lines {
+    /// Lines of the header, and of expanders once they are known.
     pub(super) fn new(board: Arc<dyn Board>) -> Self {
-        Self { board }
+        Self { board, expanders: Arc::default() }
+    }
+
+    /// From now on the expanders are those among the devices. Of those that stay nothing is touched; the lines of the
+    /// others must have been given back.
+    pub(super) fn follow_expanders(
+        &self,
+        devices: &[DeviceConfig],
+        buses: &Arc<Buses>,
+        stays: &BTreeSet<DeviceId>,
+    ) {
+        self.expanders.follow(devices, &self.board, buses, stays);
+    }
+
+    /// The expander that this device is.
+    pub(super) fn expander_of(&self, device: &DeviceId) -> Option<Arc<Expander>> {
+        self.expanders.get(device)
+    }
+
+    fn expander(&self, pin: &Pin, device: &DeviceId, line: u8) -> Result<Arc<Expander>, LineError> {
+        let expander = self.expanders.get(device).filter(|expander| expander.has(line));
+        expander.ok_or_else(|| LineError::NoSuchLine(pin.clone()))
     }
 
     /// Makes a line an input.
@@ -36,21 +65,11 @@ impl Lines {
                 active,
                 consumer: CONSUMER.to_owned(),
             }),
-            Pin::Expander { .. } => Err(LineError::NoSuchLine(pin.clone())),
-        }
-    }
-
-    /// Makes a line a PWM output that has its initial duty at once.
-    pub(super) fn open_pwm(
-        &self,
-        pin: &Pin,
-        active: ActiveLevel,
-        period: Duration,
-        initial: Duty,
-    ) -> Result<Box<dyn PwmOutput>, LineError> {
-        match pin {
-            Pin::Header(line) => self.board.open_pwm(&PwmRequest { line: *line, active, period, initial }),
-            Pin::Expander { .. } => Err(LineError::NoPwm(pin.clone())),
+            Pin::Expander { device, line } => {
+                let expander = self.expander(pin, device, *line)?;
+                let edges = expander.watch(*line);
+                Ok(Box::new(ExpanderInput { expander, pin: pin.clone(), line: *line, active, pull, edges }))
+            }
         }
     }
 
@@ -70,7 +89,36 @@ impl Lines {
                 safe,
                 consumer: CONSUMER.to_owned(),
             }),
-            Pin::Expander { .. } => Err(LineError::NoSuchLine(pin.clone())),
+            // The chip is asked when the line is driven or read first: nobody waits here.
+            Pin::Expander { device, line } => Ok(Box::new(ExpanderOutput {
+                expander: self.expander(pin, device, *line)?,
+                pin: pin.clone(),
+                line: *line,
+                active,
+                initial: Some(initial),
+            })),
+        }
+    }
+
+    /// Makes a line a PWM output that has its initial duty at once.
+    pub(super) fn open_pwm(
+        &self,
+        pin: &Pin,
+        active: ActiveLevel,
+        period: Duration,
+        initial: Duty,
+    ) -> Result<Box<dyn PwmOutput>, LineError> {
+        match pin {
+            Pin::Header(line) => self.board.open_pwm(&PwmRequest { line: *line, active, period, initial }),
+            // The period of an expander is one for all its lines, and a setting of it.
+            Pin::Expander { device, line } => {
+                let expander = self.expander(pin, device, *line)?;
+                if !expander.is_pwm() {
+                    return Err(LineError::NoPwm(pin.clone()));
+                }
+                let (pin, initial) = (pin.clone(), Some(initial));
+                Ok(Box::new(ExpanderPwm { expander, pin, line: *line, active, initial }))
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the safe level that came with the request. Both are told apart by the line's direction afterwards, for the report.
 //! PWM hardware and expanders go on by themselves with what they were told last.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::lines::{CONSUMER, Lines};
 use super::wire::{Connection, Wire};
 use crate::boards::PlannedOutput;
+use crate::buses::Buses;
 use crate::config::{DeviceConfig, DriverConfig, Pin};
 use crate::traits::{ActiveLevel, Board, Direction, Duty, LineError};
 
@@ -138,6 +140,7 @@ pub async fn drive_safe(
     hold: bool,
 ) -> (Vec<Outcome>, Vec<HeldPin>) {
     let lines = Lines::new(board.clone());
+    lines.follow_expanders(devices, &Arc::new(Buses::new(board.clone())), &BTreeSet::new());
     let mut wanted: Vec<SafePin> = devices.iter().flat_map(pins).collect();
     // Those that need no bus begin, so that a bus that hangs cannot take the last thread from them.
     wanted.sort_by_key(|pin| pin.pin.header_line().is_none());

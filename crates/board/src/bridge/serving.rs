@@ -13,6 +13,7 @@ use super::derived::DerivedTask;
 use super::devices::{self, Device, Part};
 use super::discoveries::Discoveries;
 use super::encoder::EncoderTask;
+use super::expander_lines::ExpanderTask;
 use super::input::InputTask;
 use super::lines::Lines;
 use super::live::Applied;
@@ -159,7 +160,10 @@ impl Serving {
                     Some(self.tasks.start(&format!("derived `{id}`"), stop.clone(), task.run(stop)))
                 }
                 // It works for as long as those that are connected through it do.
-                Part::Bystander => None,
+                Part::Bystander => self.lines.expander_of(&id).map(|expander| {
+                    let task = ExpanderTask { expander, publication, clock };
+                    self.tasks.start(&format!("expander `{id}`"), stop.clone(), task.run(stop))
+                }),
                 Part::Switched(what, properties) => {
                     is_output = true;
                     let name = config.name.clone();
@@ -181,11 +185,12 @@ impl Serving {
         let parts = BridgeParts { devices: wanted.clone(), ..self.parts.clone() };
         let known = self.served.iter().filter(|served| stays.contains(&served.info.id));
         let known = known.map(|served| (served.info.id.clone(), served.info.clone())).collect();
-        let new = devices::prepare(&parts, &self.buses, known)?;
+        let new = devices::prepare(&parts, (&self.buses, &self.lines), known)?;
         self.parts = parts;
 
         let old: Vec<DeviceInfo> = self.served.iter().map(|served| served.info.clone()).collect();
         self.stop(&stays).await?;
+        self.lines.follow_expanders(&wanted, &self.buses, &stays);
         self.parts.board.expect_devices(&wanted);
         let mut applied = Applied::default();
         for device in &new {

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
 use super::kept::Keeper;
-use super::lines::Lines;
 use super::live::{Request, Requests};
 use super::outlet::{Losses, OutboxClosed, Outlet};
 use super::outputs::OutputLoop;
@@ -39,12 +38,11 @@ pub(super) async fn run(
     mut commands: impl Stream<Item = Message> + Send + Unpin,
     shutdown: CancellationToken,
 ) -> Result<(), BridgeError> {
-    let Bridge { parts, buses, devices, handle: _, mut requests, discoveries, trust, signs: _, ears } =
+    let Bridge { parts, buses, lines, devices, handle: _, mut requests, discoveries, trust, signs: _, ears } =
         bridge;
     let outlet = Arc::new(Outlet::default());
     let stop = CancellationToken::new();
     let memory = parts.memory.clone();
-    let lines = Lines::new(parts.board.clone());
     let (clock, is_simulated) = (parts.clock.clone(), parts.board.is_simulated());
     let answers = Answers::new(parts.scheme.clone(), outlet.clone());
     let (changing, mut changes) = mpsc::channel(MAX_OUTPUT_CHANGES);

@@ -1,14 +1,17 @@
 //! The owner of an I²C bus, and ports to it.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use embedded_hal::i2c::{ErrorType, I2c, Operation};
 
 use crate::traits::{BusError, BusFault, I2cBackend};
 
-/// Transfers that wait for a bus. More can only pile up behind a device that hangs.
+/// Transfers that wait for a bus, in each of its two lanes. More can only pile up behind a device that hangs.
 const MAX_WAITING: usize = 64;
 
 /// Longest time that a transfer may take with all that wait before it. The kernel gives up a hanging transfer after one
@@ -35,12 +38,72 @@ struct Job {
     address: u8,
     parts: Vec<Part>,
     answer: SyncSender<Result<Vec<Vec<u8>>, BusFault>>,
+    /// Set when whoever asked has given up: a level that was wanted seconds ago must not be driven now.
+    is_void: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Outputs go first: they have deadlines, and sensors can wait.
+    urgent: VecDeque<Job>,
+    normal: VecDeque<Job>,
+    /// Nobody can ask any more.
+    is_closed: bool,
+    /// The owner's thread has ended.
+    is_gone: bool,
+}
+
+#[derive(Default)]
+struct Desk {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Desk {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, job: Job, is_urgent: bool) -> Result<(), BusFault> {
+        let mut queue = self.queue();
+        if queue.is_gone {
+            return Err(BusFault::Gone);
+        }
+        let lane = if is_urgent { &mut queue.urgent } else { &mut queue.normal };
+        if lane.len() >= MAX_WAITING {
+            return Err(BusFault::TimedOut);
+        }
+        lane.push_back(job);
+        drop(queue);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The next job, waited for; nothing when nobody can ask any more.
+    fn take(&self) -> Option<Job> {
+        let is_idle =
+            |queue: &mut Queue| queue.urgent.is_empty() && queue.normal.is_empty() && !queue.is_closed;
+        let waited = self.changed.wait_while(self.queue(), is_idle);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        let urgent = queue.urgent.pop_front();
+        urgent.or_else(|| queue.normal.pop_front())
+    }
+}
+
+/// The owner's thread ends when this is dropped with the last bus and port.
+struct Asking(Arc<Desk>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.queue().is_closed = true;
+        self.0.changed.notify_one();
+    }
 }
 
 /// A bus with its owner's thread. The thread ends when the last clone and the last port are gone.
 #[derive(Clone)]
 pub struct I2cBus {
-    jobs: SyncSender<Job>,
+    asking: Arc<Asking>,
 }
 
 impl fmt::Debug for I2cBus {
@@ -55,10 +118,11 @@ impl I2cBus {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(name: &str, backend: Box<dyn I2cBackend>) -> Result<Self, BusError> {
-        let (jobs, waiting) = sync_channel(MAX_WAITING);
-        let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || own(backend, &waiting));
+        let desk = Arc::new(Desk::default());
+        let owner = Owner { desk: desk.clone(), backend, channels: BTreeMap::new() };
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || owner.run());
         match started {
-            Ok(_) => Ok(Self { jobs }),
+            Ok(_) => Ok(Self { asking: Arc::new(Asking(desk)) }),
             Err(problem) => Err(BusError {
                 what: name.to_owned(),
                 problem: format!("its thread cannot be started: {problem}"),
@@ -66,55 +130,126 @@ impl I2cBus {
         }
     }
 
-    /// Whether the owner's thread has ended.
+    /// Whether the owner's thread has ended, for example because the bus went away.
     pub fn is_gone(&self) -> bool {
-        false
+        self.asking.0.queue().is_gone
     }
 
     /// A port for one driver, directly on the bus or behind a channel of a multiplexer.
     pub fn port(&self, through: Option<Through>) -> I2cPort {
-        I2cPort { jobs: self.jobs.clone(), through }
+        I2cPort { asking: self.asking.clone(), through, is_urgent: false }
+    }
+
+    /// A port whose transfers go before all others that wait: for outputs.
+    pub fn urgent_port(&self, through: Option<Through>) -> I2cPort {
+        I2cPort { is_urgent: true, ..self.port(through) }
     }
 }
 
-fn own(mut backend: Box<dyn I2cBackend>, waiting: &Receiver<Job>) {
-    while let Ok(Job { through, address, parts, answer }) = waiting.recv() {
-        let outcome = select(&mut *backend, through).and_then(|()| perform(&mut *backend, address, parts));
-        if outcome == Err(BusFault::Stuck) {
-            backend.recover();
-        }
-        // Whoever asked may have given up.
-        let _ = answer.try_send(outcome);
+/// Owns the bus, on its thread.
+struct Owner {
+    desk: Arc<Desk>,
+    backend: Box<dyn I2cBackend>,
+    /// The channels that each multiplexer connects, as far as is known: a bit for each.
+    channels: BTreeMap<u8, Option<u8>>,
+}
+
+impl Drop for Owner {
+    /// However the thread ends, whoever waits learns that the bus is gone: the answers' senders are dropped.
+    fn drop(&mut self) {
+        let mut queue = self.desk.queue();
+        queue.is_gone = true;
+        queue.urgent.clear();
+        queue.normal.clear();
     }
 }
 
-/// Opens the channel of a multiplexer: its only register has a bit for each (TCA9548A datasheet, section 8.6.2).
-fn select(backend: &mut dyn I2cBackend, through: Option<Through>) -> Result<(), BusFault> {
-    match through {
-        None => Ok(()),
-        Some(Through { address, channel }) => backend
-            .transfer(address, &mut [Operation::Write(&[1u8.checked_shl(channel.into()).unwrap_or(0)])]),
-    }
-}
-
-fn perform(backend: &mut dyn I2cBackend, address: u8, parts: Vec<Part>) -> Result<Vec<Vec<u8>>, BusFault> {
-    let (mut written, mut read) = (Vec::new(), Vec::new());
-    let order: Vec<bool> = parts.iter().map(|part| matches!(part, Part::Read(_))).collect();
-    for part in parts {
-        match part {
-            Part::Write(bytes) => written.push(bytes),
-            Part::Read(length) => read.push(vec![0; length]),
-        }
-    }
-    let (mut writes, mut reads) = (written.iter(), read.iter_mut());
-    let mut operations: Vec<Operation<'_>> = order
-        .into_iter()
-        .filter_map(|is_read| {
-            if is_read {
-                reads.next().map(|buffer| Operation::Read(buffer))
-            } else {
-                writes.next().map(|bytes| Operation::Write(bytes))
+impl Owner {
+    fn run(mut self) {
+        let desk = self.desk.clone();
+        while let Some(Job { through, address, parts, answer, is_void }) = desk.take() {
+            if is_void.load(Ordering::Acquire) {
+                continue;
             }
+            let outcome = self.serve(through, address, &parts);
+            let is_gone = outcome == Err(BusFault::Gone);
+            // Whoever asked may have given up.
+            let _ = answer.try_send(outcome);
+            if is_gone {
+                return;
+            }
+        }
+    }
+
+    /// Does a transfer, and once more when the bus could be freed or a multiplexer may have lost its setting.
+    fn serve(
+        &mut self,
+        through: Option<Through>,
+        address: u8,
+        parts: &[Part],
+    ) -> Result<Vec<Vec<u8>>, BusFault> {
+        let outcome = self.attempt(through, address, parts);
+        let can_be_tried_again = match &outcome {
+            Ok(_) | Err(BusFault::Gone | BusFault::Failed(_)) => false,
+            Err(BusFault::Stuck | BusFault::TimedOut) => self.backend.recover(),
+            // A multiplexer whose supply was cut has forgotten its channel.
+            Err(BusFault::NoAcknowledge) => through.is_some(),
+        };
+        if outcome.is_err() {
+            self.channels.values_mut().for_each(|connected| *connected = None);
+        }
+        if can_be_tried_again { self.attempt(through, address, parts) } else { outcome }
+    }
+
+    fn attempt(
+        &mut self,
+        through: Option<Through>,
+        address: u8,
+        parts: &[Part],
+    ) -> Result<Vec<Vec<u8>>, BusFault> {
+        self.connect(through)?;
+        perform(&mut *self.backend, address, parts)
+    }
+
+    /// Connects the one channel, and no other: devices behind different multiplexers may have the same address. The only
+    /// register of a multiplexer has a bit for each channel (TCA9548A data sheet, section 8.6.2).
+    fn connect(&mut self, through: Option<Through>) -> Result<(), BusFault> {
+        if let Some(Through { address, .. }) = through {
+            self.channels.entry(address).or_insert(None);
+        }
+        for (multiplexer, connected) in &mut self.channels {
+            let wanted = match through {
+                Some(through) if through.address == *multiplexer => {
+                    1u8.checked_shl(through.channel.into()).unwrap_or(0)
+                }
+                _ => 0,
+            };
+            if *connected == Some(wanted) {
+                continue;
+            }
+            match self.backend.transfer(*multiplexer, &mut [Operation::Write(&[wanted])]) {
+                Ok(()) => *connected = Some(wanted),
+                // One that is not there connects nothing, and is not in the way of the others.
+                Err(BusFault::NoAcknowledge) if wanted == 0 => *connected = None,
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn perform(backend: &mut dyn I2cBackend, address: u8, parts: &[Part]) -> Result<Vec<Vec<u8>>, BusFault> {
+    let length = |part: &Part| match part {
+        Part::Write(_) => None,
+        Part::Read(length) => Some(vec![0; *length]),
+    };
+    let mut read: Vec<Vec<u8>> = parts.iter().filter_map(length).collect();
+    let mut reads = read.iter_mut();
+    let mut operations: Vec<Operation<'_>> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Write(bytes) => Some(Operation::Write(bytes)),
+            Part::Read(_) => reads.next().map(|buffer| Operation::Read(buffer)),
         })
         .collect();
     backend.transfer(address, &mut operations)?;
@@ -125,8 +260,9 @@ fn perform(backend: &mut dyn I2cBackend, address: u8, parts: Vec<Part>) -> Resul
 /// A bus as a driver sees it. Calls block the driver's thread until the owner has done the transfer.
 #[derive(Clone)]
 pub struct I2cPort {
-    jobs: SyncSender<Job>,
+    asking: Arc<Asking>,
     through: Option<Through>,
+    is_urgent: bool,
 }
 
 impl fmt::Debug for I2cPort {
@@ -149,14 +285,15 @@ impl I2c for I2cPort {
             })
             .collect();
         let (answer, outcome) = sync_channel(1);
-        let job = Job { through: self.through, address, parts, answer };
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => BusFault::TimedOut,
-            TrySendError::Disconnected(_) => BusFault::Gone,
-        })?;
+        let is_void = Arc::new(AtomicBool::new(false));
+        let job = Job { through: self.through, address, parts, answer, is_void: is_void.clone() };
+        self.asking.0.put(job, self.is_urgent)?;
         let mut read = match outcome.recv_timeout(TRANSFER_LIMIT) {
             Ok(outcome) => outcome?.into_iter(),
-            Err(RecvTimeoutError::Timeout) => return Err(BusFault::TimedOut),
+            Err(RecvTimeoutError::Timeout) => {
+                is_void.store(true, Ordering::Release);
+                return Err(BusFault::TimedOut);
+            }
             Err(RecvTimeoutError::Disconnected) => return Err(BusFault::Gone),
         };
         for operation in operations {
@@ -169,3 +306,7 @@ impl I2c for I2cPort {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "i2c_tests.rs"]
+mod tests;

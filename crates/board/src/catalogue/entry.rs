@@ -202,6 +202,11 @@ pub struct Periods {
     pub shortest: Duration,
 }
 
+impl Periods {
+    /// For chips that are not read from time to time.
+    pub const NONE: Self = Self { default: Duration::ZERO, shortest: Duration::ZERO };
+}
+
 /// What a driver is opened with.
 pub struct Opening<'a> {
     /// The settings, complete and checked against the entry.

@@ -68,7 +68,7 @@ const CTRL_MEAS: u8 = 0xF4;
 const DATA: u8 = 0xF7;
 
 /// Each quantity once (oversampling ×1), one measurement and then sleep again (section 3.5.1, weather monitoring).
-const FORCED: u8 = 0b001_001_01;
+const FORCED: u8 = 0b0010_0101;
 
 /// A measurement of all three takes at most 9.3 ms (section 9.1).
 const MEASUREMENT_MS: u32 = 10;

@@ -21,6 +21,11 @@ pub(super) const fn address_wire(pin: &'static str, note: &'static str) -> Wire 
 pub(super) const SLOW: Periods =
     Periods { default: Duration::from_secs(10), shortest: Duration::from_secs(1) };
 
+/// The chip has only resistors that pull up.
+pub(super) fn no_pull_down() -> ReadError {
+    ReadError::Cannot("this expander has no pull-down resistors: write pull = \"up\" or \"none\"".to_owned())
+}
+
 /// Temperature within the chip's range, in °C.
 pub(super) const fn temperature(lowest: f64, highest: f64, decimals: u8) -> MeasuredProperty {
     MeasuredProperty::new(

@@ -21,10 +21,14 @@ mod hx711;
 mod i2c_chip;
 mod ina;
 mod lm75;
+mod mcp23017;
 mod mcp3xxx;
 mod mcp9808;
 mod mhz19;
 mod mpu6050;
+mod pca9555;
+mod pca9685;
+mod pcf8574;
 mod pms5003;
 mod scd30;
 mod scd4x;
@@ -35,6 +39,7 @@ mod sht3x;
 mod sht4x;
 mod shtc3;
 mod si7021;
+mod tca9548a;
 mod tmp102;
 mod tsl2561;
 mod tsl2591;
@@ -68,6 +73,8 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &ina::INA226,
     &ina::INA260,
     &lm75::ENTRY,
+    &mcp23017::MCP23008,
+    &mcp23017::MCP23017,
     &mcp3xxx::MCP3004,
     &mcp3xxx::MCP3008,
     &mcp3xxx::MCP3204,
@@ -75,6 +82,10 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &mcp9808::ENTRY,
     &mhz19::ENTRY,
     &mpu6050::ENTRY,
+    &pca9555::ENTRY,
+    &pca9685::ENTRY,
+    &pcf8574::PCF8574,
+    &pcf8574::PCF8575,
     &pms5003::ENTRY,
     &scd30::ENTRY,
     &scd4x::ENTRY,
@@ -84,6 +95,7 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &sht4x::ENTRY,
     &shtc3::ENTRY,
     &si7021::ENTRY,
+    &tca9548a::ENTRY,
     &tmp102::ENTRY,
     &tsl2561::ENTRY,
     &tsl2591::ENTRY,
@@ -144,6 +156,12 @@ pub trait LineExpander: Send {
     /// # Errors
     /// When the chip does not answer.
     fn levels(&mut self) -> Result<u32, ReadError>;
+
+    /// Whether the chip still is as it was set, as far as that can be told; not after a cut of its supply.
+    ///
+    /// # Errors
+    /// When the chip does not answer.
+    fn is_as_set(&mut self) -> Result<bool, ReadError>;
 }
 
 /// PWM outputs of an expander that was opened.
@@ -159,6 +177,12 @@ pub trait PwmExpander: Send {
     /// # Errors
     /// When the chip does not answer.
     fn duty(&mut self, line: u8) -> Result<crate::traits::Duty, ReadError>;
+
+    /// Whether the chip still runs as it was set; not after a cut of its supply.
+    ///
+    /// # Errors
+    /// When the chip does not answer.
+    fn is_as_set(&mut self) -> Result<bool, ReadError>;
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ pub enum ReadError {
     /// It answers nonsense, for example with a wrong checksum.
     #[error("the sensor's answer is damaged: {0}")]
     Damaged(String),
+    /// It has no such thing, and asking again would change nothing.
+    #[error("{0}")]
+    Cannot(String),
     /// It did not answer within the limit.
     #[error("the sensor did not answer within {} s", .0.as_secs())]
     TooSlow(Duration),

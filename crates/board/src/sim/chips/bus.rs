@@ -46,6 +46,7 @@ struct State {
     slots: Vec<Slot>,
     recoveries: u32,
     transfers: u64,
+    hanging: u32,
 }
 
 /// A bus with chips. Clones are the same bus.
@@ -103,6 +104,11 @@ impl ChipBus {
         self.state().transfers
     }
 
+    /// How many transfers hang at present ([`Fault::Hangs`]).
+    pub fn hanging(&self) -> u32 {
+        self.state().hanging
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,7 +121,8 @@ impl State {
 
     /// The channels that each multiplexer connects: its address, and a bit for each channel.
     fn connected(&self) -> Vec<(u8, u8)> {
-        let multiplexers = self.slots.iter().filter(|slot| slot.through.is_none());
+        let is_there = |slot: &&Slot| slot.through.is_none() && slot.fault != Some(Fault::Vanished);
+        let multiplexers = self.slots.iter().filter(is_there);
         multiplexers.map(|slot| (slot.address, slot.chip.channels())).collect()
     }
 
@@ -185,8 +192,12 @@ impl I2cBackend for ChipBus {
     fn transfer(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusFault> {
         let hangs =
             |state: &mut State| state.addressed(address).is_ok_and(|slot| slot.fault == Some(Fault::Hangs));
-        let waited = self.fault_is_over.wait_timeout_while(self.state(), LONGEST_HANG, hangs);
+        let mut state = self.state();
+        let is_hanging = hangs(&mut state);
+        state.hanging += u32::from(is_hanging);
+        let waited = self.fault_is_over.wait_timeout_while(state, LONGEST_HANG, hangs);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.hanging -= u32::from(is_hanging);
         state.transfers += 1;
         if state.is_stuck() {
             return Err(BusFault::Stuck);

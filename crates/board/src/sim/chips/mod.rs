@@ -19,6 +19,7 @@ mod bosch;
 mod ccs811;
 mod dps310;
 mod ens160;
+mod expanders;
 mod gas;
 mod hx711;
 mod ina;
@@ -114,6 +115,8 @@ const CHIPS: &[(&str, Make)] = &[
     ("ina226", |settings| wordwise(ina::Ina::new(ina::Kind::Ina226, settings.number("shunt")))),
     ("ina260", |_| wordwise(ina::Ina::new(ina::Kind::Ina260, 0.002))),
     ("lm75", |_| i2c(lm75::Lm75::new())),
+    ("mcp23008", |_| i2c(Bytewise::new(expanders::Mcp230::new(1)))),
+    ("mcp23017", |_| i2c(Bytewise::new(expanders::Mcp230::new(2)))),
     ("mcp3004", |settings| spi(mcp3xxx::Mcp3xxx::new(10, settings.number("reference")))),
     ("mcp3008", |settings| spi(mcp3xxx::Mcp3xxx::new(10, settings.number("reference")))),
     ("mcp3204", |settings| spi(mcp3xxx::Mcp3xxx::new(12, settings.number("reference")))),
@@ -121,6 +124,10 @@ const CHIPS: &[(&str, Make)] = &[
     ("mcp9808", |_| i2c(Wordwise::new(thermometers::Mcp9808::new()))),
     ("mhz19", |_| Chip::Serial(Box::new(mhz19::Mhz19::new()))),
     ("mpu6050", |_| bytewise(mpu6050::Mpu6050::new())),
+    ("pca9555", |_| i2c(Bytewise::new(expanders::Pca9555::new()))),
+    ("pca9685", |_| i2c(Bytewise::new(expanders::Pca9685::new()))),
+    ("pcf8574", |_| i2c(expanders::Pcf857::new(1))),
+    ("pcf8575", |_| i2c(expanders::Pcf857::new(2))),
     ("pms5003", |_| Chip::Serial(Box::new(pms5003::Pms5003))),
     ("scd30", |_| i2c(gas::Commanded::new(gas::Scd30::default))),
     ("scd4x", |_| i2c(gas::Commanded::new(gas::Scd4x::default))),
@@ -130,6 +137,7 @@ const CHIPS: &[(&str, Make)] = &[
     ("sht4x", |_| i2c(sensirion::Climate::new(sensirion::Model::Sht4x))),
     ("shtc3", |_| i2c(sensirion::Climate::new(sensirion::Model::Shtc3))),
     ("si7021", |_| i2c(sensirion::Climate::new(sensirion::Model::Si7021))),
+    ("tca9548a", |_| i2c(expanders::Tca9548a::default())),
     ("tmp102", |_| i2c(Wordwise::new(thermometers::Tmp102::new()))),
     ("tsl2561", |settings| bytewise(tsl2561::Tsl2561::new(settings.word("package") == "cs"))),
     ("tsl2591", |_| bytewise(tsl2591::Tsl2591::new())),

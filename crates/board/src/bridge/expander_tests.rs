@@ -1,0 +1,191 @@
+//! Expanders that lose their supply, vanish and come back.
+
+use super::*;
+use crate::bridge::lines::Lines;
+use crate::catalogue::find;
+use crate::config::{ActiveLevel, ChipConfig, ChipPlace, I2cBusName, Pin};
+use crate::sim::SimulatedBoard;
+use crate::sim::chips::Fault;
+use crate::traits::{InputLine, LineError, OutputLine};
+use gatehouse_model::{ManualClock, Timestamp};
+
+struct Bench {
+    board: SimulatedBoard,
+    lines: Lines,
+}
+
+fn id() -> DeviceId {
+    DeviceId::new("porch").unwrap()
+}
+
+fn pin(line: u8) -> Pin {
+    Pin::Expander { device: id(), line }
+}
+
+fn bench(word: &str) -> Bench {
+    let entry = find(word).unwrap();
+    let crate::catalogue::Bus::I2c { addresses } = entry.bus else { panic!() };
+    let place = ChipPlace::I2c { bus: I2cBusName::Kernel(1), address: addresses[0] };
+    let settings = Settings::defaults(entry.settings);
+    let chip = ChipConfig { entry, place, settings, every: entry.periods.default };
+    let devices = [DeviceConfig::new(id(), "Porch", DriverConfig::Chip(chip))];
+    let simulated = SimulatedBoard::still(&devices, 1, Arc::new(ManualClock::new(Timestamp::from_millis(0))));
+    let board: Arc<dyn Board> = Arc::new(simulated.clone());
+    let lines = Lines::new(board.clone());
+    lines.follow_expanders(&devices, &Arc::new(Buses::new(board)), &BTreeSet::new());
+    Bench { board: simulated, lines }
+}
+
+impl Bench {
+    fn output(
+        &self,
+        line: u8,
+        active: ActiveLevel,
+        initial: Level,
+    ) -> Result<Box<dyn OutputLine>, LineError> {
+        self.lines.request_output(&pin(line), active, initial, initial)
+    }
+
+    async fn input(&self, line: u8) -> Box<dyn InputLine> {
+        self.lines.request_input(&pin(line), ActiveLevel::Low, Pull::Up).unwrap()
+    }
+
+    fn expander(&self) -> Arc<Expander> {
+        self.lines.expander_of(&id()).unwrap()
+    }
+
+    /// The voltage at a line.
+    fn is_high(&self, line: u8) -> bool {
+        self.board.with_chip(&id(), |chip| chip.lines()).flatten().unwrap() >> line & 1 == 1
+    }
+
+    fn cut_power(&self) {
+        self.board.with_chip(&id(), |chip| chip.lose_power()).unwrap();
+    }
+}
+
+const WORDS: [&str; 5] = ["mcp23008", "mcp23017", "pca9555", "pcf8574", "pcf8575"];
+
+#[tokio::test]
+async fn outputs_do_what_they_are_told_and_are_read_at_the_pin() {
+    for word in WORDS {
+        let bench = bench(word);
+        let mut relay = bench.output(3, ActiveLevel::Low, Level::Inactive).unwrap();
+        assert_eq!(relay.read_back().await, Ok(Level::Inactive), "{word}");
+        assert!(bench.is_high(3), "{word}: an active-low relay is off when its line is high");
+        relay.set(Level::Active).await.unwrap();
+        assert!(!bench.is_high(3), "{word}");
+        assert_eq!(relay.read_back().await, Ok(Level::Active), "{word}");
+        assert!(bench.output(16, ActiveLevel::Low, Level::Inactive).is_err(), "{word} has no line 16");
+    }
+}
+
+#[tokio::test]
+async fn an_output_that_is_held_from_outside_does_not_pretend() {
+    // A PCF8574's high level is weak: a short to ground wins, and the read-back says so.
+    let bench = bench("pcf8574");
+    let mut lamp = bench.output(0, ActiveLevel::High, Level::Active).unwrap();
+    bench.board.with_chip(&id(), |chip| chip.drive_from_outside(0, Some(false)));
+    assert_eq!(lamp.read_back().await, Ok(Level::Inactive));
+}
+
+#[tokio::test]
+async fn an_expander_that_lost_its_supply_gets_the_levels_that_are_wanted() {
+    for word in WORDS {
+        let bench = bench(word);
+        let mut relay = bench.output(2, ActiveLevel::High, Level::Inactive).unwrap();
+        let mut other = bench.output(5, ActiveLevel::High, Level::Active).unwrap();
+        relay.read_back().await.unwrap();
+        other.read_back().await.unwrap();
+        bench.cut_power();
+        bench.expander().check().await.unwrap();
+        assert!(!bench.is_high(2) && bench.is_high(5), "{word}");
+        // A command on one line finds the loss of the others by itself.
+        relay.set(Level::Active).await.unwrap();
+        bench.cut_power();
+        relay.set(Level::Inactive).await.unwrap();
+        assert!(!bench.is_high(2) && bench.is_high(5), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_wanted_before_an_expander_vanished_is_forgotten_when_something_else_is_wanted() {
+    for word in WORDS {
+        let bench = bench(word);
+        let mut heater = bench.output(1, ActiveLevel::High, Level::Inactive).unwrap();
+        heater.set(Level::Active).await.unwrap();
+        bench.board.set_chip_fault(&id(), Some(Fault::Vanished));
+        let error = heater.set(Level::Inactive).await.unwrap_err().to_string();
+        assert!(error.contains("line 1 of `porch`") && error.contains("check power and wiring"), "{error}");
+        assert!(bench.expander().check().await.is_err());
+        bench.cut_power();
+        bench.board.set_chip_fault(&id(), None);
+        bench.expander().check().await.unwrap();
+        assert!(!bench.is_high(1), "{word}: the heater was to be off when its expander came back");
+    }
+}
+
+#[tokio::test]
+async fn one_disturbed_transfer_is_not_worth_a_word() {
+    let bench = bench("mcp23017");
+    let mut relay = bench.output(0, ActiveLevel::High, Level::Inactive).unwrap();
+    relay.read_back().await.unwrap();
+    bench.board.set_chip_fault(&id(), Some(Fault::Refuses(1)));
+    relay.set(Level::Active).await.unwrap();
+    assert!(bench.is_high(0));
+}
+
+#[tokio::test]
+async fn inputs_have_edges_and_are_gone_with_their_expander() {
+    for word in WORDS {
+        let bench = bench(word);
+        let outside = |is_high| {
+            bench.board.with_chip(&id(), |chip| chip.drive_from_outside(4, Some(is_high))).unwrap();
+        };
+        outside(true);
+        let mut contact = bench.input(4).await;
+        assert_eq!(contact.level().await, Ok(Level::Inactive), "{word}");
+        let at = |milliseconds| Moment::from_start(Duration::from_millis(milliseconds));
+        bench.expander().poll(at(1)).await.unwrap();
+        outside(false);
+        bench.expander().poll(at(2)).await.unwrap();
+        assert_eq!(
+            contact.next_edge().await,
+            Ok(Edge { level: Level::Active, at: at(2), missed: 0 }),
+            "{word}"
+        );
+        bench.board.set_chip_fault(&id(), Some(Fault::Vanished));
+        assert!(bench.expander().poll(at(3)).await.is_err());
+        assert_eq!(contact.next_edge().await, Err(LineError::Gone(pin(4))), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn a_pull_that_a_chip_does_not_have_is_refused_and_disturbs_nobody() {
+    let bench = bench("mcp23017");
+    let mut relay = bench.output(0, ActiveLevel::High, Level::Active).unwrap();
+    let mut input = bench.lines.request_input(&pin(1), ActiveLevel::Low, Pull::Down).unwrap();
+    let error = input.level().await.unwrap_err().to_string();
+    assert!(error.contains("no pull-down"), "{error}");
+    assert_eq!(relay.read_back().await, Ok(Level::Active));
+}
+
+#[tokio::test]
+async fn pwm_outputs_have_a_duty_and_can_be_switched() {
+    let bench = bench("pca9685");
+    let half = Duty::from_ten_thousandths(5_000);
+    let mut lamp = bench.lines.open_pwm(&pin(15), ActiveLevel::High, Duration::from_millis(5), half).unwrap();
+    assert_eq!(lamp.read_back().await, Ok(half));
+    for share in [0, 1, 2_500, 9_999, 10_000] {
+        let duty = Duty::from_ten_thousandths(share);
+        lamp.set(duty).await.unwrap();
+        let read = lamp.read_back().await.unwrap();
+        assert!(read.ten_thousandths().abs_diff(share) <= 2, "{share}: {read:?}");
+    }
+    let mut relay = bench.output(0, ActiveLevel::High, Level::Active).unwrap();
+    assert_eq!(relay.read_back().await, Ok(Level::Active));
+    bench.cut_power();
+    bench.expander().check().await.unwrap();
+    assert_eq!(relay.read_back().await, Ok(Level::Active));
+    assert_eq!(lamp.read_back().await, Ok(Duty::FULL));
+}

@@ -1,0 +1,157 @@
+//! MCP23017 and MCP23008: sixteen or eight lines with pull-ups.
+
+use embedded_hal::i2c::I2c;
+
+use super::LineExpander;
+use super::common::{GND, SCL, SDA, VCC, address_wire, no_pull_down};
+use crate::buses::I2cPort;
+use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply, Wire};
+use crate::traits::{Level, Pull, ReadError};
+
+const ADDRESSES: Bus = Bus::I2c { addresses: &[0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27] };
+
+const WIRING: &[Wire] = &[
+    VCC,
+    GND,
+    SDA,
+    SCL,
+    address_wire("A0, A1, A2", "they choose the address; all at GND is 0x20"),
+    Wire { pin: "RESET", to: "3V3", note: "it must not hang in the air" },
+];
+
+/// See [`Entry`].
+pub(super) static MCP23017: Entry = Entry {
+    word: "mcp23017",
+    name: "Microchip MCP23017",
+    what: "Sixteen lines: GPA0 to GPA7 are lines 0 to 7, GPB0 to GPB7 are lines 8 to 15.",
+    bus: ADDRESSES,
+    kind: Kind::LineExpander { lines: 16 },
+    properties: &[],
+    settings: &[],
+    recognition: &[],
+    wiring: WIRING,
+    supply: Supply { lowest: 1.8, highest: 5.5 },
+    periods: Periods::NONE,
+    source: "Microchip, MCP23017/MCP23S17 data sheet, DS20001952D",
+    notes: &[
+        "GPA7 and GPB7 (lines 7 and 15) are for outputs: as inputs they can disturb the bus (data sheet, table 2-1).",
+        "Its lines are inputs after power-on, so a relay board decides what its relays do until Gatehouse runs.",
+    ],
+    open: Open::Lines(|port, address, _: &Opening<'_>| open(port, address, 2)),
+};
+
+/// See [`Entry`].
+pub(super) static MCP23008: Entry = Entry {
+    word: "mcp23008",
+    name: "Microchip MCP23008",
+    what: "Eight lines: GP0 to GP7 are lines 0 to 7.",
+    bus: ADDRESSES,
+    kind: Kind::LineExpander { lines: 8 },
+    properties: &[],
+    settings: &[],
+    recognition: &[],
+    wiring: WIRING,
+    supply: Supply { lowest: 1.8, highest: 5.5 },
+    periods: Periods::NONE,
+    source: "Microchip, MCP23008/MCP23S08 data sheet, DS20001919F",
+    notes: &[
+        "Its lines are inputs after power-on, so a relay board decides what its relays do until Gatehouse runs.",
+    ],
+    open: Open::Lines(|port, address, _: &Opening<'_>| open(port, address, 1)),
+};
+
+/// Registers, one for each port of eight lines, the ports of a register beside each other (IOCON.BANK = 0; table 3-1).
+const DIRECTION: u8 = 0x00;
+const POLARITY: u8 = 0x01;
+const INTERRUPTS: u8 = 0x02;
+const PULL_UPS: u8 = 0x06;
+const PINS: u8 = 0x09;
+const LATCHES: u8 = 0x0A;
+
+/// Where IOCON is if the registers of each port lie together (IOCON.BANK = 1), and with one port always. With two ports
+/// beside each other it is the enabling of port B's interrupts. Zero is right for both.
+const BANKED_CONTROL: u8 = 0x05;
+
+struct Chip {
+    port: I2cPort,
+    address: u8,
+    ports: u8,
+    /// What the chip was told last; one bit a line.
+    direction: u16,
+    latches: u16,
+    pull_ups: u16,
+}
+
+/// Leaves every line as it is: what drives a relay goes on driving it while the gateway is started again.
+fn open(port: I2cPort, address: u8, ports: u8) -> Opened<dyn LineExpander> {
+    let mut chip = Chip { port, address, ports, direction: 0, latches: 0, pull_ups: 0 };
+    chip.port.write(address, &[BANKED_CONTROL, 0])?;
+    chip.write_all(POLARITY, 0)?;
+    chip.write_all(INTERRUPTS, 0)?;
+    chip.direction = chip.read(DIRECTION)?;
+    chip.latches = chip.read(LATCHES)?;
+    chip.pull_ups = chip.read(PULL_UPS)?;
+    Ok(Box::new(chip))
+}
+
+impl Chip {
+    fn read(&mut self, register: u8) -> Result<u16, ReadError> {
+        let mut bytes = [0; 2];
+        let wanted = &mut bytes[..usize::from(self.ports)];
+        self.port.write_read(self.address, &[register * self.ports], wanted)?;
+        Ok(u16::from_le_bytes(bytes))
+    }
+
+    fn write_all(&mut self, register: u8, value: u16) -> Result<(), ReadError> {
+        let [low, high] = value.to_le_bytes();
+        let bytes = [register * self.ports, low, high];
+        Ok(self.port.write(self.address, &bytes[..=usize::from(self.ports)])?)
+    }
+}
+
+fn with_bit(value: u16, line: u8, is_set: bool) -> u16 {
+    let bit = 1u16.checked_shl(line.into()).unwrap_or(0);
+    if is_set { value | bit } else { value & !bit }
+}
+
+impl LineExpander for Chip {
+    fn make_output(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
+        // The level is in the latch before the line is driven.
+        self.drive(line, level)?;
+        let direction = with_bit(self.direction, line, false);
+        self.write_all(DIRECTION, direction)?;
+        self.direction = direction;
+        Ok(())
+    }
+
+    fn make_input(&mut self, line: u8, pull: Pull) -> Result<(), ReadError> {
+        if pull == Pull::Down {
+            return Err(no_pull_down());
+        }
+        let (direction, pull_ups) =
+            (with_bit(self.direction, line, true), with_bit(self.pull_ups, line, pull == Pull::Up));
+        self.write_all(DIRECTION, direction)?;
+        self.direction = direction;
+        self.write_all(PULL_UPS, pull_ups)?;
+        self.pull_ups = pull_ups;
+        Ok(())
+    }
+
+    fn drive(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
+        let latches = with_bit(self.latches, line, level.is_on());
+        self.write_all(LATCHES, latches)?;
+        self.latches = latches;
+        Ok(())
+    }
+
+    fn levels(&mut self) -> Result<u32, ReadError> {
+        Ok(self.read(PINS)?.into())
+    }
+
+    fn is_as_set(&mut self) -> Result<bool, ReadError> {
+        Ok(self.read(DIRECTION)? == self.direction
+            && self.read(LATCHES)? == self.latches
+            && self.read(PULL_UPS)? == self.pull_ups
+            && self.read(POLARITY)? == 0)
+    }
+}
