@@ -7,6 +7,10 @@ mod harness;
 mod inputs;
 
 #[cfg(test)]
+#[path = "bridge/chips.rs"]
+mod chips;
+
+#[cfg(test)]
 #[path = "bridge/signals.rs"]
 mod signals;
 

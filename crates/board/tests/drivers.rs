@@ -11,7 +11,7 @@ const HEAD: &str = "# Drivers
 Every chip that Gatehouse drives, drawn from its catalogue (`crates/board/src/catalogue`). What is not here may still
 appear by itself: chips that the kernel drives are read through 1-Wire, IIO and hwmon.
 
-A device of the configuration names its driver, its bus and its address; what is left out has the value that is shown.
+A device of the configuration names its driver, its bus and, where the chip can have several, its address.
 All drivers run against simulated chips that were written from the datasheets on their own; which of them were tried on
 real chips is in the README.
 ";
@@ -32,7 +32,11 @@ fn connected(bus: Bus) -> String {
             match words.as_slice() {
                 [first, .., last] if words.len() > 4 => {
                     let is_row = addresses.windows(2).all(|pair| pair[1] == pair[0] + 1);
-                    if is_row { format!("I²C, {first} to {last}") } else { format!("I²C, {}", words.join(", ")) }
+                    if is_row {
+                        format!("I²C, {first} to {last}")
+                    } else {
+                        format!("I²C, {}", words.join(", "))
+                    }
                 }
                 _ => format!("I²C, {}", words.join(", ")),
             }
@@ -96,7 +100,7 @@ fn section(entry: &Entry) -> String {
     }
     writeln!(text, "\nSupply: {} to {} V.", entry.supply.lowest, entry.supply.highest).unwrap();
     if entry.kind == Kind::Sensor {
-        writeln!(text, "Read every {} at most.", format_duration(entry.periods.shortest)).unwrap();
+        writeln!(text, "At most one reading every {}.", format_duration(entry.periods.shortest)).unwrap();
     }
     for note in entry.notes {
         writeln!(text, "{note}").unwrap();

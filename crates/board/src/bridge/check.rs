@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gatehouse_model::{DeviceId, DeviceInfo, PropertyKind};
 
+use crate::catalogue::Kind;
 use crate::config::{DeviceConfig, DriverConfig, FilterRule, MAX_DEVICES, MAX_FILTERS, MIN_PERIOD, Pin};
 
 /// Every problem, as sentences.
@@ -55,9 +56,10 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
         DriverConfig::Derived(derived) => {
             problems.extend(derived.problem().map(|problem| format!("`{}`: {problem}", device.id)));
         }
-        DriverConfig::Chip(chip) => period(device, chip.every, problems),
         DriverConfig::Kernel(kernel) => period(device, kernel.every, problems),
-        DriverConfig::Output(_) | DriverConfig::Cover(_) => {}
+        // Only sensors are read from time to time.
+        DriverConfig::Chip(chip) if chip.entry.kind == Kind::Sensor => period(device, chip.every, problems),
+        DriverConfig::Chip(_) | DriverConfig::Output(_) | DriverConfig::Cover(_) => {}
     }
     for (property, calibrate) in &device.calibrate {
         if let Some(problem) = calibrate.problem() {
