@@ -95,6 +95,11 @@ impl Driver for Chip {
         let length = if self.has_checksum { 7 } else { 6 };
         for _ in 0..TRIES {
             self.port.read(self.address, &mut bytes[..length])?;
+            if bytes[0] & CALIBRATED == 0 {
+                return Err(ReadError::Damaged(
+                    "it lost its calibration, as after a cut of its supply".to_owned(),
+                ));
+            }
             if bytes[0] & BUSY == 0 {
                 return self.values(bytes);
             }
