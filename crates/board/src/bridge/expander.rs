@@ -211,6 +211,14 @@ impl Expander {
         followed
     }
 
+    /// Whoever follows this line was told this level: the next change is one from there, also when it comes before the first
+    /// poll.
+    pub(super) fn note(&self, line: u8, is_high: bool) {
+        for watcher in lock(&self.watchers).iter_mut().filter(|watcher| watcher.line == line) {
+            watcher.was_high = Some(is_high);
+        }
+    }
+
     /// Whether anybody follows a line.
     pub(super) fn is_watched(&self) -> bool {
         let mut watchers = lock(&self.watchers);

@@ -79,7 +79,9 @@ impl InputLine for ExpanderInput {
     async fn level(&mut self) -> Result<Level, LineError> {
         let made = self.expander.make(self.line, Wanted::Input(self.pull)).await;
         let levels = made.map_err(|problem| failed(&self.pin, problem))?;
-        Ok(applied(Level::from_on(levels >> self.line & 1 == 1), self.active))
+        let is_high = levels >> self.line & 1 == 1;
+        self.expander.note(self.line, is_high);
+        Ok(applied(Level::from_on(is_high), self.active))
     }
 
     async fn next_edge(&mut self) -> Result<Edge, LineError> {

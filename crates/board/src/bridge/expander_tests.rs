@@ -161,6 +161,18 @@ async fn inputs_have_edges_and_are_gone_with_their_expander() {
 }
 
 #[tokio::test]
+async fn a_change_between_the_first_level_and_the_first_poll_is_not_lost() {
+    let bench = bench("mcp23017");
+    let mut contact = bench.input(4).await;
+    assert_eq!(contact.level().await, Ok(Level::Inactive), "its pull-up holds it high");
+    bench.board.with_chip(&id(), |chip| chip.drive_from_outside(4, Some(false))).unwrap();
+    let at = Moment::from_start(Duration::from_millis(1));
+    bench.expander().poll(at).await.unwrap();
+    let edge = tokio::time::timeout(Duration::from_secs(5), contact.next_edge()).await.unwrap();
+    assert_eq!(edge, Ok(Edge { level: Level::Active, at, missed: 0 }));
+}
+
+#[tokio::test]
 async fn a_pull_that_a_chip_does_not_have_is_refused_and_disturbs_nobody() {
     let bench = bench("mcp23017");
     let mut relay = bench.output(0, ActiveLevel::High, Level::Active).unwrap();
