@@ -61,6 +61,8 @@ pub(crate) async fn all(bench: &Bench, passed: impl Fn(&str)) {
     passed("edges arrive in order with their time");
     no_edge_of_a_burst_is_lost(bench).await;
     passed("no edge of a burst is lost");
+    edges_that_wait_are_fetched_together(bench).await;
+    passed("edges that wait are fetched together");
     listing_lines_disturbs_nobody(bench).await;
     passed("listing the lines disturbs nobody");
     an_active_low_input_is_on_when_low(bench).await;
@@ -159,6 +161,31 @@ async fn no_edge_of_a_burst_is_lost(bench: &Bench) {
         let edge = within(line.next_edge()).await.unwrap();
         assert_eq!((edge.level.is_on(), edge.missed), (number % 2 == 0, 0), "edge {number}");
     }
+}
+
+/// However many a backend hands out at once: none is lost, none comes twice, and what is in the list already stays.
+async fn edges_that_wait_are_fetched_together(bench: &Bench) {
+    (bench.drive)(false);
+    let mut line = bench.board.request_input(&input(bench, ActiveLevel::High)).unwrap();
+    for number in 0..BURST {
+        (bench.drive)(number % 2 == 0);
+    }
+    let mut edges = Vec::new();
+    while edges.len() < BURST as usize {
+        let before = edges.len();
+        within(line.next_edges(&mut edges)).await.unwrap();
+        assert!(edges.len() > before, "it comes back with something");
+    }
+    assert_eq!(edges.len(), BURST as usize);
+    for (number, edge) in edges.iter().enumerate() {
+        assert_eq!((edge.level.is_on(), edge.missed), (number % 2 == 0, 0), "edge {number}");
+    }
+    assert!(edges.windows(2).all(|pair| pair[0].at <= pair[1].at), "time stamps run forward");
+    let given_up = tokio::time::timeout(Duration::from_millis(5), line.next_edges(&mut edges)).await;
+    assert!(given_up.is_err() && edges.len() == BURST as usize);
+    (bench.drive)(true);
+    within(line.next_edges(&mut edges)).await.unwrap();
+    assert_eq!(edges.len(), BURST as usize + 1, "nothing was lost by giving up");
 }
 
 async fn listing_lines_disturbs_nobody(bench: &Bench) {
