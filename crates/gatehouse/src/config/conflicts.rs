@@ -8,6 +8,7 @@ use gatehouse_model::{DeviceId, PropertyPath};
 
 use super::drivers::Numbers;
 use super::nearest::{listed, nearest};
+use super::pins::Numbering;
 use super::problems::{Finding, Findings};
 use super::section::Spanned;
 
@@ -15,6 +16,8 @@ use super::section::Spanned;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub(super) pins: Vec<Spanned<Pin>>,
+    /// Whose lines their numbers are.
+    pub(super) numbering: Numbering,
     /// Values of other devices that it depends on.
     pub(super) watches: Vec<Spanned<PropertyPath>>,
     /// Where its chip is connected.

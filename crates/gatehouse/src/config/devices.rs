@@ -8,13 +8,19 @@ use toml_edit::{Item, TableLike};
 
 use super::conflicts::{Conflicts, Places};
 use super::drivers;
+use super::pins::Numbering;
 use super::problems::{Finding, Findings};
 use super::section::{Section, Spanned};
 use super::signals;
 
 /// All devices that can be read. Those with an error are left out, but still count where devices get in each other's
 /// way.
-pub(super) fn read(text: &str, root: &mut Section<'_>, findings: &mut Findings) -> Vec<DeviceConfig> {
+pub(super) fn read(
+    text: &str,
+    root: &mut Section<'_>,
+    numbering: &Numbering,
+    findings: &mut Findings,
+) -> Vec<DeviceConfig> {
     let Some(item) = root.item("device") else { return Vec::new() };
     let tables = tables_of(&item, root, findings);
     if let Some((_, span)) = tables.get(MAX_DEVICES) {
@@ -25,7 +31,9 @@ pub(super) fn read(text: &str, root: &mut Section<'_>, findings: &mut Findings) 
     let devices = tables
         .into_iter()
         .take(MAX_DEVICES)
-        .filter_map(|(table, span)| one(Section::new(table, span, String::new()), &mut conflicts, findings))
+        .filter_map(|(table, span)| {
+            one(Section::new(table, span, String::new()), numbering, &mut conflicts, findings)
+        })
         .collect();
     conflicts.finish(findings);
     devices
@@ -67,6 +75,7 @@ fn tables_of<'d>(
 
 fn one(
     mut section: Section<'_>,
+    numbering: &Numbering,
     conflicts: &mut Conflicts<'_>,
     findings: &mut Findings,
 ) -> Option<DeviceConfig> {
@@ -79,7 +88,7 @@ fn one(
     let id = word.and_then(|word| id(&word, findings).map(|id| Spanned { value: id, span: word.span }));
     let name = section.name("name", "Kitchen", findings);
     let room = section.name("room", "Kitchen", findings);
-    let mut places = Places::default();
+    let mut places = Places { numbering: numbering.clone(), ..Places::default() };
     let driver = drivers::read(&mut section, &mut places, findings);
     let signals = signals::read(&mut section, driver.as_ref(), findings);
     places.numbers = driver.as_ref().and_then(drivers::sources);

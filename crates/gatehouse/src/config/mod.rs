@@ -235,7 +235,8 @@ pub(crate) fn salvage(text: &str) -> Option<Salvaged> {
     let mut ignored = Findings::default();
     let mut root = Section::new(document.as_table(), 0..0, String::new());
     let board = board::read(root.table("board", &mut ignored), &mut ignored);
-    let devices = devices::read(text, &mut root, &mut ignored);
+    let numbering = pins::Numbering::of(board.chip.as_deref());
+    let devices = devices::read(text, &mut root, &numbering, &mut ignored);
     Some(Salvaged { board, devices })
 }
 
@@ -269,7 +270,8 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let history = gateway::history(root.table("history", findings), findings);
     let rights = rights::read(root.table("rights", findings), findings);
     let broker = broker::read(root.table("broker", findings), &rights, findings);
-    let devices = devices::read(text, &mut root, findings);
+    let numbering = pins::Numbering::of(board.chip.as_deref());
+    let devices = devices::read(text, &mut root, &numbering, findings);
     root.finish("the file", findings);
     gateway.map(|gateway| Config {
         text: text.to_owned(),

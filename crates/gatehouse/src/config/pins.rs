@@ -14,6 +14,34 @@ pub(super) const PULLS: [(&str, Pull); 3] = [("up", Pull::Up), ("down", Pull::Do
 /// Highest line of the 40-pin header (BCM number).
 const LAST_HEADER_LINE: i64 = 27;
 
+/// Highest line that a chip of the kernel can have: its lines are counted with 16 bits (`struct gpio_chip`, `ngpio`).
+const LAST_LINE: i64 = 65_535;
+
+/// How the labels of the chips that have a 40-pin header begin (`Soc::chip_label` has all of them).
+const HEADER_LABELS: [&str; 2] = ["pinctrl-bcm2", "pinctrl-rp1"];
+
+/// Whose lines the numbers are.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Numbering {
+    /// The 40-pin header's: BCM numbers.
+    #[default]
+    Header,
+    /// Those of this chip, from 0. How many there are is only known where the chip is.
+    Chip(String),
+}
+
+impl Numbering {
+    /// What `[board] chip` makes of the numbers.
+    pub(super) fn of(chip: Option<&str>) -> Self {
+        match chip {
+            Some(chip) if !HEADER_LABELS.iter().any(|label| chip.starts_with(label)) => {
+                Self::Chip(chip.to_owned())
+            }
+            Some(_) | None => Self::Header,
+        }
+    }
+}
+
 /// Lines that the board reads at its start to find out what is plugged on (Raspberry Pi HAT specification).
 const HAT_LINES: [u32; 2] = [0, 1];
 
@@ -34,14 +62,14 @@ pub(super) fn pin(
         return Some(pin);
     }
     let line = match (found.value.as_integer(), found.value.as_str()) {
-        (Some(number), _) => line_of_number(key, number),
-        (None, Some(text)) => line_of_text(key, text),
+        (Some(number), _) => line_of_number(key, number, &places.numbering),
+        (None, Some(text)) => line_of_text(key, text, &places.numbering),
         (None, None) => Err((format!("`{key}` is neither a number nor a text"), how_to_write(key))),
     };
     match line {
         Ok(line) => {
             places.pins.push(Spanned { value: line.into(), span: found.span.clone() });
-            if HAT_LINES.contains(&line.number()) {
+            if matches!(places.numbering, Numbering::Header) && HAT_LINES.contains(&line.number()) {
                 let what =
                     format!("{line} is read at every start of the board, to find out what is plugged on");
                 findings.push(section.warning(found.span, what, "choose another pin if you can"));
@@ -67,7 +95,16 @@ fn how_to_write(key: &str) -> String {
 /// What is wrong, and what to do.
 type Complaint = (String, String);
 
-fn line_of_number(key: &str, number: i64) -> Result<LineNumber, Complaint> {
+fn line_of_number(key: &str, number: i64, numbering: &Numbering) -> Result<LineNumber, Complaint> {
+    if let Numbering::Chip(chip) = numbering {
+        let line = u32::try_from(number).ok().filter(|_| number <= LAST_LINE).map(LineNumber::new);
+        let hint = || {
+            format!(
+                "write the number of the line, from 0, as `gpioinfo` lists those of the chip `{chip}`: {key} = 17"
+            )
+        };
+        return line.ok_or_else(|| (format!("no chip has a line {number}"), hint()));
+    }
     match u32::try_from(number) {
         Ok(line) if number <= LAST_HEADER_LINE => Ok(LineNumber::new(line)),
         _ => {
@@ -84,7 +121,14 @@ fn line_of_number(key: &str, number: i64) -> Result<LineNumber, Complaint> {
     }
 }
 
-fn line_of_text(key: &str, text: &str) -> Result<LineNumber, Complaint> {
+fn line_of_text(key: &str, text: &str, numbering: &Numbering) -> Result<LineNumber, Complaint> {
+    if let Numbering::Chip(chip) = numbering {
+        // A header pin would be a wrong line of another chip, in silence.
+        let hint = format!(
+            "write the number of the line, as `gpioinfo` lists them: {key} = 17; on a Raspberry Pi remove [board] chip, which finds the header's by itself"
+        );
+        return Err((format!("`{text}` is no line of the chip `{chip}`, which [board] names"), hint));
+    }
     let hint = || how_to_write(key);
     let plain = text.trim().to_uppercase();
     if let Some(number) = plain.strip_prefix('P').and_then(|digits| digits.parse::<u8>().ok()) {

@@ -350,6 +350,15 @@ fn mistakes_in_inputs() {
     check(&input("pin = 17\nclass = \"dor\"\n"), &[(5, 9, "`dor` is not known", "did you mean \"door\"?")]);
     check(&input("pin = 17\nsafe = \"off\"\n"), &[(5, 1, "`safe` is no setting of the driver `input`", "")]);
     check(&input("pin = 0\n"), &[(4, 7, "read at every start", "another pin")]);
+    let elsewhere = |lines: &str| format!("[board]\nchip = \"gpiochip4\"\n{}", input(lines));
+    for line in [0, 28, 200] {
+        check(&elsewhere(&format!("pin = {line}\n")), &[]);
+    }
+    check(&elsewhere("pin = -1\n"), &[(6, 7, "no chip has a line -1", "of the chip `gpiochip4`")]);
+    check(&elsewhere("pin = 65536\n"), &[(6, 7, "no chip has a line 65536", "gpioinfo")]);
+    check(&elsewhere("pin = \"P11\"\n"), &[(6, 7, "`P11` is no line of the chip `gpiochip4`", "pin = 17")]);
+    let by_label = elsewhere("pin = \"P11\"\n").replace("gpiochip4", "pinctrl-rp1");
+    check(&by_label, &[]);
 }
 
 #[test]
