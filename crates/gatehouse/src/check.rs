@@ -2,6 +2,10 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
+
+use gatehouse_board::preflight::obstacles;
+use gatehouse_model::{Clock, SystemClock};
 
 use crate::config::{self, Config, Paint, Problems};
 use crate::exit::Exit;
@@ -13,7 +17,7 @@ pub(crate) fn check(file: &Path) -> anyhow::Result<Exit> {
     match config::load_file(file) {
         Ok(config) => {
             print(&config.warnings);
-            print_power_on(&config);
+            print_machine(&config);
             println!("{}: no mistake found, {}", file.display(), devices(config.devices.len()));
             Ok(Exit::Success)
         }
@@ -21,10 +25,14 @@ pub(crate) fn check(file: &Path) -> anyhow::Result<Exit> {
     }
 }
 
-/// Prints which outputs fire at power-on, if any.
+/// Prints what is in the way on this machine, and which outputs fire at power-on, if any.
 #[expect(clippy::print_stderr, reason = "warnings are for the person who started the program")]
-fn print_power_on(config: &Config) {
-    for warning in pins::power_on_warnings(config) {
+fn print_machine(config: &Config) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    // Only the machine's own files are looked at.
+    let board = config.board.open(Path::new("/"), &clock);
+    let obstacles = obstacles(&*board, &config.devices);
+    for warning in obstacles.into_iter().chain(pins::power_on_warnings(config)) {
         eprintln!("warning: {warning}");
     }
 }

@@ -1,6 +1,7 @@
 //! The inventory of buses: what there is, whether it can be opened, and what to do when it cannot.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::fs::{Access, access};
@@ -13,9 +14,13 @@ const MAX_ENTRIES: usize = 4_096;
 
 /// Why a device could not be opened, and what to do: `switch_on` when it is not there.
 pub(super) fn not_opened(path: &Path, error: &std::io::Error, group: &str, switch_on: &str) -> String {
+    let belongs_to_root_alone = std::fs::metadata(path).is_ok_and(|node| node.gid() == 0);
     let path = path.display();
     match error.kind() {
         ErrorKind::NotFound => format!("there is no {path}: {switch_on}"),
+        ErrorKind::PermissionDenied if belongs_to_root_alone => format!(
+            "{path} may not be opened, because it belongs to root alone: install the package, whose udev rule gives it to the group `{group}`, or write such a rule, then restart the machine"
+        ),
         ErrorKind::PermissionDenied => {
             format!("{path} may not be opened: add the user to the group `{group}`, then start again")
         }
@@ -83,10 +88,15 @@ fn device(places: &HostPlaces, name: &str) -> Option<BusInfo> {
     })
 }
 
+/// Why this user may not read and write a device, if so, and what to do: `switch_on` when it is not there. Nothing is opened.
+pub(crate) fn may_not_open(path: &Path, group: &str, switch_on: &str) -> Option<String> {
+    let refusal = access(path, Access::READ_OK | Access::WRITE_OK).err()?;
+    Some(not_opened(path, &refusal.into(), group, switch_on))
+}
+
 /// Whether this user may read and write a device.
 fn problem(path: &Path, group: &str) -> Option<String> {
-    let refusal = access(path, Access::READ_OK | Access::WRITE_OK).err()?;
-    Some(not_opened(path, &refusal.into(), group, "its device went away"))
+    may_not_open(path, group, "its device went away")
 }
 
 fn add_switched_off(buses: &mut Vec<BusInfo>) {

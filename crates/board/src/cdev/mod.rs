@@ -26,6 +26,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gatehouse_model::Clock;
 
+pub(crate) use buses::may_not_open;
 use kernel::{Chip, Kernel, KernelError, Refusal, Request};
 use lines::{CdevInput, CdevOutput, line_error};
 use real::RealKernel;
