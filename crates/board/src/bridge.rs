@@ -49,7 +49,7 @@ use discoveries::Discoveries;
 pub use discoveries::{Discovered, take_over};
 pub use kept::ClockTrust;
 use lines::Lines;
-pub use live::{Applied, BridgeHandle};
+pub use live::{Applied, BridgeHandle, NoLife};
 pub use watched::SignsOfLife;
 
 use crate::buses::Buses;
@@ -114,6 +114,7 @@ pub struct Bridge {
     devices: Vec<Device>,
     handle: BridgeHandle,
     requests: live::Requests,
+    questions: live::Questions,
     discoveries: Discoveries,
     trust: ClockTrust,
     signs: SignsOfLife,
@@ -140,11 +141,23 @@ impl Bridge {
         let lines = Lines::new(parts.board.clone());
         let devices = devices::prepare(&parts, (&buses, &lines), BTreeMap::new())?;
         lines.follow_expanders(&parts.devices, &buses, &BTreeSet::new());
-        let (handle, requests) = BridgeHandle::new();
+        let (handle, requests, questions) = BridgeHandle::new();
         let trust = ClockTrust::plausible(parts.clock.clone());
         let (signs, ears) = SignsOfLife::new();
         let discoveries = Discoveries::new();
-        Ok(Self { parts, buses, lines, devices, handle, requests, discoveries, trust, signs, ears })
+        Ok(Self {
+            parts,
+            buses,
+            lines,
+            devices,
+            handle,
+            requests,
+            questions,
+            discoveries,
+            trust,
+            signs,
+            ears,
+        })
     }
 
     /// Asks this whether the wall clock can be trusted. Without it every time after this software was written is

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::memory::Memory;
+use gatehouse_board::preflight::obstacles;
 use gatehouse_board::scan::{Scanner, Thing, Watch};
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
@@ -291,12 +292,13 @@ impl Joints {
         let live = self.start_live_page(running).await?;
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
         running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, page, lasting, stop));
+        let outputs = bridge.handle();
         self.start_bridge(running, bridge).await?;
         self.start_looking(running);
         self.start_dashboard(running, listeners, live, mqtt_port);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
-        running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, stop));
+        running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, outputs, stop));
         Ok(())
     }
 
@@ -414,6 +416,9 @@ fn open_board(
     let places = host.clone();
     let parts = BridgeParts { scheme, devices, board: board.clone(), host, memory, clock: clock.clone() };
     let bridge = Bridge::new(parts)?;
+    for obstacle in obstacles(&*board, &config.devices) {
+        warn!("{obstacle}");
+    }
     let (found, told) = watch::channel(Vec::new());
     let scanner = Scanner::new(board.clone(), bridge.buses(), config.devices.clone());
     let view = BoardView { board, places, scanner, found: told, clock: clock.clone() };

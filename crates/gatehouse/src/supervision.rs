@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gatehouse_board::BridgeHandle;
+use gatehouse_board::bridge::NoLife;
 use gatehouse_broker::LocalClient;
 use gatehouse_model::{Message, Origin, Qos, TopicName};
 use sd_notify::NotifyState;
@@ -29,8 +31,13 @@ fn notify(states: &[NotifyState<'_>]) {
 }
 
 /// Feeds the service manager's watchdog, twice in its interval, and only after a message went through the broker's
-/// core: a hall that is stuck makes the whole daemon start afresh. Without a watchdog it only waits for the end.
-pub(crate) async fn feed_watchdog(client: LocalClient, stop: CancellationToken) -> anyhow::Result<()> {
+/// core and the bridge's output loop answered: a hall that is stuck, or outputs whose deadlines nobody keeps, make the whole
+/// daemon start afresh, with its outputs driven safe in between. Without a watchdog it only waits for the end.
+pub(crate) async fn feed_watchdog(
+    client: LocalClient,
+    bridge: BridgeHandle,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let Some(interval) = sd_notify::watchdog_enabled() else {
         stop.cancelled().await;
         return Ok(());
@@ -44,7 +51,12 @@ pub(crate) async fn feed_watchdog(client: LocalClient, stop: CancellationToken) 
             _ = ticks.tick() => {}
         }
         match tokio::time::timeout(interval, client.publish(heartbeat.clone())).await {
-            Ok(Ok(())) => notify(&[NotifyState::Watchdog]),
+            Ok(Ok(())) => match bridge.alive(interval).await {
+                Ok(()) => notify(&[NotifyState::Watchdog]),
+                // The bridge stops first; the watchdog's interval is longer than the stop.
+                Err(NoLife::Ended) => debug!("the bridge has ended; the watchdog is not fed"),
+                Err(problem) => warn!("{problem}; the watchdog is not fed"),
+            },
             Ok(Err(problem)) => anyhow::bail!("the broker does not take a heartbeat: {problem}"),
             Err(_) => warn!(
                 "the broker did not take a heartbeat within {} s; the watchdog is not fed",

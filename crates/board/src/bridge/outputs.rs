@@ -22,6 +22,7 @@ use super::answers::Answers;
 use super::faces::{Face, FaceProperties};
 use super::kept::Keeper;
 use super::lines::Lines;
+use super::live::Questions;
 use super::observations::Observation;
 use super::port::{Errand, LINE_LIMIT, Port, PortParts, Report, too_slow};
 use super::publication::Publication;
@@ -190,6 +191,7 @@ impl OutputLoop {
         &mut self,
         commands: &mut (impl Stream<Item = Message> + Unpin),
         changes: &mut mpsc::Receiver<OutputChange>,
+        questions: &mut Questions,
         stop: &CancellationToken,
     ) -> Result<(), BridgeError> {
         let first = std::mem::take(&mut self.first);
@@ -204,6 +206,8 @@ impl OutputLoop {
                 () = time::until(due, &*self.clock) => self.handle_deadline(),
                 heard = self.watched.next() => self.handle_heard(heard),
                 Some(change) = changes.recv() => self.change(change),
+                // Whoever asked may have given up.
+                Some(alive) = questions.recv() => { let _ = alive.send(()); }
                 () = tokio::time::sleep(CLOCK_POLL), if polls_clock => self.ask_clock(),
                 command = commands.next() => match command {
                     Some(message) => self.handle_message(message),

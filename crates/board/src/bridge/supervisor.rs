@@ -38,8 +38,19 @@ pub(super) async fn run(
     mut commands: impl Stream<Item = Message> + Send + Unpin,
     shutdown: CancellationToken,
 ) -> Result<(), BridgeError> {
-    let Bridge { parts, buses, lines, devices, handle: _, mut requests, discoveries, trust, signs: _, ears } =
-        bridge;
+    let Bridge {
+        parts,
+        buses,
+        lines,
+        devices,
+        handle: _,
+        mut requests,
+        mut questions,
+        discoveries,
+        trust,
+        signs: _,
+        ears,
+    } = bridge;
     let outlet = Arc::new(Outlet::default());
     let stop = CancellationToken::new();
     let memory = parts.memory.clone();
@@ -62,7 +73,9 @@ pub(super) async fn run(
     });
 
     let switching = async {
-        let served = AssertUnwindSafe(outputs.serve(&mut commands, &mut changes, &stop)).catch_unwind().await;
+        let served = AssertUnwindSafe(outputs.serve(&mut commands, &mut changes, &mut questions, &stop))
+            .catch_unwind()
+            .await;
         stop.cancel();
         served.unwrap_or_else(|_| {
             Err(BridgeError::PartDied { part: "output loop".to_owned(), problem: "it panicked".to_owned() })
