@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its helper functions too")]
 
+/// Topics of another scheme, and the configuration of mqtt-io.
+mod aliases;
 /// Bytes that no well-behaved client sends.
 mod bad_input;
 /// MQTT clients of other people: mosquitto_sub, paho-mqtt, MQTT.js.

@@ -30,6 +30,11 @@ pub(crate) enum Command {
     SafeOutputs(SafeOutputsArguments),
     /// Tell what the configured outputs do between power-on and the start of the gateway, and which pins would be better.
     Pins(PinsArguments),
+    /// Convert the configuration of another program.
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
     /// Show the board's pins with their owners, and what is connected to its buses. It only reads, and a running gateway
     /// is not disturbed: the kernel lets both take turns.
     Scan {
@@ -128,6 +133,21 @@ pub(crate) struct DataArguments {
     /// Where accounts and history are kept.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Convert a configuration of mqtt-io. The result is printed; what cannot be converted stays in it as a comment.
+    MqttIo {
+        /// mqtt-io's configuration, in YAML.
+        file: PathBuf,
+        /// Keep mqtt-io's topics beside those of the gateway, so that everything that listens to them goes on.
+        #[arg(long)]
+        aliases: bool,
+        /// Write it to this file, which must not be there yet, instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use crate::aliases::AliasTable;
 use crate::banner::{self, Banner};
 use crate::config::{Config, Source};
 use crate::lifecycle::Lifecycle;
@@ -36,7 +37,7 @@ use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes,
-    show_warnings, tell_found,
+    serve_aliases, show_warnings, tell_found,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -54,6 +55,7 @@ const CERTIFICATES: &str = "certificates";
 const RELOADING: &str = "reloading";
 const LOOKING: &str = "look at the buses";
 const FOUND: &str = "word of what is found";
+const ALIASES: &str = "aliases";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -67,11 +69,12 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 11] = [
+const STOP_AFTER_OFFLINE: [(&str, Duration); 12] = [
     // These only wait, and end at once.
     (LOOKING, Duration::from_millis(50)),
     (FOUND, Duration::from_millis(50)),
     (RELOADING, Duration::from_millis(50)),
+    (ALIASES, Duration::from_millis(50)),
     (WATCHDOG, Duration::from_millis(50)),
     (CERTIFICATES, Duration::from_millis(50)),
     (REVOCATION, Duration::from_millis(50)),
@@ -159,7 +162,9 @@ impl House {
         let as_started = config.clone();
         let scheme = config.gateway.scheme;
         let safe_when_on = safe_when_on(&config.devices);
-        let guard = Arc::new(DoorGuard::new(scheme.clone(), &info.devices, safe_when_on, clock.clone()));
+        let aliases = AliasTable::new(&scheme, &config.aliases);
+        let guard = DoorGuard::new(scheme.clone(), &info.devices, safe_when_on, clock.clone());
+        let guard = Arc::new(guard.with_aliases(aliases.commands()));
         let (page_addresses, mqtt_addresses) = (http.addresses(), mqtt.addresses());
         let page_listeners = http.into_listeners(certificates.as_deref());
         let listeners = mqtt.into_listeners(certificates.as_deref());
@@ -197,6 +202,10 @@ impl House {
             if let Some(certificates) = &joints.certificates {
                 let certificates = Arc::clone(certificates);
                 running.lifecycle.start(CERTIFICATES, |stop| certificates.keep(stop));
+            }
+            if !aliases.is_empty() {
+                let client = joints.broker.client("aliases");
+                running.lifecycle.start(ALIASES, |stop| serve_aliases(client, aliases, stop));
             }
             let reloader = joints.reloader(&running, source, as_started, &bridge, directory);
             joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;

@@ -1,5 +1,6 @@
 //! The `gatehouse` program: command line, configuration, wiring and lifecycle. It knows all rooms and decides nothing.
 
+mod aliases;
 mod banner;
 mod check;
 mod cli;
@@ -8,6 +9,7 @@ mod config;
 mod demo_user;
 mod exit;
 mod house;
+mod import;
 mod lifecycle;
 mod listening;
 mod logs;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Client { command } => clients::manage(command),
         Command::SafeOutputs(arguments) => safe_outputs::run(&arguments),
         Command::Pins(arguments) => pins::run(&arguments),
+        Command::Import { command } => import::run(&command),
         Command::SetupCode { data } => setup_code::print(data),
     };
     exit.unwrap_or_else(|problem| report_failure(&problem)).into()

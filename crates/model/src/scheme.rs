@@ -25,6 +25,21 @@ pub enum Place {
     Result(DeviceId, PropertyId),
 }
 
+impl Place {
+    /// The device that it is about, if it is about one.
+    pub const fn device(&self) -> Option<&DeviceId> {
+        match self {
+            Self::Availability(device)
+            | Self::Json(device)
+            | Self::Event(device)
+            | Self::Property(device, _)
+            | Self::Set(device, _)
+            | Self::Result(device, _) => Some(device),
+            _ => None,
+        }
+    }
+}
+
 /// The topics below one base. The base is valid and has no wildcards, and ids are plain, so every topic made here is
 /// valid too.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! here touches the board or a port, so that a configuration can be checked on any machine that has the files of
 //! certificates that it names.
 
+mod aliases;
 mod board;
 mod broker;
 mod chips;
@@ -46,6 +47,7 @@ use problems::{Finding, Findings};
 pub(crate) use problems::{Paint, Problems};
 use section::Section;
 
+use crate::aliases::Alias;
 use crate::rights::RightsSets;
 use crate::tls::TlsSettings;
 
@@ -89,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) rights: RightsSets,
     /// The devices, in the order of the file.
     pub(crate) devices: Vec<DeviceConfig>,
+    /// Values under topics of other schemes.
+    pub(crate) aliases: Vec<Alias>,
     /// What is allowed but worth a second thought.
     pub(crate) warnings: Problems,
 }
@@ -150,6 +154,7 @@ impl Config {
             ("[history]", self.history == other.history),
             ("[broker]", self.broker == other.broker),
             ("[rights]", self.rights == other.rights),
+            ("[[alias]]", self.aliases == other.aliases),
         ];
         same.into_iter().filter(|(_, is_same)| !is_same).map(|(section, _)| section).collect()
     }
@@ -272,6 +277,8 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let broker = broker::read(root.table("broker", findings), &rights, findings);
     let numbering = pins::Numbering::of(board.chip.as_deref());
     let devices = devices::read(text, &mut root, &numbering, findings);
+    let scheme = gateway.as_ref().map(|gateway| &gateway.scheme);
+    let aliases = aliases::read(&mut root, scheme, &devices, findings);
     root.finish("the file", findings);
     gateway.map(|gateway| Config {
         text: text.to_owned(),
@@ -286,6 +293,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
         broker,
         rights,
         devices,
+        aliases,
         warnings: Problems::default(),
     })
 }

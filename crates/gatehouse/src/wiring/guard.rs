@@ -7,6 +7,7 @@ use gatehouse_broker::{PublishGuard, Refusal, RefusalCode};
 use gatehouse_control::{CommandGuard, GuardRefusal, Now, RefusalKind};
 use gatehouse_model::{
     Clock, CommandResult, DeviceId, DeviceInfo, Message, Origin, Properties, PropertyId, Qos, Scheme,
+    TopicName,
 };
 
 /// The broker's publish guard on top of the decisions of `gatehouse_control`.
@@ -14,6 +15,8 @@ pub(crate) struct DoorGuard {
     scheme: Scheme,
     clock: Arc<dyn Clock>,
     guard: Mutex<CommandGuard>,
+    /// Topics of other schemes on which commands are taken.
+    aliases: BTreeSet<TopicName>,
 }
 
 impl DoorGuard {
@@ -25,7 +28,14 @@ impl DoorGuard {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let guard = Mutex::new(CommandGuard::new(scheme.clone(), devices, safe_when_on));
-        Self { scheme, clock, guard }
+        Self { scheme, clock, guard, aliases: BTreeSet::new() }
+    }
+
+    /// The same guard, which also refuses retained commands on these topics of other schemes: they would be given again
+    /// at every start. Who clears a retained message there may.
+    #[must_use]
+    pub(crate) fn with_aliases(self, aliases: BTreeSet<TopicName>) -> Self {
+        Self { aliases, ..self }
     }
 
     /// Guards these devices from now on.
@@ -67,6 +77,14 @@ impl DoorGuard {
 
 impl PublishGuard for DoorGuard {
     fn check(&self, message: &Message) -> Result<(), Refusal> {
+        if message.retain && !message.payload.is_empty() && self.aliases.contains(&message.topic) {
+            let reason = "a command must not be retained, or it would be repeated at every start: send it without the retain flag";
+            return Err(Refusal {
+                code: RefusalCode::Implementation,
+                reason: reason.to_owned(),
+                answer: None,
+            });
+        }
         let now = Now { clock: self.clock.now(), moment: self.clock.moment() };
         let decision = self.guard.lock().unwrap_or_else(PoisonError::into_inner).check(message, now);
         decision.map_err(|refusal| self.refusal(message, *refusal))

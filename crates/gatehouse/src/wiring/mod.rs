@@ -1,5 +1,6 @@
 //! The joints between rooms: each of these turns what one room offers into what another asks for.
 
+mod aliases;
 mod board;
 mod charts;
 mod commands;
@@ -11,6 +12,7 @@ mod outbox;
 mod revocation;
 mod warnings;
 
+pub(crate) use aliases::serve_aliases;
 pub(crate) use board::{BoardView, catalogue_entries};
 pub(crate) use charts::RecordedCharts;
 pub(crate) use commands::PageCommands;

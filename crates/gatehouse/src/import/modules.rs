@@ -1,0 +1,89 @@
+//! mqtt-io's modules, and what they are here.
+
+/// What a module for pins is.
+pub(super) enum Pins {
+    /// The header of the board.
+    Header,
+    /// An expander: our driver, and the address that mqtt-io takes when none is given.
+    Expander(&'static str, u32),
+    /// Nothing that Gatehouse serves.
+    Unknown,
+}
+
+/// mqtt-io's modules for pins.
+pub(super) fn pins(module: &str) -> Pins {
+    match module {
+        "raspberrypi" | "gpiozero" | "gpiod" => Pins::Header,
+        "mcp23017" => Pins::Expander("mcp23017", 0x20),
+        "pcf8574" => Pins::Expander("pcf8574", 0x20),
+        "pcf8575" => Pins::Expander("pcf8575", 0x20),
+        "xl9535" => Pins::Expander("xl9535", 0x20),
+        _ => Pins::Unknown,
+    }
+}
+
+/// mqtt-io's sensors: its module, our driver, the address that it takes when none is given, and its types with our
+/// values.
+pub(super) struct Sensor {
+    pub(super) module: &'static str,
+    pub(super) driver: &'static str,
+    pub(super) address: Option<u32>,
+    pub(super) values: &'static [(&'static str, &'static str)],
+}
+
+const CLIMATE: &[(&str, &str)] =
+    &[("temperature", "temperature"), ("humidity", "humidity"), ("pressure", "pressure")];
+
+const fn on_i2c(
+    module: &'static str,
+    driver: &'static str,
+    address: u32,
+    values: &'static [(&'static str, &'static str)],
+) -> Sensor {
+    Sensor { module, driver, address: Some(address), values }
+}
+
+const fn elsewhere(
+    module: &'static str,
+    driver: &'static str,
+    values: &'static [(&'static str, &'static str)],
+) -> Sensor {
+    Sensor { module, driver, address: None, values }
+}
+
+/// The sensors that can be converted. Addresses are those of each chip when nothing is changed on its board.
+pub(super) const SENSORS: &[Sensor] = &[
+    on_i2c("ads1x15", "ads1115", 0x48, &[]),
+    on_i2c("adxl345", "adxl345", 0x53, &[("x", "x"), ("y", "y"), ("z", "z")]),
+    on_i2c("aht20", "aht20", 0x38, CLIMATE),
+    on_i2c("as3935", "as3935", 0x03, &[("distance", "distance"), ("energy", "energy")]),
+    on_i2c("bh1750", "bh1750", 0x23, &[("", "illuminance")]),
+    on_i2c("bme280", "bme280", 0x76, CLIMATE),
+    on_i2c("bme680", "bme680", 0x77, CLIMATE),
+    on_i2c("bmp085", "bmp180", 0x77, CLIMATE),
+    on_i2c("ens160", "ens160", 0x53, &[("aqi", "aqi"), ("tvoc", "tvoc"), ("eco2", "co2")]),
+    on_i2c(
+        "ina219",
+        "ina219",
+        0x40,
+        &[
+            ("power", "power"),
+            ("current", "current"),
+            ("bus_voltage", "voltage"),
+            ("shunt_voltage", "shunt-voltage"),
+        ],
+    ),
+    on_i2c("lm75", "lm75", 0x48, &[("", "temperature")]),
+    on_i2c("sht4x", "sht4x", 0x44, CLIMATE),
+    on_i2c("tsl2561", "tsl2561", 0x39, &[("lux", "illuminance")]),
+    on_i2c("veml6075", "veml6075", 0x10, &[("uva", "uva"), ("uvb", "uvb"), ("uv_index", "uv-index")]),
+    on_i2c("veml7700", "veml7700", 0x10, &[("lux", "illuminance"), ("light", "illuminance")]),
+    elsewhere("ds18b", "ds18b20", &[("", "temperature")]),
+    elsewhere("flowsensor", "counter", &[("", "flow")]),
+    elsewhere("frequencycounter", "counter", &[("", "frequency")]),
+    elsewhere("hcsr04", "hc-sr04", &[("", "distance")]),
+    elsewhere("mcp3008", "mcp3008", &[]),
+    elsewhere("mhz19", "mh-z19", &[("", "co2")]),
+    elsewhere("pms5003", "pms5003", &[]),
+    elsewhere("yfs201", "counter", &[("", "flow")]),
+];
