@@ -32,6 +32,7 @@ mod supervisor;
 mod tasks;
 mod time;
 mod ultrasonic;
+mod waiting;
 mod watched;
 mod wire;
 

@@ -15,6 +15,10 @@ mod chips;
 mod signals;
 
 #[cfg(test)]
+#[path = "bridge/waiting.rs"]
+mod waiting;
+
+#[cfg(test)]
 mod bridge {
     use std::time::Duration;
 

@@ -5,7 +5,7 @@ mod outputs;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gatehouse_model::{DeviceId, DeviceInfo, PropertyKind};
+use gatehouse_model::{DeviceId, DeviceInfo, PropertyId, PropertyKind};
 
 use crate::catalogue::Kind;
 use crate::config::{DeviceConfig, DriverConfig, FilterRule, MAX_DEVICES, MAX_FILTERS, MIN_PERIOD, Pin};
@@ -105,9 +105,18 @@ pub(super) fn unknown_properties(device: &DeviceConfig, info: &DeviceInfo) -> Ve
             // A machine without this sensor ignores what is said about it, so that one file serves several machines.
             // What the kernel drives may appear later, and only then shows what it measures.
             None if matches!(device.driver, DriverConfig::Host(_) | DriverConfig::Kernel(_)) => None,
+            // So does what is derived from it, but that is known to give what it was told to.
+            None if info.properties.is_empty() && gives(&device.driver, id) => None,
             None => Some(format!("`{}` has no property `{id}`, which {table} names", device.id)),
         })
         .collect()
+}
+
+fn gives(driver: &DriverConfig, id: &PropertyId) -> bool {
+    match driver {
+        DriverConfig::Derived(derived) => derived.gives.iter().any(|quantity| quantity.word() == id.as_str()),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

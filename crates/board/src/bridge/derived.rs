@@ -76,10 +76,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Why it cannot, in a sentence for people.
-    pub(super) fn new(
-        config: &DerivedConfig,
-        known: &BTreeMap<DeviceId, DeviceInfo>,
-    ) -> Result<Self, String> {
+    fn new(config: &DerivedConfig, known: &BTreeMap<DeviceId, DeviceInfo>) -> Result<Self, String> {
         let mut infos = Vec::new();
         let (mut is_simulated, mut longest) = (false, None::<u64>);
         for (role, path) in &config.inputs {
@@ -114,6 +111,35 @@ impl Recipe {
     /// Its values.
     pub(super) fn properties(&self) -> Vec<PropertyInfo> {
         self.properties.iter().map(|(_, property)| property.info.clone()).collect()
+    }
+}
+
+/// What is to be said of a derived device, among devices that are known.
+pub(super) enum Outlook {
+    /// It can be served.
+    Known(Recipe),
+    /// The device of this value has not shown yet what it measures.
+    Unknown(PropertyPath),
+    /// It cannot be served, and why, in a sentence for people.
+    Refused(String),
+}
+
+/// What is to be said of a derived device. `shows_later` is whether a device of which nothing is known can still show what
+/// it measures.
+pub(super) fn outlook(
+    config: &DerivedConfig,
+    known: &BTreeMap<DeviceId, DeviceInfo>,
+    shows_later: impl Fn(&DeviceId) -> bool,
+) -> Outlook {
+    let is_unknown = |path: &PropertyPath| {
+        known.get(&path.device).is_some_and(|device| device.properties.is_empty())
+            && shows_later(&path.device)
+    };
+    // A source that does not exist is a mistake, whatever else is still unknown.
+    let exist = config.inputs.iter().all(|(_, path)| known.contains_key(&path.device));
+    match config.inputs.iter().find(|(_, path)| is_unknown(path)).filter(|_| exist) {
+        Some((_, path)) => Outlook::Unknown(path.clone()),
+        None => Recipe::new(config, known).map_or_else(Outlook::Refused, Outlook::Known),
     }
 }
 

@@ -9,12 +9,13 @@ use gatehouse_model::{DeviceId, DeviceInfo, PropertyId, PropertyInfo, PropertyKi
 
 use super::chip::ChipSource;
 use super::counter::TOTAL;
-use super::derived::Recipe;
+use super::derived::{Outlook, Recipe};
 use super::faces::FaceProperties;
 use super::lines::Lines;
 use super::outputs::Switched;
 use super::signals;
 use super::ultrasonic::UltrasonicSource;
+use super::waiting::Waiting;
 use super::{BridgeError, BridgeParts, check, derived};
 use crate::buses::{Buses, Pause};
 use crate::catalogue::Kind;
@@ -38,6 +39,8 @@ pub(super) enum Part {
     Encoder(EncoderConfig, PropertyId),
     /// Works its values out from others.
     Derived(Recipe),
+    /// Derived from what has not shown yet what it measures.
+    Waiting(Waiting),
     /// Takes commands.
     Switched(Switched, FaceProperties),
     /// Has nothing to say by itself: others are connected through it.
@@ -141,10 +144,23 @@ impl Device {
                 (part, vec![state, position], connection, board_is_simulated)
             }
             DriverConfig::Derived(derived) => {
-                let recipe = Recipe::new(derived, known).map_err(SensorError::Derived)?;
                 let sources: Vec<String> = derived.inputs.iter().map(|(_, path)| path.to_string()).collect();
-                let (properties, is_simulated) = (recipe.properties(), recipe.is_simulated);
-                (Part::Derived(recipe), properties, sources.join(", "), is_simulated)
+                let shows_later = |id: &DeviceId| {
+                    parts.devices.iter().any(|device| device.id == *id && shows_later(&device.driver))
+                };
+                let (part, properties, is_simulated) = match derived::outlook(derived, known, shows_later) {
+                    Outlook::Known(recipe) => {
+                        let (properties, is_simulated) = (recipe.properties(), recipe.is_simulated);
+                        (Part::Derived(recipe), properties, is_simulated)
+                    }
+                    Outlook::Unknown(_) => {
+                        let waiting = Waiting::new(derived, known);
+                        let is_simulated = waiting.is_simulated();
+                        (Part::Waiting(waiting), Vec::new(), is_simulated)
+                    }
+                    Outlook::Refused(problem) => return Err(SensorError::Derived(problem)),
+                };
+                (part, properties, sources.join(", "), is_simulated)
             }
             DriverConfig::Chip(chip) => {
                 let connection = chip.place.to_string();
@@ -168,9 +184,12 @@ impl Device {
         let period = match &part {
             Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
             Part::Counter(counter, _) => u64::try_from(counter.every.as_millis()).ok(),
-            Part::Input(..) | Part::Encoder(..) | Part::Derived(_) | Part::Switched(..) | Part::Bystander => {
-                None
-            }
+            Part::Input(..)
+            | Part::Encoder(..)
+            | Part::Derived(_)
+            | Part::Waiting(_)
+            | Part::Switched(..)
+            | Part::Bystander => None,
         };
         let info = DeviceInfo {
             id: config.id.clone(),
@@ -184,6 +203,12 @@ impl Device {
         };
         Ok(Self { config, info, part })
     }
+}
+
+/// Whether a device can show what it measures only after the start: what the kernel drives may be unplugged, and must not
+/// keep everything else from starting; what is derived from it waits with it.
+fn shows_later(driver: &DriverConfig) -> bool {
+    matches!(driver, DriverConfig::Kernel(_) | DriverConfig::Derived(_))
 }
 
 fn sensor(source: Box<dyn SensorSource>, every: Duration) -> (Part, Vec<PropertyInfo>) {

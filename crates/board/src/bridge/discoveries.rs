@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use gatehouse_model::{DeviceId, DeviceInfo, PropertyInfo};
 use tokio::sync::watch;
 
-use crate::traits::SensorProperty;
-
 /// The properties of devices that give others than was known when they were prepared.
 pub type Discovered = BTreeMap<DeviceId, Vec<PropertyInfo>>;
 
@@ -38,9 +36,8 @@ impl Discoveries {
     }
 
     /// A device gives these values from now on.
-    pub(super) fn tell(&self, id: &DeviceId, properties: &[SensorProperty]) {
-        let infos: Vec<_> = properties.iter().map(|property| property.info.clone()).collect();
-        self.0.send_if_modified(|known| known.insert(id.clone(), infos.clone()) != Some(infos));
+    pub(super) fn tell(&self, id: &DeviceId, properties: Vec<PropertyInfo>) {
+        self.0.send_if_modified(|known| known.insert(id.clone(), properties.clone()) != Some(properties));
     }
 
     /// A device is served no more, or anew.

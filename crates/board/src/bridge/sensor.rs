@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::discoveries::Discoveries;
 use super::publication::Publication;
-use super::signals::{IsNews, Signals};
+use super::signals::{IsNews, Signals, as_calibrated};
 use super::time;
 use crate::config::DeviceConfig;
 use crate::traits::{ReadError, Sample, SensorProperty, SensorSource};
@@ -90,7 +90,8 @@ impl SensorTask {
     fn meet(&mut self) {
         let properties = self.source.properties();
         self.signals = Signals::new(&self.config, &properties, Some(self.every));
-        self.discoveries.tell(self.publication.device(), &properties);
+        let infos = properties.iter().map(|property| as_calibrated(&self.config, property.info.clone()));
+        self.discoveries.tell(self.publication.device(), infos.collect());
         let named = self.config.calibrate.keys().chain(self.config.report.keys());
         for unknown in named.filter(|id| !properties.iter().any(|property| property.info.id == **id)) {
             tracing::warn!(device = %self.publication.device(), "it has no `{unknown}`, which the configuration names");

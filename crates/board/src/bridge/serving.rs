@@ -23,6 +23,7 @@ use super::outputs::{OutputChange, SwitchedDevice};
 use super::publication::{PART, Publication};
 use super::sensor::SensorTask;
 use super::tasks::{TaskHandle, Tasks};
+use super::waiting::WaitingTask;
 use super::{BridgeError, BridgeParts};
 use crate::buses::Buses;
 use crate::config::{DeviceConfig, DriverConfig};
@@ -157,6 +158,18 @@ impl Serving {
                     let memory = self.parts.memory.clone();
                     let task =
                         DerivedTask::new(&config, recipe, &self.observations, memory, clock, publication);
+                    Some(self.tasks.start(&format!("derived `{id}`"), stop.clone(), task.run(stop)))
+                }
+                Part::Waiting(waiting) => {
+                    let task = WaitingTask {
+                        config: config.clone(),
+                        waiting,
+                        observations: self.observations.clone(),
+                        discoveries: self.discoveries.clone(),
+                        memory: self.parts.memory.clone(),
+                        clock,
+                        publication,
+                    };
                     Some(self.tasks.start(&format!("derived `{id}`"), stop.clone(), task.run(stop)))
                 }
                 // It works for as long as those that are connected through it do.

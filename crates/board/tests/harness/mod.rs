@@ -10,8 +10,8 @@ use gatehouse_board::host::HostPlaces;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
 use gatehouse_board::traits::{
-    Board, InputLine, InputRequest, Level, LineError, LineInfo, OutputLine, OutputRequest, ReadError, Sample,
-    SensorError, SensorProperty, SensorSource,
+    Board, InputLine, InputRequest, KernelPlaces, Level, LineError, LineInfo, OutputLine, OutputRequest,
+    ReadError, Sample, SensorError, SensorProperty, SensorSource,
 };
 use gatehouse_board::{Applied, Bridge, BridgeError, BridgeHandle, BridgeParts};
 use gatehouse_model::{
@@ -101,6 +101,41 @@ impl Board for Explosive {
     }
 }
 
+/// The simulated board on a machine whose kernel shows its chips below a directory.
+#[derive(Debug)]
+struct WithKernel(SimulatedBoard, std::path::PathBuf);
+
+#[async_trait]
+impl Board for WithKernel {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+        self.0.lines()
+    }
+
+    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+        self.0.request_input(request)
+    }
+
+    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+        self.0.request_output(request)
+    }
+
+    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+        self.0.open_sensor(device)
+    }
+
+    fn kernel_places(&self) -> Option<KernelPlaces> {
+        Some(KernelPlaces::below(&self.1))
+    }
+}
+
 fn parts_on(board: Arc<dyn Board>, clock: Arc<dyn Clock>, devices: Vec<DeviceConfig>) -> BridgeParts {
     BridgeParts {
         scheme: Scheme::new("home").unwrap(),
@@ -157,6 +192,17 @@ impl House {
     /// A house whose memory is given, as after a restart.
     pub(crate) fn that_remembers(devices: Vec<DeviceConfig>, memory: Memory) -> Self {
         Self::start_with(devices, Some(memory), |board| Arc::new(board))
+    }
+
+    /// A house on a machine whose kernel shows its chips below `sys`.
+    pub(crate) fn with_kernel(devices: Vec<DeviceConfig>, sys: &std::path::Path) -> Self {
+        Self::start(devices, |board| Arc::new(WithKernel(board, sys.to_owned())))
+    }
+
+    /// The board of such a house, for parts that nobody runs.
+    pub(crate) fn board_with_kernel(parts: &BridgeParts, sys: &std::path::Path) -> Arc<dyn Board> {
+        let board = SimulatedBoard::still(&parts.devices, 1, parts.clock.clone());
+        Arc::new(WithKernel(board, sys.to_owned()))
     }
 
     fn start(devices: Vec<DeviceConfig>, wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>) -> Self {
