@@ -284,6 +284,10 @@ mod bridge {
             |id: &str, line| output(id, line, |output| output.interlock = Some("shutter".to_owned()));
         let mut house = House::of(vec![interlocked("up", 5), interlocked("down", 6)]);
         house.reading("down", "power").await;
+        // What was on before the start may have gone off by it.
+        house.command("up", "power", "ON").await;
+        assert!(!house.result("up", "power").await.ok);
+        house.pass(Duration::from_secs(1)).await;
         house.command("up", "power", "ON").await;
         assert!(house.result("up", "power").await.ok);
         house.command("down", "power", "ON").await;

@@ -21,7 +21,8 @@ pub struct Interlocks {
 struct Group {
     /// Members that are on, or of which it is not known that they are off. More than one only when pins do not follow.
     on: BTreeSet<OutputId>,
-    latest_off: Option<(OutputId, Moment)>,
+    /// The two members that went off last: of these one at least is another than who asks.
+    latest_off: [Option<(OutputId, Moment)>; 2],
 }
 
 /// Why an output may not go on now.
@@ -49,10 +50,9 @@ impl Interlocks {
         if let Some(other) = group.on.iter().find(|other| **other != output) {
             return Err(Blocked::ByOther(*other));
         }
-        match group.latest_off {
-            Some((other, at)) if other != output && now < at + dead_time => {
-                Err(Blocked::DeadTime((at + dead_time).saturating_since(now)))
-            }
+        let others = group.latest_off.iter().flatten().filter(|(other, _)| *other != output);
+        match others.map(|(_, at)| *at + dead_time).max() {
+            Some(end) if now < end => Err(Blocked::DeadTime(end.saturating_since(now))),
             _ => Ok(()),
         }
     }
@@ -63,7 +63,31 @@ impl Interlocks {
         if on {
             group.on.insert(output);
         } else if group.on.remove(&output) {
-            group.latest_off = Some((output, now));
+            let before = group.latest_off.into_iter().flatten().find(|(other, _)| *other != output);
+            group.latest_off = [Some((output, now)), before];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OutputRules, Outputs};
+
+    /// A member that was added just then hid that another one had gone off a moment ago.
+    #[test]
+    fn the_dead_time_holds_after_whoever_went_off_last_but_oneself() {
+        let mut outputs = Outputs::default();
+        let mut id = || outputs.add(OutputRules::new("X", None), None, Moment::default()).0;
+        let (one, other) = (id(), id());
+        let mut interlocks = Interlocks::default();
+        let at = |millis| Moment::from_start(Duration::from_millis(millis));
+        for (output, on, time) in [(one, true, 0), (one, false, 10), (other, true, 20), (other, false, 30)] {
+            interlocks.note("group", output, on, at(time));
+        }
+        let check = |output, millis| interlocks.check("group", output, DEAD_TIME, at(millis));
+        assert_eq!(check(other, 40), Err(Blocked::DeadTime(Duration::from_millis(470))));
+        assert_eq!(check(one, 40), Err(Blocked::DeadTime(Duration::from_millis(490))));
+        assert_eq!((check(other, 510), check(one, 530)), (Ok(()), Ok(())));
     }
 }

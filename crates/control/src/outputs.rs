@@ -154,6 +154,11 @@ impl Outputs {
         let cause = Cause::direct(Origin::fail_safe("the gateway starts"));
         let mut output = Output::new(rules, cause, now);
         output.recall(recollection, now);
+        // Another process may have had it on until a moment ago: it counts as on until it is seen to be off, and then as
+        // having gone off.
+        if let Some(group) = &output.rules.interlock {
+            self.interlocks.note(group, id, true, now);
+        }
         self.outputs.insert(id, output);
         let actions = self.start(id, now);
         (id, actions)

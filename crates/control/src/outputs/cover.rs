@@ -356,7 +356,10 @@ impl Outputs {
         let next = cover.stretch(to);
         match next.filter(|(way, _)| *way == motion.way && here.is_some()) {
             Some((_, time)) => {
-                cover.motion = Some(Motion { began: now, from: here, stops_at: now + time, ..motion });
+                // At the end only the rest of its overrun is left.
+                let is_there = here == Some(motion.way.end());
+                let stops_at = if is_there { motion.stops_at } else { now + time };
+                cover.motion = Some(Motion { began: now, from: here, stops_at, ..motion });
                 cover.publish_at = Some(now);
                 Vec::new()
             }

@@ -143,6 +143,8 @@ impl Outputs {
         let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
         let cause = output.cause.clone();
         let level = match &output.wish {
+            // The others of its group may not be added yet, and were not seen to be off.
+            Some(_) if output.rules.interlock.is_some() => None,
             Some(Wish { kind: WishKind::Level(level, _), .. }) => Some(*level),
             _ => None,
         };

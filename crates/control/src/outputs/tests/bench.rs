@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatehouse_model::{Action, Cause, Command, Moment, Origin, Value};
 
 use super::super::*;
+use crate::interlock::DEAD_TIME;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -35,8 +36,13 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(rules: Vec<OutputRules>) -> Self {
         let mut bench = Self::empty();
+        let has_group = rules.iter().any(|rules| rules.interlock.is_some());
         for rules in rules {
             bench.add(rules, None);
+        }
+        if has_group {
+            // After the start they are all taken to have gone off just then.
+            bench.pass(DEAD_TIME);
         }
         bench
     }

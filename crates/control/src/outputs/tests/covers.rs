@@ -14,6 +14,8 @@ impl Blind {
         let (id, relays, actions) = bench.outputs.add_cover(rules, memory, bench.now);
         bench.ids.extend(relays);
         bench.carry_out(actions);
+        // After the start the other way is taken to have ended just then.
+        bench.pass(crate::interlock::DEAD_TIME);
         Self { bench, id }
     }
 
@@ -174,4 +176,19 @@ fn what_is_no_command_for_a_cover_says_so() {
     let mut blind = Blind::known(Duty::OFF);
     assert!(blind.send(Aspect::Power, Action::Toggle).unwrap_err().contains("OPEN, CLOSE or STOP"));
     assert!(blind.send(Aspect::Level, Action::Set(Value::Number(101.0))).unwrap_err().contains("from 0"));
+}
+
+/// Whoever repeated CLOSE while it pushed against its end switch made it push for the overrun again, each time.
+#[test]
+fn a_command_that_is_repeated_at_the_end_does_not_prolong_the_overrun() {
+    let mut blind = Blind::known(Duty::from_share(0.5));
+    blind.send(Aspect::Power, Action::Close).unwrap();
+    blind.bench.pass(5 * SECOND);
+    for _ in 0..3 {
+        blind.bench.pass(DEFAULT_OVERRUN / 4);
+        blind.send(Aspect::Power, Action::Close).unwrap();
+        assert_eq!((blind.relays(), blind.percent()), ((false, true), Some(0.0)));
+    }
+    blind.bench.pass(DEFAULT_OVERRUN / 4);
+    assert_eq!(blind.relays(), (false, false));
 }

@@ -160,3 +160,19 @@ fn a_rest_after_the_longest_on_time_holds_over_a_restart() {
     after.pass(50 * SECOND);
     assert_eq!(after.switch(0, true), Ok(()));
 }
+
+/// What was on before a restart went off by it, and another of its group that comes up by itself went on in the same
+/// instant. A member whose relay sticks was not even asked.
+#[test]
+fn nobody_in_a_group_comes_up_before_the_others_were_seen_to_be_off() {
+    let group = || Some("water".to_owned());
+    let valve = OutputRules { interlock: group(), power_on: PowerOn::On, ..OutputRules::new("Valve", None) };
+    let drain = OutputRules { interlock: group(), ..OutputRules::new("Drain", None) };
+    let mut bench = Bench::empty();
+    bench.add(valve, None);
+    bench.add(drain, None);
+    assert_eq!(bench.all(), [false, false]);
+    assert!(bench.switch(1, true).unwrap_err().contains("a moment ago"));
+    bench.pass(START_RETRY);
+    assert_eq!(bench.all(), [true, false]);
+}
