@@ -201,6 +201,11 @@ impl Driver for Chip {
         if raw_temperature == NOT_MEASURED || raw_pressure == NOT_MEASURED {
             return Err(ReadError::Damaged("it has not measured yet".to_owned()));
         }
+        if data[..length].iter().all(|byte| *byte == 0) {
+            return Err(ReadError::Damaged(
+                "all bits are zeros, as on a wire with a short circuit".to_owned(),
+            ));
+        }
         let fine = self.calibration.fine(raw_temperature);
         let pressure = self.calibration.pressure(raw_pressure, fine);
         let pressure = pressure.ok_or_else(|| ReadError::Damaged("it has no calibration".to_owned()))?;

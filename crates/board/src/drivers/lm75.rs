@@ -16,14 +16,11 @@ pub(super) static ENTRY: Entry = Entry {
     what: "Temperature in steps of half a degree or finer.",
     bus: Bus::I2c { addresses: &[0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F] },
     kind: Kind::Sensor,
-    properties: &[MeasuredProperty::new(
-        "temperature",
-        "Temperature",
-        "°C",
-        1,
-        (-55.0, 125.0),
-        Some("temperature"),
-    )],
+    // Its register is zero until the first conversion is done.
+    properties: &[MeasuredProperty {
+        power_on: Some(0.0),
+        ..MeasuredProperty::new("temperature", "Temperature", "°C", 1, (-55.0, 125.0), Some("temperature"))
+    }],
     settings: &[],
     recognition: &[],
     wiring: &[
@@ -55,6 +52,10 @@ impl Driver for Lm75 {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         let mut register = [0; 2];
         self.port.write_read(self.address, &[0x00], &mut register)?;
+        if register == [0xFF; 2] {
+            let sentence = "all bits are ones, as on a wire that hangs in the air";
+            return Err(ReadError::Damaged(sentence.to_owned()));
+        }
         // Two's complement, left-justified: 256 steps a degree, of which the lowest five bits are not used (section 7.4.3).
         let temperature = f64::from(i16::from_be_bytes(register) & !0x1F) / 256.0;
         Ok(vec![Measured::new("temperature", temperature)])

@@ -5,7 +5,9 @@ use embedded_hal::i2c::I2c;
 use super::common::{GND, SCL, SDA, SLOW, VCC, address_wire, temperature, wrong_chip};
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
-use crate::catalogue::{Bus, Entry, Expect, Kind, Open, Opened, Opening, Recognition, Step, Supply};
+use crate::catalogue::{
+    Bus, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, Recognition, Step, Supply,
+};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -15,7 +17,8 @@ pub(super) static ENTRY: Entry = Entry {
     what: "Temperature, accurate to a quarter of a degree.",
     bus: Bus::I2c { addresses: &[0x18, 0x19, 0x1A, 0x1B, 0x1C, 0x1D, 0x1E, 0x1F] },
     kind: Kind::Sensor,
-    properties: &[temperature(-40.0, 125.0, 2)],
+    // Its register is zero until the first conversion is done (register 5-4).
+    properties: &[MeasuredProperty { power_on: Some(0.0), ..temperature(-40.0, 125.0, 2) }],
     settings: &[],
     recognition: &[Recognition {
         steps: &[
@@ -72,7 +75,13 @@ fn celsius(register: u16) -> f64 {
 
 impl Driver for Chip {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
-        Ok(vec![Measured::new("temperature", celsius(self.register(AMBIENT)?))])
+        match self.register(AMBIENT)? {
+            // It cannot be above its upper and below its lower limit at once: nobody drives the wire.
+            0xFFFF => {
+                Err(ReadError::Damaged("all bits are ones, as on a wire that hangs in the air".to_owned()))
+            }
+            register => Ok(vec![Measured::new("temperature", celsius(register))]),
+        }
     }
 }
 

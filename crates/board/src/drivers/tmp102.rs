@@ -34,6 +34,13 @@ pub(super) static ENTRY: Entry = Entry {
 };
 
 const TEMPERATURE: u8 = 0x00;
+const CONFIGURATION: u8 = 0x01;
+
+/// The bit of the configuration's second byte that chooses thirteen bits (table 7-9).
+const EXTENDED_MODE: u16 = 1 << 4;
+
+/// The bits below the temperature: zeros, but for the lowest in extended mode (table 7-8).
+const NOT_TEMPERATURE: u16 = 0b111;
 
 struct Chip {
     port: I2cPort,
@@ -55,10 +62,30 @@ fn celsius(register: u16) -> f64 {
 
 impl Driver for Chip {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
-        let mut register = [0; 2];
-        self.port.write_read(self.address, &[TEMPERATURE], &mut register)?;
-        Ok(vec![Measured::new("temperature", celsius(u16::from_be_bytes(register)))])
+        let register = self.register(TEMPERATURE)?;
+        // The chip has no checksum, and one wrong bit here would double the temperature.
+        let is_extended = match register & NOT_TEMPERATURE {
+            0 => false,
+            1 => self.register(CONFIGURATION)? & EXTENDED_MODE != 0,
+            _ => return Err(damaged(register)),
+        };
+        if is_extended != (register & 1 == 1) {
+            return Err(damaged(register));
+        }
+        Ok(vec![Measured::new("temperature", celsius(register))])
     }
+}
+
+impl Chip {
+    fn register(&mut self, register: u8) -> Result<u16, ReadError> {
+        let mut bytes = [0; 2];
+        self.port.write_read(self.address, &[register], &mut bytes)?;
+        Ok(u16::from_be_bytes(bytes))
+    }
+}
+
+fn damaged(register: u16) -> ReadError {
+    ReadError::Damaged(format!("a temperature never ends like 0x{register:04x}"))
 }
 
 #[cfg(test)]
