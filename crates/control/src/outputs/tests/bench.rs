@@ -190,6 +190,12 @@ impl Bench {
         self.pins[&self.ids[output]].is_stuck
     }
 
+    /// Whether a pin is not what it should be by now.
+    pub(super) fn is_broken(&self, output: usize) -> bool {
+        let pin = self.pins[&self.ids[output]];
+        pin.is_stuck || pin.is_mute
+    }
+
     pub(super) fn unstick(&mut self) {
         for pin in self.pins.values_mut() {
             pin.is_stuck = false;
