@@ -1,6 +1,7 @@
 //! The bridge on the simulated board, in time that is stepped by the test runtime: nothing here sleeps for real.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "each test file uses the part of the harness that it needs")]
 mod harness;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatehouse_model::{
     Action, Cause, Command, CommandError, CommandResult, DeviceId, DeviceInfo, Message, Moment, Origin,
-    PROPERTY_TIME, Place, PropertyId, Scheme, Timestamp, Value,
+    PROPERTY_TIME, Place, PropertyId, PropertyInfo, PropertyKind, Scheme, Timestamp, Value,
 };
 
 /// Commands that one sender may give to one property in a burst: somebody who plays with a switch stays below. A sender is
@@ -78,6 +78,8 @@ pub struct CommandGuard {
     scheme: Scheme,
     devices: BTreeSet<DeviceId>,
     targets: BTreeMap<(DeviceId, PropertyId), bool>,
+    /// The properties that are on or off, for which 0 and 1 are words for that; for an angle they are numbers.
+    switches: BTreeSet<(DeviceId, PropertyId)>,
     safe_when_on: BTreeSet<DeviceId>,
     done: VecDeque<Done>,
     senders: HashMap<(Sender, DeviceId, PropertyId), Bucket>,
@@ -125,6 +127,7 @@ impl CommandGuard {
             scheme,
             devices: Default::default(),
             targets: Default::default(),
+            switches: BTreeSet::new(),
             safe_when_on: BTreeSet::new(),
             done: VecDeque::new(),
             senders: HashMap::new(),
@@ -141,6 +144,12 @@ impl CommandGuard {
             .flat_map(|device| device.properties.iter().map(|property| (device.id.clone(), property)))
             .map(|(device, property)| ((device, property.id.clone()), property.settable))
             .collect();
+        let switches = devices.iter().flat_map(|device| {
+            let is_switch = |property: &&PropertyInfo| matches!(property.kind, PropertyKind::Switch);
+            let switches = device.properties.iter().filter(is_switch);
+            switches.map(|property| (device.id.clone(), property.id.clone()))
+        });
+        self.switches = switches.collect();
         self.devices = devices.iter().map(|device| device.id.clone()).collect();
         self.safe_when_on = safe_when_on;
     }
@@ -157,15 +166,16 @@ impl CommandGuard {
     /// # Errors
     /// Why not; nothing is published because of it.
     pub fn check_will(&self, message: &Message) -> Result<(), Box<GuardRefusal>> {
-        let Some(Place::Set(device, _)) = self.scheme.place(&message.topic) else { return Ok(()) };
+        let Some(Place::Set(device, property)) = self.scheme.place(&message.topic) else { return Ok(()) };
         if !self.devices.contains(&device) {
             return Ok(());
         }
         let safe_on = self.safe_when_on.contains(&device);
+        let is_switch = self.switches.contains(&(device, property));
         let is_safe = match Command::parse(&message.payload) {
             Ok(Command { action: Action::Set(value), duration: None, over: None, .. }) => match value {
                 Value::Switch(on) => on == safe_on,
-                Value::Number(number) => !safe_on && number == 0.0 || safe_on && number == 1.0,
+                Value::Number(number) => is_switch && number == if safe_on { 1.0 } else { 0.0 },
                 Value::Text(_) => false,
             },
             _ => false,

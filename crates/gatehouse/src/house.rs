@@ -36,8 +36,8 @@ use crate::reload::Reloader;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, BoardView, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, enforce_changes,
-    serve_aliases, show_warnings, tell_found,
+    AccountLogins, BoardView, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, clock_trust,
+    enforce_changes, hear, serve_aliases, show_warnings, tell_found,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -345,8 +345,13 @@ impl Joints {
         let commands = client.subscribe(&[(self.scheme.all_commands(), Qos::ExactlyOnce)]).await?;
         let (outbox, messages) = mpsc::channel(OUTBOX_LIMIT);
         running.lifecycle.start(OUTBOX, |_| carry(messages, client));
+        let (signs, broker) = (bridge.signs_of_life(), self.broker.clone());
         running.lifecycle.start(BRIDGE, |stop| async move {
-            bridge.run(outbox, commands, stop).await.context("the bridge failed")
+            // It ends with the bridge; when it ends before, outputs with a dead-man go safe because they hear nobody.
+            let ears = tokio::spawn(hear(signs, broker, stop.child_token()));
+            let outcome = bridge.run(outbox, commands, stop).await.context("the bridge failed");
+            ears.abort();
+            outcome
         });
         Ok(())
     }
@@ -424,7 +429,7 @@ fn open_board(
     let memory = open_memory(directory, clock)?;
     let places = host.clone();
     let parts = BridgeParts { scheme, devices, board: board.clone(), host, memory, clock: clock.clone() };
-    let bridge = Bridge::new(parts)?;
+    let bridge = Bridge::new(parts)?.trusting_clock(clock_trust(demo));
     for obstacle in obstacles(&*board, &config.devices) {
         warn!("{obstacle}");
     }

@@ -60,7 +60,8 @@ impl Face {
             self.publication.value(&power, word, self.quality, at, Some(cause.clone()));
         }
         if let Some((property, position)) = self.properties.level.clone().zip(state.position) {
-            let number = Value::Number(Scale::Percent.number(position));
+            // Time tells the place no better than to a hundredth.
+            let number = Value::Number(Scale::Percent.number(position).round());
             self.publication.value(&property, number, self.quality, at, Some(cause));
         }
         self.said();

@@ -136,6 +136,50 @@ impl Board for WithKernel {
     }
 }
 
+/// The simulated board, with one line that never does what it is told.
+#[derive(Debug)]
+struct Hanging(SimulatedBoard, LineNumber);
+
+struct NeverDone;
+
+#[async_trait]
+impl OutputLine for NeverDone {
+    async fn set(&mut self, _: Level) -> Result<(), LineError> {
+        std::future::pending().await
+    }
+
+    async fn read_back(&mut self) -> Result<Level, LineError> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Board for Hanging {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+        self.0.lines()
+    }
+
+    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+        self.0.request_input(request)
+    }
+
+    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+        if request.line == self.1 { Ok(Box::new(NeverDone)) } else { self.0.request_output(request) }
+    }
+
+    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+        self.0.open_sensor(device)
+    }
+}
+
 fn parts_on(board: Arc<dyn Board>, clock: Arc<dyn Clock>, devices: Vec<DeviceConfig>) -> BridgeParts {
     BridgeParts {
         scheme: Scheme::new("home").unwrap(),
@@ -203,6 +247,11 @@ impl House {
     pub(crate) fn board_with_kernel(parts: &BridgeParts, sys: &std::path::Path) -> Arc<dyn Board> {
         let board = SimulatedBoard::still(&parts.devices, 1, parts.clock.clone());
         Arc::new(WithKernel(board, sys.to_owned()))
+    }
+
+    /// A house in which one line hangs.
+    pub(crate) fn with_a_line_that_hangs(devices: Vec<DeviceConfig>, line: u32) -> Self {
+        Self::start(devices, |board| Arc::new(Hanging(board, LineNumber::new(line))))
     }
 
     fn start(devices: Vec<DeviceConfig>, wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>) -> Self {

@@ -33,7 +33,14 @@ impl House {
             connection: String::new(),
             simulated: true,
             period_ms: None,
-            properties: vec![property("power", true), property("contact", false)],
+            properties: vec![
+                property("power", true),
+                property("contact", false),
+                PropertyInfo {
+                    kind: PropertyKind::Number { unit: "°".to_owned(), decimals: 1 },
+                    ..property("angle", true)
+                },
+            ],
         };
         let freezer = DeviceInfo { id: DeviceId::new("freezer").unwrap(), ..heater.clone() };
         let scheme = Scheme::new("home").unwrap();
@@ -80,8 +87,12 @@ impl House {
     }
 
     fn will(&self, device: &str, payload: &str, retain: bool) -> Option<RefusalKind> {
+        self.will_to(device, "power", payload, retain)
+    }
+
+    fn will_to(&self, device: &str, property: &str, payload: &str, retain: bool) -> Option<RefusalKind> {
         let origin = Origin::Client { client_id: "c".into(), user: "ana".into() };
-        let topic = gatehouse_model::TopicName::new(format!("home/{device}/power/set")).unwrap();
+        let topic = gatehouse_model::TopicName::new(format!("home/{device}/{property}/set")).unwrap();
         let will = Message::new(topic, payload.to_owned(), Qos::AtLeastOnce, retain, origin);
         self.guard.check_will(&will).err().map(|refusal| refusal.kind)
     }
@@ -101,6 +112,14 @@ fn what_does_not_pass() {
     assert_eq!(house.refusal("heater", "power", "maybe", false), RefusalKind::Malformed);
     house.guard.refuse_all();
     assert_eq!(house.refusal("heater", "power", "ON", false), RefusalKind::Stopping);
+}
+
+/// Zero is off for a switch. For a valve that a servo turns it is an angle, and perhaps the open one.
+#[test]
+fn a_last_will_is_no_number_where_numbers_are_more_than_on_and_off() {
+    let house = House::new();
+    assert_eq!(house.will("heater", "0", false), None);
+    assert_eq!(house.will_to("heater", "angle", "0", false), Some(RefusalKind::UnsafeWill));
 }
 
 #[test]

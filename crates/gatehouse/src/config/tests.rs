@@ -11,6 +11,7 @@ use super::problems::MAX_SHOWN;
 use super::*;
 
 mod inputs;
+mod outputs;
 
 /// Line, column, a part of what is wrong, and a part of the hint.
 type Expected<'a> = (usize, usize, &'a str, &'a str);

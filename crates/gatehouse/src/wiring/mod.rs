@@ -10,6 +10,7 @@ mod login;
 mod mqtt_door;
 mod outbox;
 mod revocation;
+mod signs;
 mod warnings;
 
 pub(crate) use aliases::serve_aliases;
@@ -22,4 +23,5 @@ pub(crate) use login::AccountLogins;
 pub(crate) use mqtt_door::WebDoor;
 pub(crate) use outbox::carry;
 pub(crate) use revocation::enforce_changes;
+pub(crate) use signs::{clock_trust, hear};
 pub(crate) use warnings::show_warnings;

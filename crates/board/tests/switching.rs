@@ -1,0 +1,143 @@
+//! What is switched, through the whole bridge on the simulated board, in time that is stepped by the test runtime.
+
+#[cfg(test)]
+#[expect(dead_code, reason = "each test file uses the part of the harness that it needs")]
+mod harness;
+
+#[cfg(test)]
+mod switching {
+    use std::time::Duration;
+
+    use gatehouse_board::config::{
+        CoverConfig, DeadMan, DeviceConfig, DriverConfig, LineNumber, OutputKind, Source,
+    };
+    use gatehouse_board::sim::demo_house;
+    use gatehouse_board::traits::Level;
+    use gatehouse_model::{DeviceId, Value};
+
+    use crate::harness::{House, MINUTE, output};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[expect(clippy::disallowed_methods, reason = "the clock of these tests is tokio's, which is paused")]
+    fn now() -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
+
+    /// All outputs once waited for each other: one pin that hung held the others up for two seconds each time.
+    #[tokio::test(start_paused = true)]
+    async fn a_pin_that_hangs_delays_no_other_and_the_stop_is_bounded() {
+        let mut devices: Vec<DeviceConfig> =
+            (5..9).map(|line| output(&format!("lamp-{line}"), line, |_| {})).collect();
+        devices.push(output("sick", 20, |_| {}));
+        let mut house = House::with_a_line_that_hangs(devices, 20);
+        house.command("sick", "power", "ON").await;
+        let asked = now();
+        for line in 5..9 {
+            let lamp = format!("lamp-{line}");
+            house.command(&lamp, "power", "ON").await;
+            assert!(house.result(&lamp, "power").await.ok);
+        }
+        assert!(asked.elapsed() < SECOND / 10, "{:?}", asked.elapsed());
+        let result = house.result("sick", "power").await;
+        assert!(!result.ok && result.reason.is_some_and(|reason| reason.contains("sick")));
+        house.payload("home/sick/availability", "offline").await;
+        house.command("sick", "power", "OFF").await;
+        let asked = now();
+        house.stop().await.unwrap();
+        assert!(asked.elapsed() < 3 * SECOND, "{:?}", asked.elapsed());
+        for line in 5..9 {
+            assert_eq!(house.level(&format!("lamp-{line}")), Level::Inactive);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cover_goes_where_it_is_told_and_says_where_it_is() {
+        let cover = CoverConfig::at(LineNumber::new(5), LineNumber::new(6), 20 * SECOND);
+        let id = DeviceId::new("blind").unwrap();
+        let mut house = House::of(vec![DeviceConfig::new(id, "Blind", DriverConfig::Cover(cover))]);
+        let relays =
+            |house: &House| [5, 6].map(|line| house.board.level(LineNumber::new(line)).unwrap().is_on());
+        house.payload("home/blind/state", "stopped").await;
+        house.command("blind", "state", "CLOSE").await;
+        assert!(house.result("blind", "state").await.ok);
+        house.payload("home/blind/state", "closing").await;
+        assert_eq!(relays(&house), [false, true]);
+        house.payload("home/blind/state", "closed").await;
+        house.payload("home/blind/position", "0").await;
+        house.command("blind", "position", "50").await;
+        house.payload("home/blind/state", "opening").await;
+        assert_eq!(relays(&house), [true, false]);
+        house.payload("home/blind/state", "stopped").await;
+        house.payload("home/blind/position", "50").await;
+        assert_eq!(relays(&house), [false, false]);
+        house.command("blind", "state", "OPEN").await;
+        house.payload("home/blind/state", "opening").await;
+        house.stop().await.unwrap();
+        assert_eq!(relays(&house), [false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lamp_without_hardware_pwm_is_dimmed_by_software() {
+        let period = Duration::from_millis(20);
+        let lamp = output("lamp", 5, |output| output.kind = OutputKind::Pwm { period });
+        let mut house = House::of(vec![lamp]);
+        house.command("lamp", "level", "25").await;
+        assert!(house.result("lamp", "level").await.ok);
+        house.payload("home/lamp/level", "25").await;
+        house.payload("home/lamp/power", "ON").await;
+        let mut on = 0;
+        for _ in 0..400 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            on += u32::from(house.level("lamp").is_on());
+        }
+        assert!((80..=120).contains(&on), "on for {on} of 400 ms");
+        house.command("lamp", "power", "OFF").await;
+        assert!(house.result("lamp", "power").await.ok);
+        house.pass(SECOND).await;
+        assert_eq!(house.level("lamp"), Level::Inactive);
+        house.stop().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_goes_safe_when_its_sensor_has_gone_silent() {
+        let kitchen = demo_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap();
+        let source = Source::Sensor("kitchen/temperature".parse().unwrap());
+        let heater =
+            output("heater", 5, |output| output.dead_man = Some(DeadMan { source, within: 2 * MINUTE }));
+        let mut house = House::of(vec![kitchen, heater]);
+        house.number("kitchen", "temperature").await;
+        house.command("heater", "power", "ON").await;
+        assert!(house.result("heater", "power").await.ok);
+        house.pass(30 * MINUTE).await;
+        assert_eq!(house.level("heater"), Level::Active, "its sensor is alive");
+        house.board.set_failure(&DeviceId::new("kitchen").unwrap(), Some("its cable is cut"));
+        let off = house.reading("heater", "power").await;
+        assert_eq!(off.value, Value::Switch(false));
+        assert!(off.cause.unwrap().to_string().contains("kitchen/temperature has been silent for 2m"));
+        assert_eq!(house.level("heater"), Level::Inactive);
+        house.stop().await.unwrap();
+    }
+
+    /// A restart keeps what protects a compressor, and brings nothing back that nobody asked to be brought back.
+    #[tokio::test(start_paused = true)]
+    async fn the_shortest_off_time_holds_over_another_configuration() {
+        let fridge = |max_on: u64| {
+            output("fridge", 5, |output| {
+                output.min_off = 3 * MINUTE;
+                output.max_on = Some(Duration::from_secs(max_on));
+            })
+        };
+        let mut house = House::of(vec![fridge(3_600)]);
+        house.command("fridge", "power", "ON").await;
+        assert!(house.result("fridge", "power").await.ok);
+        house.apply(vec![fridge(7_200)]).await.unwrap();
+        house.command("fridge", "power", "ON").await;
+        let refused = house.result("fridge", "power").await;
+        assert!(!refused.ok && refused.reason.is_some_and(|reason| reason.contains("at least 3m")));
+        house.pass(3 * MINUTE).await;
+        house.command("fridge", "power", "ON").await;
+        assert!(house.result("fridge", "power").await.ok);
+        house.stop().await.unwrap();
+    }
+}

@@ -1,0 +1,93 @@
+//! Outputs with levels, covers, and what watches over them.
+
+use gatehouse_board::config::{DeadMan, OutputConfig, OutputKind, PowerOn, Source};
+
+use super::*;
+
+#[test]
+fn every_example_of_the_page_of_outputs_can_be_used() {
+    let page = include_str!("../../../../../docs/outputs.md");
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 5);
+    for block in blocks {
+        let config = loaded(block);
+        assert!(config.warnings.is_empty() && !config.devices.is_empty(), "{block}\n{}", config.warnings);
+    }
+}
+
+fn of(text: &str) -> OutputConfig {
+    let config = loaded(text);
+    let DriverConfig::Output(output) = config.devices[0].driver.clone() else { panic!("{text}") };
+    output
+}
+
+#[test]
+fn all_settings_of_an_output_arrive() {
+    let plain = of(&output(
+        "power_on = \"last\"\nlast_within = \"5m\"\ninterlock = \"a\"\ndead_time = \"3s\"\ncommand_every = \"1s\"\n\
+         dead_man = { client = \"thermostat\", within = \"1m\" }\n",
+    ));
+    assert_eq!(plain.power_on, PowerOn::Last(Duration::from_secs(300)));
+    assert_eq!((plain.dead_time, plain.command_every), (Duration::from_secs(3), Duration::from_secs(1)));
+    let within = Duration::from_secs(60);
+    assert_eq!(plain.dead_man, Some(DeadMan { source: Source::Client("thermostat".into()), within }));
+    let lamp = of(&device("pwm", "pin = 18\nsafe = 20\nmax_on = \"1h\"\nfrequency = 1000\nramp = \"2s\"\n"));
+    assert_eq!(lamp.kind, OutputKind::Pwm { period: Duration::from_millis(1) });
+    assert_eq!((lamp.safe, lamp.ramp), (Duty::from_share(0.2), Duration::from_secs(2)));
+    let servo = of(&device("servo", "pin = 18\nsafe = 45\nmax_on = \"1h\"\nangles = [-45, 135]\n"));
+    assert_eq!(servo.safe, Duty::from_share(0.5));
+}
+
+#[test]
+fn mistakes_in_what_watches_over_outputs() {
+    check(
+        &output("dead_man = { topic = \"a\", client = \"b\", within = \"5m\" }\n"),
+        &[(7, 12, "needs one of `topic`, `client` and `sensor`", "dead_man = {")],
+    );
+    check(&output("dead_man = { topic = \"a\" }\n"), &[(7, 12, "`within` is missing", "dead_man = {")]);
+    check(
+        &output("dead_man = { sensor = \"kichen/temperature\", within = \"5m\" }\n"),
+        &[(7, 23, "there is no device `kichen` to watch", "kitchen/temperature")],
+    );
+    check(
+        &output("effect = { sensor = \"kitchen\", rises = 1, within = \"5m\" }\n"),
+        &[(7, 21, "not a device and a property", "living-room/temperature")],
+    );
+    check(
+        &output("effect = { sensor = \"living-room/temperature\", within = \"5m\" }\n"),
+        &[
+            (7, 10, "either `rises` or `falls`", "effect = {"),
+            (7, 21, "there is no device `living-room` to watch", "kitchen/temperature"),
+        ],
+    );
+    check(&output("last_within = \"5m\"\n"), &[(7, 15, "belongs to `power_on`", "power_on = \"last\"")]);
+    check(&output("power_on = \"lst\"\n"), &[(7, 12, "cannot be `lst`", "did you mean \"last\"?")]);
+    check(&output("interlock = \"two words\"\n"), &[(7, 13, "not the name of a group", "one word")]);
+}
+
+#[test]
+fn mistakes_in_levels_and_covers() {
+    let pwm = |lines: &str| device("pwm", &format!("pin = 18\nmax_on = \"1h\"\n{lines}"));
+    check(&pwm("safe = 120\n"), &[(6, 8, "not between 0 and 100 %", "safe = 0")]);
+    check(&pwm("safe = \"off\"\nfrequency = 0\n"), &[(7, 13, "cannot be that", "frequency = 500")]);
+    let servo = |lines: &str| device("servo", &format!("pin = 18\nmax_on = \"1h\"\n{lines}"));
+    check(&servo("safe = 90\nangles = [180, 0]\n"), &[(7, 10, "not a range", "angles = [0, 180]")]);
+    check(&servo("safe = 90\nmin_on = \"1m\"\n"), &[(7, 1, "`min_on` is no setting", "")]);
+    let cover = |lines: &str| device("cover", &format!("open_pin = 5\nclose_pin = 6\n{lines}"));
+    check(
+        &cover(""),
+        &[
+            (1, 1, "`open_time` is missing", "open_time = \"25s\""),
+            (1, 1, "`close_time` is missing", "close_time = \"25s\""),
+        ],
+    );
+    check(
+        &cover("open_time = \"20s\"\nclose_time = \"20s\"\nmax_on = \"1h\"\n"),
+        &[(8, 10, "a cover has no `max_on`", "remove it")],
+    );
+    check(
+        &cover("open_time = \"20s\"\nclose_time = \"20s\"\n").replace("close_pin = 6", "close_pin = 5"),
+        &[(5, 13, "is already used by", "another pin")],
+    );
+}
