@@ -1,5 +1,7 @@
 //! Which chip answers at an address, found out by reading.
 
+use std::collections::BTreeSet;
+
 use embedded_hal::delay::DelayNs as _;
 use embedded_hal::i2c::I2c;
 
@@ -47,9 +49,32 @@ pub fn may_switch_outputs(address: u8) -> bool {
     })
 }
 
-/// Whether a multiplexer can have this address, which takes any first byte for its channels.
-fn may_be_multiplexer(address: u8) -> bool {
+/// Whether a multiplexer can have this address (TI, TCA9548A SCPS207H, table 8-1). It has one register and no number for it:
+/// whatever is written there opens channels, from the next stop condition on, also when a read comes in between (section
+/// 8.5.4). So a BME280's question, 0xD0, would join three buses that were apart, with chips of the same address on them.
+pub fn may_be_multiplexer(address: u8) -> bool {
     matches!(address, 0x70..=0x77)
+}
+
+/// So many bytes are read, without a question, to tell a chip with registers from a multiplexer: the registers of a Bosch
+/// sensor, once around. It takes 25 ms at 100 kHz, and once for each chip that is new.
+const WHOLE_MAP: usize = 256;
+
+/// From so many different bytes on, what was read are registers. A multiplexer gives its one register again and again; its
+/// interrupt bits may change meanwhile (a TCA9545A has some), and a line that nobody drives reads as 0xFF.
+const DIFFERENT_BYTES: usize = 8;
+
+/// Whether a chip has registers that follow each other, told without writing anything: a multiplexer has not.
+///
+/// # Errors
+/// When the bus fails.
+fn has_registers(port: &mut impl I2c<Error = BusFault>, address: u8) -> Result<bool, BusFault> {
+    let mut bytes = [0; WHOLE_MAP];
+    match port.read(address, &mut bytes) {
+        Ok(()) => Ok(bytes.iter().collect::<BTreeSet<_>>().len() >= DIFFERENT_BYTES),
+        Err(BusFault::NoAcknowledge) => Ok(false),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn addresses_of(entry: &Entry) -> &'static [u8] {
@@ -64,17 +89,24 @@ struct Known {
     driver: Option<&'static str>,
     name: &'static str,
     recognition: &'static [Recognition],
+    is_multiplexer: bool,
 }
 
 fn known_at(address: u8) -> Vec<Known> {
-    let driven = catalogue::entries()
-        .iter()
-        .filter(|entry| addresses_of(entry).contains(&address))
-        .map(|entry| Known { driver: Some(entry.word), name: entry.name, recognition: entry.recognition });
+    let driven =
+        catalogue::entries().iter().filter(|entry| addresses_of(entry).contains(&address)).map(|entry| {
+            Known {
+                driver: Some(entry.word),
+                name: entry.name,
+                recognition: entry.recognition,
+                is_multiplexer: matches!(entry.kind, Kind::Multiplexer { .. }),
+            }
+        });
     let others = others::CHIPS.iter().filter(|chip| chip.addresses.contains(&address)).map(|chip| Known {
         driver: None,
         name: chip.name,
         recognition: chip.recognition,
+        is_multiplexer: false,
     });
     driven.chain(others).collect()
 }
@@ -96,10 +128,20 @@ pub(super) fn identify(
         let candidates = guesses(known.iter().collect());
         return Ok(answers.then_some(Identification { answers, candidates, note: Some(note) }));
     }
+    if may_be_multiplexer(address) && !(answers && has_registers(port, address)?) {
+        // Whoever is silent here is no sensor that is known either.
+        let note = "it was not asked what it is: a multiplexer, which can have this address, would take the question for its channels, and it reads like one; look at what is printed on its board";
+        let (multiplexers, others) = known.iter().partition(|chip| chip.is_multiplexer);
+        let candidates = [guesses(multiplexers), guesses(others)].concat();
+        return Ok(answers.then_some(Identification { answers, candidates, note: Some(note) }));
+    }
     let (mut recognised, mut possible) = (Vec::new(), Vec::new());
     for chip in &known {
         if chip.recognition.is_empty() {
-            possible.push(chip);
+            // It has registers, or it would not be asked.
+            if !chip.is_multiplexer {
+                possible.push(chip);
+            }
             continue;
         }
         let mut best: Option<&Recognition> = None;
@@ -118,11 +160,6 @@ pub(super) fn identify(
                 or_else: recognition.or_else.iter().map(|other| (*other).to_owned()).collect(),
             });
         }
-    }
-    if may_be_multiplexer(address) && known.iter().any(|chip| !chip.recognition.is_empty()) {
-        // A multiplexer took the questions for channels: with zero none is open, as after power-on. To any other chip
-        // this is the number of its first register.
-        let _ = port.write_read(address, &[0], &mut [0]);
     }
     if !answers && recognised.is_empty() {
         return Ok(None);

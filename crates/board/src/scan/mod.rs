@@ -3,9 +3,9 @@
 //! Architecture invariant: a scan never sets anything. Presence is asked by a plain read of one byte. To identify a chip,
 //! at most a register's number (or a command that only reads) is written in front of a read. Where an expander without
 //! registers may be, which would take that byte for its outputs, nothing is written at all; nor at an address of a
-//! configured device or of a driver of the kernel. One exception is known: a multiplexer that is not configured, at 0x70 to
-//! 0x77, takes the number of a register for its channels while a sensor of that address is looked for, and is left with
-//! none open.
+//! configured device or of a driver of the kernel; nor at 0x70 to 0x77 as long as it reads like a multiplexer, which would
+//! take that byte for its channels. Addresses that do not acknowledge a plain read are asked only when people want a scan,
+//! never while the gateway looks by itself.
 //!
 //! Each read is a transfer of its own through the bus's owner thread, so drivers of a running gateway wait for one
 //! transfer of a scan at most.
@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use embedded_hal::i2c::I2c as _;
 
-pub use identify::{MAX_SELECT_BYTES, may_switch_outputs};
+pub use identify::{MAX_SELECT_BYTES, may_be_multiplexer, may_switch_outputs};
 pub use result::{Candidate, Holder, Scan, ScannedBus, Thing};
 pub use watch::{I2C_PERIOD, KERNEL_PERIOD, Watch};
 
@@ -42,6 +42,15 @@ const TOO_MANY: usize = 64;
 
 /// Where a chip answers.
 pub(crate) type Spot = (u8, Option<Through>, u8);
+
+/// What becomes of addresses that do not acknowledge a plain read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silent {
+    /// They are asked, as some chips only answer a question. For a scan that people want.
+    Asked,
+    /// They are left alone. For looks that come again and again.
+    LeftAlone,
+}
 
 /// Looks at what is connected to a board.
 #[derive(Clone, Debug)]
@@ -70,7 +79,7 @@ impl Scanner {
     /// Looks at everything. It blocks for as long as that takes: a second or two for a bus, more when it is busy.
     pub fn scan(&self) -> Scan {
         let mut memory = BTreeMap::new();
-        let i2c = self.i2c(&mut memory, |_| true);
+        let i2c = self.i2c(&mut memory, Silent::Asked, |_| true);
         Scan { buses: i2c.into_iter().chain(self.other_buses()).collect(), kernel: self.kernel_chips() }
     }
 
@@ -79,6 +88,7 @@ impl Scanner {
     pub(crate) fn i2c(
         &self,
         memory: &mut BTreeMap<Spot, Identification>,
+        silent: Silent,
         wanted: impl Fn(&str) -> bool,
     ) -> Vec<ScannedBus> {
         let mut scanned = Vec::new();
@@ -89,7 +99,7 @@ impl Scanner {
                 scanned.push(ScannedBus::unusable(info));
                 continue;
             };
-            let direct = self.one(info, number, None, &[], memory);
+            let direct = self.one(info, (number, None), &[], silent, memory);
             let taken: Vec<u8> = direct.addresses();
             let is_healthy = direct.problem.is_none();
             scanned.push(direct);
@@ -97,7 +107,7 @@ impl Scanner {
                 let description = format!("channel {} of the multiplexer", through.channel);
                 let info = BusInfo { kind: BusKind::I2c, name, description, problem: None };
                 // Behind a channel the chips before the multiplexer answer as well.
-                scanned.push(self.one(&info, number, Some(through), &taken, memory));
+                scanned.push(self.one(&info, (number, Some(through)), &taken, silent, memory));
             }
         }
         scanned
@@ -141,9 +151,9 @@ impl Scanner {
     fn one(
         &self,
         info: &BusInfo,
-        number: u8,
-        through: Option<Through>,
+        (number, through): (u8, Option<Through>),
         taken: &[u8],
+        silent: Silent,
         memory: &mut BTreeMap<Spot, Identification>,
     ) -> ScannedBus {
         let mut port = match self.buses.i2c(number) {
@@ -162,7 +172,7 @@ impl Scanner {
                 continue;
             }
             let spot = (number, through, address);
-            match self.look(&mut port, address, memory.get(&spot)) {
+            match self.look(&mut port, address, silent, memory.get(&spot)) {
                 Ok(Some(identification)) => {
                     things.push(Thing::chip(&info.name, address, &identification));
                     memory.insert(spot, identification);
@@ -186,6 +196,7 @@ impl Scanner {
         &self,
         port: &mut I2cPort,
         address: u8,
+        silent: Silent,
         known: Option<&Identification>,
     ) -> Result<Option<Identification>, BusFault> {
         let answers = match port.read(address, &mut [0]) {
@@ -195,6 +206,7 @@ impl Scanner {
         };
         match known {
             Some(known) if answers && known.answers => return Ok(Some(known.clone())),
+            _ if !answers && silent == Silent::LeftAlone => return Ok(None),
             _ => {}
         }
         let pause = if self.board.is_simulated() { Pause::Skipped } else { Pause::Real };

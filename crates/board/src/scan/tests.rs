@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use embedded_hal::i2c::Operation;
 
 use super::*;
+use crate::buses::I2cBus;
+use crate::catalogue::Settings;
 use crate::config::{ChipConfig, KernelConfig, KernelDevice, ProbeId};
+use crate::sim::chips::{Chip, ChipBus, Surroundings, make};
 use crate::traits::{
     BusError, I2cBackend, InputLine, InputRequest, KernelPlaces, LineError, LineInfo, OutputLine,
     OutputRequest, SensorError, SensorSource,
@@ -24,6 +27,8 @@ pub(super) struct FakeChip {
     answers_plain: bool,
     /// Whether it needs time between a question and the answer.
     is_slow: bool,
+    /// Whether it has one register only, for its channels.
+    is_multiplexer: bool,
     pointer: Option<Vec<u8>>,
 }
 
@@ -33,8 +38,20 @@ pub(super) fn chip_with(register: u8, value: u8) -> FakeChip {
         registers: BTreeMap::from([(vec![register], vec![value])]),
         answers_plain: true,
         is_slow: false,
+        is_multiplexer: false,
         pointer: None,
     }
+}
+
+/// A multiplexer with channel 2 open.
+fn multiplexer() -> FakeChip {
+    FakeChip { is_multiplexer: true, pointer: Some(vec![0x04]), ..chip_with(0, 0) }
+}
+
+/// A chip that answers nothing but its question, and that late, as Sensirion's do.
+pub(super) fn chip_that_keeps_silent() -> FakeChip {
+    let registers = BTreeMap::from([(vec![0x00], vec![0x60, 0x01])]);
+    FakeChip { registers, answers_plain: false, is_slow: true, ..chip_with(0, 0) }
 }
 
 #[derive(Default)]
@@ -71,6 +88,15 @@ impl Wires {
         } else if !chip.answers_plain && chip.pointer.is_none() {
             return Err(BusFault::NoAcknowledge);
         }
+        if chip.is_multiplexer {
+            let channels = chip.pointer.as_ref().and_then(|bytes| bytes.last()).copied().unwrap_or(0);
+            for operation in operations {
+                if let Operation::Read(buffer) = operation {
+                    buffer.fill(channels);
+                }
+            }
+            return Ok(());
+        }
         let content = chip.pointer.as_ref().and_then(|pointer| chip.registers.get(pointer));
         if chip.is_slow && content.is_none() {
             return Err(BusFault::NoAcknowledge);
@@ -78,7 +104,11 @@ impl Wires {
         let mut content = content.cloned().unwrap_or_default().into_iter();
         for operation in operations {
             if let Operation::Read(buffer) = operation {
-                buffer.fill_with(|| content.next().unwrap_or(0));
+                let is_map = buffer.len() > 200;
+                // A read that goes on goes through all registers.
+                let rest = if is_map { (0..=255).collect() } else { Vec::new() };
+                let mut rest = rest.into_iter();
+                buffer.fill_with(|| content.next().or_else(|| rest.next()).unwrap_or(0));
             }
         }
         if !chip.answers_plain {
@@ -297,24 +327,63 @@ fn what_is_configured_or_the_kernels_is_not_asked() {
 #[test]
 fn a_chip_that_keeps_silent_is_found_by_a_question() {
     let machine = Machine::new();
-    let mut chip = chip_with(0x00, 0x60);
-    (chip.answers_plain, chip.is_slow) = (false, true);
-    machine.put(0x76, chip);
+    machine.put(0x52, chip_that_keeps_silent());
     let scan = machine.scanner(Vec::new()).scan();
-    assert_eq!(at(&scan, "i2c-1", "0x76").unwrap().candidates[0].name, "Bosch BMP390");
+    assert_eq!(at(&scan, "i2c-1", "0x52").unwrap().candidates[0].name, "ScioSense ENS160");
 }
 
-/// A multiplexer takes the number of a register for its channels; none is open afterwards, as after power-on.
+/// A question would open channels: with 0xD0, a BME280's, three buses become one, and chips of the same address collide.
 #[test]
-fn a_multiplexer_is_left_with_no_channel_open() {
+fn what_reads_like_a_multiplexer_is_never_written_to() {
     let machine = Machine::new();
-    machine.put(0x77, chip_with(0x01, 0x01));
-    machine.scanner(Vec::new()).scan();
-    let wires = machine.wires.lock().unwrap();
-    let questions: Vec<&Vec<u8>> =
-        wires.log.iter().filter(|(at, written)| *at == 0x77 && !written.is_empty()).map(|(_, w)| w).collect();
-    assert!(questions.len() > 1);
-    assert_eq!(questions.last().map(|last| last.as_slice()), Some(&[0][..]));
+    for address in 0x70..=0x77 {
+        machine.put(address, multiplexer());
+    }
+    let scan = machine.scanner(Vec::new()).scan();
+    for address in 0x70..=0x77 {
+        assert!(may_be_multiplexer(address));
+        assert_eq!(machine.questions(address), 0, "0x{address:02x}");
+        let thing = at(&scan, "i2c-1", &format!("0x{address:02x}")).unwrap();
+        assert_eq!(thing.candidates[0].driver.as_deref(), Some("tca9548a"), "{thing:?}");
+        assert!(thing.candidates.iter().all(|candidate| candidate.certainty <= 50), "{thing:?}");
+        assert!(thing.note.unwrap().contains("would take the question for its channels"));
+    }
+    let names = |place: &str| -> Vec<String> {
+        at(&scan, "i2c-1", place).unwrap().candidates.into_iter().map(|candidate| candidate.name).collect()
+    };
+    assert!(names("0x76").iter().any(|name| name.contains("BME280")), "{:?}", names("0x76"));
+}
+
+/// Where nobody answers, a multiplexer that was just switched on must not get a byte either.
+#[test]
+fn silence_where_a_multiplexer_may_be_is_left_alone() {
+    let machine = Machine::new();
+    machine.put(0x76, FakeChip { answers_plain: false, ..chip_with(0x00, 0x60) });
+    let scan = machine.scanner(Vec::new()).scan();
+    assert_eq!(at(&scan, "i2c-1", "0x76"), None);
+    assert_eq!((0x70..=0x77).map(|address| machine.questions(address)).sum::<usize>(), 0);
+}
+
+/// Chips of the simulated house, which are built from their datasheets and know nothing of the scan.
+#[test]
+fn sensors_and_multiplexers_of_the_simulated_house_are_told_apart() {
+    let chips = ChipBus::default();
+    for (word, address) in [("tca9548a", 0x70), ("bme280", 0x76), ("dps310", 0x77)] {
+        let Some(Chip::I2c(chip)) = make(word, &Settings::default()) else { panic!("no {word}") };
+        chips.add(None, address, chip, Surroundings::default);
+    }
+    let bus = I2cBus::start("test", Box::new(chips)).unwrap();
+    let found = |address| {
+        let found = identify::identify(&mut bus.port(None), address, true, Pause::Skipped).unwrap().unwrap();
+        let best = found.candidates.into_iter().next().unwrap();
+        (best.driver.unwrap(), best.certainty >= 90, found.note.is_some())
+    };
+    assert_eq!(found(0x76), ("bme280".to_owned(), true, false));
+    assert_eq!(found(0x77).0, "dps310");
+    assert_eq!(found(0x70), ("tca9548a".to_owned(), false, true));
+    let mut channels = [0xFF];
+    bus.port(None).read(0x70, &mut channels).unwrap();
+    assert_eq!(channels, [0], "no channel was opened");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::identify::Identification;
-use super::{Holder, Scanner, Spot, Thing};
+use super::{Holder, Scanner, Silent, Spot, Thing};
 
 /// How often the I²C buses are looked at: people who plug something in wait that long, and 112 addresses take a hundredth
 /// of it.
@@ -131,7 +131,7 @@ impl Watch {
         }
         let failing = &self.failing;
         let wanted = |bus: &str| failing.get(bus).is_none_or(|failing| failing.left == 0);
-        for bus in self.scanner.i2c(&mut self.memory, wanted) {
+        for bus in self.scanner.i2c(&mut self.memory, Silent::LeftAlone, wanted) {
             if bus.has_failed {
                 // What was there is still believed to be: nobody has seen it go.
                 let skip = self.failing.get(&bus.name).map_or(1, |failing| failing.skip * 2).min(MAX_SKIPPED);
@@ -147,7 +147,8 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Machine, chip_with};
+    use super::super::ADDRESSES;
+    use super::super::tests::{Machine, chip_that_keeps_silent, chip_with};
     use super::*;
 
     fn places(things: &[Thing]) -> Vec<String> {
@@ -184,6 +185,21 @@ mod tests {
         let asked = machine.questions(0x77);
         watch.look(true);
         assert_eq!(machine.questions(0x77), asked, "a plain read, and no question");
+    }
+
+    /// A byte at an address where nobody is known to be may mean anything to whoever wakes up there.
+    #[test]
+    fn only_what_answers_is_asked() {
+        let machine = Machine::new();
+        machine.put(0x77, chip_with(0x00, 0x50));
+        machine.put(0x52, chip_that_keeps_silent());
+        let mut watch = Watch::new(machine.scanner(Vec::new()));
+        assert_eq!(places(&watch.look(true).new), ["i2c-1 0x77"]);
+        watch.look(true);
+        let asked: Vec<u8> = ADDRESSES.filter(|address| machine.questions(*address) > 0).collect();
+        assert_eq!(asked, [0x77]);
+        machine.scanner(Vec::new()).scan();
+        assert!(machine.questions(0x52) > 0, "people who scan want to know");
     }
 
     #[test]
