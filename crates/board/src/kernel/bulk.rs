@@ -3,7 +3,8 @@
 //! A conversion takes 0.75 s. Where several configured thermometers share a bus, one `trigger` into the bus master's
 //! `therm_bulk_read` lets all of them convert together (kernel documentation, "Kernel driver w1_therm"); the reading of
 //! each then only fetches the result. Kernels before 5.9 do not have it, and a gateway without the right to write there
-//! cannot use it: then each converts by itself, one after the other.
+//! cannot use it: then each converts by itself, one after the other. The package gives the group `gpio` that right
+//! (`deploy/60-gatehouse.rules`), and the service may write to the directory of the first bus.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
