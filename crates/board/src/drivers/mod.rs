@@ -9,6 +9,7 @@ mod aht20;
 mod as3935;
 mod bh1750;
 mod bme280;
+mod bme680;
 mod bmp180;
 mod ccs811;
 mod checksum;
@@ -62,6 +63,7 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &as3935::ENTRY,
     &bh1750::ENTRY,
     &bme280::BME280,
+    &bme680::ENTRY,
     &bmp180::ENTRY,
     &bme280::BMP280,
     &ccs811::ENTRY,

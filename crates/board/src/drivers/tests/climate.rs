@@ -4,10 +4,11 @@ use super::*;
 use crate::catalogue::entries;
 
 /// How near a chip comes to what it measures: one step of its own.
-const STEPS: [(&str, f64); 14] = [
+const STEPS: [(&str, f64); 15] = [
     ("aht10", 0.001),
     ("aht20", 0.001),
     ("bme280", 0.02),
+    ("bme680", 0.03),
     ("bmp180", 0.11),
     ("bmp280", 0.02),
     ("dps310", 0.001),

@@ -46,7 +46,7 @@ fn humidity(raw: i64, fine: i64) -> i64 {
 }
 
 /// The lowest raw value below `limit` for which `reaches`, which must hold from some value on.
-fn search(limit: i64, reaches: impl Fn(i64) -> bool) -> i64 {
+pub(super) fn search(limit: i64, reaches: impl Fn(i64) -> bool) -> i64 {
     let (mut low, mut high) = (0, limit - 1);
     while low < high {
         let middle = (low + high) / 2;

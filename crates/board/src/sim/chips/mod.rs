@@ -14,6 +14,7 @@ mod adxl345;
 mod aht;
 mod as3935;
 mod bh1750;
+mod bme680;
 mod bmp180;
 mod bosch;
 mod ccs811;
@@ -102,6 +103,7 @@ const CHIPS: &[(&str, Make)] = &[
     ("as3935", |_| bytewise(as3935::As3935::new())),
     ("bh1750", |_| i2c(bh1750::Bh1750::new())),
     ("bme280", |_| i2c(Bytewise::new(bosch::Bosch::new(true)))),
+    ("bme680", |_| i2c(Bytewise::new(bme680::Bme680::new()))),
     ("bmp180", |_| i2c(Bytewise::new(bmp180::Bmp180::new()))),
     ("bmp280", |_| i2c(Bytewise::new(bosch::Bosch::new(false)))),
     ("ccs811", |_| i2c(ccs811::Ccs811::default())),
