@@ -50,7 +50,7 @@ impl Outputs {
         };
         let mut actions = match problem {
             None => self.accept(id, pending, now),
-            Some(problem) => self.latch(id, pending, measured.ok(), &problem, now),
+            Some(problem) => self.latch(id, pending, (measured.ok(), is_check), &problem, now),
         };
         actions.extend(self.tend_covers(now));
         actions
@@ -88,12 +88,12 @@ impl Outputs {
     }
 
     /// The pin does not do what it was told: that is a fault, and the output goes safe. When even that fails it is
-    /// tried again from time to time.
+    /// tried again from time to time. A pin that was found elsewhere by a check goes back at once: nothing failed yet.
     fn latch(
         &mut self,
         id: OutputId,
         pending: Option<Pending>,
-        measured: Option<Duty>,
+        (measured, is_check): (Option<Duty>, bool),
         problem: &str,
         now: Moment,
     ) -> Vec<OutputAction> {
@@ -116,7 +116,10 @@ impl Outputs {
             output.check_at = None;
             // What the pin really does is what is published, and once.
             if let Some(level) = measured.filter(|_| is_new) {
-                actions.push(OutputAction::State { output: id, level, cause });
+                actions.push(OutputAction::State { output: id, level, cause: cause.clone() });
+            }
+            if is_check {
+                actions.extend(self.drive_safe(id, cause, now));
             }
         } else {
             actions.extend(self.drive_safe(id, cause, now));

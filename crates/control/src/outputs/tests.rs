@@ -341,3 +341,13 @@ proptest! {
         prop_assert_eq!(bench.count_on(), 0);
     }
 }
+
+/// A pin that somebody else switched on was once seen within ten seconds, and left on for five more.
+#[test]
+fn a_pin_that_a_check_finds_on_goes_off_at_once() {
+    let mut bench = Bench::new(vec![heater()]);
+    bench.meddle(0, Duty::FULL);
+    bench.pass(CHECK_EVERY);
+    assert!(!bench.is_on(0));
+    assert!(bench.fault().flatten().is_some(), "somebody has to look who did that");
+}
