@@ -171,6 +171,7 @@ impl Outputs {
         // What was asked for a time only is not what it is to come up with.
         let lasts = duration.is_none() && matches!(wanted, Wanted::Level(_));
         let commanded = if lasts { level } else { output.rules.safe };
+        let is_other_wish = output.commanded.is_none_or(|(before, _)| before != commanded);
         output.commanded = Some((commanded, Since::at(now)));
         output.timer = duration.map(|length| Timer { ends: now + length, cause: cause.clone() });
         let is_there = level == output.level && output.ramp.is_none() && output.blink.is_none();
@@ -181,7 +182,11 @@ impl Outputs {
         };
         let is_settled = output.fault.is_none() && output.pending.is_none();
         if is_there && is_settled && output.blink.is_none() {
-            return vec![answer(ask, command.id.clone(), None, cause.clone())];
+            let answer = answer(ask, command.id.clone(), None, cause.clone());
+            // "On for 5 s" of what is on already is not what it is to come up with after a power cut.
+            let memory =
+                is_other_wish.then(|| OutputAction::Remember { output: id, memory: output.memory(now) });
+            return memory.into_iter().chain([answer]).collect();
         }
         let asked = Asked { ask, id: command.id.clone() };
         let first = if over <= RAMP_STEP || level == output.level {

@@ -176,3 +176,14 @@ fn nobody_in_a_group_comes_up_before_the_others_were_seen_to_be_off() {
     bench.pass(START_RETRY);
     assert_eq!(bench.all(), [true, false]);
 }
+
+/// A lamp that was on already and was asked to be on for 5 s once came up on for good after a power cut within these.
+#[test]
+fn on_for_a_while_is_no_wish_for_the_next_start_even_when_it_was_on() {
+    let lamp = || OutputRules { power_on: PowerOn::Last(LAST_WITHIN), ..OutputRules::new("Lamp", None) };
+    let mut bench = Bench::new(vec![lamp()]);
+    bench.switch(0, true).unwrap();
+    bench.pass(SECOND);
+    bench.command(0, Action::Set(Value::Switch(true)), Some(5 * SECOND)).unwrap();
+    assert!(!restart(&bench, lamp(), SECOND, true).is_on(0));
+}
