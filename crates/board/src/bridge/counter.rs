@@ -102,6 +102,8 @@ impl CounterTask {
         {
             tracing::info!(%device, from = self.pulses, to = pulses, "the total is set to the meter's reading");
             self.pulses = pulses;
+            // The total goes first: kept without it, a reading would count as taken up after a power cut in between.
+            self.memory.set_total(&device, &self.total, pulses, Duration::ZERO);
             self.memory.set_amount(&device, &reading, read, Duration::ZERO);
         }
         if self.memory.may_have_lost() {
