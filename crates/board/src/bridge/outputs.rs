@@ -321,6 +321,12 @@ impl OutputLoop {
         }
         for Leaving { pins: gone, done } in done {
             for id in gone {
+                if let Some(pin) = pins.get(&id).filter(|_| !control.is_at_rest(id)) {
+                    tracing::error!(
+                        device = %pin.device, pin = %pin.connection.pin,
+                        "it was taken out of the configuration and could not be driven to its safe level: it may still be on"
+                    );
+                }
                 control.forget(id, now);
                 if let Some(pin) = pins.remove(&id) {
                     self.targets.remove(&pin.device);

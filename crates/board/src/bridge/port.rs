@@ -87,10 +87,12 @@ impl Worker {
             tokio::select! {
                 biased;
                 changed = errands.changed() => if changed.is_err() { return },
-                // The next errand, or the next check, tells what is wrong.
+                // The next errand, or the next check, tells what is wrong. Until then it is not left where it happened to
+                // be: given back, it would stay on with a kernel that keeps outputs as they are.
                 error = work(&mut self.wire) => {
                     tracing::warn!(pin = %self.connection.pin, "{error}");
                     self.wire = None;
+                    self.rest();
                     continue;
                 }
             }
@@ -100,6 +102,14 @@ impl Worker {
             if self.parts.reports.send(report).is_err() {
                 return;
             }
+        }
+    }
+
+    /// Requests the line at the level at which it rests, if it can be had, and gives it back.
+    fn rest(&self) {
+        let resting = Duty::from_on(self.connection.rests_on());
+        if let Err(error) = self.connection.open(&self.parts.lines, resting, &self.parts.clock) {
+            tracing::warn!(pin = %self.connection.pin, "{error}");
         }
     }
 
