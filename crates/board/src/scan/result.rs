@@ -145,8 +145,7 @@ impl Thing {
     pub(super) fn chip(bus: &str, address: u8, found: &Identification) -> Self {
         let configuration = found.candidates.first().and_then(|best| {
             let driver = best.driver.as_deref()?;
-            let lines = format!("bus = \"{bus}\"\naddress = 0x{address:02x}\n");
-            Some(device(driver, &format!("{driver}-{address:02x}"), &lines))
+            Some(suggested_chip(driver, bus, address))
         });
         Self {
             address: Some(address),
@@ -164,13 +163,11 @@ impl Thing {
             certainty: 95,
             or_else: Vec::new(),
         };
-        let last = id.get(id.len().saturating_sub(4)..).unwrap_or(id);
-        let configuration = device("ds18b20", &format!("probe-{last}"), &format!("probe = \"{id}\"\n"));
         Self {
             holder,
             candidates: vec![candidate],
             note,
-            configuration: Some(configuration),
+            configuration: Some(suggested_probe(id)),
             ..Self::at("w1", id.to_owned())
         }
     }
@@ -188,17 +185,35 @@ impl Thing {
             certainty: 100,
             or_else: Vec::new(),
         };
-        let at = chip.at.as_ref().filter(|_| !is_alone).map(|at| format!("at = \"{at}\"\n"));
-        let lines = format!("chip = \"{}\"\n{}", chip.name, at.unwrap_or_default());
-        let plain: String = chip.name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let at = chip.at.as_deref().filter(|_| !is_alone);
         Self {
             candidates: vec![candidate],
             note: chip.at.as_ref().map(|at| format!("connected at {at}")),
-            configuration: Some(device(subsystem, &plain.to_ascii_lowercase(), &lines)),
+            configuration: Some(suggested_kernel(subsystem, &chip.name, at)),
             is_wired: chip.is_wired,
             ..Self::at(subsystem, chip.directory.clone())
         }
     }
+}
+
+/// A device for the configuration that would use a chip on I²C, as TOML.
+pub fn suggested_chip(driver: &str, bus: &str, address: u8) -> String {
+    let lines = format!("bus = \"{bus}\"\naddress = 0x{address:02x}\n");
+    device(driver, &format!("{driver}-{address:02x}"), &lines)
+}
+
+/// The same for a thermometer on 1-Wire, by its number.
+pub fn suggested_probe(id: &str) -> String {
+    let last = id.get(id.len().saturating_sub(4)..).unwrap_or(id);
+    device("ds18b20", &format!("probe-{last}"), &format!("probe = \"{id}\"\n"))
+}
+
+/// The same for what the kernel drives: `iio` or `hwmon`, its name, and where it is when its name is not enough.
+pub fn suggested_kernel(subsystem: &str, name: &str, at: Option<&str>) -> String {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let id = if plain.is_empty() { subsystem.to_owned() } else { plain.to_ascii_lowercase() };
+    let at = at.map(|at| format!("at = \"{at}\"\n")).unwrap_or_default();
+    device(subsystem, &id, &format!("chip = \"{name}\"\n{at}"))
 }
 
 fn device(driver: &str, id: &str, lines: &str) -> String {

@@ -6,6 +6,7 @@ use gatehouse_board::config::{ActiveLevel, DriverConfig, Duty, LineNumber, MAX_D
 use gatehouse_model::{Randomness as _, SeededRandomness};
 
 mod signals;
+mod suggestions;
 
 use super::problems::MAX_SHOWN;
 use super::*;
