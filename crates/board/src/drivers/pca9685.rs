@@ -93,6 +93,8 @@ fn counts(duty: Duty) -> [u8; 4] {
         Duty::FULL => [0, FULL, 0, 0],
         part => {
             let off = u32::from(part.ten_thousandths()) * COUNTS / u32::from(Duty::FULL.ten_thousandths());
+            // What is on is on for one count at least: rounded down to none it would read back as off.
+            let off = off.max(1);
             let [low, high, ..] = off.to_le_bytes();
             [0, 0, low, high]
         }
@@ -150,5 +152,7 @@ mod tests {
         // Section 7.3.5: 200 Hz is a scale of 30 (0x1E); its limits are 1526 Hz and 24 Hz.
         assert_eq!((pre_scale(200.0), pre_scale(1_526.0), pre_scale(24.0)), (0x1E, 3, 253));
         assert_eq!(counts(Duty::from_ten_thousandths(5_000)), [0, 0, 0x00, 0x08]);
+        // The first step of a slow fade once went out as off, read back as that, and was a fault.
+        assert_eq!(counts(Duty::from_ten_thousandths(1)), [0, 0, 0x01, 0x00]);
     }
 }
