@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use gatehouse_board::bridge::{ClockTrust, SignsOfLife};
 use gatehouse_board::config::Source;
-use gatehouse_broker::{BrokerHandle, Subscription};
+use gatehouse_broker::{BrokerHandle, ClientView, Subscription};
 use gatehouse_model::{Clock as _, Qos, SystemClock, TopicFilter};
 use tokio_util::sync::CancellationToken;
 
@@ -93,10 +93,16 @@ async fn next(messages: &mut Option<Subscription>) -> Option<gatehouse_model::Me
     }
 }
 
-/// A client is alive while it is connected: its keep alive sees to that.
+/// A client is alive while it is connected: its keep alive sees to that. One without a keep alive stays connected for hours
+/// after its cable was pulled, so only what it says counts.
 async fn look(signs: &SignsOfLife, sources: &BTreeSet<Source>, broker: &BrokerHandle) -> anyhow::Result<()> {
     let clients = broker.clients().await?;
-    for client in clients.iter().filter(|client| client.connection.is_some()) {
+    let has_spoken = |client: &ClientView| client.last_heard.is_some_and(|ago| ago <= LOOK_EVERY * 2);
+    let is_alive = |client: &&ClientView| {
+        let connection = client.connection.as_ref();
+        connection.is_some_and(|connection| connection.keep_alive_seconds > 0 || has_spoken(client))
+    };
+    for client in clients.iter().filter(is_alive) {
         let source = Source::Client(client.client_id.clone());
         if sources.contains(&source) {
             signs.tell(source);
