@@ -104,10 +104,11 @@ pi3_install() {
 
 # What the weather does to the chips.
 pi3_chips() {
+    # The TMP105 measures in half degrees until it is told otherwise.
     outside set tmp105 temperature 23500
-    arrives attic temperature 23.5 0.07
-    outside set tmp105 temperature -11250
-    arrives attic temperature -11.25 0.07
+    arrives attic temperature 23.5 0.01
+    outside set tmp105 temperature -11500
+    arrives attic temperature -11.5 0.01
     outside set emc1413 temperature0 41000
     outside set emc1413 temperature1 17000
     arrives cabinet temperature-1 41 0.2
@@ -132,7 +133,7 @@ pi3_upgrade() {
     expect "it is installed over itself" on_pi 'dpkg --install /var/tmp/gatehouse.deb >/var/tmp/dpkg.log 2>&1'
     expect "the service runs" soon 60 on_pi systemctl is-active --quiet gatehouse
     outside set tmp105 temperature 31000
-    expect "the configuration and the user are still there" soon 60 latest_near home/attic/temperature 31 0.07
+    expect "the configuration and the user are still there" soon 60 latest_near home/attic/temperature 31 0.01
 }
 
 pi3_purge() {

@@ -46,6 +46,8 @@ build_product() {
     mv "$directory"/gatehouse_*.deb "$directory/gatehouse.deb"
     cargo build --quiet --locked --profile "$profile" --target "$target" --package gatehouse-rig </dev/null >&2 ||
         die "the rig's programs were not built" "The message is above."
+    cargo build --quiet --locked --profile "$profile" --target "$target" --package gatehouse-board --example board_contract \
+        </dev/null >&2 || die "the contract of the boards was not built" "The message is above."
     built=$(target_directory)/$target/$profile
-    cp "$built/rig" "$directory/"
+    cp "$built/rig" "$built/examples/board_contract" "$directory/"
 }

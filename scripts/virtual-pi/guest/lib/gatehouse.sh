@@ -75,4 +75,6 @@ history_last() {
 history_near() { near "$(history_last "$1" "$2")" "$3" "$4"; }
 
 # journal: what the daemon said since its last start.
-journal() { journalctl --unit gatehouse --output cat --no-pager; }
+journal() {
+    journalctl --output cat --no-pager "_SYSTEMD_INVOCATION_ID=$(systemctl show gatehouse --property InvocationID --value)"
+}
