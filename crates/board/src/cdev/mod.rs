@@ -52,6 +52,7 @@ pub struct CdevBoard {
     wanted_chip: Option<String>,
     kernel: Box<dyn Kernel>,
     time: KernelTime,
+    pwm_channels: pwm::Channels,
 }
 
 impl fmt::Debug for CdevBoard {
@@ -80,6 +81,7 @@ impl CdevBoard {
             wanted_chip: chip.map(str::to_owned),
             kernel,
             time: KernelTime::measure(&**clock),
+            pwm_channels: pwm::Channels::default(),
         }
     }
 
@@ -250,7 +252,7 @@ impl Board for CdevBoard {
     }
 
     fn open_pwm(&self, request: &PwmRequest) -> Result<Box<dyn PwmOutput>, LineError> {
-        pwm::open(&self.places.sys, self.machine.soc(), request)
+        pwm::open(&self.places.sys, self.machine.soc(), request, &self.pwm_channels)
     }
 
     fn buses(&self) -> Vec<BusInfo> {

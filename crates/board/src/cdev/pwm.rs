@@ -3,7 +3,9 @@
 //! A signal goes on when its process ends, so what drives an output safe has to be told of PWM outputs too. The kernel
 //! knows no owner of a channel here: two programs can set it, and the last one wins.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,17 +22,52 @@ const EXPORT_STEP: Duration = Duration::from_millis(10);
 /// Most devices that make PWM signals which are looked at.
 const MAX_CHIPS: usize = 64;
 
+/// Which line each channel in use comes out at. Up to the Pi 4 two pins share a channel: with a heater at one and a fan
+/// at the other, the fan's duty would be the heater's.
+pub(super) type Channels = Arc<Mutex<BTreeMap<PathBuf, LineNumber>>>;
+
+/// A channel that is in use, until this is dropped.
+struct Claim {
+    channels: Channels,
+    channel: PathBuf,
+}
+
+impl Claim {
+    fn new(channels: &Channels, channel: &Path, line: LineNumber) -> Result<Self, LineError> {
+        let mut taken = channels.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get(channel) {
+            Some(other) if *other != line => Err(LineError::Busy {
+                line: line.into(),
+                owner: format!("the PWM output at {other}, which shares its channel"),
+            }),
+            _ => {
+                taken.insert(channel.to_owned(), line);
+                Ok(Self { channels: channels.clone(), channel: channel.to_owned() })
+            }
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.channel);
+    }
+}
+
 pub(super) fn open(
     sys: &Path,
     soc: Option<Soc>,
     request: &PwmRequest,
+    channels: &Channels,
 ) -> Result<Box<dyn PwmOutput>, LineError> {
     let none = || LineError::NoPwm(request.line.into());
     let soc = soc.ok_or_else(none)?;
     let pin = soc.pwm_pins().iter().find(|pin| pin.line == request.line.number()).ok_or_else(none)?;
     let chip = chip_of(sys, soc.pwm_device()).ok_or_else(|| switched_off(request.line, pin))?;
+    let claim = Claim::new(channels, &chip.join(format!("pwm{}", pin.channel)), request.line)?;
     let channel = export(&chip, pin.channel).map_err(|problem| failed(request.line, &problem))?;
-    let output = SysfsPwm { line: request.line, channel, period: request.period, active: request.active };
+    let (line, period, active) = (request.line, request.period, request.active);
+    let output = SysfsPwm { line, channel, period, active, _claim: claim };
     output.begin(request.initial).map_err(|problem| failed(request.line, &problem))?;
     Ok(Box::new(output))
 }
@@ -111,6 +148,7 @@ struct SysfsPwm {
     channel: PathBuf,
     period: Duration,
     active: ActiveLevel,
+    _claim: Claim,
 }
 
 fn nanoseconds(time: Duration) -> u64 {
@@ -139,11 +177,21 @@ impl SysfsPwm {
         let high = self.high_time(duty).to_string();
         let (runs, has) = (read(&self.file("enable")).unwrap_or(0), read(&self.file("period")).unwrap_or(0));
         if has != period {
-            // The kernel takes no period that is shorter than the time it has to be high.
+            // The kernel takes no period that is shorter than the time it has to be high. Meanwhile the output is as far
+            // off as both periods allow, and off when the kernel refuses the new one.
+            let off = |period: u64| match self.active {
+                ActiveLevel::High => "0".to_owned(),
+                ActiveLevel::Low => period.to_string(),
+            };
             if has != 0 {
-                write(&self.file("duty_cycle"), "0")?;
+                write(&self.file("duty_cycle"), &off(has.min(period)))?;
             }
-            write(&self.file("period"), &period.to_string())?;
+            if let Err(refused) = write(&self.file("period"), &period.to_string()) {
+                if has != 0 {
+                    write(&self.file("duty_cycle"), &off(has))?;
+                }
+                return Err(refused);
+            }
         }
         write(&self.file("duty_cycle"), &high)?;
         if runs == 0 {
@@ -217,7 +265,7 @@ mod tests {
     async fn the_headers_channel_is_found_set_and_read_back() {
         let root = sysfs("1f00098000.pwm");
         let wish = request(18, ActiveLevel::High, 2_500);
-        let mut output = open(root.path(), Some(Soc::Bcm2712), &wish).unwrap();
+        let mut output = open(root.path(), Some(Soc::Bcm2712), &wish, &Channels::default()).unwrap();
         assert_eq!(values(root.path(), 2), [1_000_000, 250_000, 1], "line 18 is channel 2 of the RP1");
         assert_eq!(output.read_back().await, Ok(Duty::from_ten_thousandths(2_500)));
         output.set(Duty::FULL).await.unwrap();
@@ -228,7 +276,9 @@ mod tests {
     #[tokio::test]
     async fn an_active_low_output_is_off_when_the_pin_is_high_all_the_time() {
         let root = sysfs("fe20c000.pwm");
-        let mut output = open(root.path(), Some(Soc::Bcm2711), &request(13, ActiveLevel::Low, 0)).unwrap();
+        let mut output =
+            open(root.path(), Some(Soc::Bcm2711), &request(13, ActiveLevel::Low, 0), &Channels::default())
+                .unwrap();
         assert_eq!(values(root.path(), 1), [1_000_000, 1_000_000, 1]);
         assert_eq!(output.read_back().await, Ok(Duty::OFF));
         output.set(Duty::from_ten_thousandths(1_000)).await.unwrap();
@@ -244,7 +294,10 @@ mod tests {
         for (file, text) in [("enable", "1"), ("period", "1000000"), ("duty_cycle", "700000")] {
             std::fs::write(channel.join(file), text).unwrap();
         }
-        drop(open(root.path(), Some(Soc::Bcm2711), &request(12, ActiveLevel::High, 0)).unwrap());
+        drop(
+            open(root.path(), Some(Soc::Bcm2711), &request(12, ActiveLevel::High, 0), &Channels::default())
+                .unwrap(),
+        );
         assert_eq!(values(root.path(), 0), [1_000_000, 0, 1]);
     }
 
@@ -252,7 +305,7 @@ mod tests {
     fn what_cannot_be_had_says_why() {
         let said = |soc, line| {
             let root = sysfs("3f20c000.pwm");
-            open(root.path(), soc, &request(line, ActiveLevel::High, 0)).err()
+            open(root.path(), soc, &request(line, ActiveLevel::High, 0), &Channels::default()).err()
         };
         let line = |number| LineNumber::new(number).into();
         assert_eq!(said(None, 18), Some(LineError::NoPwm(line(18))));
@@ -260,7 +313,23 @@ mod tests {
         let off = said(Some(Soc::Bcm2712), 18).unwrap().to_string();
         assert!(off.contains("dtoverlay=pwm,pin=18 into"), "{off}");
         let empty = tempfile::tempdir().unwrap();
-        let off = open(empty.path(), Some(Soc::Bcm2711), &request(19, ActiveLevel::High, 0)).err().unwrap();
+        let off =
+            open(empty.path(), Some(Soc::Bcm2711), &request(19, ActiveLevel::High, 0), &Channels::default())
+                .err()
+                .unwrap();
         assert!(off.to_string().contains("dtoverlay=pwm,pin=19,func=2"), "{off}");
+    }
+
+    /// A heater at line 12 and a fan at 18 of a Pi 4 would have had one duty.
+    #[test]
+    fn two_pins_of_one_channel_are_refused() {
+        let root = sysfs("fe20c000.pwm");
+        let channels = Channels::default();
+        let soc = Some(Soc::Bcm2711);
+        let heater = open(root.path(), soc, &request(12, ActiveLevel::High, 0), &channels).unwrap();
+        let refused = open(root.path(), soc, &request(18, ActiveLevel::High, 0), &channels).err().unwrap();
+        assert!(refused.to_string().contains("GPIO 12"), "{refused}");
+        drop(heater);
+        open(root.path(), soc, &request(18, ActiveLevel::High, 0), &channels).unwrap();
     }
 }
