@@ -84,3 +84,51 @@ fn pins_tells_what_fires_at_power_on_and_writes_what_helps() {
         "{text}"
     );
 }
+
+/// A heater at an expander and a servo: neither has a line of the header that could be asked for.
+const OTHER_OUTPUTS: &str = r#"
+[board]
+dev = "/nonexistent"
+
+[[device]]
+id = "porch"
+driver = "mcp23017"
+bus = "i2c-1"
+address = 0x20
+
+[[device]]
+id = "boiler"
+driver = "output"
+pin = "porch:3"
+safe = "off"
+max_on = "2h"
+
+[[device]]
+id = "valve"
+driver = "servo"
+pin = 18
+safe = 90
+max_on = "2h"
+"#;
+
+#[test]
+fn outputs_of_expanders_and_pwm_are_asked_for_too() {
+    let gateway = Setup::configured(OTHER_OUTPUTS).start();
+    let finished = safe_outputs(&gateway.kill());
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    for words in ["`boiler`: NOT SAFE", "/nonexistent/i2c-1", "`valve`: NOT SAFE", "2 of 2 outputs"] {
+        assert!(finished.stdout.contains(words), "{words} is missing: {finished:?}");
+    }
+}
+
+/// What is missing on this machine is no mistake of the configuration, but it is told before anything moves.
+#[test]
+fn what_the_machine_lacks_is_told_by_check() {
+    let setup = Setup::configured(OTHER_OUTPUTS);
+    let config = setup.configuration();
+    let checked = command_line(&["check", &config.to_string_lossy()], "");
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for words in ["warning: `porch`: this machine has no i2c-1", "warning: `valve`: ", "/nonexistent"] {
+        assert!(checked.stderr.contains(words), "{words} is missing: {checked:?}");
+    }
+}

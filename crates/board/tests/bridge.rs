@@ -23,6 +23,7 @@ mod waiting;
 mod bridge {
     use std::time::Duration;
 
+    use gatehouse_board::bridge::NoLife;
     use gatehouse_board::config::{
         CalibrateConfig, DeviceConfig, DriverConfig, LineNumber, OutputConfig, ReportConfig,
     };
@@ -43,6 +44,17 @@ mod bridge {
             house.payload(&format!("home/{}/availability", device.id), "online").await;
         }
         house.stop().await.unwrap();
+    }
+
+    /// What the watchdog follows: the output loop answers, and not any more once the bridge has ended.
+    #[tokio::test(start_paused = true)]
+    async fn the_output_loop_tells_that_it_lives() {
+        let mut house = House::demo();
+        house.reading("heater", "power").await;
+        assert_eq!(house.handle.alive(MINUTE).await, Ok(()));
+        let handle = house.handle.clone();
+        house.stop().await.unwrap();
+        assert_eq!(handle.alive(MINUTE).await, Err(NoLife::Ended));
     }
 
     #[tokio::test(start_paused = true)]
