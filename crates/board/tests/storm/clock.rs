@@ -1,0 +1,80 @@
+//! Time in a storm: elapsed time is tokio's, which is paused; the wall clock is stepped.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_model::{Clock, Moment, Timestamp};
+use tokio::time::Instant;
+
+/// What the wall clock shows at the start: 2026-11-21T09:00:00Z.
+const START: i64 = 1_795_251_600_000;
+
+/// How far the time of a reading may be beside a time that the clock really showed: timers have steps of a millisecond.
+const GRAIN: i64 = 2;
+
+/// A wall clock that is set by others while elapsed time goes on.
+#[derive(Debug)]
+pub(crate) struct StormClock {
+    start: Instant,
+    /// Since when the wall clock has been so far from its course, in milliseconds; the newest is the last.
+    steps: Mutex<Vec<(i64, i64)>>,
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap()
+}
+
+impl StormClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clock of these tests follows tokio's, which is paused"
+    )]
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), steps: Mutex::new(vec![(0, 0)]) }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(crate) fn instant_at(&self, elapsed: Duration) -> Instant {
+        self.start + elapsed
+    }
+
+    /// Sets the wall clock, as somebody at a keyboard or a time server does.
+    pub(crate) fn set_wall(&self, shows: i64) {
+        let now = millis(self.elapsed());
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push((now, shows - START - now));
+    }
+
+    /// Lets the wall clock be right again.
+    pub(crate) fn set_right(&self) {
+        self.set_wall(START + millis(self.elapsed()));
+    }
+
+    /// The latest moment at which the wall clock showed this time; nothing when it never did.
+    pub(crate) fn when(&self, shown: Timestamp) -> Option<Duration> {
+        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut until = millis(self.elapsed());
+        for (since, offset) in steps.iter().rev() {
+            let moment = shown.as_millis() - START - offset;
+            if (since - GRAIN..=until + GRAIN).contains(&moment) {
+                return Some(Duration::from_millis(u64::try_from(moment.max(0)).unwrap()));
+            }
+            until = *since;
+        }
+        None
+    }
+}
+
+impl Clock for StormClock {
+    fn now(&self) -> Timestamp {
+        let offset =
+            self.steps.lock().unwrap_or_else(PoisonError::into_inner).last().map_or(0, |step| step.1);
+        Timestamp::from_millis(START + offset + millis(self.elapsed()))
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::from_start(self.elapsed())
+    }
+}

@@ -1,0 +1,200 @@
+//! The simulated board, with an observer at its pins and with pins that can be made sick.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatehouse_board::config::{DeviceConfig, LineNumber};
+use gatehouse_board::sim::SimulatedBoard;
+use gatehouse_board::traits::{
+    ActiveLevel, Board, BusError, BusInfo, I2cBackend, InputLine, InputRequest, Level, LineError, LineInfo,
+    OutputLine, OutputRequest, SensorError, SensorSource, SerialBackend, SerialRequest, SpiBackend,
+    SpiRequest,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::StormClock;
+use crate::observer::Observer;
+
+/// What is the matter with a pin, beside being stuck.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Trouble {
+    /// The kernel refuses to drive it.
+    Refuses,
+    /// Driving it takes so long.
+    Slow(Duration),
+    /// Driving it never ends.
+    Hangs,
+    /// It is driven, but cannot be read.
+    Mute,
+    /// It cannot be requested.
+    Taken,
+}
+
+/// Board, observer and troubles. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct StormBoard {
+    pub(crate) sim: SimulatedBoard,
+    clock: Arc<StormClock>,
+    observer: Arc<Mutex<Observer>>,
+    troubles: Arc<Mutex<BTreeMap<u32, Trouble>>>,
+    /// Which voltage is the active one at lines that are held.
+    held: Arc<Mutex<BTreeMap<u32, ActiveLevel>>>,
+}
+
+impl StormBoard {
+    pub(crate) fn new(sim: SimulatedBoard, clock: Arc<StormClock>) -> Self {
+        Self { sim, clock, observer: Arc::default(), troubles: Arc::default(), held: Arc::default() }
+    }
+
+    pub(crate) fn observer(&self) -> MutexGuard<'_, Observer> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn trouble(&self, line: u32, trouble: Option<Trouble>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Some(trouble) => troubles.insert(line, trouble),
+            None => troubles.remove(&line),
+        };
+    }
+
+    /// The lines that take their time.
+    pub(crate) fn slow_lines(&self) -> Vec<u32> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_slow = |trouble: &Trouble| matches!(trouble, Trouble::Hangs | Trouble::Slow(_));
+        troubles.iter().filter(|(_, trouble)| is_slow(trouble)).map(|(line, _)| *line).collect()
+    }
+
+    fn trouble_of(&self, line: u32) -> Option<Trouble> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).get(&line).copied()
+    }
+
+    /// The voltage of a line. The board tells levels as their holder sees them.
+    pub(crate) fn is_high(&self, line: u32) -> bool {
+        let level = self.sim.level(LineNumber::new(line)).is_some_and(Level::is_on);
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&line).copied();
+        if held == Some(ActiveLevel::Low) { !level } else { level }
+    }
+
+    /// Looks at one pin.
+    fn look(&self, line: u32) {
+        let is_high = self.is_high(line);
+        self.observer().look(line, is_high, self.clock.elapsed());
+    }
+
+    /// Looks at all pins.
+    pub(crate) fn look_at_all(&self) {
+        let lines = self.observer().lines();
+        for line in lines {
+            self.look(line);
+        }
+    }
+}
+
+fn failed(line: u32, problem: &str) -> LineError {
+    LineError::Failed { line: LineNumber::new(line).into(), problem: problem.to_owned() }
+}
+
+struct StormOutput {
+    /// Gone when it is dropped, before the rest is told.
+    inner: Option<Box<dyn OutputLine>>,
+    line: u32,
+    board: StormBoard,
+}
+
+impl StormOutput {
+    fn inner(&mut self) -> Result<&mut Box<dyn OutputLine>, LineError> {
+        self.inner.as_mut().ok_or(LineError::Gone(LineNumber::new(self.line).into()))
+    }
+}
+
+impl Drop for StormOutput {
+    fn drop(&mut self) {
+        self.inner = None;
+        self.board.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.line);
+        self.board.look(self.line);
+    }
+}
+
+#[async_trait]
+impl OutputLine for StormOutput {
+    async fn set(&mut self, level: Level) -> Result<(), LineError> {
+        match self.board.trouble_of(self.line) {
+            Some(Trouble::Refuses) => return Err(failed(self.line, "the kernel refuses it")),
+            Some(Trouble::Hangs) => std::future::pending().await,
+            Some(Trouble::Slow(time)) => tokio::time::sleep(time).await,
+            Some(Trouble::Mute | Trouble::Taken) | None => {}
+        }
+        self.inner()?.set(level).await?;
+        self.board.look(self.line);
+        Ok(())
+    }
+
+    async fn read_back(&mut self) -> Result<Level, LineError> {
+        match self.board.trouble_of(self.line) {
+            Some(Trouble::Mute) => Err(failed(self.line, "it cannot be read")),
+            Some(Trouble::Hangs) => std::future::pending().await,
+            _ => self.inner()?.read_back().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Board for StormBoard {
+    fn name(&self) -> String {
+        self.sim.name()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+        self.sim.lines()
+    }
+
+    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+        self.sim.request_input(request)
+    }
+
+    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+        let line = request.line.number();
+        if self.trouble_of(line) == Some(Trouble::Taken) {
+            return Err(LineError::Busy { line: request.line.into(), owner: "another program".to_owned() });
+        }
+        let inner = self.sim.request_output(request)?;
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(line, request.active);
+        self.look(line);
+        Ok(Box::new(StormOutput { inner: Some(inner), line, board: self.clone() }))
+    }
+
+    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+        self.sim.open_sensor(device)
+    }
+
+    fn open_i2c(&self, bus: u8) -> Result<Box<dyn I2cBackend>, BusError> {
+        self.sim.open_i2c(bus)
+    }
+
+    fn open_spi(&self, request: &SpiRequest) -> Result<Box<dyn SpiBackend>, BusError> {
+        self.sim.open_spi(request)
+    }
+
+    fn open_serial(&self, request: &SerialRequest) -> Result<Box<dyn SerialBackend>, BusError> {
+        self.sim.open_serial(request)
+    }
+
+    fn buses(&self) -> Vec<BusInfo> {
+        self.sim.buses()
+    }
+
+    fn expect_devices(&self, devices: &[DeviceConfig]) {
+        self.sim.expect_devices(devices);
+    }
+
+    async fn run(&self, shutdown: CancellationToken) {
+        self.sim.run(shutdown).await;
+    }
+}

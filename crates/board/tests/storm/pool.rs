@@ -1,0 +1,186 @@
+//! The devices of a storm, each with the settings that it may have, and the sheet of rules that goes with its pins.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gatehouse_board::catalogue::{Settings, find};
+use gatehouse_board::config::{
+    ActiveLevel, ChipConfig, ChipPlace, CoverConfig, DeadMan, DeviceConfig, DriverConfig, Duty, I2cBusName,
+    InputConfig, LineNumber, OutputConfig, OutputKind, PowerOn, SimulatedClimateConfig, Source,
+};
+use gatehouse_model::{DeviceId, PropertyId, PropertyPath};
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::observer::Sheet;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Longest silence of the kitchen's sensor with which the fan may run.
+pub(crate) const DEAD_MAN: Duration = Duration::from_secs(120);
+
+/// What the fan listens to.
+pub(crate) const HEARD_BY_FAN: &str = "kitchen";
+
+/// The fan's line.
+pub(crate) const FAN: u32 = 12;
+
+/// Sensors on I²C: id, chip, bus, address, room.
+const CHIPS: &[(&str, &str, u8, u8, &str)] = &[
+    ("sht", "sht3x", 1, 0x44, "Living room"),
+    ("bme", "bme280", 1, 0x76, "Kitchen"),
+    ("lm", "lm75", 1, 0x48, "Cellar"),
+    ("mcp", "mcp9808", 1, 0x18, "Cellar"),
+    ("aht", "aht20", 1, 0x38, "Attic"),
+    ("tmp", "tmp102", 3, 0x49, "Attic"),
+    ("sht-two", "sht4x", 3, 0x44, "Kitchen"),
+];
+
+fn device(id: &str, driver: DriverConfig) -> DeviceConfig {
+    DeviceConfig::new(DeviceId::new(id).unwrap(), id, driver)
+}
+
+/// One of two, as the variant of this house wants it.
+fn pick<T>(random: &mut StdRng, one: T, other: T) -> T {
+    if random.random_bool(0.5) { one } else { other }
+}
+
+fn outputs(random: &mut StdRng) -> Vec<DeviceConfig> {
+    let output = |id: &str, line: u32, change: &mut dyn FnMut(&mut OutputConfig)| {
+        let mut output = OutputConfig::at(LineNumber::new(line));
+        change(&mut output);
+        device(id, DriverConfig::Output(output))
+    };
+    let kitchen =
+        PropertyPath::new(DeviceId::new(HEARD_BY_FAN).unwrap(), PropertyId::new("temperature").unwrap());
+    vec![
+        output("heater", 5, &mut |heater| {
+            heater.max_on = Some(pick(random, 20 * MINUTE, 5 * MINUTE));
+            heater.min_off = pick(random, 3 * SECOND, 30 * SECOND);
+            heater.class = Some("heat".to_owned());
+        })
+        .in_room("Living room"),
+        output("up", 6, &mut |up| {
+            up.max_on = Some(MINUTE);
+            up.interlock = Some("shutter".to_owned());
+        }),
+        output("down", 13, &mut |down| {
+            down.max_on = Some(pick(random, MINUTE, 2 * MINUTE));
+            down.interlock = Some("shutter".to_owned());
+            down.dead_time = pick(random, SECOND, 3 * SECOND);
+        }),
+        output("lamp", 16, &mut |lamp| {
+            lamp.active = ActiveLevel::Low;
+            lamp.max_on = Some(30 * MINUTE);
+            lamp.power_on = PowerOn::Last(pick(random, 15 * MINUTE, 20 * SECOND));
+        }),
+        output("pump", 19, &mut |pump| {
+            pump.safe = Duty::FULL;
+            pump.max_on = Some(5 * MINUTE);
+            pump.min_on = pick(random, Duration::ZERO, 20 * SECOND);
+        }),
+        output("valve", 20, &mut |valve| {
+            valve.power_on = PowerOn::On;
+            valve.max_on = Some(pick(random, 20 * MINUTE, 2 * MINUTE));
+            valve.interlock = Some("water".to_owned());
+        }),
+        output("drain", 21, &mut |drain| {
+            drain.power_on = PowerOn::Last(10 * MINUTE);
+            drain.max_on = Some(10 * MINUTE);
+            drain.min_on = 5 * SECOND;
+            drain.interlock = Some("water".to_owned());
+        }),
+        output("fan", FAN, &mut |fan| {
+            fan.dead_man = Some(DeadMan { source: Source::Sensor(kitchen.clone()), within: DEAD_MAN });
+        }),
+        output("floor", 26, &mut |floor| {
+            floor.kind = OutputKind::Pwm { period: 20 * SECOND };
+            floor.max_on = Some(15 * MINUTE);
+        }),
+        device(
+            "blind",
+            DriverConfig::Cover(CoverConfig::at(
+                LineNumber::new(23),
+                LineNumber::new(24),
+                pick(random, 20 * SECOND, 45 * SECOND),
+            )),
+        ),
+    ]
+}
+
+fn sensors(random: &mut StdRng) -> Vec<DeviceConfig> {
+    let every = Duration::from_secs(random.random_range(10..=20));
+    let climate = || DriverConfig::SimulatedClimate(SimulatedClimateConfig { every });
+    let mut sensors = vec![
+        device("living-room", climate()).in_room("Living room"),
+        device(HEARD_BY_FAN, climate()).in_room("Kitchen"),
+    ];
+    for (id, word, bus, address, room) in CHIPS {
+        let entry = find(word).unwrap();
+        let place = ChipPlace::I2c { bus: I2cBusName::Kernel(*bus), address: *address };
+        let settings = Settings::defaults(entry.settings);
+        let every = every.max(entry.periods.shortest);
+        let chip = ChipConfig { entry, place, settings, every };
+        sensors.push(device(id, DriverConfig::Chip(chip)).in_room(room));
+    }
+    let door = InputConfig { class: Some("door".to_owned()), ..InputConfig::at(LineNumber::new(17)) };
+    sensors.push(device("door", DriverConfig::Input(door)).in_room("Hall"));
+    sensors
+}
+
+/// A whole house, with the settings of one variant.
+pub(crate) fn house(random: &mut StdRng) -> Vec<DeviceConfig> {
+    let mut devices = outputs(random);
+    devices.extend(sensors(random));
+    devices
+}
+
+/// Whether the device is a sensor whose connection can be made sick.
+pub(crate) fn is_sensor(device: &DeviceConfig) -> bool {
+    matches!(device.driver, DriverConfig::SimulatedClimate(_) | DriverConfig::Chip(_))
+}
+
+/// What the sheet says of a device's pins, by line.
+pub(crate) fn sheets(device: &DeviceConfig) -> BTreeMap<u32, Sheet> {
+    let line = |pin: &gatehouse_board::config::Pin| pin.header_line().unwrap().number();
+    match &device.driver {
+        DriverConfig::Output(output) => {
+            let slice = match output.kind {
+                OutputKind::Pwm { period } => Some(period),
+                OutputKind::Switch | OutputKind::Servo { .. } => None,
+            };
+            let sheet = Sheet {
+                device: device.id.to_string(),
+                is_active_low: output.active == ActiveLevel::Low,
+                safe_on: output.safe == Duty::FULL,
+                max_on: output.max_on,
+                min_on: output.min_on,
+                min_off: output.min_off,
+                group: output.interlock.clone(),
+                dead_time: output.dead_time,
+                slice,
+            };
+            BTreeMap::from([(line(&output.pin), sheet)])
+        }
+        DriverConfig::Cover(cover) => {
+            let relay = |way: &str, time: Duration| Sheet {
+                device: format!("{}'s relay that {way}s", device.id),
+                is_active_low: cover.active == ActiveLevel::Low,
+                safe_on: false,
+                // The motor has an end switch, so a little more does no harm; much more is a mistake.
+                max_on: Some(time + cover.overrun),
+                min_on: Duration::ZERO,
+                min_off: Duration::ZERO,
+                group: Some(format!("cover {}", device.id)),
+                dead_time: cover.dead_time,
+                slice: None,
+            };
+            BTreeMap::from([
+                (line(&cover.open), relay("open", cover.open_time)),
+                (line(&cover.close), relay("close", cover.close_time)),
+            ])
+        }
+        _ => BTreeMap::new(),
+    }
+}
