@@ -18,6 +18,7 @@ mod input;
 mod kept;
 mod lines;
 mod live;
+mod made_up;
 mod observations;
 mod outlet;
 mod outputs;

@@ -20,6 +20,10 @@ mod signals;
 mod waiting;
 
 #[cfg(test)]
+#[path = "bridge/demonstration.rs"]
+mod demonstration;
+
+#[cfg(test)]
 mod bridge {
     use std::time::Duration;
 
@@ -32,7 +36,7 @@ mod bridge {
     use gatehouse_board::{Bridge, BridgeError};
     use gatehouse_model::{DeviceId, Origin, PropertyId, Quality, TopicName, Value};
 
-    use crate::harness::{House, MINUTE, output};
+    use crate::harness::{House, MINUTE, output, plain_house};
 
     #[tokio::test(start_paused = true)]
     async fn at_start_everything_is_online_and_outputs_are_safe_with_a_cause() {
@@ -64,7 +68,7 @@ mod bridge {
             ("living-room", "temperature"),
             ("living-room", "humidity"),
             ("kitchen", "temperature"),
-            ("bedroom", "temperature"),
+            ("bathroom", "temperature"),
             ("front-door", "contact"),
             ("hall-motion", "motion"),
             ("hall-light", "power"),
@@ -214,8 +218,8 @@ mod bridge {
         let mut house = House::demo();
         house.board.set_failure(&DeviceId::new("kitchen").unwrap(), Some("stuck"));
         house.payload("home/kitchen/availability", "offline").await;
-        house.reading("bedroom", "temperature").await;
-        house.reading("bedroom", "temperature").await;
+        house.reading("bathroom", "temperature").await;
+        house.reading("bathroom", "temperature").await;
         house.stop().await.unwrap();
     }
 
@@ -343,7 +347,7 @@ mod bridge {
     async fn numbers_are_calibrated_and_reported_when_they_change() {
         let temperature = PropertyId::new("temperature").unwrap();
         let plain = House::demo_with(&["kitchen"]).number("kitchen", "temperature").await;
-        let mut kitchen = demo_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap();
+        let mut kitchen = plain_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap();
         kitchen.calibrate.insert(temperature.clone(), CalibrateConfig::linear(1.0, 10.0));
         kitchen.report.insert(
             temperature,
@@ -434,7 +438,7 @@ mod bridge {
 
     #[tokio::test(start_paused = true)]
     async fn sensors_and_inputs_come_and_go_and_their_lines_are_free_again() {
-        let demo = demo_house();
+        let demo = plain_house();
         let with = |ids: &[&str]| -> Vec<DeviceConfig> {
             demo.iter().filter(|device| ids.contains(&device.id.as_str())).cloned().collect()
         };

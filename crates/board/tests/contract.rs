@@ -46,7 +46,9 @@ async fn the_simulated_board_keeps_the_contract() {
     });
     let drive = {
         let board = board.clone();
-        move |high| board.set_input(&sensor, high)
+        move |high| {
+            board.set_input(&sensor, high);
+        }
     };
     let bench = rules::Bench {
         board: Arc::new(board),

@@ -12,6 +12,7 @@ use super::counter::TOTAL;
 use super::derived::{Outlook, Recipe};
 use super::faces::FaceProperties;
 use super::lines::Lines;
+use super::made_up::MadeUp;
 use super::outputs::Switched;
 use super::signals;
 use super::ultrasonic::UltrasonicSource;
@@ -256,7 +257,7 @@ fn kernel_source(
     let places = parts.board.kernel_places();
     let places = places.ok_or(SensorError::NotOnThisBoard { driver: config.word, needs })?;
     let pause = if parts.board.is_simulated() { Pause::Skipped } else { Pause::Real };
-    Ok(match &config.device {
+    let source: Box<dyn SensorSource> = match &config.device {
         KernelDevice::OneWire(probe) => Box::new(ProbeSource::new(
             probe.clone(),
             buses.one_wire().clone(),
@@ -270,7 +271,8 @@ fn kernel_source(
         KernelDevice::Hwmon(chip) => {
             Box::new(KernelSource::new(Subsystem::Hwmon, places.hwmon, chip.clone(), pause))
         }
-    })
+    };
+    Ok(if parts.board.is_simulated() { Box::new(MadeUp(source)) } else { source })
 }
 
 #[expect(clippy::expect_used, reason = "the words come from a fixed list, and a test makes all of them")]

@@ -12,23 +12,27 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::chips::{ChipBus, Fault, I2cChip, Surroundings};
-use super::day::{self, TimeOfDay};
 use super::edges::EdgeQueue;
 use super::house::{Climate, House};
-use super::life::{Happening, Life};
+use super::life::{HALF_A_PULSE, Happening, Life, What};
 use super::lines::{Lines, Unavailable, is_high};
 use super::plan::{Plan, Role, room_of};
+use super::probes::ProbeFiles;
+use super::pwm::SimulatedPwm;
 use super::script::Train;
 use super::wired::Wired;
 use crate::config::{DeviceConfig, DriverConfig};
 use crate::traits::{
-    Board, BusError, BusInfo, Edge, I2cBackend, InputLine, InputRequest, Level, LineError, LineInfo,
-    LineNumber, OutputLine, OutputRequest, ReadError, Sample, SensorError, SensorProperty, SensorSource,
-    SerialBackend, SerialRequest, SpiBackend, SpiRequest,
+    Board, BusError, BusInfo, Duty, Edge, I2cBackend, InputLine, InputRequest, KernelPlaces, Level,
+    LineError, LineInfo, LineNumber, OutputLine, OutputRequest, PwmOutput, PwmRequest, ReadError, Sample,
+    SensorError, SensorProperty, SensorSource, SerialBackend, SerialRequest, SpiBackend, SpiRequest,
 };
 
 /// Longest nap of the board's own loop, so that a wall clock that was set is noticed in the weather.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// The same while there are thermometers of the kernel, whose files have to be written.
+const PROBE_NAP: Duration = Duration::from_secs(5);
 
 /// Offsets in microseconds of the edges of a contact that bounces, after the first one: even many, so that it ends
 /// where it was going. Mechanical contacts settle within about 5 ms.
@@ -48,12 +52,12 @@ const NO_ECHO: Duration = Duration::from_millis(38);
 
 #[derive(Debug)]
 pub(super) struct World {
-    house: House,
-    lines: Lines,
+    pub(super) house: House,
+    pub(super) lines: Lines,
     pub(super) plan: Plan,
     life: Life,
     /// Sensors that fail, with what they say.
-    failing: BTreeMap<DeviceId, String>,
+    pub(super) failing: BTreeMap<DeviceId, String>,
     /// Voltage changes to come, in their order: the number keeps equal moments apart.
     agenda: BTreeMap<(Moment, u64), (LineNumber, bool)>,
     agenda_count: u64,
@@ -61,13 +65,15 @@ pub(super) struct World {
     trains: Vec<Train>,
     /// What stands before ultrasonic sensors, in metres.
     pub(super) distances: BTreeMap<DeviceId, f64>,
-    random: StdRng,
+    /// What PWM outputs have, by their lines.
+    pub(super) duties: BTreeMap<LineNumber, Duty>,
+    pub(super) random: StdRng,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     world: Mutex<World>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Wakes the board's loop when the agenda changes.
     agenda_changed: Notify,
 }
@@ -75,8 +81,9 @@ struct Shared {
 /// A board in memory, with a house around it.
 #[derive(Clone, Debug)]
 pub struct SimulatedBoard {
-    shared: Arc<Shared>,
-    wired: Arc<Wired>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) wired: Arc<Wired>,
+    pub(super) probes: Arc<ProbeFiles>,
 }
 
 impl SimulatedBoard {
@@ -109,14 +116,20 @@ impl SimulatedBoard {
             agenda_count: 0,
             trains: Vec::new(),
             distances: BTreeMap::new(),
+            duties: BTreeMap::new(),
             random: StdRng::seed_from_u64(seed),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() });
-        let wired = Wired::of(devices, |device| {
-            let (shared, room) = (shared.clone(), room_of(device));
-            move || shared.surroundings(&room)
-        });
-        Self { shared, wired: Arc::new(wired) }
+        let wired = Arc::new(Wired::of(devices, |device| feeling(&shared, device)));
+        let board = Self { shared, wired, probes: Arc::new(ProbeFiles::new()) };
+        board.write_probes();
+        board
+    }
+
+    /// Lets the thermometers' files say what the house is like now.
+    pub(super) fn write_probes(&self) {
+        let values = self.shared.caught_up().probes();
+        self.probes.write(values);
     }
 
     /// An I²C bus with the chips of the house, to look at and to make mischief; nothing when there is no such bus.
@@ -135,10 +148,17 @@ impl SimulatedBoard {
     }
 
     /// Opens or closes a contact, or lets a motion sensor see or lose somebody. Contacts bounce. A device that is no
-    /// input is left alone.
-    pub fn set_input(&self, device: &DeviceId, on: bool) {
-        self.shared.world().set_input(device, on, self.shared.clock.moment());
+    /// input is left alone. Whether it is one.
+    pub fn set_input(&self, device: &DeviceId, on: bool) -> bool {
+        let (is_input, expander) = {
+            let mut world = self.shared.world();
+            world.set_input(device, on, self.shared.clock.moment());
+            (world.plan.input(device).is_some(), world.plan.expander_input(device))
+        };
         self.shared.agenda_changed.notify_one();
+        let Some((expander, line, active)) = expander else { return is_input };
+        let is_high = is_high(Level::from_on(on), active);
+        self.wired.with_chip(&expander, |chip| chip.drive_from_outside(line, Some(is_high))).is_some()
     }
 
     /// Changes the world, and wakes the board's loop.
@@ -151,9 +171,12 @@ impl SimulatedBoard {
         self.shared.clock.moment()
     }
 
-    /// Lets a sensor fail with this sentence, or work again. A chip does not answer any more, without a sentence.
+    /// Lets a sensor fail with this sentence, or work again. A chip or a thermometer of the kernel does not answer any
+    /// more, without a sentence.
     pub fn set_failure(&self, device: &DeviceId, problem: Option<&str>) {
         self.wired.set_fault(device, problem.map(|_| Fault::Vanished));
+        self.probes.set_vanished(device, problem.is_some());
+        self.write_probes();
         let mut world = self.shared.world();
         match problem {
             Some(problem) => world.failing.insert(device.clone(), problem.to_owned()),
@@ -161,12 +184,14 @@ impl SimulatedBoard {
         };
     }
 
-    /// Makes the pin of a device ignore what it is told, or obey again.
-    pub fn set_stuck(&self, device: &DeviceId, is_stuck: bool) {
+    /// Makes the pin of a device ignore what it is told, or obey again. Whether the device has a pin of the header.
+    pub fn set_stuck(&self, device: &DeviceId, is_stuck: bool) -> bool {
         let mut world = self.shared.world();
-        if let Some(line) = world.plan.line_of(device) {
+        let line = world.plan.line_of(device);
+        if let Some(line) = line {
             world.lines.set_stuck(line, is_stuck);
         }
+        line.is_some()
     }
 
     /// The level that a line really has; nothing when there is no such line.
@@ -180,47 +205,27 @@ impl SimulatedBoard {
     }
 }
 
+/// What the chip of a device feels, whenever it is asked.
+fn feeling(shared: &Arc<Shared>, device: &DeviceId) -> impl Fn() -> Surroundings + Send + Sync + use<> {
+    let (shared, device) = (shared.clone(), device.clone());
+    move || {
+        let (now, wall) = (shared.clock.moment(), shared.clock.now());
+        shared.caught_up().surroundings(&device, now, wall)
+    }
+}
+
 impl Shared {
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The world as it is now.
-    fn caught_up(&self) -> MutexGuard<'_, World> {
+    pub(super) fn caught_up(&self) -> MutexGuard<'_, World> {
         let mut world = self.world();
         let now = self.clock.moment();
         world.house.advance(now, self.clock.now());
         world.let_happen(now);
         world
-    }
-}
-
-impl Shared {
-    /// What a chip in a room feels.
-    fn surroundings(&self, room: &str) -> Surroundings {
-        let mut world = self.caught_up();
-        let now = self.clock.moment();
-        let Some(Climate { temperature, humidity }) = world.house.climate(room) else {
-            return Surroundings { now, ..Surroundings::default() };
-        };
-        // The air is never quite still.
-        let temperature = temperature + world.random.random_range(-0.02..0.02);
-        let humidity = (humidity + world.random.random_range(-0.1..0.1)).clamp(0.0, 100.0);
-        let pressure = Surroundings::default().pressure + world.random.random_range(-0.05..0.05);
-        let TimeOfDay { light, carbon_dioxide, organic_compounds, fine_dust, current } =
-            day::at(self.clock.now());
-        Surroundings {
-            temperature,
-            humidity,
-            pressure,
-            light,
-            carbon_dioxide,
-            organic_compounds,
-            fine_dust,
-            current,
-            now,
-            ..Surroundings::default()
-        }
     }
 }
 
@@ -237,7 +242,7 @@ impl World {
                     self.schedule(now + offset, line, if bounce % 2 == 0 { !target } else { target });
                 }
             }
-            Role::Heater { .. } | Role::Encoder { .. } | Role::Echo { .. } | Role::Other => {}
+            _ => {}
         }
     }
 
@@ -252,8 +257,15 @@ impl World {
 
     /// Does everything that is due.
     fn let_happen(&mut self, now: Moment) {
-        for Happening { device, on } in self.life.due(now) {
-            self.set_input(&device, on, now);
+        for Happening { device, what } in self.life.due(now) {
+            match what {
+                What::Set(on) => self.set_input(&device, on, now),
+                What::Pulses(count) => {
+                    if let Some((line, ..)) = self.plan.input(&device) {
+                        self.start_train(Train::even(line, now, count * 2, HALF_A_PULSE));
+                    }
+                }
+            }
         }
         loop {
             let scheduled = self.agenda.first_key_value().map(|((at, _), _)| *at);
@@ -294,7 +306,7 @@ impl World {
         [scheduled, train, self.life.next()].into_iter().flatten().min()
     }
 
-    fn drive(&mut self, line: LineNumber, level: Level, now: Moment) {
+    pub(super) fn drive(&mut self, line: LineNumber, level: Level, now: Moment) {
         let was_high = self.lines.is_high(line);
         self.lines.drive(line, level);
         if was_high && !self.lines.is_high(line) {
@@ -324,7 +336,7 @@ impl World {
     }
 }
 
-fn line_error(line: LineNumber, unavailable: Unavailable) -> LineError {
+pub(super) fn line_error(line: LineNumber, unavailable: Unavailable) -> LineError {
     match unavailable {
         Unavailable::Missing => LineError::NoSuchLine(line.into()),
         Unavailable::Held(owner) => LineError::Busy { line: line.into(), owner },
@@ -394,13 +406,24 @@ impl Board for SimulatedBoard {
         Ok(Box::new(self.wired.serial(&request.path).ok_or_else(missing)?))
     }
 
+    fn open_pwm(&self, request: &PwmRequest) -> Result<Box<dyn PwmOutput>, LineError> {
+        Ok(Box::new(SimulatedPwm::open(self.shared.clone(), request)?))
+    }
+
     fn buses(&self) -> Vec<BusInfo> {
         self.wired.inventory()
     }
 
+    fn kernel_places(&self) -> Option<KernelPlaces> {
+        Some(self.probes.places())
+    }
+
     fn expect_devices(&self, devices: &[DeviceConfig]) {
-        let mut world = self.shared.caught_up();
+        let now = self.shared.clock.moment();
+        let mut guard = self.shared.caught_up();
+        let world = &mut *guard;
         world.plan = Plan::of(devices);
+        world.life.expect(&world.plan, now);
         let inputs: Vec<_> = world.plan.inputs().collect();
         for (line, active) in inputs {
             if !world.lines.is_wired(line) {
@@ -409,13 +432,19 @@ impl Board for SimulatedBoard {
         }
         let rooms = world.plan.rooms();
         world.house.add_rooms(rooms);
+        // A chip asks the world while its bus waits, so the world is let go first.
+        drop(guard);
+        self.wired.expect(devices, |device| feeling(&self.shared, device));
+        self.write_probes();
     }
 
     async fn run(&self, shutdown: CancellationToken) {
         loop {
+            self.write_probes();
+            let longest = if self.probes.are_there() { PROBE_NAP } else { LONGEST_NAP };
             let next = self.shared.caught_up().next_happening();
             let now = self.shared.clock.moment();
-            let nap = next.map_or(LONGEST_NAP, |at| at.saturating_since(now)).min(LONGEST_NAP);
+            let nap = next.map_or(longest, |at| at.saturating_since(now)).min(longest);
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.shared.agenda_changed.notified() => {}
@@ -427,9 +456,9 @@ impl Board for SimulatedBoard {
 
 /// A held line; it is given back when this is dropped.
 #[derive(Debug)]
-struct Hold {
-    line: LineNumber,
-    shared: Arc<Shared>,
+pub(super) struct Hold {
+    pub(super) line: LineNumber,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Drop for Hold {

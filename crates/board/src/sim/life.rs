@@ -1,4 +1,4 @@
-//! The people of the simulated house: now and then a door opens and somebody walks through the hall.
+//! The people of the simulated house: now and then a door opens, somebody walks through the hall, rings, draws water.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,30 +8,58 @@ use gatehouse_model::{DeviceId, Moment};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::plan::Plan;
-
-/// Seconds between two openings of a door, and how long it stays open.
-const DOOR_PAUSE: Range<u64> = 90..400;
-const DOOR_OPEN: Range<u64> = 4..25;
-
-/// Seconds between two movements, and how long the sensor sees somebody.
-const MOTION_PAUSE: Range<u64> = 30..150;
-const MOTION_SEEN: Range<u64> = 5..20;
+use super::plan::{Plan, Role};
 
 /// Seconds until the first happening: soon enough for somebody who has just opened the page.
 const FIRST: Range<u64> = 8..40;
 
-/// An input changes.
+/// How often something happens, and for how long, in milliseconds.
+#[derive(Clone, Debug)]
+struct Custom {
+    pause: Range<u64>,
+    lasts: Range<u64>,
+    act: Act,
+}
+
+/// A door that is opened.
+const DOOR: Custom = Custom { pause: 90_000..400_000, lasts: 4_000..25_000, act: Act::Hold };
+
+/// Somebody before a motion sensor.
+const MOTION: Custom = Custom { pause: 30_000..150_000, lasts: 5_000..20_000, act: Act::Hold };
+
+/// Somebody at the bell.
+const BUTTON: Custom = Custom { pause: 120_000..600_000, lasts: 120..350, act: Act::Hold };
+
+/// Water that is drawn: a pulse each second, which is what a meter of a litre a pulse gives at a bath's tap.
+const METER: Custom = Custom { pause: 40_000..240_000, lasts: 6_000..60_000, act: Act::Pulses };
+
+/// Half of a meter's pulse.
+pub(super) const HALF_A_PULSE: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Hold,
+    Pulses,
+}
+
+/// What happens to an input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Happening {
     pub(super) device: DeviceId,
-    pub(super) on: bool,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// It goes on or off.
+    Set(bool),
+    /// So many pulses begin, with [`HALF_A_PULSE`] from edge to edge.
+    Pulses(u64),
 }
 
 #[derive(Debug)]
 struct Habit {
-    pause: Range<u64>,
-    lasts: Range<u64>,
+    custom: Custom,
     is_on: bool,
     next: Moment,
 }
@@ -40,28 +68,41 @@ struct Habit {
 #[derive(Debug)]
 pub(super) struct Life {
     habits: BTreeMap<DeviceId, Habit>,
+    /// Whether nobody lives here.
+    is_still: bool,
     random: StdRng,
 }
 
 impl Life {
-    /// Doors open and motion is seen.
+    /// Doors open, motion is seen, somebody rings, water flows.
     pub(super) fn lively(plan: &Plan, seed: u64, now: Moment) -> Self {
-        let mut random = StdRng::seed_from_u64(seed);
-        let mut habits = BTreeMap::new();
-        for (class, pause, lasts) in [("door", DOOR_PAUSE, DOOR_OPEN), ("motion", MOTION_PAUSE, MOTION_SEEN)]
-        {
-            for device in plan.inputs_of_class(class) {
-                let next = now + Duration::from_secs(random.random_range(FIRST));
-                let habit = Habit { pause: pause.clone(), lasts: lasts.clone(), is_on: false, next };
-                habits.insert(device.clone(), habit);
+        let mut life = Self { is_still: false, random: StdRng::seed_from_u64(seed), ..Self::still() };
+        life.expect(plan, now);
+        life
+    }
+
+    /// Other inputs are there from now on: those that stay keep their habits.
+    pub(super) fn expect(&mut self, plan: &Plan, now: Moment) {
+        if self.is_still {
+            return;
+        }
+        let doors = plan.inputs_of_class("door").map(|device| (device, DOOR));
+        let motion = plan.inputs_of_class("motion").map(|device| (device, MOTION));
+        let buttons = plan.inputs_that_are(&Role::Button).map(|device| (device, BUTTON));
+        let meters = plan.inputs_that_are(&Role::Meter).map(|device| (device, METER));
+        let wanted: BTreeMap<&DeviceId, Custom> = doors.chain(motion).chain(buttons).chain(meters).collect();
+        self.habits.retain(|device, _| wanted.contains_key(device));
+        for (device, custom) in wanted {
+            if !self.habits.contains_key(device) {
+                let next = now + Duration::from_secs(self.random.random_range(FIRST));
+                self.habits.insert(device.clone(), Habit { custom, is_on: false, next });
             }
         }
-        Self { habits, random }
     }
 
     /// Nothing happens by itself.
     pub(super) fn still() -> Self {
-        Self { habits: BTreeMap::new(), random: StdRng::seed_from_u64(0) }
+        Self { habits: BTreeMap::new(), is_still: true, random: StdRng::seed_from_u64(0) }
     }
 
     /// When something happens next.
@@ -77,12 +118,23 @@ impl Life {
                 continue;
             }
             habit.is_on = !habit.is_on;
-            let seconds = if habit.is_on { habit.lasts.clone() } else { habit.pause.clone() };
-            habit.next = now + Duration::from_secs(self.random.random_range(seconds));
-            happenings.push(Happening { device: device.clone(), on: habit.is_on });
+            let millis = if habit.is_on { habit.custom.lasts.clone() } else { habit.custom.pause.clone() };
+            let time = Duration::from_millis(self.random.random_range(millis));
+            habit.next = now + time;
+            let what = match (habit.custom.act, habit.is_on) {
+                (Act::Hold, on) => What::Set(on),
+                (Act::Pulses, true) => What::Pulses(pulses_in(time)),
+                (Act::Pulses, false) => continue,
+            };
+            happenings.push(Happening { device: device.clone(), what });
         }
         happenings
     }
+}
+
+fn pulses_in(time: Duration) -> u64 {
+    let pulse = HALF_A_PULSE.as_millis() * 2;
+    u64::try_from(time.as_millis() / pulse).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -105,10 +157,15 @@ mod tests {
         let happenings = an_hour(5);
         for device in ["front-door", "hall-motion"] {
             let of_device = happenings.iter().filter(|happening| happening.device.as_str() == device);
-            let changes: Vec<bool> = of_device.map(|happening| happening.on).collect();
+            let changes: Vec<bool> = of_device.map(|happening| happening.what == What::Set(true)).collect();
             assert!(changes.len() >= 10, "{device} changed {} times", changes.len());
             assert!(changes[0] && changes.windows(2).all(|pair| pair[0] != pair[1]));
         }
+        let pulses = happenings.iter().filter_map(|happening| match happening.what {
+            What::Pulses(count) => Some(count),
+            What::Set(_) => None,
+        });
+        assert!(pulses.sum::<u64>() >= 50, "hardly anybody draws water in an hour");
         assert_eq!(happenings, an_hour(5));
         assert_ne!(happenings, an_hour(6));
     }

@@ -76,6 +76,11 @@ impl Lines {
         }
     }
 
+    /// Whether a line ignores what it is told.
+    pub(super) fn is_stuck(&self, line: LineNumber) -> bool {
+        self.lines.get(&line).is_some_and(|line| line.is_stuck)
+    }
+
     fn free(&mut self, line: LineNumber) -> Result<&mut Line, Unavailable> {
         let line = self.lines.get_mut(&line).ok_or(Unavailable::Missing)?;
         match &line.holder {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse_model::DeviceId;
 
-use crate::config::{ActiveLevel, DeviceConfig, DriverConfig, LineNumber};
+use crate::config::{
+    ActiveLevel, DeviceConfig, DriverConfig, KernelConfig, KernelDevice, LineNumber, Pin, ProbeId,
+};
 
 /// What a device does in the house.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +19,22 @@ pub(super) enum Role {
     Encoder { second: LineNumber, active: ActiveLevel },
     /// The echo of an ultrasonic sensor that is triggered by this line.
     Echo { trigger: LineNumber },
+    /// Lights its room while its line is on, or as far as it is.
+    Lamp { room: String },
+    /// A button that people press.
+    Button,
+    /// A meter that gives pulses while something flows.
+    Meter,
     /// Anything else.
     Other,
+}
+
+/// A chip as the house sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PlannedChip {
+    /// Its word in the catalogue.
+    pub(super) word: &'static str,
+    pub(super) room: String,
 }
 
 #[derive(Debug)]
@@ -35,6 +51,12 @@ struct Wiring {
 pub(super) struct Plan {
     rooms: BTreeSet<String>,
     wiring: BTreeMap<DeviceId, Wiring>,
+    climates: BTreeSet<DeviceId>,
+    chips: BTreeMap<DeviceId, PlannedChip>,
+    /// 1-Wire thermometers, with their rooms.
+    probes: BTreeMap<DeviceId, (ProbeId, String)>,
+    /// Inputs at lines of expanders: the expander, its line, and which voltage is on.
+    expander_inputs: BTreeMap<DeviceId, (DeviceId, u8, ActiveLevel)>,
 }
 
 /// The simulated room of a device: its room's name, or the device's own id when it stands in none.
@@ -48,22 +70,39 @@ impl Plan {
         for device in devices {
             let room = room_of(device);
             let wiring = match &device.driver {
+                DriverConfig::Kernel(KernelConfig { device: KernelDevice::OneWire(probe), .. }) => {
+                    plan.rooms.insert(room.clone());
+                    plan.probes.insert(device.id.clone(), (probe.clone(), room));
+                    continue;
+                }
                 DriverConfig::Host(_)
                 | DriverConfig::Derived(_)
                 | DriverConfig::Kernel(_)
                 | DriverConfig::Cover(_) => continue,
-                DriverConfig::SimulatedClimate(_) | DriverConfig::Chip(_) => {
+                DriverConfig::SimulatedClimate(_) => {
                     plan.rooms.insert(room);
+                    plan.climates.insert(device.id.clone());
+                    continue;
+                }
+                DriverConfig::Chip(chip) => {
+                    plan.rooms.insert(room.clone());
+                    let planned = PlannedChip { word: chip.entry.word, room };
+                    plan.chips.insert(device.id.clone(), planned);
                     continue;
                 }
                 DriverConfig::Input(input) => Wiring {
-                    line: match input.pin.header_line() {
-                        Some(line) => line,
-                        None => continue,
+                    line: match &input.pin {
+                        Pin::Header(line) => *line,
+                        Pin::Expander { device: expander, line } => {
+                            let input = (expander.clone(), *line, input.active);
+                            plan.expander_inputs.insert(device.id.clone(), input);
+                            continue;
+                        }
                     },
                     active: input.active,
                     role: match input.class.as_deref() {
                         Some("door" | "window" | "garage_door" | "opening") => Role::Door { room },
+                        _ if input.clicks.is_some() => Role::Button,
                         _ => Role::Other,
                     },
                     class: input.class.clone(),
@@ -71,7 +110,7 @@ impl Plan {
                 },
                 DriverConfig::Counter(counter) => {
                     let Some(line) = counter.pin.header_line() else { continue };
-                    Wiring { line, active: counter.active, role: Role::Other, class: None, is_input: true }
+                    Wiring { line, active: counter.active, role: Role::Meter, class: None, is_input: true }
                 }
                 DriverConfig::Encoder(encoder) => {
                     let lines = (encoder.pin.header_line(), encoder.second_pin.header_line());
@@ -93,6 +132,7 @@ impl Plan {
                     active: output.active,
                     role: match output.class.as_deref() {
                         Some("heat") => Role::Heater { room },
+                        Some("light") => Role::Lamp { room },
                         _ => Role::Other,
                     },
                     class: output.class.clone(),
@@ -117,7 +157,13 @@ impl Plan {
         self.wiring.values().filter(|wiring| wiring.is_input).flat_map(|wiring| {
             let second = match wiring.role {
                 Role::Encoder { second, active } => Some((second, active)),
-                Role::Heater { .. } | Role::Door { .. } | Role::Echo { .. } | Role::Other => None,
+                Role::Heater { .. }
+                | Role::Door { .. }
+                | Role::Echo { .. }
+                | Role::Lamp { .. }
+                | Role::Button
+                | Role::Meter
+                | Role::Other => None,
             };
             [Some((wiring.line, wiring.active)), second].into_iter().flatten()
         })
@@ -154,7 +200,48 @@ impl Plan {
     pub(super) fn heated_by(&self, line: LineNumber) -> Option<String> {
         self.wiring.values().find(|wiring| wiring.line == line).and_then(|wiring| match &wiring.role {
             Role::Heater { room } => Some(room.clone()),
-            Role::Door { .. } | Role::Encoder { .. } | Role::Echo { .. } | Role::Other => None,
+            _ => None,
         })
+    }
+
+    /// The lines of the lamps in a room.
+    pub(super) fn lamps_in<'a>(&'a self, room: &'a str) -> impl Iterator<Item = LineNumber> + 'a {
+        self.wiring
+            .values()
+            .filter(move |wiring| matches!(&wiring.role, Role::Lamp { room: of } if of == room))
+            .map(|wiring| wiring.line)
+    }
+
+    /// The lines of everything that is switched.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = LineNumber> {
+        self.wiring.values().filter(|wiring| !wiring.is_input).map(|wiring| wiring.line)
+    }
+
+    /// The inputs that are these.
+    pub(super) fn inputs_that_are(&self, role: &Role) -> impl Iterator<Item = &DeviceId> {
+        self.wiring
+            .iter()
+            .filter(move |(_, wiring)| wiring.is_input && wiring.role == *role)
+            .map(|(device, _)| device)
+    }
+
+    /// Whether the device is the climate of a room, without a chip.
+    pub(super) fn is_climate(&self, device: &DeviceId) -> bool {
+        self.climates.contains(device)
+    }
+
+    /// A chip, by its device.
+    pub(super) fn chip(&self, device: &DeviceId) -> Option<&PlannedChip> {
+        self.chips.get(device)
+    }
+
+    /// The 1-Wire thermometers, with their rooms.
+    pub(super) fn probes(&self) -> impl Iterator<Item = (&DeviceId, &ProbeId, &str)> {
+        self.probes.iter().map(|(device, (probe, room))| (device, probe, room.as_str()))
+    }
+
+    /// The expander and the line of an input that is there, and which voltage is on.
+    pub(super) fn expander_input(&self, device: &DeviceId) -> Option<(DeviceId, u8, ActiveLevel)> {
+        self.expander_inputs.get(device).cloned()
     }
 }

@@ -31,6 +31,11 @@ pub(super) struct Train {
 }
 
 impl Train {
+    /// So many edges at even distances, from one pause after `now`.
+    pub(super) fn even(line: LineNumber, now: Moment, edges: u64, pause: Duration) -> Self {
+        Self { line, next: now + pause, left: edges, pause: Pause::Even(pause) }
+    }
+
     /// Its next change.
     pub(super) fn next(&self) -> Moment {
         self.next
@@ -69,7 +74,7 @@ impl SimulatedBoard {
         let now = self.now();
         self.with_world(|world| {
             let Some((line, _, _)) = world.plan.input(device) else { return };
-            world.start_train(Train { line, next: now + pause, left: edges, pause: Pause::Even(pause) });
+            world.start_train(Train::even(line, now, edges, pause));
         });
     }
 

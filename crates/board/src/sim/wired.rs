@@ -1,85 +1,132 @@
-//! The chips that the plan of a house speaks of, on buses that drivers can open.
+//! The chips that the plan of a house speaks of, on buses that drivers can open. Chips come and go with their devices.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatehouse_model::DeviceId;
 
 use super::chips::{Chip, ChipBus, ChipSelect, Fault, I2cChip, PeerPort, Surroundings, make};
 use crate::buses::Through;
-use crate::config::{ChipPlace, DeviceConfig, DriverConfig, SpiPlace, resolve_bus};
+use crate::catalogue::Settings;
+use crate::config::{ChipConfig, ChipPlace, DeviceConfig, DriverConfig, SpiPlace, resolve_bus};
 use crate::traits::{BusInfo, BusKind};
 
-/// Where a chip sits on I²C.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seat {
-    bus: u8,
-    through: Option<Through>,
-    address: u8,
+/// Where a chip sits, with the names of multiplexers looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seat {
+    I2c { bus: u8, through: Option<Through>, address: u8 },
+    Spi(SpiPlace),
+    Serial(String),
 }
 
-/// All chips.
+/// A chip in its seat: another kind of chip, other fittings or another place make it another one.
+#[derive(Clone, Debug, PartialEq)]
+struct Seated {
+    word: &'static str,
+    settings: Settings,
+    seat: Seat,
+}
+
+impl Seated {
+    fn of(config: &ChipConfig, devices: &[DeviceConfig]) -> Option<Self> {
+        let seat = match &config.place {
+            ChipPlace::I2c { bus, address } => {
+                let (bus, through) = resolve_bus(bus, devices)?;
+                Seat::I2c { bus, through, address: *address }
+            }
+            ChipPlace::Spi(place) => Seat::Spi(*place),
+            ChipPlace::Serial(path) => Seat::Serial(path.clone()),
+        };
+        Some(Self { word: config.entry.word, settings: config.settings.clone(), seat })
+    }
+}
+
 #[derive(Default)]
-pub(super) struct Wired {
+struct State {
     i2c: BTreeMap<u8, ChipBus>,
     spi: BTreeMap<SpiPlace, ChipSelect>,
     serial: BTreeMap<String, PeerPort>,
-    seats: BTreeMap<DeviceId, Seat>,
+    seated: BTreeMap<DeviceId, Seated>,
+}
+
+/// All chips.
+pub(super) struct Wired {
+    state: Mutex<State>,
 }
 
 impl fmt::Debug for Wired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wired").field("seats", &self.seats).finish_non_exhaustive()
+        f.debug_struct("Wired").field("seated", &self.state().seated).finish_non_exhaustive()
     }
 }
 
 impl Wired {
     /// A chip for each device that has one. `surroundings` are those of a device.
-    pub(super) fn of<F>(devices: &[DeviceConfig], surroundings: impl Fn(&DeviceConfig) -> F) -> Self
+    pub(super) fn of<F>(devices: &[DeviceConfig], surroundings: impl Fn(&DeviceId) -> F) -> Self
     where
         F: Fn() -> Surroundings + Send + Sync + 'static,
     {
-        let mut wired = Self::default();
+        let wired = Self { state: Mutex::default() };
         // The header's bus is there even when nothing is connected to it.
-        wired.i2c.entry(1).or_default();
-        for device in devices {
-            let DriverConfig::Chip(config) = &device.driver else { continue };
-            let feel = surroundings(device);
-            match (make(config.entry.word, &config.settings), &config.place) {
-                (Some(Chip::I2c(chip)), ChipPlace::I2c { bus, address }) => {
-                    let Some((bus, through)) = resolve_bus(bus, devices) else { continue };
-                    wired.i2c.entry(bus).or_default().add(through, *address, chip, feel);
-                    wired.seats.insert(device.id.clone(), Seat { bus, through, address: *address });
-                }
-                (Some(Chip::Spi(chip)), ChipPlace::Spi(place)) => {
-                    wired.spi.insert(*place, ChipSelect::new(chip, feel));
-                }
-                (Some(Chip::Serial(peer)), ChipPlace::Serial(path)) => {
-                    wired.serial.insert(path.clone(), PeerPort::new(peer, feel));
-                }
-                _ => tracing::warn!(device = %device.id, "there is no simulated chip for this device"),
-            }
-        }
+        wired.state().i2c.entry(1).or_default();
+        wired.expect(devices, surroundings);
         wired
     }
 
+    /// Seats a chip for each of these devices that has one, and takes all others away. Chips that stay are not touched:
+    /// they keep their registers and their faults.
+    pub(super) fn expect<F>(&self, devices: &[DeviceConfig], surroundings: impl Fn(&DeviceId) -> F)
+    where
+        F: Fn() -> Surroundings + Send + Sync + 'static,
+    {
+        let mut wanted = BTreeMap::new();
+        for device in devices {
+            let DriverConfig::Chip(config) = &device.driver else { continue };
+            if let Some(seated) = Seated::of(config, devices) {
+                wanted.insert(device.id.clone(), seated);
+            }
+        }
+        let mut state = self.state();
+        let gone = state.seated.iter().filter(|(device, seated)| wanted.get(*device) != Some(*seated));
+        let gone: Vec<DeviceId> = gone.map(|(device, _)| device.clone()).collect();
+        for device in gone {
+            state.unseat(&device);
+        }
+        for (device, seated) in wanted {
+            if !state.seated.contains_key(&device) {
+                let feel = surroundings(&device);
+                state.seat(device, seated, feel);
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn i2c(&self, bus: u8) -> Option<ChipBus> {
-        self.i2c.get(&bus).cloned()
+        self.state().i2c.get(&bus).cloned()
     }
 
     pub(super) fn spi(&self, place: SpiPlace) -> Option<ChipSelect> {
-        self.spi.get(&place).cloned()
+        self.state().spi.get(&place).cloned()
     }
 
     pub(super) fn serial(&self, path: &str) -> Option<PeerPort> {
-        self.serial.get(path).cloned()
+        self.state().serial.get(path).cloned()
     }
 
     /// Whether the device has a chip on I²C that took the fault.
     pub(super) fn set_fault(&self, device: &DeviceId, fault: Option<Fault>) -> bool {
-        let Some((bus, seat)) = self.seat(device) else { return false };
-        bus.set_fault(seat.through, seat.address, fault);
+        let Some((bus, through, address)) = self.place(device) else { return false };
+        bus.set_fault(through, address, fault);
         true
+    }
+
+    /// Whether the device has a chip on I²C.
+    pub(super) fn is_on_i2c(&self, device: &DeviceId) -> bool {
+        self.place(device).is_some()
     }
 
     pub(super) fn with_chip<T>(
@@ -87,21 +134,62 @@ impl Wired {
         device: &DeviceId,
         act: impl FnOnce(&mut dyn I2cChip) -> T,
     ) -> Option<T> {
-        let (bus, seat) = self.seat(device)?;
-        bus.with_chip(seat.through, seat.address, act)
+        let (bus, through, address) = self.place(device)?;
+        bus.with_chip(through, address, act)
     }
 
-    fn seat(&self, device: &DeviceId) -> Option<(&ChipBus, Seat)> {
-        let seat = self.seats.get(device)?;
-        Some((self.i2c.get(&seat.bus)?, *seat))
+    /// The bus of a device on I²C, and where it is there. The bus is used while this is not locked: a chip that feels
+    /// its surroundings may lead back here.
+    fn place(&self, device: &DeviceId) -> Option<(ChipBus, Option<Through>, u8)> {
+        let state = self.state();
+        let Seat::I2c { bus, through, address } = &state.seated.get(device)?.seat else { return None };
+        Some((state.i2c.get(bus)?.clone(), *through, *address))
     }
 
     pub(super) fn inventory(&self) -> Vec<BusInfo> {
         let info =
             |kind, name: String| BusInfo { kind, name, description: "simulated".to_owned(), problem: None };
-        let i2c = self.i2c.keys().map(|number| info(BusKind::I2c, format!("i2c-{number}")));
-        let spi = self.spi.keys().map(|place| info(BusKind::Spi, place.to_string()));
-        let serial = self.serial.keys().map(|path| info(BusKind::Serial, path.clone()));
+        let state = self.state();
+        let i2c = state.i2c.keys().map(|number| info(BusKind::I2c, format!("i2c-{number}")));
+        let spi = state.spi.keys().map(|place| info(BusKind::Spi, place.to_string()));
+        let serial = state.serial.keys().map(|path| info(BusKind::Serial, path.clone()));
         i2c.chain(spi).chain(serial).collect()
+    }
+}
+
+impl State {
+    fn seat(
+        &mut self,
+        device: DeviceId,
+        seated: Seated,
+        feel: impl Fn() -> Surroundings + Send + Sync + 'static,
+    ) {
+        match (make(seated.word, &seated.settings), &seated.seat) {
+            (Some(Chip::I2c(chip)), Seat::I2c { bus, through, address }) => {
+                self.i2c.entry(*bus).or_default().add(*through, *address, chip, feel);
+            }
+            (Some(Chip::Spi(chip)), Seat::Spi(place)) => {
+                self.spi.insert(*place, ChipSelect::new(chip, feel));
+            }
+            (Some(Chip::Serial(peer)), Seat::Serial(path)) => {
+                self.serial.insert(path.clone(), PeerPort::new(peer, feel));
+            }
+            _ => return tracing::warn!(%device, "there is no simulated chip for this device"),
+        }
+        self.seated.insert(device, seated);
+    }
+
+    /// Buses stay when their last chip goes: their owners have them open.
+    fn unseat(&mut self, device: &DeviceId) {
+        match self.seated.remove(device).map(|seated| seated.seat) {
+            Some(Seat::I2c { bus, through, address }) => {
+                if let Some(bus) = self.i2c.get(&bus) {
+                    bus.remove(through, address);
+                }
+            }
+            Some(Seat::Spi(place)) => drop(self.spi.remove(&place)),
+            Some(Seat::Serial(path)) => drop(self.serial.remove(&path)),
+            None => {}
+        }
     }
 }

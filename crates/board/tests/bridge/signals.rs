@@ -9,14 +9,13 @@ use gatehouse_board::config::{
     Role, SimulatedClimateConfig,
 };
 use gatehouse_board::memory::Memory;
-use gatehouse_board::sim::demo_house;
 use gatehouse_control::derived::formulas;
 use gatehouse_model::{DeviceId, ManualClock, PropertyId, PropertyKind, Quality, Timestamp};
 
-use crate::harness::{House, MINUTE, parts};
+use crate::harness::{House, MINUTE, parts, plain_house};
 
 fn kitchen() -> DeviceConfig {
-    demo_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap()
+    plain_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap()
 }
 
 fn derived(id: &str, inputs: &[(Role, &str)], gives: &[Quantity]) -> DeviceConfig {

@@ -8,10 +8,9 @@ use gatehouse_board::config::{
     CalibrateConfig, ChipChoice, DerivedConfig, DeviceConfig, DriverConfig, KernelConfig, KernelDevice,
     Quantity, Role,
 };
-use gatehouse_board::sim::demo_house;
 use gatehouse_model::{DeviceId, PropertyId};
 
-use crate::harness::{House, MINUTE, parts};
+use crate::harness::{House, MINUTE, parts, plain_house};
 
 /// A DHT11 of the kernel's.
 fn cellar() -> DeviceConfig {
@@ -44,7 +43,7 @@ fn coldest() -> DeviceConfig {
 }
 
 fn heater() -> DeviceConfig {
-    demo_house().into_iter().find(|device| device.id.as_str() == "heater").unwrap()
+    plain_house().into_iter().find(|device| device.id.as_str() == "heater").unwrap()
 }
 
 fn plug_in(sys: &Path, humidity: bool) {

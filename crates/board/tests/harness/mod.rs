@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use gatehouse_board::config::{DeviceConfig, DriverConfig, LineNumber, OutputConfig};
+use gatehouse_board::config::{DeviceConfig, DriverConfig, LineNumber, OutputConfig, SimulatedClimateConfig};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
@@ -191,10 +191,31 @@ fn parts_on(board: Arc<dyn Board>, clock: Arc<dyn Clock>, devices: Vec<DeviceCon
     }
 }
 
+/// A clock that stands still.
+pub(crate) fn manual_clock() -> Arc<dyn Clock> {
+    Arc::new(gatehouse_model::ManualClock::new(Timestamp::from_millis(0)))
+}
+
 /// Parts on a simulated board that nobody runs.
 pub(crate) fn parts(devices: Vec<DeviceConfig>) -> BridgeParts {
-    let clock: Arc<dyn Clock> = Arc::new(gatehouse_model::ManualClock::new(Timestamp::from_millis(0)));
+    let clock = manual_clock();
     parts_on(Arc::new(SimulatedBoard::still(&devices, 1, clock.clone())), clock, devices)
+}
+
+/// The demonstration house whose kitchen has a sensor without a chip, which can fail with any sentence, and whose heater
+/// can be served alone.
+pub(crate) fn plain_house() -> Vec<DeviceConfig> {
+    let mut house = demo_house();
+    for device in &mut house {
+        if device.id.as_str() == "kitchen" {
+            let every = Duration::from_secs(5);
+            device.driver = DriverConfig::SimulatedClimate(SimulatedClimateConfig { every });
+        }
+        if let DriverConfig::Output(output) = &mut device.driver {
+            output.effect = None;
+        }
+    }
+    house
 }
 
 /// A bridge that runs, with everything it has said so far.
@@ -219,7 +240,7 @@ impl House {
 
     /// The demonstration house with these devices only, which is quicker to step through hours.
     pub(crate) fn demo_with(ids: &[&str]) -> Self {
-        Self::of(demo_house().into_iter().filter(|device| ids.contains(&device.id.as_str())).collect())
+        Self::of(plain_house().into_iter().filter(|device| ids.contains(&device.id.as_str())).collect())
     }
 
     pub(crate) fn of(devices: Vec<DeviceConfig>) -> Self {
@@ -228,7 +249,7 @@ impl House {
 
     /// A heater, and a sensor whose driver has a bug.
     pub(crate) fn with_a_sensor_that_panics(sensor: &str) -> Self {
-        let devices = demo_house().into_iter();
+        let devices = plain_house().into_iter();
         let devices = devices.filter(|device| ["heater", sensor].contains(&device.id.as_str()));
         Self::start(devices.collect(), |board| Arc::new(Explosive(board)))
     }

@@ -29,6 +29,8 @@ pub enum Fault {
     ReadsAs(u8),
     /// A transfer does not end until this fault is over.
     Hangs,
+    /// Each transfer takes so long, as with a clock that the chip stretches.
+    Slow(Duration),
 }
 
 type Feel = Arc<dyn Fn() -> Surroundings + Send + Sync>;
@@ -190,12 +192,20 @@ impl Slot {
 
 impl I2cBackend for ChipBus {
     fn transfer(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusFault> {
-        let hangs =
-            |state: &mut State| state.addressed(address).is_ok_and(|slot| slot.fault == Some(Fault::Hangs));
         let mut state = self.state();
-        let is_hanging = hangs(&mut state);
+        let fault = state.addressed(address).ok().and_then(|slot| slot.fault);
+        let is_hanging = fault == Some(Fault::Hangs);
+        let lasts = match fault {
+            Some(Fault::Hangs) => LONGEST_HANG,
+            Some(Fault::Slow(time)) => time,
+            _ => Duration::ZERO,
+        };
+        let is_held_up = |state: &mut State| {
+            let fault = state.addressed(address).ok().and_then(|slot| slot.fault);
+            matches!(fault, Some(Fault::Hangs | Fault::Slow(_)))
+        };
         state.hanging += u32::from(is_hanging);
-        let waited = self.fault_is_over.wait_timeout_while(state, LONGEST_HANG, hangs);
+        let waited = self.fault_is_over.wait_timeout_while(state, lasts, is_held_up);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.hanging -= u32::from(is_hanging);
         state.transfers += 1;
