@@ -88,12 +88,13 @@ fn every_simulated_value_says_that_it_is_made_up() {
     let house = until("a reading of every device", LIMIT, || {
         let house = browser.house();
         let silent: Vec<&Value> = properties(&house)
-            .filter(|(_, property)| property["reading"].is_null())
+            // Where a cover is, nobody knows before it was at an end.
+            .filter(|(device, property)| property["reading"].is_null() && device["driver"] != "cover")
             .map(|(device, _)| &device["id"])
             .collect();
         if silent.is_empty() { Ok(house) } else { Err(format!("no reading yet of {silent:?}")) }
     });
-    for (device, property) in properties(&house) {
+    for (device, property) in properties(&house).filter(|(_, property)| !property["reading"].is_null()) {
         let quality = &property["reading"]["quality"];
         let is_simulated = device["simulated"] == true;
         assert_eq!(quality == "simulated", is_simulated, "{device:#}");
