@@ -30,8 +30,9 @@ pub mod wire;
 pub use accounts::{Accounts, LogIn, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
-    BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, HistoryProblem, HistoryReader,
-    MqttDoor, MqttPlace, MqttRefusal, Ports, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
+    BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse, DemoProblem,
+    HistoryProblem, HistoryReader, MqttDoor, MqttPlace, MqttRefusal, Ports, SeriesBefore, SeriesPoint,
+    SeriesQuery, SeriesView,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

@@ -30,8 +30,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where command ids and session tokens come from.
     pub randomness: Arc<dyn Randomness>,
-    /// Whether this is the demonstration house.
-    pub demo: bool,
+    /// The demonstration house to play with, when this is one.
+    pub demo: Option<Arc<dyn DemoHouse>>,
     /// The port where MQTT is really served, for the page to show.
     pub mqtt_port: u16,
     /// The command that shows the set-up code, as somebody types it on the gateway: `gatehouse setup-code`, with the
@@ -89,6 +89,43 @@ pub trait BoardReader: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the board cannot be looked at: {0}")]
 pub struct BoardProblem(pub String);
+
+/// The simulated house, as somebody who plays with it sees it.
+pub trait DemoHouse: Send + Sync {
+    /// Lets something go wrong with a device, after what was wrong with it was put right; nothing only puts it right.
+    ///
+    /// # Errors
+    /// When this cannot happen to it.
+    fn set_fault(&self, device: &DeviceId, fault: Option<DemoFault>) -> Result<(), DemoProblem>;
+
+    /// Opens or closes a contact, and the like.
+    ///
+    /// # Errors
+    /// When the device is no input.
+    fn set_input(&self, device: &DeviceId, on: bool) -> Result<(), DemoProblem>;
+}
+
+/// What is the matter with a device of the simulated house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DemoFault {
+    /// It is unplugged.
+    Vanished,
+    /// It holds its bus.
+    StuckBus,
+    /// What it sends arrives with a wrong bit.
+    Damaged,
+    /// Another chip answers at its address.
+    WrongChip,
+    /// Each of its transfers takes so long.
+    Slow(Duration),
+    /// Its pin keeps the voltage that it has.
+    StuckPin,
+}
+
+/// Why something cannot be done to a device of the simulated house, in a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DemoProblem(pub String);
 
 /// Takes in MQTT clients that come by WebSocket.
 #[async_trait]

@@ -5,6 +5,7 @@
 
 mod board;
 mod convert;
+mod demo;
 mod generated;
 
 use gatehouse_model::Timestamp;
@@ -17,6 +18,7 @@ pub use board::{
     CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord,
     LineDirectionWord, ScannedBus,
 };
+pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
 pub use generated::generated_files;
 
 /// A scalar: a number, or a text. Of a switch it is `ON` or `OFF`.

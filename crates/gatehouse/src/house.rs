@@ -17,7 +17,7 @@ use gatehouse_board::{Bridge, BridgeParts};
 use gatehouse_broker::{
     Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
-use gatehouse_dashboard::{Accounts, Listeners, LiveHouse, Ports, Warning, WarningWord};
+use gatehouse_dashboard::{Accounts, DemoHouse, Listeners, LiveHouse, Ports, Warning, WarningWord};
 use gatehouse_history::History;
 use gatehouse_model::{
     Clock, DeviceId, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName,
@@ -36,8 +36,8 @@ use crate::reload::Reloader;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, BoardView, DoorGuard, PageCommands, RecordedCharts, WebDoor, carry, clock_trust,
-    enforce_changes, hear, serve_aliases, show_warnings, tell_found,
+    AccountLogins, BoardView, DoorGuard, PageCommands, Playground, RecordedCharts, WebDoor, carry,
+    clock_trust, enforce_changes, hear, serve_aliases, show_warnings, tell_found,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -379,7 +379,7 @@ impl Joints {
             mqtt_door: Arc::new(WebDoor::new(self.broker.doorway())),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
-            demo: self.demo,
+            demo: self.board.simulated.clone().map(|board| Arc::new(Playground(board)) as Arc<dyn DemoHouse>),
             mqtt_port,
             setup_hint: self.setup_hint.clone(),
             ca_certificate: self.certificates.as_ref().and_then(|own| own.authority_pem()).map(str::to_owned),
@@ -418,12 +418,14 @@ fn open_board(
     let host = config.board.places(directory);
     let board_name = host.board_name();
     let devices = config.devices.clone();
-    let board: Arc<dyn Board> = if demo {
+    let simulated = demo.then(|| {
         let mut seed = [0; 8];
         SystemRandomness.fill(&mut seed);
-        Arc::new(SimulatedBoard::new(&devices, u64::from_le_bytes(seed), clock.clone()))
-    } else {
-        config.board.open(directory, clock)
+        SimulatedBoard::new(&devices, u64::from_le_bytes(seed), clock.clone())
+    });
+    let board: Arc<dyn Board> = match &simulated {
+        Some(simulated) => Arc::new(simulated.clone()),
+        None => config.board.open(directory, clock),
     };
     let scheme = config.gateway.scheme.clone();
     let memory = open_memory(directory, clock)?;
@@ -435,7 +437,7 @@ fn open_board(
     }
     let (found, told) = watch::channel(Vec::new());
     let scanner = Scanner::new(board.clone(), bridge.buses(), config.devices.clone());
-    let view = BoardView { board, places, scanner, found: told, clock: clock.clone() };
+    let view = BoardView { board, simulated, places, scanner, found: told, clock: clock.clone() };
     let info = GatewayInfo {
         name: config.gateway.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

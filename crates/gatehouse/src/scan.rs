@@ -31,6 +31,7 @@ pub(crate) fn scan(file: Option<&Path>, as_json: bool) -> anyhow::Result<Exit> {
     let buses = Arc::new(Buses::new(board.clone()));
     let (_, found) = watch::channel(Vec::new());
     let view = BoardView {
+        simulated: None,
         scanner: Scanner::new(board.clone(), buses, devices),
         places: options.places(&directory),
         board,

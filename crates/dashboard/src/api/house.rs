@@ -27,7 +27,7 @@ pub(super) fn picture(app: &App, state: &live::State) -> House {
         version: info.version.clone(),
         board: info.board.clone(),
         base: info.base.clone(),
-        demo: app.demo,
+        demo: app.demo.is_some(),
         mqtt_port: app.mqtt_port,
         warnings: state.warnings().to_vec(),
     };

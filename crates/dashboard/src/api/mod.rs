@@ -1,6 +1,7 @@
 //! The HTTP API: routes, limits, and what they share.
 
 mod board;
+mod demo;
 mod error;
 mod events;
 mod extract;
@@ -35,7 +36,8 @@ pub(crate) use extract::Peer;
 
 use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
 use crate::{
-    Accounts, BoardReader, Commander, HistoryReader, LiveHouse, MqttDoor, Ports, headers, web, websocket,
+    Accounts, BoardReader, Commander, DemoHouse, HistoryReader, LiveHouse, MqttDoor, Ports, headers, web,
+    websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -56,7 +58,7 @@ pub(crate) struct App {
     pub(crate) mqtt_door: Arc<dyn MqttDoor>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    demo: bool,
+    demo: Option<Arc<dyn DemoHouse>>,
     mqtt_port: u16,
     setup_hint: String,
     ca_certificate: Option<String>,
@@ -120,6 +122,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/board", get(board::board))
         .route("/api/v1/board/scan", post(board::scan))
         .route("/api/v1/catalogue", get(board::catalogue))
+        .route("/api/v1/demo/faults", post(demo::fault))
+        .route("/api/v1/demo/inputs", post(demo::input))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/mqtt", get(websocket::open))
         .route("/ca.crt", get(certificate))
@@ -210,6 +214,8 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         events::events,
         set::set,
         history::history,
+        demo::fault,
+        demo::input,
         board::board,
         board::scan,
         board::catalogue,

@@ -5,10 +5,11 @@ use ts_rs::{Config, TS};
 use super::{
     ApiErrorBody, ApiErrorDetail, AvailabilityEvent, AvailabilityWord, Board, BoardBus, BoardLine, BoardScan,
     Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord, CatalogueProperty, CatalogueSetting,
-    CatalogueWire, CauseKind, CauseView, ClockEvent, Device, FoundCandidate, FoundThing, Gateway, Health,
-    HistoryBefore, HistoryPoint, HistorySeries, HolderWord, House, KindWord, LineDirectionWord, LoginRequest,
-    OnlineEvent, Property, QualityWord, Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, ScannedBus,
-    Session, SessionUser, SetAccepted, SetRequest, SetupRequest, Warning, WarningWord,
+    CatalogueWire, CauseKind, CauseView, ClockEvent, DemoFaultRequest, DemoFaultWord, DemoInputRequest,
+    Device, FoundCandidate, FoundThing, Gateway, Health, HistoryBefore, HistoryPoint, HistorySeries,
+    HolderWord, House, KindWord, LineDirectionWord, LoginRequest, OnlineEvent, Property, QualityWord,
+    Reading, ReadingEvent, ResultEvent, RoleWord, Scalar, ScannedBus, Session, SessionUser, SetAccepted,
+    SetRequest, SetupRequest, Warning, WarningWord,
 };
 
 /// Name and content of every generated file, in the order of their names.
@@ -46,6 +47,9 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         CauseKind,
         CauseView,
         ClockEvent,
+        DemoFaultRequest,
+        DemoFaultWord,
+        DemoInputRequest,
         Device,
         FoundCandidate,
         FoundThing,

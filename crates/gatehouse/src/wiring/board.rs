@@ -7,6 +7,7 @@ use gatehouse_board::boards::recognise;
 use gatehouse_board::catalogue::{self, Bus, Entry, Kind, Setting, SettingKind};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::scan::{Candidate, Holder, Scan, Scanner, Thing};
+use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::{Board, Direction, LineInfo};
 use gatehouse_dashboard::wire::{
     self, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
@@ -24,6 +25,8 @@ const SIMULATED_PINS: u8 = 40;
 #[derive(Clone)]
 pub(crate) struct BoardView {
     pub(crate) board: Arc<dyn Board>,
+    /// The same once more when it is the simulated one, to play with.
+    pub(crate) simulated: Option<SimulatedBoard>,
     pub(crate) places: HostPlaces,
     pub(crate) scanner: Scanner,
     /// What was noticed while the gateway runs.

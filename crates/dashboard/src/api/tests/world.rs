@@ -26,9 +26,9 @@ use tower::ServiceExt;
 use crate::api::{App, Peer, router};
 use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, ScannedBus};
 use crate::{
-    Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, HistoryProblem,
-    HistoryReader, LiveHouse, MqttDoor, MqttPlace, MqttRefusal, Ports, Role, SeriesBefore, SeriesPoint,
-    SeriesQuery, SeriesView,
+    Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse,
+    DemoProblem, HistoryProblem, HistoryReader, LiveHouse, MqttDoor, MqttPlace, MqttRefusal, Ports, Role,
+    SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -173,6 +173,27 @@ impl HistoryReader for FakeHistory {
     }
 }
 
+/// Keeps what was done to it; the boiler cannot be unplugged.
+#[derive(Default)]
+pub(super) struct FakeDemo {
+    pub(super) done: Mutex<Vec<String>>,
+}
+
+impl DemoHouse for FakeDemo {
+    fn set_fault(&self, device: &DeviceId, fault: Option<DemoFault>) -> Result<(), DemoProblem> {
+        if fault == Some(DemoFault::Vanished) {
+            return Err(DemoProblem("It is screwed to the wall.".to_owned()));
+        }
+        self.done.lock().unwrap().push(format!("{device}: {fault:?}"));
+        Ok(())
+    }
+
+    fn set_input(&self, device: &DeviceId, on: bool) -> Result<(), DemoProblem> {
+        self.done.lock().unwrap().push(format!("{device}: {on}"));
+        Ok(())
+    }
+}
+
 /// Sends back what a client says; has no places when told so.
 #[derive(Default)]
 pub(super) struct FakeDoor {
@@ -220,6 +241,7 @@ pub(super) struct World {
     pub(super) board: Arc<FakeBoard>,
     pub(super) history: Arc<FakeHistory>,
     pub(super) door: Arc<FakeDoor>,
+    pub(super) demo: Arc<FakeDemo>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) shutdown: CancellationToken,
     pub(super) router: Router,
@@ -244,6 +266,7 @@ impl World {
             board: Arc::default(),
             history,
             door: Arc::default(),
+            demo: Arc::default(),
             clock,
             shutdown,
             router: Router::new(),
@@ -264,7 +287,7 @@ impl World {
             mqtt_door: self.door.clone(),
             clock: self.clock.clone(),
             randomness: Arc::new(SeededRandomness::new(2)),
-            demo: true,
+            demo: Some(self.demo.clone()),
             mqtt_port: 1883,
             setup_hint: "gatehouse setup-code --data-dir /srv/casa".to_owned(),
             ca_certificate: self.ca_certificate.clone(),
