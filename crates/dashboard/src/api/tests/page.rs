@@ -102,6 +102,11 @@ async fn health_and_description_need_no_log_in() {
     let mut paths: Vec<&str> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     paths.sort_unstable();
     let expected = [
+        "/api/v1/board",
+        "/api/v1/board/scan",
+        "/api/v1/catalogue",
+        "/api/v1/demo/faults",
+        "/api/v1/demo/inputs",
         "/api/v1/devices/{device}/properties/{property}/set",
         "/api/v1/events",
         "/api/v1/history/{device}/{property}",
