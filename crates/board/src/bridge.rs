@@ -29,6 +29,7 @@ pub mod safe;
 mod sensor;
 mod serving;
 mod signals;
+mod streams;
 mod supervisor;
 mod tasks;
 mod time;

@@ -5,6 +5,7 @@
 mod inputs;
 mod outputs;
 mod signals;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,13 +17,14 @@ pub use self::signals::{
     CalibrateConfig, Conversion, DEFAULT_SAVE_ENERGY_EVERY, DerivedConfig, Direction, FilterRule,
     MAX_FILTERS, MAX_INPUTS, PlausibilityRules, Quantity, ReportConfig, Role, STANDARD_PRESSURE,
 };
+pub use self::stream::{BAUD_LIMITS, DEFAULT_BAUD, MAX_LINE, StreamConfig};
 use crate::buses::Through;
 use crate::catalogue::{Entry, Kind, Settings};
 pub use gatehouse_control::outputs::{DeadMan, Effect, PowerOn, Source};
-pub use gatehouse_control::{Duty, Scale};
+pub use gatehouse_control::{Duty, EndOfLine, Scale};
 
 pub use crate::kernel::{ChipChoice, KernelConfig, KernelDevice, ProbeId};
-pub use crate::traits::{ActiveLevel, LineNumber, Pin, Pull, SpiPlace};
+pub use crate::traits::{ActiveLevel, LineNumber, Pin, Pull, SerialRequest, SpiPlace};
 pub use inputs::{
     ClickConfig, CounterConfig, DEFAULT_COUNTER_DEBOUNCE, DEFAULT_DEBOUNCE, EncoderConfig, InputConfig,
     UltrasonicConfig,
@@ -83,6 +85,11 @@ impl DeviceConfig {
         matches!(&self.driver, DriverConfig::Output(output) if output.safe == Duty::FULL)
     }
 
+    /// Whether its commands are texts of any kind, which go out as they are.
+    pub const fn takes_text(&self) -> bool {
+        matches!(self.driver, DriverConfig::Stream(_))
+    }
+
     /// The same device in this room.
     #[must_use]
     pub fn in_room(self, room: &str) -> Self {
@@ -115,6 +122,8 @@ pub enum DriverConfig {
     Ultrasonic(UltrasonicConfig),
     /// A device that the kernel drives.
     Kernel(KernelConfig),
+    /// A device that speaks in lines, at a serial port.
+    Stream(StreamConfig),
 }
 
 impl DriverConfig {
@@ -132,6 +141,7 @@ impl DriverConfig {
             Self::Encoder(_) => "encoder",
             Self::Ultrasonic(_) => "hc-sr04",
             Self::Kernel(kernel) => kernel.word,
+            Self::Stream(_) => "serial",
         }
     }
 
@@ -162,7 +172,8 @@ impl DriverConfig {
             | Self::SimulatedClimate(_)
             | Self::Derived(_)
             | Self::Chip(_)
-            | Self::Kernel(_) => Vec::new(),
+            | Self::Kernel(_)
+            | Self::Stream(_) => Vec::new(),
             Self::Input(input) => vec![&input.pin],
             Self::Output(output) => vec![&output.pin],
             Self::Cover(cover) => vec![&cover.open, &cover.close],

@@ -75,6 +75,7 @@ fn needs_of(driver: &DriverConfig) -> Vec<Need> {
             KernelDevice::OneWire(_) => vec![Need::OneWire],
             KernelDevice::Iio(_) | KernelDevice::Hwmon(_) => Vec::new(),
         },
+        DriverConfig::Stream(stream) => vec![Need::Serial(stream.port.path.clone())],
         other => other.pins().into_iter().filter_map(Pin::header_line).map(Need::Line).collect(),
     }
 }

@@ -14,9 +14,11 @@ mod probes;
 mod pwm;
 mod script;
 mod senses;
+mod terminal;
 mod wired;
 
 pub use board::SimulatedBoard;
 pub use demo::demo_house;
 pub use house::{Climate, House};
 pub use mischief::{MAX_SLOWNESS, Mischief, NoMischief};
+pub use terminal::Terminal;

@@ -8,6 +8,9 @@ mod harness;
 mod inputs;
 
 #[cfg(test)]
+mod streams;
+
+#[cfg(test)]
 #[path = "bridge/chips.rs"]
 mod chips;
 

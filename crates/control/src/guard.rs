@@ -80,10 +80,19 @@ pub struct CommandGuard {
     targets: BTreeMap<(DeviceId, PropertyId), bool>,
     /// The properties that are on or off, for which 0 and 1 are words for that; for an angle they are numbers.
     switches: BTreeSet<(DeviceId, PropertyId)>,
-    safe_when_on: BTreeSet<DeviceId>,
+    notes: DeviceNotes,
     done: VecDeque<Done>,
     senders: HashMap<(Sender, DeviceId, PropertyId), Bucket>,
     is_stopping: bool,
+}
+
+/// What the inventory does not say of devices, and the guard must know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceNotes {
+    /// Outputs whose safe level is on.
+    pub safe_when_on: BTreeSet<DeviceId>,
+    /// Devices whose commands are texts of any kind, which go out as they are.
+    pub takes_text: BTreeSet<DeviceId>,
 }
 
 /// A command with an id that has passed.
@@ -121,24 +130,24 @@ struct Bucket {
 }
 
 impl CommandGuard {
-    /// A guard of these devices. `safe_when_on` are the outputs among them whose safe level is on.
-    pub fn new(scheme: Scheme, devices: &[DeviceInfo], safe_when_on: BTreeSet<DeviceId>) -> Self {
+    /// A guard of these devices.
+    pub fn new(scheme: Scheme, devices: &[DeviceInfo], notes: DeviceNotes) -> Self {
         let mut guard = Self {
             scheme,
             devices: Default::default(),
             targets: Default::default(),
             switches: BTreeSet::new(),
-            safe_when_on: BTreeSet::new(),
+            notes: DeviceNotes::default(),
             done: VecDeque::new(),
             senders: HashMap::new(),
             is_stopping: false,
         };
-        guard.expect(devices, safe_when_on);
+        guard.expect(devices, notes);
         guard
     }
 
     /// Guards these devices from now on. What is known of senders and of commands that were done stays.
-    pub fn expect(&mut self, devices: &[DeviceInfo], safe_when_on: BTreeSet<DeviceId>) {
+    pub fn expect(&mut self, devices: &[DeviceInfo], notes: DeviceNotes) {
         self.targets = devices
             .iter()
             .flat_map(|device| device.properties.iter().map(|property| (device.id.clone(), property)))
@@ -151,7 +160,7 @@ impl CommandGuard {
         });
         self.switches = switches.collect();
         self.devices = devices.iter().map(|device| device.id.clone()).collect();
-        self.safe_when_on = safe_when_on;
+        self.notes = notes;
     }
 
     /// Refuses every command from now on.
@@ -170,7 +179,14 @@ impl CommandGuard {
         if !self.devices.contains(&device) {
             return Ok(());
         }
-        let safe_on = self.safe_when_on.contains(&device);
+        if self.notes.takes_text.contains(&device) {
+            let reason = format!(
+                "a last will to {} is refused: nobody knows what the text would do then",
+                message.topic
+            );
+            return Err(Box::new(GuardRefusal { kind: RefusalKind::UnsafeWill, reason, answer: None }));
+        }
+        let safe_on = self.notes.safe_when_on.contains(&device);
         let is_switch = self.switches.contains(&(device, property));
         let is_safe = match Command::parse(&message.payload) {
             Ok(Command { action: Action::Set(value), duration: None, over: None, .. }) => match value {
@@ -231,7 +247,11 @@ impl CommandGuard {
         property: PropertyId,
         now: Now,
     ) -> Result<(), Box<GuardRefusal>> {
-        let command = Command::parse(&message.payload);
+        let command = if self.notes.takes_text.contains(&device) {
+            Command::parse_text(&message.payload)
+        } else {
+            Command::parse(&message.payload)
+        };
         let id = command.as_ref().ok().and_then(|command| command.id.clone());
         self.decide(message, command, &device, &property, now).map_err(|(kind, reason)| {
             let cause = Cause::direct(message.origin.clone());

@@ -1,6 +1,5 @@
 //! The rooms of the daemon: opened, started in order, joined, and stopped in order.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,11 +16,10 @@ use gatehouse_board::{Bridge, BridgeParts};
 use gatehouse_broker::{
     Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
+use gatehouse_control::DeviceNotes;
 use gatehouse_dashboard::{Accounts, DemoHouse, Listeners, LiveHouse, Ports, Warning, WarningWord};
 use gatehouse_history::History;
-use gatehouse_model::{
-    Clock, DeviceId, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName,
-};
+use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -161,9 +159,9 @@ impl House {
         let (bridge, info, board, found) = (self.bridge, self.info, self.board, self.found);
         let as_started = config.clone();
         let scheme = config.gateway.scheme;
-        let safe_when_on = safe_when_on(&config.devices);
+        let notes = notes(&config.devices);
         let aliases = AliasTable::new(&scheme, &config.aliases);
-        let guard = DoorGuard::new(scheme.clone(), &info.devices, safe_when_on, clock.clone());
+        let guard = DoorGuard::new(scheme.clone(), &info.devices, notes, clock.clone());
         let guard = Arc::new(guard.with_aliases(aliases.commands()));
         let (page_addresses, mqtt_addresses) = (http.addresses(), mqtt.addresses());
         let page_listeners = http.into_listeners(certificates.as_deref());
@@ -395,10 +393,15 @@ impl Joints {
     }
 }
 
-/// The outputs whose safe level is on.
-pub(crate) fn safe_when_on(devices: &[DeviceConfig]) -> BTreeSet<DeviceId> {
-    let outputs = devices.iter().filter(|device| device.is_safe_when_on());
-    outputs.map(|device| device.id.clone()).collect()
+/// What the guard at the door must know of devices.
+pub(crate) fn notes(devices: &[DeviceConfig]) -> DeviceNotes {
+    let those = |is_one: fn(&DeviceConfig) -> bool| {
+        devices.iter().filter(|device| is_one(device)).map(|device| device.id.clone()).collect()
+    };
+    DeviceNotes {
+        safe_when_on: those(DeviceConfig::is_safe_when_on),
+        takes_text: those(DeviceConfig::takes_text),
+    }
 }
 
 /// The board with its bridge, and what it takes to look at it.

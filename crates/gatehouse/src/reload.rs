@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Source};
-use crate::house::{GatewayVoice, safe_when_on};
+use crate::house::{GatewayVoice, notes};
 use crate::wiring::DoorGuard;
 use crate::{check, running_copy};
 
@@ -88,7 +88,7 @@ impl Reloader {
             Ok(applied) => {
                 directory.inspect(|directory| running_copy::end_change(directory));
                 let summary = summary(&applied);
-                self.guard.expect(&applied.inventory, safe_when_on(&config.devices));
+                self.guard.expect(&applied.inventory, notes(&config.devices));
                 self.scanner.expect_devices(&config.devices);
                 self.info.devices = applied.inventory;
                 self.voice.say_info(&self.info).await?;

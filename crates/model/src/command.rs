@@ -62,6 +62,11 @@ pub enum CommandError {
         "the payload is empty: send ON, OFF, TOGGLE, a number, or an object such as {{\"value\":\"ON\",\"for\":\"5s\"}}"
     )]
     Empty,
+    /// An empty payload where a text belongs, which some clients send to clear a retained message.
+    #[error(
+        "the payload is empty: send the text, or an object such as {{\"value\":\"\"}} to send nothing but the end of a line"
+    )]
+    NoText,
     /// Longer than [`MAX_COMMAND_BYTES`].
     #[error("the payload is longer than {MAX_COMMAND_BYTES} bytes")]
     TooLong,
@@ -154,6 +159,43 @@ impl Command {
         let at =
             at.map_err(|_| CommandError::Time(object.ts.unwrap_or_default().chars().take(40).collect()))?;
         Ok(Self { action, duration, over, id: object.id.map(Into::into), at })
+    }
+}
+
+impl Command {
+    /// Reads the payload of a `…/set` topic whose property takes any text: the payload as it is, or
+    /// `{"value":"…","id":"…","ts":"…"}`. What begins like an object and is none of that form is text as well, since there
+    /// are devices that are spoken to in JSON; a text that looks like that form is sent as the `value` of one.
+    ///
+    /// # Errors
+    /// When the payload is empty, longer than [`MAX_COMMAND_BYTES`] or not UTF-8, or the id is too long.
+    pub fn parse_text(payload: &[u8]) -> Result<Self, CommandError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct TextObject {
+            value: String,
+            id: Option<String>,
+            ts: Option<String>,
+        }
+        if payload.len() > MAX_COMMAND_BYTES {
+            return Err(CommandError::TooLong);
+        }
+        let text = std::str::from_utf8(payload).map_err(|_| CommandError::NotText)?;
+        let object: Option<TextObject> =
+            if text.starts_with('{') { serde_json::from_str(text).ok() } else { None };
+        let Some(TextObject { value, id, ts }) = object else {
+            if text.is_empty() {
+                return Err(CommandError::NoText);
+            }
+            return Ok(Self::new(Action::Set(Value::Text(text.into()))));
+        };
+        if id.as_ref().is_some_and(|id| id.len() > MAX_COMMAND_ID_BYTES) {
+            return Err(CommandError::Json(format!("`id` is longer than {MAX_COMMAND_ID_BYTES} bytes")));
+        }
+        let at = ts.as_deref().map(Timestamp::parse).transpose();
+        let at = at.map_err(|_| CommandError::Time(ts.unwrap_or_default().chars().take(40).collect()))?;
+        let id = id.map(Into::into);
+        Ok(Self { id, at, ..Self::new(Action::Set(Value::Text(value.into()))) })
     }
 }
 
@@ -252,10 +294,36 @@ mod tests {
         assert_eq!(Command::parse(&[b'1'; 2000]), Err(CommandError::TooLong));
     }
 
+    #[test]
+    fn texts_are_taken_as_they_are_and_objects_of_the_known_form_are_opened() {
+        let text = |text: &str| Ok(Command::new(Action::Set(Value::Text(text.into()))));
+        for plain in [
+            "ON",
+            " 21.5 ",
+            "{\"state\":1}",
+            "{\"value\":1}",
+            "{\"value\":\"x\",\"for\":\"5s\"}",
+            "{",
+            "a\nb",
+        ] {
+            assert_eq!(Command::parse_text(plain.as_bytes()), text(plain), "{plain}");
+        }
+        let named =
+            Command::parse_text(br#"{"value":"AT+CSQ","id":"x1","ts":"2026-11-21T09:14:00Z"}"#).unwrap();
+        assert_eq!(named.action, Action::Set(Value::Text("AT+CSQ".into())));
+        assert_eq!((named.id.as_deref(), named.at.is_some()), (Some("x1"), true));
+        assert_eq!(Command::parse_text(br#"{"value":""}"#), text(""));
+        assert_eq!(Command::parse_text(b""), Err(CommandError::NoText));
+        assert_eq!(Command::parse_text(&[0xff]), Err(CommandError::NotText));
+        assert_eq!(Command::parse_text(&[b'x'; 2000]), Err(CommandError::TooLong));
+        assert!(matches!(Command::parse_text(br#"{"value":"x","ts":"now"}"#), Err(CommandError::Time(_))));
+    }
+
     proptest! {
         #[test]
         fn no_payload_panics(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Command::parse(&payload);
+            let _ = Command::parse_text(&payload);
         }
     }
 }

@@ -31,4 +31,4 @@ pub use random::{Randomness, SeededRandomness};
 pub use report::DeviceReport;
 pub use scheme::{Place, Scheme};
 pub use topic::{TopicError, TopicFilter, TopicName};
-pub use value::{Quality, Reading, Value};
+pub use value::{MAX_TEXT_BYTES, Quality, Reading, Value};

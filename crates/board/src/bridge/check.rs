@@ -59,7 +59,10 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
         DriverConfig::Kernel(kernel) => period(device, kernel.every, problems),
         // Only sensors are read from time to time.
         DriverConfig::Chip(chip) if chip.entry.kind == Kind::Sensor => period(device, chip.every, problems),
-        DriverConfig::Chip(_) | DriverConfig::Output(_) | DriverConfig::Cover(_) => {}
+        DriverConfig::Chip(_)
+        | DriverConfig::Output(_)
+        | DriverConfig::Cover(_)
+        | DriverConfig::Stream(_) => {}
     }
     for (property, calibrate) in &device.calibrate {
         if let Some(problem) = calibrate.problem() {

@@ -15,6 +15,7 @@ use super::lines::Lines;
 use super::made_up::MadeUp;
 use super::outputs::Switched;
 use super::signals;
+use super::streams::StreamProperties;
 use super::ultrasonic::UltrasonicSource;
 use super::waiting::Waiting;
 use super::{BridgeError, BridgeParts, check, derived};
@@ -22,7 +23,7 @@ use crate::buses::{Buses, Pause};
 use crate::catalogue::Kind;
 use crate::config::{
     CounterConfig, DeviceConfig, DriverConfig, EncoderConfig, InputConfig, KernelConfig, KernelDevice,
-    OutputConfig, OutputKind,
+    OutputConfig, OutputKind, StreamConfig,
 };
 use crate::host::HostSource;
 use crate::kernel::{KernelSource, ProbeSource, Subsystem};
@@ -42,6 +43,8 @@ pub(super) enum Part {
     Derived(Recipe),
     /// Derived from what has not shown yet what it measures.
     Waiting(Waiting),
+    /// Speaks in lines.
+    Stream(StreamConfig, StreamProperties),
     /// Takes commands.
     Switched(Switched, FaceProperties),
     /// Has nothing to say by itself: others are connected through it.
@@ -176,6 +179,16 @@ impl Device {
                 };
                 (part, properties, connection, board_is_simulated)
             }
+            DriverConfig::Stream(stream) => {
+                let text = |word, settable| PropertyInfo {
+                    kind: PropertyKind::Text,
+                    ..switch(word, None, settable)
+                };
+                let (line, send) = (text("line", false), text("send", true));
+                let properties = StreamProperties { line: line.id.clone(), send: send.id.clone() };
+                let part = Part::Stream(stream.clone(), properties);
+                (part, vec![line, send], stream.port.path.clone(), board_is_simulated)
+            }
             DriverConfig::Kernel(kernel) => {
                 let source = kernel_source(kernel, parts, buses)?;
                 let (part, properties) = sensor(source, kernel.every);
@@ -189,6 +202,7 @@ impl Device {
             | Part::Encoder(..)
             | Part::Derived(_)
             | Part::Waiting(_)
+            | Part::Stream(..)
             | Part::Switched(..)
             | Part::Bystander => None,
         };

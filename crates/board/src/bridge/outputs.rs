@@ -26,6 +26,7 @@ use super::live::Questions;
 use super::observations::Observation;
 use super::port::{Errand, LINE_LIMIT, Port, PortParts, Report, too_slow};
 use super::publication::Publication;
+use super::streams::Streams;
 use super::time;
 use super::watched::{Heard, Watched};
 use super::wire::Connection;
@@ -114,6 +115,7 @@ pub(super) struct OutputLoop {
     is_simulated: bool,
     clock: Arc<dyn Clock>,
     answers: Answers,
+    streams: Streams,
 }
 
 impl OutputLoop {
@@ -124,6 +126,7 @@ impl OutputLoop {
         answers: Answers,
         keeper: Keeper,
         watched: Watched,
+        streams: Streams,
     ) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
         Self {
@@ -143,6 +146,7 @@ impl OutputLoop {
             is_simulated,
             clock,
             answers,
+            streams,
         }
     }
 
@@ -378,6 +382,7 @@ impl OutputLoop {
     }
 
     fn handle_message(&mut self, message: Message) {
+        let Some(message) = self.streams.take(message, &self.answers) else { return };
         let cause = Cause::direct(message.origin.clone());
         match self.understand(&message) {
             Ok((target, aspect, command)) => {

@@ -55,10 +55,35 @@ impl Publication {
         at: Timestamp,
         cause: Option<Cause>,
     ) {
+        self.say(property, value, quality, at, cause, None);
+    }
+
+    /// Publishes a text of which none may be passed over, as one line of many.
+    pub(super) fn text(
+        &mut self,
+        property: &PropertyId,
+        text: &str,
+        quality: Quality,
+        at: Timestamp,
+        cause: Option<Cause>,
+    ) {
+        self.say(property, Value::Text(text.into()), quality, at, cause, Some(Qos::AtLeastOnce));
+    }
+
+    fn say(
+        &mut self,
+        property: &PropertyId,
+        value: Value,
+        quality: Quality,
+        at: Timestamp,
+        cause: Option<Cause>,
+        qos: Option<Qos>,
+    ) {
         let (device, property) = (self.device.clone(), property.clone());
         self.latest.insert(property.clone(), (value.clone(), quality, at));
         let reading = Reading { device, property, value, quality, at, cause };
-        let message = Message::of_reading(&self.scheme, &reading, Origin::part(PART));
+        let mut message = Message::of_reading(&self.scheme, &reading, Origin::part(PART));
+        message.qos = qos.unwrap_or(message.qos);
         if message.qos == Qos::AtMostOnce {
             self.outlet.measurement(message);
         } else {

@@ -116,7 +116,8 @@ pub fn pins(device: &DeviceConfig) -> Vec<SafePin> {
         | DriverConfig::Encoder(_)
         | DriverConfig::Derived(_)
         | DriverConfig::Chip(_)
-        | DriverConfig::Kernel(_) => Vec::new(),
+        | DriverConfig::Kernel(_)
+        | DriverConfig::Stream(_) => Vec::new(),
     }
 }
 

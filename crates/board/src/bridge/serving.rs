@@ -8,6 +8,7 @@ use gatehouse_model::{DeviceId, DeviceInfo, Message, Origin, PropertyId, Qos, To
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Answers;
 use super::counter::CounterTask;
 use super::derived::DerivedTask;
 use super::devices::{self, Device, Part};
@@ -22,6 +23,7 @@ use super::outlet::Outlet;
 use super::outputs::{OutputChange, SwitchedDevice};
 use super::publication::{PART, Publication};
 use super::sensor::SensorTask;
+use super::streams::{StreamTask, Streams};
 use super::tasks::{TaskHandle, Tasks};
 use super::waiting::WaitingTask;
 use super::{BridgeError, BridgeParts};
@@ -55,6 +57,7 @@ pub(super) struct Serving {
     observations: Arc<Observations>,
     outlet: Arc<Outlet>,
     outputs: mpsc::Sender<OutputChange>,
+    streams: Streams,
     stop: CancellationToken,
     pub(super) tasks: Tasks,
     served: Vec<Served>,
@@ -80,6 +83,7 @@ impl Serving {
             observations,
             outlet,
             outputs,
+            streams: Streams::default(),
             stop,
             tasks,
             served: Vec::new(),
@@ -89,6 +93,11 @@ impl Serving {
     /// What all devices say.
     pub(super) fn observations(&self) -> Arc<Observations> {
         self.observations.clone()
+    }
+
+    /// Where commands for those devices go that speak in lines.
+    pub(super) fn streams(&self) -> Streams {
+        self.streams.clone()
     }
 
     fn publication(&self, id: &DeviceId) -> Publication {
@@ -171,6 +180,19 @@ impl Serving {
                         publication,
                     };
                     Some(self.tasks.start(&format!("derived `{id}`"), stop.clone(), task.run(stop)))
+                }
+                Part::Stream(stream, properties) => {
+                    let answers = Answers::new(self.parts.scheme.clone(), self.outlet.clone());
+                    let task = StreamTask::new(
+                        stream,
+                        properties,
+                        self.parts.board.clone(),
+                        clock,
+                        publication,
+                        answers,
+                        self.streams.open(&id),
+                    );
+                    Some(self.tasks.start(&format!("stream `{id}`"), stop.clone(), task.run(stop)))
                 }
                 // It works for as long as those that are connected through it do.
                 Part::Bystander => self.lines.expander_of(&id).map(|expander| {
@@ -277,6 +299,7 @@ impl Serving {
                 ends.push(end);
             }
             tasks.extend(served.task);
+            self.streams.close(&served.config.id);
             self.discoveries.forget(&served.config.id);
             self.observations.lose(&served.config.id);
         }

@@ -61,8 +61,8 @@ pub(super) async fn run(
         Serving::new(parts, buses, discoveries, lines.clone(), outlet.clone(), changing, stop.clone());
     let ports = serving.start(devices);
     let keeper = Keeper::new(memory.clone(), clock.clone(), trust);
-    let watched = Watched::new(serving.observations(), ears);
-    let mut outputs = OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched);
+    let (watched, streams) = (Watched::new(serving.observations(), ears), serving.streams());
+    let mut outputs = OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched, streams);
     for device in ports {
         outputs.add(device);
     }

@@ -12,6 +12,9 @@ use crate::traits::{BusError, BusFault, SerialBackend, SerialRequest};
 /// Longest time that the port may take to accept bytes. At the slowest rate in use it is still a hundred bytes.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
 
+/// How to get the port of an adapter.
+const PLUG_IN: &str = "plug its adapter in, or look with `ls -l /dev/serial/by-id` what the adapters that are plugged in are called";
+
 /// How to get the header's port.
 const SWITCH_ON: &str = "switch the serial port on with the line enable_uart=1 in /boot/firmware/config.txt, take the console off it with `sudo raspi-config`, and restart the machine";
 
@@ -33,8 +36,17 @@ pub(super) fn open(request: &SerialRequest) -> Result<Box<dyn SerialBackend>, Bu
     });
     match opened {
         Ok(port) => Ok(Box::new(CdevSerial { port })),
-        Err(error) => Err(failed(not_opened(Path::new(&request.path), &error, "dialout", SWITCH_ON))),
+        Err(error) => {
+            Err(failed(not_opened(Path::new(&request.path), &error, "dialout", remedy(&request.path))))
+        }
     }
+}
+
+/// What to do about a port that is not there.
+fn remedy(path: &str) -> &'static str {
+    let is_adapter =
+        ["/dev/ttyUSB", "/dev/ttyACM", "/dev/serial/"].iter().any(|start| path.starts_with(start));
+    if is_adapter { PLUG_IN } else { SWITCH_ON }
 }
 
 fn frame(request: &SerialRequest) -> Result<(CharSize, Parity, StopBits), String> {
@@ -132,5 +144,7 @@ mod tests {
         assert_eq!(open(&odd).err().unwrap().problem, "9 data bits: write 5 to 8");
         let missing = open(&SerialRequest::plain("/nowhere/serial0", 9_600)).err().unwrap();
         assert!(missing.problem.contains("enable_uart=1"), "{missing}");
+        let unplugged = open(&SerialRequest::plain("/dev/ttyUSB250", 9_600)).err().unwrap();
+        assert!(unplugged.problem.contains("plug its adapter in"), "{unplugged}");
     }
 }

@@ -20,6 +20,7 @@ use super::plan::{Plan, Role, room_of};
 use super::probes::ProbeFiles;
 use super::pwm::SimulatedPwm;
 use super::script::Train;
+use super::terminal::Terminal;
 use super::wired::Wired;
 use crate::config::{DeviceConfig, DriverConfig};
 use crate::traits::{
@@ -130,6 +131,11 @@ impl SimulatedBoard {
     pub(super) fn write_probes(&self) {
         let values = self.shared.caught_up().probes();
         self.probes.write(values);
+    }
+
+    /// The far end of the serial line at this port (`/dev/ttyUSB0`), where the house has a device that speaks in lines.
+    pub fn terminal(&self, path: &str) -> Option<Terminal> {
+        self.wired.terminal(path)
     }
 
     /// An I²C bus with the chips of the house, to look at and to make mischief; nothing when there is no such bus.
@@ -403,6 +409,9 @@ impl Board for SimulatedBoard {
 
     fn open_serial(&self, request: &SerialRequest) -> Result<Box<dyn SerialBackend>, BusError> {
         let missing = || BusError::missing(request.path.clone(), &self.name());
+        if let Some(terminal) = self.wired.terminal(&request.path) {
+            return Ok(Box::new(terminal.open().ok_or_else(missing)?));
+        }
         Ok(Box::new(self.wired.serial(&request.path).ok_or_else(missing)?))
     }
 

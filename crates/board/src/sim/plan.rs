@@ -78,6 +78,7 @@ impl Plan {
                 DriverConfig::Host(_)
                 | DriverConfig::Derived(_)
                 | DriverConfig::Kernel(_)
+                | DriverConfig::Stream(_)
                 | DriverConfig::Cover(_) => continue,
                 DriverConfig::SimulatedClimate(_) => {
                     plan.rooms.insert(room);

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use gatehouse_model::DeviceId;
 
 use super::chips::{Chip, ChipBus, ChipSelect, Fault, I2cChip, PeerPort, Surroundings, make};
+use super::terminal::Terminal;
 use crate::buses::Through;
 use crate::catalogue::Settings;
 use crate::config::{ChipConfig, ChipPlace, DeviceConfig, DriverConfig, SpiPlace, resolve_bus};
@@ -47,6 +48,7 @@ struct State {
     i2c: BTreeMap<u8, ChipBus>,
     spi: BTreeMap<SpiPlace, ChipSelect>,
     serial: BTreeMap<String, PeerPort>,
+    terminals: BTreeMap<String, Terminal>,
     seated: BTreeMap<DeviceId, Seated>,
 }
 
@@ -88,6 +90,11 @@ impl Wired {
             }
         }
         let mut state = self.state();
+        for device in devices {
+            if let DriverConfig::Stream(stream) = &device.driver {
+                state.terminals.entry(stream.port.path.clone()).or_default();
+            }
+        }
         let gone = state.seated.iter().filter(|(device, seated)| wanted.get(*device) != Some(*seated));
         let gone: Vec<DeviceId> = gone.map(|(device, _)| device.clone()).collect();
         for device in gone {
@@ -115,6 +122,10 @@ impl Wired {
 
     pub(super) fn serial(&self, path: &str) -> Option<PeerPort> {
         self.state().serial.get(path).cloned()
+    }
+
+    pub(super) fn terminal(&self, path: &str) -> Option<Terminal> {
+        self.state().terminals.get(path).cloned()
     }
 
     /// Whether the device has a chip on I²C that took the fault.
@@ -152,7 +163,8 @@ impl Wired {
         let state = self.state();
         let i2c = state.i2c.keys().map(|number| info(BusKind::I2c, format!("i2c-{number}")));
         let spi = state.spi.keys().map(|place| info(BusKind::Spi, place.to_string()));
-        let serial = state.serial.keys().map(|path| info(BusKind::Serial, path.clone()));
+        let serial = state.serial.keys().chain(state.terminals.keys());
+        let serial = serial.map(|path| info(BusKind::Serial, path.clone()));
         i2c.chain(spi).chain(serial).collect()
     }
 }

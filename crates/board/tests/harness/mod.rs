@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
+use gatehouse_board::cdev::CdevBoard;
 use gatehouse_board::config::{DeviceConfig, DriverConfig, LineNumber, OutputConfig, SimulatedClimateConfig};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::memory::Memory;
@@ -252,6 +253,12 @@ impl House {
         let devices = plain_house().into_iter();
         let devices = devices.filter(|device| ["heater", sensor].contains(&device.id.as_str()));
         Self::start(devices.collect(), |board| Arc::new(Explosive(board)))
+    }
+
+    /// A house on the machine that the test runs on.
+    pub(crate) fn on_this_machine(devices: Vec<DeviceConfig>) -> Self {
+        let places = HostPlaces::of_this_machine("/".as_ref());
+        Self::start(devices, |_| Arc::new(CdevBoard::new(&places, None, &paused_clock())))
     }
 
     /// A house whose memory is given, as after a restart.

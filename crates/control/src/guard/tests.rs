@@ -43,15 +43,17 @@ impl House {
             ],
         };
         let freezer = DeviceInfo { id: DeviceId::new("freezer").unwrap(), ..heater.clone() };
+        let meter = DeviceInfo {
+            id: DeviceId::new("meter").unwrap(),
+            properties: vec![PropertyInfo { kind: PropertyKind::Text, ..property("send", true) }],
+            ..heater.clone()
+        };
         let scheme = Scheme::new("home").unwrap();
-        Self {
-            guard: CommandGuard::new(
-                scheme.clone(),
-                &[heater, freezer],
-                BTreeSet::from([DeviceId::new("freezer").unwrap()]),
-            ),
-            scheme,
-        }
+        let notes = DeviceNotes {
+            safe_when_on: BTreeSet::from([freezer.id.clone()]),
+            takes_text: BTreeSet::from([meter.id.clone()]),
+        };
+        Self { guard: CommandGuard::new(scheme.clone(), &[heater, freezer, meter], notes), scheme }
     }
 
     fn send(
@@ -120,6 +122,25 @@ fn a_last_will_is_no_number_where_numbers_are_more_than_on_and_off() {
     let house = House::new();
     assert_eq!(house.will("heater", "0", false), None);
     assert_eq!(house.will_to("heater", "angle", "0", false), Some(RefusalKind::UnsafeWill));
+}
+
+/// A text for a serial device is no command in words, and whatever it says goes out; all other rules hold for it, too.
+#[test]
+fn texts_pass_where_a_device_takes_them() {
+    let mut house = House::new();
+    for text in ["AT+CSQ", "ON", "{\"state\":1}", "21.5", " "] {
+        assert_eq!(house.send("meter", "send", text, false, 0), Ok(()), "{text}");
+    }
+    assert_eq!(house.refusal("meter", "send", "AT", true), RefusalKind::Retained);
+    assert_eq!(house.refusal("meter", "send", "", false), RefusalKind::Malformed);
+    assert_eq!(house.refusal("meter", "send", &"x".repeat(1_025), false), RefusalKind::Malformed);
+    assert_eq!(house.refusal("meter", "line", "AT", false), RefusalKind::UnknownTarget);
+    let old = r#"{"value":"AT","ts":"2026-11-21T08:14:00Z"}"#;
+    assert_eq!(house.refusal("meter", "send", old, false), RefusalKind::Stale);
+    let once = r#"{"value":"AT","id":"k1"}"#;
+    assert_eq!(house.send("meter", "send", once, false, 0), Ok(()));
+    assert_eq!(house.refusal("meter", "send", once, false), RefusalKind::Duplicate);
+    assert_eq!(house.will("meter", "OFF", false), Some(RefusalKind::UnsafeWill));
 }
 
 #[test]

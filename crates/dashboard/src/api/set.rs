@@ -68,6 +68,15 @@ fn payload(kind: &PropertyKind, request: &SetRequest, id: &str) -> Result<Bytes,
     }
     let payload = Payload { value: &request.value, duration: request.duration.as_deref(), id };
     let payload = serde_json::to_vec(&payload).map_err(|error| error.to_string())?;
+    if *kind == PropertyKind::Text {
+        // Whether the word is known, or any text is, the guard and the bridge know.
+        let is_text = request.value.is_string() && request.duration.is_none();
+        return match Command::parse_text(&payload) {
+            Ok(_) if is_text => Ok(payload.into()),
+            Ok(_) => Err("This property takes a text.".to_owned()),
+            Err(error) => Err(format!("This is no command: {error}.")),
+        };
+    }
     let command = Command::parse(&payload).map_err(|error| format!("This is no command: {error}."))?;
     match (kind, command.action) {
         (PropertyKind::Switch, Action::Toggle | Action::Set(Value::Switch(_)))
@@ -77,7 +86,7 @@ fn payload(kind: &PropertyKind, request: &SetRequest, id: &str) -> Result<Bytes,
         }
         (PropertyKind::Switch, _) => Err("A switch takes ON, OFF or TOGGLE.".to_owned()),
         (PropertyKind::Number { .. }, _) => Err("This property takes a number.".to_owned()),
-        (PropertyKind::Text, _) => Err("A text cannot be set yet.".to_owned()),
+        (PropertyKind::Text, _) => Err("This property takes a text.".to_owned()),
     }
 }
 
@@ -112,6 +121,17 @@ mod tests {
         assert!(check(&number, json!({ "value": 40 })).is_ok());
         assert!(check(&number, json!({ "value": "ON" })).is_err());
         assert!(check(&number, json!({ "value": "TOGGLE" })).is_err());
-        assert!(check(&PropertyKind::Text, json!({ "value": "ON" })).is_err());
+    }
+
+    #[test]
+    fn texts_are_texts() {
+        for text in ["OPEN", "AT+CSQ", "21.5", ""] {
+            let payload = check(&PropertyKind::Text, json!({ "value": text }));
+            assert_eq!(payload, Ok(json!({ "value": text, "id": "7" })));
+        }
+        for value in [json!(1), json!(null), json!(["AT"]), json!("x".repeat(2_000))] {
+            assert!(check(&PropertyKind::Text, json!({ "value": value })).is_err(), "{value}");
+        }
+        assert!(check(&PropertyKind::Text, json!({ "value": "AT", "for": "5s" })).is_err());
     }
 }

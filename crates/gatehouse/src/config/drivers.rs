@@ -14,10 +14,10 @@ use super::kernel;
 use super::nearest::{listed, nearest};
 use super::problems::Findings;
 use super::section::Section;
-use super::{chips, covers, inputs, outputs};
+use super::{chips, covers, inputs, outputs, streams};
 
 /// The drivers that are no chips of the catalogue.
-const DRIVERS: [&str; 11] = [
+const DRIVERS: [&str; 12] = [
     "counter",
     "cover",
     "derived",
@@ -27,6 +27,7 @@ const DRIVERS: [&str; 11] = [
     "input",
     "output",
     "pwm",
+    "serial",
     "servo",
     "simulated-climate",
 ];
@@ -63,7 +64,10 @@ pub(super) fn numbers(driver: &DriverConfig) -> Numbers {
         DriverConfig::Ultrasonic(_) => Numbers::Known(&["distance"]),
         // What is counted is right as it is: its unit is a setting of its own.
         DriverConfig::Counter(_) | DriverConfig::Encoder(_) => Numbers::Known(&[]),
-        DriverConfig::Input(_) | DriverConfig::Output(_) | DriverConfig::Cover(_) => Numbers::Known(&[]),
+        DriverConfig::Input(_)
+        | DriverConfig::Output(_)
+        | DriverConfig::Cover(_)
+        | DriverConfig::Stream(_) => Numbers::Known(&[]),
         DriverConfig::Derived(derived) => {
             Numbers::Derived(derived.gives.iter().map(|quantity| quantity.word()).collect())
         }
@@ -139,6 +143,7 @@ pub(super) fn read(
         "servo" => outputs::servo(section, places, findings).map(DriverConfig::Output),
         "cover" => covers::read(section, places, findings).map(DriverConfig::Cover),
         "derived" => derived::read(section, places, findings).map(DriverConfig::Derived),
+        "serial" => streams::read(section, places, findings).map(DriverConfig::Stream),
         other if kernel::DRIVERS.contains(&other) => {
             kernel::read(other, section, places, findings).map(DriverConfig::Kernel)
         }

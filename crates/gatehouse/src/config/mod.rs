@@ -27,6 +27,7 @@ mod quantities;
 mod rights;
 mod section;
 mod signals;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -8,6 +8,8 @@ use gatehouse_model::{Randomness as _, SeededRandomness};
 mod signals;
 mod suggestions;
 
+mod streams;
+
 use super::problems::MAX_SHOWN;
 use super::*;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatehouse_broker::{PublishGuard, Refusal, RefusalCode};
-use gatehouse_control::{CommandGuard, GuardRefusal, Now, RefusalKind};
+use gatehouse_control::{CommandGuard, DeviceNotes, GuardRefusal, Now, RefusalKind};
 use gatehouse_model::{
     Clock, CommandResult, DeviceId, DeviceInfo, Message, Origin, Properties, PropertyId, Qos, Scheme,
     TopicName,
@@ -20,14 +20,14 @@ pub(crate) struct DoorGuard {
 }
 
 impl DoorGuard {
-    /// A guard of these devices; `safe_when_on` are those among them whose safe level is on.
+    /// A guard of these devices.
     pub(crate) fn new(
         scheme: Scheme,
         devices: &[DeviceInfo],
-        safe_when_on: BTreeSet<DeviceId>,
+        notes: DeviceNotes,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let guard = Mutex::new(CommandGuard::new(scheme.clone(), devices, safe_when_on));
+        let guard = Mutex::new(CommandGuard::new(scheme.clone(), devices, notes));
         Self { scheme, clock, guard, aliases: BTreeSet::new() }
     }
 
@@ -39,8 +39,8 @@ impl DoorGuard {
     }
 
     /// Guards these devices from now on.
-    pub(crate) fn expect(&self, devices: &[DeviceInfo], safe_when_on: BTreeSet<DeviceId>) {
-        self.guard.lock().unwrap_or_else(PoisonError::into_inner).expect(devices, safe_when_on);
+    pub(crate) fn expect(&self, devices: &[DeviceInfo], notes: DeviceNotes) {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).expect(devices, notes);
     }
 
     /// Refuses every command from now on.
