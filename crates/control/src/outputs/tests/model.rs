@@ -330,9 +330,12 @@ impl Week {
                 0 => self.bench.set_stuck(*pin, true),
                 1 => self.bench.set_mute(*pin, true),
                 2 => {
-                    self.seen[*pin].is_excused = true;
-                    let level = self.bench.level(*pin);
-                    self.bench.meddle(*pin, Duty::from_on(!level.is_on()));
+                    let level = Duty::from_on(!self.bench.level(*pin).is_on());
+                    self.bench.meddle(*pin, level);
+                    // What somebody else does is not the rules' fault: neither that change nor how long it lasts. (A lamp
+                    // that was switched off from outside in the middle of a fade was blamed for its next step.)
+                    let seen = &mut self.seen[*pin];
+                    (seen.is_excused, seen.level, seen.went_off) = (true, level, None);
                 }
                 _ => {
                     self.bench.set_stuck(*pin, false);
