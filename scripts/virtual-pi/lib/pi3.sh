@@ -112,9 +112,9 @@ pi3_chips() {
 # What is on the wires of the outputs: the kernel is Debian's, which lets the lines of a dead process go.
 pi3_outputs() {
     expect "an output that nobody asked for is off" line_is 22 0
-    order home/boiler/state/set ON
+    order home/boiler/power/set ON
     expect "switched on from a phone, its line is high" soon 20 line_is 22 1
-    expect "and its state is told" soon 20 latest_is home/boiler/state ON
+    expect "and its state is told" soon 20 latest_is home/boiler/power ON
     on_pi systemctl kill --signal KILL --kill-whom main gatehouse
     expect "after a kill its line is low" soon 10 line_is 22 0
     expect "and the daemon comes back" soon 120 on_pi systemctl is-active --quiet gatehouse

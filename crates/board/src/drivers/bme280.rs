@@ -3,7 +3,7 @@
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 
-use super::common::{
+use super::terms::{
     GND, SCL, SDA, SLOW, VCC, address_wire, humidity, not_ready, pressure, temperature, wrong_chip,
 };
 use super::{Driver, Measured};

@@ -3,7 +3,7 @@
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 
-use super::common::{I2C_WIRES, SLOW, pressure, temperature, wrong_chip};
+use super::terms::{I2C_WIRES, SLOW, pressure, temperature, wrong_chip};
 use super::{Driver, Measured};
 use crate::buses::{I2cPort, Pause};
 use crate::catalogue::{Bus, Entry, Expect, Kind, Open, Opened, Opening, Recognition, Step, Supply};

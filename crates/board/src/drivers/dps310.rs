@@ -3,7 +3,7 @@
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 
-use super::common::{GND, SCL, SDA, SLOW, VCC, address_wire, not_ready, pressure, temperature, wrong_chip};
+use super::terms::{GND, SCL, SDA, SLOW, VCC, address_wire, not_ready, pressure, temperature, wrong_chip};
 use super::{Driver, Measured};
 use crate::buses::{I2cPort, Pause};
 use crate::catalogue::{Bus, Entry, Expect, Kind, Open, Opened, Opening, Recognition, Step, Supply};

@@ -2,7 +2,7 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::common::{I2C_WIRES, temperature};
+use super::terms::{I2C_WIRES, temperature};
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply};

@@ -2,7 +2,7 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::common::{GND, SCL, SDA, SLOW, VCC, address_wire, temperature, wrong_chip};
+use super::terms::{GND, SCL, SDA, SLOW, VCC, address_wire, temperature, wrong_chip};
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
 use crate::catalogue::{

@@ -3,7 +3,7 @@
 use embedded_hal::i2c::I2c;
 
 use super::LineExpander;
-use super::common::{GND, SCL, SDA, VCC, address_wire, no_pull_down};
+use super::terms::{GND, SCL, SDA, VCC, address_wire, no_pull_down};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply};
 use crate::traits::{Level, Pull, ReadError};

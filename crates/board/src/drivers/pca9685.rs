@@ -4,7 +4,7 @@ use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 
 use super::PwmExpander;
-use super::common::{GND, SCL, SDA, VCC, address_wire};
+use super::terms::{GND, SCL, SDA, VCC, address_wire};
 use crate::buses::{I2cPort, Pause};
 use crate::catalogue::{
     Bus, Entry, Kind, Open, Opened, Opening, Periods, Setting, SettingKind, Supply, Wire,

@@ -4,7 +4,7 @@ use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 
 use super::checksum::words;
-use super::common::{I2C_WIRES, SLOW, humidity, temperature};
+use super::terms::{I2C_WIRES, SLOW, humidity, temperature};
 use super::{Driver, Measured};
 use crate::buses::{I2cPort, Pause};
 use crate::catalogue::{Bus, Entry, Expect, Kind, Open, Opened, Opening, Recognition, Step, Supply};

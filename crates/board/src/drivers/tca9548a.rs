@@ -1,6 +1,6 @@
 //! TCA9548A and PCA9548A: a multiplexer with eight I²C buses.
 
-use super::common::{GND, SCL, SDA, VCC, address_wire};
+use super::terms::{GND, SCL, SDA, VCC, address_wire};
 use crate::catalogue::{Bus, Entry, Kind, Open, Periods, Supply, Wire};
 
 /// See [`Entry`].

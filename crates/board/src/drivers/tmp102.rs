@@ -2,7 +2,7 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::common::{GND, SCL, SDA, SLOW, VCC, address_wire, temperature};
+use super::terms::{GND, SCL, SDA, SLOW, VCC, address_wire, temperature};
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, MeasuredProperty, Open, Opened, Opening, Supply};

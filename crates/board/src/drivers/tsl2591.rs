@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::common::I2C_WIRES;
 use super::i2c_chip::I2cChip;
+use super::terms::I2C_WIRES;
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
 use crate::catalogue::{

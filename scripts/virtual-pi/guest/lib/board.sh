@@ -26,26 +26,27 @@ board_start() {
     udevadm settle
     : >"$world"
     ./rig chips "$board_bus" "$world" </dev/null &
-    soon 5 i2cget -y "$board_bus" 0x49 0 w >/dev/null
+    soon 5 quietly i2cget -y "$board_bus" 0x49 0 w
 }
 
 # board_chip: the name of the header's chip, such as gpiochip1.
 board_chip() { cat /sys/kernel/config/gpio-sim/board/header/chip_name; }
 
 # board_line LINE: the line's directory, with `pull` (in) and `value` (out).
-board_line() {
-    printf '/sys/devices/platform/%s/%s/sim_gpio%d' \
-        "$(cat /sys/kernel/config/gpio-sim/board/dev_name)" "$(board_chip)" "$1"
-}
+board_line() { printf '%s/sim_gpio%d' "${board_lines_directory:=$(board_directory)}" "$1"; }
+board_lines_directory=''
+board_directory() { printf '/sys/devices/platform/%s/%s' "$(cat /sys/kernel/config/gpio-sim/board/dev_name)" "$(board_chip)"; }
 
 # line_pull LINE up|down: what the world does to the line.
 line_pull() { printf 'pull-%s' "$2" >"$(board_line "$1")/pull"; }
 
-# line_level LINE: the level that the world sees.
-line_level() { cat "$(board_line "$1")/value"; }
-
-# line_is LINE LEVEL
-line_is() { [[ $(line_level "$1") == "$2" ]]; }
+# line_is LINE LEVEL: what the world sees. No program is started for it, which takes long on an emulated processor.
+line_is() {
+    local level
+    [[ -n $board_lines_directory ]] || board_lines_directory=$(board_directory)
+    read -r level <"$board_lines_directory/sim_gpio$1/value"
+    [[ $level == "$2" ]]
+}
 
 # set_world NAME [VALUE]: changes what surrounds a chip.
 set_world() { printf '%s\n' "$*" >>"$world"; }

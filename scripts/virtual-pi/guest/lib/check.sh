@@ -24,6 +24,9 @@ refuse() {
 }
 not() { ! "$@"; }
 
+# quietly COMMAND...: for commands whose answer is their exit code.
+quietly() { "$@" >/dev/null 2>&1; }
+
 # figure TEXT...: something measured, for whoever reads the job.
 figure() { printf '        %s\n' "$*"; }
 
