@@ -240,15 +240,12 @@ impl World {
         let Some((line, active, role)) = self.plan.input(device) else { return };
         let target = is_high(Level::from_on(on), active);
         self.schedule(now, line, target);
-        match role {
-            Role::Door { room } => {
-                self.house.set_aired(&room, on);
-                for (bounce, offsets) in BOUNCE_MICROSECONDS.iter().enumerate() {
-                    let offset = Duration::from_micros(self.random.random_range(offsets.clone()));
-                    self.schedule(now + offset, line, if bounce % 2 == 0 { !target } else { target });
-                }
+        if let Role::Door { room } = role {
+            self.house.set_aired(&room, on);
+            for (bounce, offsets) in BOUNCE_MICROSECONDS.iter().enumerate() {
+                let offset = Duration::from_micros(self.random.random_range(offsets.clone()));
+                self.schedule(now + offset, line, if bounce % 2 == 0 { !target } else { target });
             }
-            _ => {}
         }
     }
 

@@ -65,6 +65,9 @@ impl Outputs {
         let is_mended = output.fault.as_ref().is_some_and(|fault| was_asked || !fault.is_latched);
         if output.is_safe() && is_mended {
             output.fault = None;
+            // Only now was it seen there: while it was faulty it may have been on. A fridge that obeyed again was once let
+            // on ten seconds after it went off.
+            output.changed = Some(Since::at(now));
             actions.push(OutputAction::Remember { output: id, memory: output.memory(now) });
             actions.push(OutputAction::Fault { output: id, sentence: None });
         }
