@@ -22,7 +22,7 @@ use gatehouse_history::History;
 use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::aliases::AliasTable;
 use crate::banner::{self, Banner};
@@ -206,8 +206,9 @@ impl House {
                 running.lifecycle.start(ALIASES, |stop| serve_aliases(client, aliases, stop));
             }
             let reloader = joints.reloader(&running, source, as_started, &bridge, directory);
-            joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;
+            // Taken before outputs are: a hang-up that nobody takes would end the process.
             let hangups = signal(SignalKind::hangup())?;
+            joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;
             running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
             announce(&banner);
             anyhow::Ok(())
@@ -346,7 +347,12 @@ impl Joints {
         let (signs, broker) = (bridge.signs_of_life(), self.broker.clone());
         running.lifecycle.start(BRIDGE, |stop| async move {
             // It ends with the bridge; when it ends before, outputs with a dead-man go safe because they hear nobody.
-            let ears = tokio::spawn(hear(signs, broker, stop.child_token()));
+            let ears = hear(signs, broker, stop.child_token());
+            let ears = tokio::spawn(async move {
+                if let Err(problem) = ears.await {
+                    error!("nobody hears for the outputs any more that need a sign of life: {problem:#}");
+                }
+            });
             let outcome = bridge.run(outbox, commands, stop).await.context("the bridge failed");
             ears.abort();
             outcome

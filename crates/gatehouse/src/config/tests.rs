@@ -13,6 +13,7 @@ mod streams;
 use super::problems::MAX_SHOWN;
 use super::*;
 
+mod aliases;
 mod inputs;
 mod outputs;
 
