@@ -8,7 +8,7 @@
 source "${BASH_SOURCE[0]%/*}/workshop.sh"
 
 # Longest life of a guest in seconds. One that is still there then hangs.
-machine_limit=${RIG_LIMIT:-900}
+machine_limit=${RIG_LIMIT:-2400}
 
 machine='' machine_directory='' machine_pid='' ssh_port='' http_port='' mqtt_port=''
 

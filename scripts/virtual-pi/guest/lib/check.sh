@@ -16,12 +16,7 @@ expect() {
     fi
 }
 
-# refuse SENTENCE COMMAND...: a fact that must not hold.
-refuse() {
-    local sentence=$1
-    shift
-    expect "$sentence" not "$@"
-}
+# not COMMAND...: succeeds when the command fails.
 not() { ! "$@"; }
 
 # quietly COMMAND...: for commands whose answer is their exit code.
