@@ -65,7 +65,7 @@ need_system() {
 # make_root: a minimal Debian as a tar file, of the guest's architecture.
 make_root() {
     note "one minute for amd64, three to five for arm64, whose package scripts run under emulation"
-    workshop_sources | in_workshop mmdebstrap --quiet --mode=root --variant=minbase --architectures="$architecture" \
+    workshop_sources | in_workshop mmdebstrap --quiet --mode=root --format=tar --variant=minbase --architectures="$architecture" \
         --include="$(
             IFS=,
             printf '%s' "${guest_packages[*]}"
