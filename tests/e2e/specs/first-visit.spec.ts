@@ -45,7 +45,7 @@ test('the first visitor sets the gateway up and sees the house', async ({ page, 
   await finish.click();
 
   await expectHouse(page);
-  for (const room of ['Living room', 'Kitchen', 'Bedroom', 'Hall']) {
+  for (const room of ['Living room', 'Kitchen', 'Bathroom', 'Hall']) {
     await expect(page.getByRole('heading', { name: room, exact: true })).toBeVisible();
   }
   // The sensors of this machine are real; the house is made up, and says so.
