@@ -65,11 +65,14 @@ pub(crate) async fn look_back(
     let found: Result<Option<(i64, f64, i64)>, _> =
         sqlx::query_as(BEFORE).bind(series).bind(from).bind(earliest).fetch_optional(&mut *connection).await;
     match found {
-        Ok(found) => Ok(found.map(|(at, value, stored)| Before {
-            at: Timestamp::from_millis(at),
-            value,
-            quality: quality::from_stored(stored),
-        })),
+        // Behind a mark of silence nothing is known.
+        Ok(found) => {
+            Ok(found.filter(|(_, _, stored)| *stored != quality::SILENCE).map(|(at, value, stored)| Before {
+                at: Timestamp::from_millis(at),
+                value,
+                quality: quality::from_stored(stored),
+            }))
+        }
         Err(error) if database::was_interrupted(&error) => Ok(None),
         Err(error) => Err(error),
     }

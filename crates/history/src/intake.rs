@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::message::PROPERTY_TIME;
-use gatehouse_model::{DeviceId, Message, PropertyId, Scheme, Timestamp};
+use gatehouse_model::{Message, Scheme, Timestamp, Value};
 
+use crate::names::{Kind, SeriesName};
 use crate::quality;
 use crate::waiting::Held;
 
@@ -28,13 +29,14 @@ pub(crate) const MAX_AHEAD: Duration = Duration::from_secs(86_400);
 /// A series, by its place in the order in which this recorder met them.
 pub(crate) type SeriesIndex = usize;
 
-/// The name of a series.
-pub(crate) type SeriesName = (DeviceId, PropertyId);
-
 /// A series that the writer does not know yet.
 #[derive(Clone, Debug)]
 pub(crate) struct NewSeries {
     pub(crate) name: SeriesName,
+    /// What its first sample is.
+    pub(crate) kind: Kind,
+    /// Of its numbers, where it is known.
+    pub(crate) unit: Option<Arc<str>>,
     /// The time of its first sample.
     pub(crate) since: i64,
 }
@@ -126,7 +128,9 @@ impl Intake {
         if reading.at < EARLIEST || reading.at.saturating_since(now) > MAX_AHEAD {
             return Verdict::WrongTime;
         }
-        let Some(series) = self.index_of((reading.device, reading.property), reading.at) else {
+        let kind = if matches!(reading.value, Value::Switch(_)) { Kind::Switch } else { Kind::Number };
+        let name = SeriesName::Property(reading.device, reading.property);
+        let Some(series) = self.index_of(name, kind, reading.at) else {
             return Verdict::TooManySeries;
         };
         let dropped = self.make_room();
@@ -144,7 +148,7 @@ impl Intake {
         Verdict::Taken { state: reading.cause.is_some() && !message.retain, dropped }
     }
 
-    fn index_of(&mut self, name: SeriesName, at: Timestamp) -> Option<SeriesIndex> {
+    fn index_of(&mut self, name: SeriesName, kind: Kind, at: Timestamp) -> Option<SeriesIndex> {
         if let Some(known) = self.index.get(&name) {
             return Some(*known);
         }
@@ -152,7 +156,7 @@ impl Intake {
         if next >= MAX_SERIES {
             return None;
         }
-        self.series.push(NewSeries { name: name.clone(), since: at.as_millis() });
+        self.series.push(NewSeries { name: name.clone(), kind, unit: None, since: at.as_millis() });
         self.index.insert(name, next);
         Some(next)
     }
@@ -238,7 +242,7 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatehouse_model::{Cause, Origin, Qos, Quality, Reading, TopicName, Value};
+    use gatehouse_model::{Cause, DeviceId, Origin, PropertyId, Qos, Quality, Reading, TopicName};
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_000);
 

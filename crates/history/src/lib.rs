@@ -17,6 +17,7 @@ mod clocks;
 mod database;
 mod error;
 mod intake;
+mod names;
 mod options;
 mod quality;
 mod range;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use before::Before;
 pub use error::{HistoryError, InvalidRange};
+pub use names::{Kind, KindError, SeriesName, SeriesNameError};
 pub use options::Options;
 pub use range::{MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
 pub use status::{NotRecorded, Status};

@@ -5,6 +5,10 @@ use gatehouse_model::Quality;
 /// The stored number of a mark that says that a sample is old.
 pub(crate) const STALE: i64 = to_stored(Quality::Stale);
 
+/// The stored number of a mark of silence: no reading. From its time on nothing is known of the series until its next
+/// row; its value repeats the last one.
+pub(crate) const SILENCE: i64 = 6;
+
 /// The stored number. These are part of the file format and never change.
 pub(crate) const fn to_stored(quality: Quality) -> i64 {
     match quality {

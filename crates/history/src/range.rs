@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::before::{self, Before};
 use crate::intake::Sample;
+use crate::names::SeriesName;
 use crate::waiting::Held;
 use crate::{History, HistoryError, InvalidRange, bucket, database};
 
@@ -78,7 +79,7 @@ pub(crate) const RANGE: &str = "
         FROM step CROSS JOIN sample
         WHERE step.n < ?4
           AND sample.ts >= ?2 + step.n * ?5 AND sample.ts < min(?2 + (step.n + 1) * ?5, ?3)
-          AND +sample.series = ?1
+          AND +sample.series = ?1 AND sample.quality <> 6
         GROUP BY step.n
     ) AS bucket
     CROSS JOIN sample AS final ON final.ts = bucket.last_ts AND final.series = ?1";
@@ -122,9 +123,10 @@ pub(crate) async fn read(history: &History, query: &RangeQuery) -> Result<Series
     let explain = |error| explain_read(error, limit);
     let mut connection = history.readers.acquire().await.map_err(explain)?;
     // Before the file is read: see `waiting`.
-    let held = history.recording.of_series(&(query.device.clone(), query.property.clone()));
+    let name = SeriesName::Property(query.device.clone(), query.property.clone());
+    let held = history.recording.of_series(&name);
     database::limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
-    let answer = read_limited(&mut connection, history, query, &plan, &held).await;
+    let answer = read_limited(&mut connection, history, &name, &plan, &held).await;
     database::lift_time_limit(&mut connection).await.map_err(explain)?;
     answer.map_err(explain)
 }
@@ -132,18 +134,19 @@ pub(crate) async fn read(history: &History, query: &RangeQuery) -> Result<Series
 async fn read_limited(
     connection: &mut SqliteConnection,
     history: &History,
-    query: &RangeQuery,
+    name: &SeriesName,
     plan: &Plan,
     held: &Held,
 ) -> Result<Series, sqlx::Error> {
     // All that follows sees the file as it was at one moment.
     let mut transaction = connection.begin().await?;
-    let series: Option<(i64, i64)> =
-        sqlx::query_as("SELECT id, since FROM series WHERE device = ?1 AND property = ?2")
-            .bind(query.device.as_str())
-            .bind(query.property.as_str())
-            .fetch_optional(&mut *transaction)
-            .await?;
+    let series: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT id, since FROM series WHERE source = ?1 AND name = ?2 AND (kind = 'text') = 0",
+    )
+    .bind(name.source())
+    .bind(name.stored())
+    .fetch_optional(&mut *transaction)
+    .await?;
     let mut buckets = Vec::new();
     let mut stored = HashSet::new();
     if let Some((id, _)) = series {

@@ -2,6 +2,7 @@
 
 mod before;
 mod damage;
+mod migration;
 mod ranges;
 mod recording;
 mod waiting;

@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::intake::{Intake, Sample, SeriesName};
+use crate::intake::{Intake, Sample};
+use crate::names::SeriesName;
 
 /// The intake of a recorder, which queries may look into.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use sqlx::{Connection, SqlitePool};
 
 use crate::database::PAGE_BYTES;
 use crate::intake::{Batch, NewSeries};
+use crate::names::Kind;
 use crate::quality;
 
 /// Pages in the log at which they are moved into the database file. Many commits rewrite the same last page, and all
@@ -40,7 +41,7 @@ pub(crate) struct Writer {
 }
 
 /// The row of a series.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug)]
 struct Stored {
     id: i64,
     since: i64,
@@ -175,20 +176,38 @@ async fn write(
     Ok(Written { series, stored, known })
 }
 
-/// The row of a series, which is made when it is new.
+/// The row of a series, which is made when it is new. Numbers and switches share one: what it says of them and of the
+/// unit is what was met last.
 async fn series_of(transaction: &mut SqliteConnection, series: &NewSeries) -> Result<Stored, sqlx::Error> {
-    let (device, property) = &series.name;
-    sqlx::query(
-        "INSERT INTO series (device, property, since) VALUES (?1, ?2, ?3) ON CONFLICT (device, property) DO NOTHING",
+    let (source, name) = (series.name.source(), series.name.stored());
+    let found: Option<(i64, i64, String, Option<String>)> = sqlx::query_as(
+        "SELECT id, since, kind, unit FROM series WHERE source = ?1 AND name = ?2 AND (kind = 'text') = ?3",
     )
-    .bind(device.as_str())
-    .bind(property.as_str())
-    .bind(series.since)
-    .execute(&mut *transaction)
+    .bind(source)
+    .bind(&name)
+    .bind(series.kind == Kind::Text)
+    .fetch_optional(&mut *transaction)
     .await?;
-    sqlx::query_as("SELECT id, since FROM series WHERE device = ?1 AND property = ?2")
-        .bind(device.as_str())
-        .bind(property.as_str())
-        .fetch_one(transaction)
-        .await
+    let Some((id, since, kind, unit)) = found else {
+        let made =
+            sqlx::query("INSERT INTO series (source, name, kind, unit, since) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .bind(source)
+                .bind(&name)
+                .bind(series.kind.as_str())
+                .bind(series.unit.as_deref())
+                .bind(series.since)
+                .execute(transaction)
+                .await?;
+        return Ok(Stored { id: made.last_insert_rowid(), since: series.since });
+    };
+    let newer_unit = series.unit.is_some() && series.unit.as_deref() != unit.as_deref();
+    if kind != series.kind.as_str() || newer_unit {
+        sqlx::query("UPDATE series SET kind = ?2, unit = coalesce(?3, unit) WHERE id = ?1")
+            .bind(id)
+            .bind(series.kind.as_str())
+            .bind(series.unit.as_deref())
+            .execute(transaction)
+            .await?;
+    }
+    Ok(Stored { id, since })
 }

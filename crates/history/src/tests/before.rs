@@ -50,3 +50,21 @@ async fn looking_back_walks_along_the_key_and_gives_up_in_time() {
         assert_eq!(look_back(&mut connection, &history.clock, limit, 1, window).await.unwrap(), found);
     }
 }
+
+/// Behind a mark of silence the value before it does not hold, and the mark is no reading.
+#[tokio::test]
+async fn a_mark_of_silence_is_no_reading_and_ends_what_held() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    record_all(&history, &[reading("boiler", 1.0, NOW - DAY)]).await;
+    with_sqlite3(
+        &house.file(),
+        "INSERT INTO sample (ts, series, value, quality) SELECT ts + 10, series, value, 6 FROM sample",
+    )
+    .await;
+    let series = history.range(query("boiler", NOW - DAY, NOW, 4_000)).await.unwrap();
+    assert_eq!((counts(&series), series.before), (1, None));
+    assert_eq!(history.range(query("boiler", NOW - 10, NOW, 10)).await.unwrap().before, None);
+    let until = NOW - DAY + 10;
+    assert_eq!(history.range(query("boiler", until, NOW, 10)).await.unwrap().before, before(1.0, NOW - DAY));
+}

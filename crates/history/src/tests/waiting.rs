@@ -83,9 +83,7 @@ async fn the_value_before_a_range_is_known_however_far_back_it_lies() {
     let others: Vec<Reading> = (0..5_000).map(|n| reading("kitchen", 1.0, NOW - n)).collect();
     record_all(&history, &[std::slice::from_ref(&old), &others].concat()).await;
     let going = Going::with(&history, &[old]).await;
-    let held = history
-        .recording
-        .of_series(&(DeviceId::new("boiler").unwrap(), PropertyId::new("temperature").unwrap()));
+    let held = history.recording.of_series(&"boiler/temperature".parse().unwrap());
     let before = crate::before::of_held(&held, NOW).unwrap();
     assert_eq!((before.at.as_millis(), before.value), (NOW - year, 1.0));
     assert_eq!(history.range(query("boiler", NOW - 10, NOW, 1)).await.unwrap().before, Some(before));

@@ -1,0 +1,97 @@
+//! A file of an earlier release.
+
+use super::*;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode};
+
+/// The file of the first release, with `samples`, as that release left it.
+async fn first_release(file: &Path, samples: &[(i64, i64, f64, i64)]) {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .page_size(4_096)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let all = sqlx::migrate!("./migrations");
+    all.run_to(1, &mut connection).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO series (id, device, property, since) VALUES (3, 'kitchen', 'temperature', 5), (9, 'boiler', 'power', 7)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    for (ts, series, value, quality) in samples {
+        sqlx::query("INSERT INTO sample (ts, series, value, quality) VALUES (?1, ?2, ?3, ?4)")
+            .bind(ts)
+            .bind(series)
+            .bind(value)
+            .bind(quality)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_release_keeps_its_rows() {
+    let house = House::new();
+    let samples: Vec<(i64, i64, f64, i64)> =
+        (0..3_000).map(|n| (NOW - 3_000 + n, if n % 2 == 0 { 3 } else { 9 }, n as f64, n % 6)).collect();
+    first_release(&house.file(), &samples).await;
+    let history = house.open(lazy()).await;
+    let kitchen = day_of(&history, "kitchen").await;
+    assert_eq!((counts(&kitchen), kitchen.recording_since), (1_500, Some(Timestamp::from_millis(5))));
+    // New readings go on in the same series, and what the first release refused is allowed.
+    record_all(&history, &[reading("kitchen", 1.0, NOW)]).await;
+    assert_eq!(counts(&day_of(&history, "kitchen").await), 1_501);
+    history.close().await;
+    let ask = async |sql| with_sqlite3(&house.file(), sql).await;
+    assert_eq!(ask("SELECT sum(value) FROM (SELECT CAST(value AS INTEGER) AS value FROM sample WHERE ts < 1795252440000)").await, 4_498_500);
+    assert_eq!(ask("SELECT count(*) FROM series WHERE source = 'property' AND name IN ('kitchen/temperature', 'boiler/power') AND kind = 'number'").await, 2);
+    assert_eq!(
+        ask("INSERT INTO sample (ts, series, value, quality) VALUES (1, 3, 0.0, 6) RETURNING 1").await,
+        1
+    );
+    assert_eq!(ask("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'").await, 1);
+    assert_eq!(ask("SELECT count(*) FROM pragma_foreign_key_list('sample')").await, 0);
+    let house = House::new();
+    house.open(lazy()).await.close().await;
+    assert_eq!(
+        with_sqlite3(
+            &house.file(),
+            "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"
+        )
+        .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_quality_that_nobody_defined_is_still_refused() {
+    let house = House::new();
+    house.open(lazy()).await.close().await;
+    let options = SqliteConnectOptions::new().filename(house.file());
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    for quality in [-1, 7] {
+        let refused = sqlx::query("INSERT INTO sample (ts, series, value, quality) VALUES (1, 1, 0.0, ?1)")
+            .bind(quality)
+            .execute(&mut connection)
+            .await;
+        assert!(refused.unwrap_err().to_string().contains("CHECK"));
+    }
+}
+
+/// A property that sends both has a series for each; a change between numbers and switches stays in one.
+#[tokio::test]
+async fn a_series_says_what_it_is() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    record_all(&history, &[reading("lamp", 1.0, NOW)]).await;
+    let mut on = reading("lamp", 0.0, NOW + 1);
+    on.value = Value::Switch(true);
+    record_all(&history, &[on]).await;
+    assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM series WHERE kind = 'switch'").await, 1);
+    assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM series").await, 1);
+}
