@@ -28,6 +28,7 @@ mod publication;
 pub mod safe;
 mod sensor;
 mod serving;
+mod shown;
 mod signals;
 mod streams;
 mod supervisor;

@@ -5,7 +5,7 @@ mod drivers {
     use std::fmt::Write as _;
     use std::path::PathBuf;
 
-    use gatehouse_board::catalogue::{Bus, Entry, Kind, SettingKind, entries};
+    use gatehouse_board::catalogue::{Bus, Content, Entry, Kind, SettingKind, entries};
     use gatehouse_model::span::format_duration;
 
     const HEAD: &str = "# Drivers
@@ -80,8 +80,18 @@ real chips is in the README.
         if !entry.properties.is_empty() {
             text.push_str("\n| Property | Unit | From | To |\n| --- | --- | --- | --- |\n");
             for property in entry.properties {
-                let (from, to) = property.range;
-                writeln!(text, "| `{}` | {} | {from} | {to} |", property.id, property.unit).unwrap();
+                let (id, unit, (from, to)) = (property.id, property.unit, property.range);
+                match property.content {
+                    Content::Number => writeln!(text, "| `{id}` | {unit} | {from} | {to} |"),
+                    Content::Said => writeln!(text, "| `{id}` | text | | |"),
+                    Content::Shown { max_bytes } => {
+                        writeln!(text, "| `{id}` | text, which can be set | | {max_bytes} bytes |")
+                    }
+                    Content::Happens { words } => {
+                        writeln!(text, "| event | {} | | |", words.join(", "))
+                    }
+                }
+                .unwrap();
             }
         }
         if !entry.settings.is_empty() {

@@ -196,6 +196,12 @@ impl Device {
             }
         };
         let period = match &part {
+            // What a display shows does not grow old.
+            Part::Sensor { properties, .. }
+                if !properties.is_empty() && properties.iter().all(|property| property.info.settable) =>
+            {
+                None
+            }
             Part::Sensor { every, .. } => u64::try_from(every.as_millis()).ok(),
             Part::Counter(counter, _) => u64::try_from(counter.every.as_millis()).ok(),
             Part::Input(..)

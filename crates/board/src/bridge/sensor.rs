@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::discoveries::Discoveries;
 use super::publication::Publication;
+use super::shown::{Commands, Wanted};
 use super::signals::{IsNews, Signals, as_calibrated};
 use super::time;
 use crate::config::DeviceConfig;
@@ -30,6 +31,8 @@ pub(super) struct SensorTask {
     publication: Publication,
     config: DeviceConfig,
     discoveries: Discoveries,
+    /// For what shows something.
+    commands: Option<Commands>,
 }
 
 impl SensorTask {
@@ -44,13 +47,21 @@ impl SensorTask {
     ) -> Self {
         let signals = Signals::new(config, properties, Some(every));
         let (faults, config) = (FaultWatch::default(), config.clone());
-        Self { source, signals, every, faults, clock, publication, config, discoveries }
+        Self { source, signals, every, faults, clock, publication, config, discoveries, commands: None }
+    }
+
+    /// It also takes commands, from here.
+    pub(super) fn commanded(self, commands: Commands) -> Self {
+        Self { commands: Some(commands), ..self }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.work() => {}
+        }
+        if let Some(commands) = self.commands {
+            commands.end().await;
         }
     }
 
@@ -72,6 +83,7 @@ impl SensorTask {
                     };
                 }
                 () = time::until(deadline, &*self.clock) => self.let_time_pass(),
+                wanted = next_command(self.commands.as_mut()) => self.show(wanted).await,
             }
         }
     }
@@ -82,6 +94,25 @@ impl SensorTask {
             Ok(_) if self.source.has_other_properties() => self.meet(),
             Ok(samples) => self.handle_samples(samples),
             Err(error) => self.handle_failure(&error.to_string()),
+        }
+        for word in self.source.take_events() {
+            self.publication.event(word, self.clock.now());
+        }
+    }
+
+    async fn show(&mut self, wanted: Wanted) {
+        let outcome = timeout(READ_LIMIT, self.source.show(&wanted.property, wanted.text.clone())).await;
+        let refused = match outcome.unwrap_or(Err(ReadError::TooSlow(READ_LIMIT))) {
+            Ok(Sample { property, value, quality }) => {
+                let (at, cause) = (self.clock.now(), Some(wanted.cause.clone()));
+                self.publication.value(&property, value, quality, at, cause);
+                self.publication.report();
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(commands) = &self.commands {
+            commands.answer(wanted, refused);
         }
     }
 
@@ -144,5 +175,13 @@ impl SensorTask {
         if self.signals.handle_timeout(&mut self.publication, now) == IsNews(true) {
             self.publication.report();
         }
+    }
+}
+
+/// The next command; never for what takes none.
+async fn next_command(commands: Option<&mut Commands>) -> Wanted {
+    match commands {
+        Some(commands) => commands.next().await,
+        None => std::future::pending().await,
     }
 }

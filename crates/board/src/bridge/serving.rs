@@ -23,6 +23,7 @@ use super::outlet::Outlet;
 use super::outputs::{OutputChange, SwitchedDevice};
 use super::publication::{PART, Publication};
 use super::sensor::SensorTask;
+use super::shown::Commands;
 use super::streams::{StreamTask, Streams};
 use super::tasks::{TaskHandle, Tasks};
 use super::waiting::WaitingTask;
@@ -135,6 +136,12 @@ impl Serving {
                         publication,
                         self.discoveries.clone(),
                     );
+                    let task = if info.properties.iter().any(|property| property.settable) {
+                        let answers = Answers::new(self.parts.scheme.clone(), self.outlet.clone());
+                        task.commanded(Commands::new(self.streams.open(&id), answers))
+                    } else {
+                        task
+                    };
                     Some(self.tasks.start(&format!("sensor `{id}`"), stop.clone(), task.run(stop)))
                 }
                 Part::Input(input, property) => {

@@ -86,9 +86,9 @@ impl Streams {
     }
 }
 
-const STOPPING: &str = "the device is being stopped: send it again when it is back";
+pub(super) const STOPPING: &str = "the device is being stopped: send it again when it is back";
 
-fn refuse(answers: &Answers, message: &Message, reason: String) {
+pub(super) fn refuse(answers: &Answers, message: &Message, reason: String) {
     let id = Command::parse_text(&message.payload).ok().and_then(|command| command.id);
     let cause = Cause::direct(message.origin.clone());
     answers.give(message, &CommandResult { id, ok: false, reason: Some(reason.into()), cause });

@@ -111,6 +111,8 @@ pub struct MeasuredProperty {
     pub power_on: Option<f64>,
     /// Fastest believable change, in units a second; nothing when anything goes.
     pub fastest: Option<f64>,
+    /// What kind of value it is.
+    pub content: Content,
     /// The setting and its word that leave this property out, as for an input that is wired to nothing.
     pub absent_when: Option<(&'static str, &'static str)>,
 }
@@ -125,8 +127,43 @@ impl MeasuredProperty {
         range: (f64, f64),
         class: Option<&'static str>,
     ) -> Self {
-        Self { id, name, unit, decimals, range, class, power_on: None, fastest: None, absent_when: None }
+        Self {
+            id,
+            name,
+            unit,
+            decimals,
+            range,
+            class,
+            power_on: None,
+            fastest: None,
+            content: Content::Number,
+            absent_when: None,
+        }
     }
+
+    /// What is no number.
+    pub const fn of(id: &'static str, name: &'static str, content: Content) -> Self {
+        Self { content, ..Self::new(id, name, "", 0, (0.0, 0.0), None) }
+    }
+}
+
+/// What kind of value a property is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A number.
+    Number,
+    /// A text that the chip says.
+    Said,
+    /// A text that the chip shows, and that can be set.
+    Shown {
+        /// Most bytes of it.
+        max_bytes: usize,
+    },
+    /// No value: something that happens, and is told on the device's event topic.
+    Happens {
+        /// The words for what can happen.
+        words: &'static [&'static str],
+    },
 }
 
 /// One way to tell a chip: all steps must come out as expected.

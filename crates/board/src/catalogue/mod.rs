@@ -10,8 +10,8 @@ mod entry;
 mod settings;
 
 pub use entry::{
-    Bus, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, OpeningError, Periods, Recognition,
-    Step, Supply, Wire,
+    Bus, Content, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, OpeningError, Periods,
+    Recognition, Step, Supply, Wire,
 };
 pub use settings::{Setting, SettingKind, SettingValue, Settings};
 

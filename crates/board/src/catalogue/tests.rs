@@ -60,7 +60,12 @@ fn properties_are_named_once_and_have_a_range() {
         for property in entry.properties {
             assert!(PropertyId::new(property.id).is_ok(), "{}: {}", entry.word, property.id);
             assert!(ids.insert(property.id), "{}: {} twice", entry.word, property.id);
-            assert!(property.range.0 < property.range.1, "{}: {} has no range", entry.word, property.id);
+            let has_range = property.range.0 < property.range.1;
+            let is_number = property.content == Content::Number;
+            assert_eq!(has_range, is_number, "{}: {} and its range", entry.word, property.id);
+            if let Content::Happens { words } = property.content {
+                assert!(!words.is_empty() && words.iter().all(|word| PropertyId::new(word).is_ok()));
+            }
             if let Some((key, word)) = property.absent_when {
                 let setting = entry.settings.iter().find(|setting| setting.key == key);
                 let is_possible = setting.is_some_and(|setting| match setting.kind {

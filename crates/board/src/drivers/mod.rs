@@ -6,6 +6,7 @@
 mod ads1x15;
 mod adxl345;
 mod aht20;
+mod apds9960;
 mod as3935;
 mod bh1750;
 mod bme280;
@@ -39,6 +40,7 @@ mod sht3x;
 mod sht4x;
 mod shtc3;
 mod si7021;
+mod swipe;
 mod tca9548a;
 mod terms;
 mod tmp102;
@@ -60,6 +62,7 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &adxl345::ENTRY,
     &aht20::AHT10,
     &aht20::AHT20,
+    &apds9960::ENTRY,
     &as3935::ENTRY,
     &bh1750::ENTRY,
     &bme280::BME280,
@@ -106,21 +109,41 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &vl53l0x::ENTRY,
 ];
 
+/// What a chip says of one of its properties.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// A number, in the property's unit. What is no finite number is taken for a damaged answer.
+    Number(f64),
+    /// A text that is not empty.
+    Text(String),
+}
+
 /// One value of a chip.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     /// Which property of the entry.
     pub property: &'static str,
-    /// The value, in the property's unit. What is no finite number is taken for a damaged answer.
-    pub value: f64,
+    /// The value.
+    pub value: Said,
     /// How far the driver trusts it.
     pub quality: Quality,
 }
 
 impl Measured {
-    /// A value that there is no reason to doubt.
+    /// A number that there is no reason to doubt.
     pub const fn new(property: &'static str, value: f64) -> Self {
-        Self { property, value, quality: Quality::Ok }
+        Self { property, value: Said::Number(value), quality: Quality::Ok }
+    }
+
+    /// A number at the end of what the chip can measure when `is_at_the_end`: the truth may lie beyond it.
+    pub const fn at_the_end_if(is_at_the_end: bool, property: &'static str, value: f64) -> Self {
+        let quality = if is_at_the_end { Quality::Clamped } else { Quality::Ok };
+        Self { property, value: Said::Number(value), quality }
+    }
+
+    /// A text that there is no reason to doubt.
+    pub const fn text(property: &'static str, text: String) -> Self {
+        Self { property, value: Said::Text(text), quality: Quality::Ok }
     }
 }
 
@@ -131,6 +154,20 @@ pub trait Driver: Send {
     /// # Errors
     /// When there is no value at all. The chip is opened again before it is read the next time.
     fn read(&mut self) -> Result<Vec<Measured>, ReadError>;
+
+    /// What happened since this was asked before, in the words of the entry's property that
+    /// [happens](crate::catalogue::Content::Happens). It is asked after each reading.
+    fn take_events(&mut self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Makes the chip show a text, for a property that is [shown](crate::catalogue::Content::Shown).
+    ///
+    /// # Errors
+    /// When the chip does not answer. It is opened again, and shown the text again, before it is read the next time.
+    fn show(&mut self, property: &'static str, _text: &str) -> Result<(), ReadError> {
+        Err(ReadError::Cannot(format!("`{property}` shows nothing")))
+    }
 }
 
 /// An expander of lines that was opened. Levels are those of the wire: active means high.

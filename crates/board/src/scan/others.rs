@@ -72,8 +72,6 @@ pub(super) const CHIPS: &[Chip] = &[
         addresses: &[0x29, 0x39, 0x49],
         recognition: by_register!(0x8A, [0x10], [0xB0], 60),
     },
-    // Broadcom, APDS-9960, ID register 0x92: not asked, as its address may be a PCF8574A's.
-    Chip { name: "Broadcom APDS-9960", addresses: &[0x39], recognition: &[] },
     // Vishay, VEML6070 rev. 1.7: one of its two addresses takes a command byte, so it must not be asked anyway.
     Chip { name: "Vishay VEML6070", addresses: &[0x38, 0x39], recognition: &[] },
     // Vishay, VEML6075 rev. 1.2, register 0x0C: 0x0026, low byte first.

@@ -1,5 +1,6 @@
 //! What is read from time to time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::buses::{BusError, BusFault};
@@ -77,6 +78,19 @@ pub trait SensorSource: Send {
     /// # Errors
     /// When there is no value at all.
     async fn read(&mut self) -> Result<Vec<Sample>, ReadError>;
+
+    /// What happened up to the last reading and was not asked for yet, in words.
+    fn take_events(&mut self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Makes a settable property show a text, now and whenever the device comes back. Gives what it shows.
+    ///
+    /// # Errors
+    /// Why it does not.
+    async fn show(&mut self, property: &PropertyId, _text: Arc<str>) -> Result<Sample, ReadError> {
+        Err(ReadError::Cannot(format!("`{property}` takes no commands")))
+    }
 }
 
 /// Why a device cannot be served by a board at all.

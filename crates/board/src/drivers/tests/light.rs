@@ -1,5 +1,9 @@
 //! Light sensors.
 
+use std::collections::BTreeMap;
+
+use gatehouse_model::Quality;
+
 use super::rig::{Registers, Rig, assert_near};
 use crate::catalogue::SettingValue;
 use crate::traits::ReadError;
@@ -84,4 +88,62 @@ fn another_chip_at_the_address_is_noticed() {
     let mut rig = Rig::on("veml7700", Registers::new(&[(0x07, 0x26)]).chip());
     let error = rig.read().unwrap_err();
     assert!(error.to_string().contains("is no VEML7700"), "{error}");
+}
+
+/// The data sheet's proximity: 120 counts for the grey card at 100 mm.
+#[test]
+fn the_apds9960_sees_colours_and_how_near_something_is() {
+    let mut rig = Rig::new("apds9960");
+    for (light, clear) in [(0.0, 0.0), (1.0, 0.5), (40.0, 20.0), (5_000.0, 2_500.0), (100_000.0, 50_000.0)] {
+        rig.feel(|world| (world.light, world.distance) = (light, 100.0));
+        // It gets from one end of its gains to the other in three readings, in which it may say nothing of the light.
+        (0..4).for_each(|_| drop(rig.read().unwrap()));
+        let reading = rig.read().unwrap();
+        assert_near(&reading, "clear", clear, clear * 0.001 + 0.01);
+        assert_near(&reading, "green", clear * 0.38, clear * 0.001 + 0.01);
+        assert_near(&reading, "proximity", 120.0, 0.0);
+    }
+}
+
+#[test]
+fn more_light_than_the_apds9960_can_count_is_clamped() {
+    let mut rig = Rig::new("apds9960");
+    rig.feel(|world| (world.light, world.distance) = (150_000.0, 20.0));
+    (0..4).for_each(|_| drop(rig.read().unwrap()));
+    let qualities: BTreeMap<_, _> =
+        rig.measure().unwrap().into_iter().map(|measured| (measured.property, measured.quality)).collect();
+    assert_eq!(qualities["clear"], Quality::Clamped);
+    assert_eq!(qualities["green"], Quality::Ok);
+    assert_eq!(qualities["proximity"], Quality::Clamped, "anything could be nearer than that");
+}
+
+#[test]
+fn a_hand_across_the_apds9960_is_told_once_it_is_gone() {
+    let gestures = [("gestures", SettingValue::Flag(true))];
+    for (way, (right, up)) in
+        [("right", (1.0, 0.0)), ("left", (-1.0, 0.0)), ("up", (0.0, 1.0)), ("down", (0.0, -1.0))]
+    {
+        let mut rig = Rig::with_settings("apds9960", &gestures);
+        let mut told = Vec::new();
+        for step in -4..=4 {
+            let part = f64::from(step) / 4.0;
+            rig.feel(|world| world.hand = Some((right * part, up * part)));
+            rig.measure().unwrap();
+            told.extend(rig.take_events());
+        }
+        assert!(told.is_empty(), "{told:?} before it is over");
+        rig.feel(|world| world.hand = None);
+        for _ in 0..3 {
+            rig.measure().unwrap();
+            told.extend(rig.take_events());
+        }
+        assert_eq!(told, [way]);
+        assert!(rig.read().unwrap().contains_key("clear"), "light is measured again");
+    }
+    let mut rig = Rig::new("apds9960");
+    rig.feel(|world| world.hand = Some((0.0, 0.0)));
+    for _ in 0..5 {
+        assert!(rig.read().unwrap().contains_key("proximity"), "no gestures are wanted");
+    }
+    assert!(rig.take_events().is_empty());
 }

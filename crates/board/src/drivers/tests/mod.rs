@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::buses::{I2cBus, Pause};
 use crate::catalogue::{Bus, Open, Opening, Settings, find};
-use crate::drivers::{Driver, Measured};
+use crate::drivers::{Driver, Measured, Said};
 use crate::sim::chips::{Chip, ChipBus, Fault, Surroundings, make};
 use crate::traits::ReadError;
 
@@ -61,5 +61,8 @@ impl Bench {
 }
 
 fn value(measured: &[Measured], property: &str) -> f64 {
-    measured.iter().find(|measured| measured.property == property).unwrap().value
+    match measured.iter().find(|measured| measured.property == property).unwrap().value {
+        Said::Number(number) => number,
+        Said::Text(ref text) => panic!("{property} is the text {text}"),
+    }
 }

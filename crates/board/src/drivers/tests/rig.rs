@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::buses::{I2cBus, Pause, SerialPort, SpiPort};
 use crate::catalogue::{Bus, Entry, Open, Opening, SettingValue, Settings, find};
-use crate::drivers::{Driver, Measured};
+use crate::drivers::{Driver, Measured, Said};
 use crate::sim::chips::{
     ByteRegisters, Bytewise, Chip, ChipBus, ChipSelect, I2cChip, PeerPort, Surroundings, make,
 };
@@ -105,9 +105,17 @@ impl Rig {
         Ok(measured)
     }
 
+    pub(super) fn take_events(&mut self) -> Vec<&'static str> {
+        self.driver.as_mut().map(|driver| driver.take_events()).unwrap_or_default()
+    }
+
     pub(super) fn read(&mut self) -> Result<Reading, ReadError> {
         let measured = self.measure()?;
-        Ok(measured.into_iter().map(|measured| (measured.property, measured.value)).collect())
+        let number = |measured: Measured| match measured.value {
+            Said::Number(number) => Some((measured.property, number)),
+            Said::Text(_) => None,
+        };
+        Ok(measured.into_iter().filter_map(number).collect())
     }
 }
 

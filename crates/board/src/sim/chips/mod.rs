@@ -12,6 +12,7 @@ mod surroundings;
 mod ads1x15;
 mod adxl345;
 mod aht;
+mod apds9960;
 mod as3935;
 mod bh1750;
 mod bme680;
@@ -100,6 +101,7 @@ const CHIPS: &[(&str, Make)] = &[
     ("adxl345", |_| bytewise(adxl345::Adxl345::default())),
     ("aht10", |_| i2c(aht::Aht::new(false))),
     ("aht20", |_| i2c(aht::Aht::new(true))),
+    ("apds9960", |_| bytewise(apds9960::Apds9960::new())),
     ("as3935", |_| bytewise(as3935::As3935::new())),
     ("bh1750", |_| i2c(bh1750::Bh1750::new())),
     ("bme280", |_| i2c(Bytewise::new(bosch::Bosch::new(true)))),

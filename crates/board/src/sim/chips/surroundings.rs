@@ -25,6 +25,10 @@ pub struct Surroundings {
     pub voltage: f64,
     /// Current through a power meter in A.
     pub current: f64,
+    /// A hand in front of it, and where: how far to the right and how far up, from -1 to 1.
+    pub hand: Option<(f64, f64)>,
+    /// The number of the tag that lies on it; empty when there is none.
+    pub tag: Vec<u8>,
     /// When this is.
     pub now: Moment,
 }
@@ -43,6 +47,8 @@ impl Default for Surroundings {
             distance: 850.0,
             voltage: 1.2,
             current: 0.35,
+            hand: None,
+            tag: Vec::new(),
             now: Moment::default(),
         }
     }
