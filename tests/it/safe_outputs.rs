@@ -36,6 +36,28 @@ fn after_a_kill_the_outputs_of_the_dead_daemon_are_asked_for_whatever_the_file_s
     assert!(said.contains("/nonexistent"), "it says where it looked: {said}");
 }
 
+/// A heater that could not be driven safe was taken out of the file: the running daemon forgot it, and after its end nobody
+/// asked for it any more.
+#[test]
+fn a_heater_that_was_taken_out_while_it_hung_is_a_fault_and_is_asked_for_at_the_end() {
+    let mut gateway = Setup::configured(HEATER).start();
+    gateway.tolerate("cannot be driven to its safe level");
+    let phone = gateway.phone("phone");
+    phone.subscribe("home/#");
+    std::fs::write(gateway.configuration(), "[board]\ndev = \"/nonexistent\"\n")
+        .expect("the file can be written");
+    let mark = phone.messages().mark();
+    let said = gateway.reload();
+    assert!(said.contains("removed `heater`") && said.contains("NOT SAFE yet"), "{said}");
+    let info = phone.wait_after(mark, "home/info", |message| Some(message.json()));
+    assert_eq!(info["devices"][0]["id"], "heater", "{info}");
+    // A further change does not make it forgotten.
+    assert!(gateway.reload().contains("NOT SAFE yet"));
+    let setup = gateway.kill();
+    let finished = safe_outputs(&setup);
+    assert!(finished.stdout.contains("`heater`: NOT SAFE"), "{finished:?}");
+}
+
 #[test]
 fn a_daemon_that_runs_is_left_alone() {
     let setup = Setup::configured(HEATER);

@@ -44,7 +44,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::Stream;
-use gatehouse_model::{Clock, DeviceInfo, Message, Scheme};
+use gatehouse_model::{Clock, DeviceId, DeviceInfo, Message, Scheme};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -119,6 +119,7 @@ pub struct Bridge {
     handle: BridgeHandle,
     requests: live::Requests,
     questions: live::Questions,
+    says_unsafe: watch::Sender<BTreeSet<DeviceId>>,
     discoveries: Discoveries,
     trust: ClockTrust,
     signs: SignsOfLife,
@@ -145,7 +146,7 @@ impl Bridge {
         let lines = Lines::new(parts.board.clone());
         let devices = devices::prepare(&parts, (&buses, &lines), BTreeMap::new())?;
         lines.follow_expanders(&parts.devices, &buses, &BTreeSet::new());
-        let (handle, requests, questions) = BridgeHandle::new();
+        let (handle, requests, questions, says_unsafe) = BridgeHandle::new();
         let trust = ClockTrust::plausible(parts.clock.clone());
         let (signs, ears) = SignsOfLife::new();
         let discoveries = Discoveries::new();
@@ -157,6 +158,7 @@ impl Bridge {
             handle,
             requests,
             questions,
+            says_unsafe,
             discoveries,
             trust,
             signs,

@@ -140,4 +140,85 @@ mod switching {
         assert!(house.result("fridge", "power").await.ok);
         house.stop().await.unwrap();
     }
+
+    /// A heater whose relay line hung was taken out of the file: it was tried once, forgotten, and stayed on.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_out_and_cannot_be_driven_safe_is_tried_until_it_is() {
+        let line = LineNumber::new(5);
+        let mut house = House::of(vec![output("heater", 5, |_| {}), output("lamp", 6, |_| {})]);
+        house.command("heater", "power", "ON").await;
+        assert!(house.result("heater", "power").await.ok);
+        house.board.set_line_stuck(line, true);
+        let lamp = vec![output("lamp", 6, |_| {})];
+        let applied = house.apply(lamp.clone()).await.unwrap();
+        let heater = DeviceId::new("heater").unwrap();
+        assert_eq!(applied.removed, std::slice::from_ref(&heater));
+        assert!(applied.unsafe_still.contains(&heater));
+        let ids: Vec<&str> = applied.inventory.iter().map(|info| info.id.as_str()).collect();
+        assert_eq!(ids, ["lamp", "heater"], "it is shown for as long as it may be on");
+        house.payload("home/heater/availability", "offline").await;
+        house.pass(10 * MINUTE).await;
+        assert!(house.fault("heater").unwrap().contains("its pin reads on"));
+        house.command("heater", "power", "OFF").await;
+        let refused = house.result("heater", "power").await.reason.unwrap();
+        assert!(refused.contains("taken out of the configuration"), "{refused}");
+        // Another change does not make it forgotten.
+        let applied = house.apply(vec![output("lamp", 7, |_| {})]).await.unwrap();
+        assert!(applied.unsafe_still.contains(&heater) && applied.inventory.len() == 2);
+        assert_eq!(house.board.level(line), Some(Level::Active));
+        let mut unsafe_still = house.handle.unsafe_still();
+        unsafe_still.mark_unchanged();
+        house.board.set_line_stuck(line, false);
+        house.payload("home/heater/availability", "").await;
+        assert_eq!(house.board.level(line), Some(Level::Inactive));
+        assert_eq!(house.latest("home/heater/json"), Some(String::new()));
+        assert!(unsafe_still.has_changed().unwrap() && unsafe_still.borrow().is_empty());
+        let applied = house.apply(lamp).await.unwrap();
+        assert_eq!(applied.inventory.len(), 1);
+        house.stop().await.unwrap();
+    }
+
+    /// The pin that a device had before is its fault until it is safe, whatever the new one does.
+    #[tokio::test(start_paused = true)]
+    async fn an_output_that_moves_away_from_a_pin_that_hangs_says_so() {
+        let mut house = House::of(vec![output("heater", 5, |_| {})]);
+        house.command("heater", "power", "ON").await;
+        assert!(house.result("heater", "power").await.ok);
+        house.board.set_line_stuck(LineNumber::new(5), true);
+        let applied = house.apply(vec![output("heater", 6, |_| {})]).await.unwrap();
+        assert_eq!((applied.changed.len(), applied.inventory.len(), applied.unsafe_still.len()), (1, 1, 1));
+        house.pass(MINUTE).await;
+        assert!(house.fault("heater").unwrap().contains("its pin reads on"));
+        house.command("heater", "power", "ON").await;
+        assert!(house.result("heater", "power").await.ok, "the new pin does what it is told");
+        assert_eq!(house.level("heater"), Level::Active);
+        house.board.set_line_stuck(LineNumber::new(5), false);
+        house.payload("home/heater/availability", "online").await;
+        assert_eq!(house.board.level(LineNumber::new(5)), Some(Level::Inactive));
+        assert_eq!((house.fault("heater"), house.level("heater")), (None, Level::Active));
+        house.stop().await.unwrap();
+    }
+
+    /// What is kept because it is not safe gives way to whoever has its pin now, and the stop drives what is left.
+    #[tokio::test(start_paused = true)]
+    async fn a_pin_that_is_kept_is_given_to_the_device_that_has_it_now() {
+        let (five, six) = (LineNumber::new(5), LineNumber::new(6));
+        let mut house = House::of(vec![output("heater", 5, |_| {}), output("pump", 6, |_| {})]);
+        for device in ["heater", "pump"] {
+            house.command(device, "power", "ON").await;
+            assert!(house.result(device, "power").await.ok);
+        }
+        house.board.set_line_stuck(five, true);
+        house.board.set_line_stuck(six, true);
+        assert_eq!(house.apply(Vec::new()).await.unwrap().unsafe_still.len(), 2);
+        let applied = house.apply(vec![output("fan", 5, |_| {})]).await.unwrap();
+        let kept: Vec<&str> = applied.unsafe_still.iter().map(DeviceId::as_str).collect();
+        assert_eq!(kept, ["pump"]);
+        house.pass(MINUTE).await;
+        assert!(house.fault("fan").unwrap().contains("fan was switched off but its pin reads on"));
+        house.board.set_line_stuck(five, false);
+        house.board.set_line_stuck(six, false);
+        house.stop().await.unwrap();
+        assert_eq!([five, six].map(|line| house.board.level(line)), [Some(Level::Inactive); 2]);
+    }
 }

@@ -170,10 +170,15 @@ impl Outputs {
     }
 
     /// Drives an output to its safe level for the last time and refuses its commands from now on, because it is taken
-    /// out of the configuration. It is done with [`Outputs::forget`], once its pin was read back.
+    /// out of the configuration. It is done with [`Outputs::forget`], once it [is at rest](Outputs::is_at_rest); until then
+    /// it is tried again and again, and whoever is in its group stays off.
     pub fn remove(&mut self, id: OutputId, now: Moment) -> Vec<OutputAction> {
         let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
         output.is_leaving = true;
+        // Nobody can have a look at it by a command any more: once it is seen at its safe level it is done.
+        if let Some(fault) = &mut output.fault {
+            fault.is_latched = false;
+        }
         let cause = output.cause_of_end(Origin::fail_safe("it was taken out of the configuration"));
         self.drive_safe(id, cause, now)
     }
@@ -183,6 +188,11 @@ impl Outputs {
         self.outputs
             .get(&id)
             .is_none_or(|output| output.is_safe() && !output.in_flight && output.fault.is_none())
+    }
+
+    /// What is wrong with an output, in a sentence for people.
+    pub fn fault(&self, id: OutputId) -> Option<&str> {
+        self.outputs.get(&id)?.fault.as_ref().map(|fault| fault.sentence.as_str())
     }
 
     /// Forgets an output whose pin was given back. What it may have kept off in its interlock group may go on after the

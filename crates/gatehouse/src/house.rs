@@ -31,6 +31,7 @@ use crate::lifecycle::Lifecycle;
 use crate::mqtt_sockets::{MqttAddresses, MqttSockets, open_certificates};
 use crate::page_sockets::{PageAddresses, PageSockets};
 use crate::reload::Reloader;
+use crate::running_copy::RunningCopies;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
@@ -271,10 +272,12 @@ impl Joints {
         directory: &Path,
     ) -> Reloader {
         Reloader {
-            directory: (!self.demo).then(|| directory.to_owned()),
+            copies: (!self.demo).then(|| RunningCopies::new(directory.to_owned(), config.text.clone())),
             source,
+            devices: config.devices.clone(),
             config,
             bridge: bridge.handle(),
+            unsafe_still: bridge.handle().unsafe_still(),
             guard: running.guard.clone(),
             voice: GatewayVoice { client: self.broker.client("gatehouse"), scheme: self.scheme.clone() },
             info: self.info.clone(),

@@ -3,10 +3,11 @@
 //! Devices are changed live, only those that differ. Everything else of the file waits for the next start, and the log
 //! says so. A file with a mistake changes nothing.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gatehouse_board::bridge::{Discovered, take_over};
+use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::scan::Scanner;
 use gatehouse_board::{Applied, BridgeError, BridgeHandle};
 use gatehouse_model::{DeviceId, GatewayInfo};
@@ -15,19 +16,24 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::check;
 use crate::config::{Config, Source};
 use crate::house::{GatewayVoice, notes};
+use crate::running_copy::RunningCopies;
 use crate::wiring::DoorGuard;
-use crate::{check, running_copy};
 
 /// What a new configuration is applied to.
 pub(crate) struct Reloader {
     /// Where it is noted which outputs there are; a simulated board has none to note.
-    pub(crate) directory: Option<PathBuf>,
+    pub(crate) copies: Option<RunningCopies>,
     pub(crate) source: Source,
     /// What was read at the start: sections that differ from it wait for the next one.
     pub(crate) config: Config,
+    /// What is served.
+    pub(crate) devices: Vec<DeviceConfig>,
     pub(crate) bridge: BridgeHandle,
+    /// Whose outputs are not safe yet although they are not in the configuration any more.
+    pub(crate) unsafe_still: watch::Receiver<BTreeSet<DeviceId>>,
     pub(crate) guard: Arc<DoorGuard>,
     pub(crate) voice: GatewayVoice,
     pub(crate) info: GatewayInfo,
@@ -45,6 +51,7 @@ impl Reloader {
                 () = stop.cancelled() => return Ok(()),
                 _ = hangups.recv() => self.reload().await?,
                 Ok(()) = self.discovered.changed() => self.tell_discovered().await?,
+                Ok(()) = self.unsafe_still.changed() => self.tell_safe().await?,
             }
         }
     }
@@ -53,6 +60,24 @@ impl Reloader {
     async fn tell_discovered(&mut self) -> anyhow::Result<()> {
         let has_changed = take_over(&mut self.info.devices, &self.discovered.borrow_and_update());
         if has_changed {
+            self.voice.say_info(&self.info).await?;
+        }
+        Ok(())
+    }
+
+    /// What was taken out of the configuration has become safe: nobody needs to know of it any more.
+    async fn tell_safe(&mut self) -> anyhow::Result<()> {
+        let unsafe_still = self.unsafe_still.borrow_and_update().clone();
+        if let Some(copies) = &mut self.copies {
+            copies.follow(&unsafe_still);
+        }
+        let count = self.info.devices.len();
+        let devices = &self.devices;
+        self.info.devices.retain(|info| {
+            unsafe_still.contains(&info.id) || devices.iter().any(|config| config.id == info.id)
+        });
+        if self.info.devices.len() != count {
+            self.guard.expect(&self.info.devices, notes(&self.devices));
             self.voice.say_info(&self.info).await?;
         }
         Ok(())
@@ -77,26 +102,30 @@ impl Reloader {
             warn!("{} of {name} changed: that takes effect at the next start", waiting.join(", "));
         }
         // An end in the middle of the change must leave no output out, neither an old nor a new one.
-        let directory = self.directory.as_deref();
-        if let Some(directory) = directory
-            && let Err(problem) = running_copy::begin_change(directory, &config.text, &self.config.text)
+        if let Some(copies) = &mut self.copies
+            && let Err(problem) = copies.begin(&config.text)
         {
             error!("{problem:#}; nothing was changed");
             return Ok(());
         }
         match self.bridge.apply(config.devices.clone()).await {
             Ok(applied) => {
-                directory.inspect(|directory| running_copy::end_change(directory));
-                let summary = summary(&applied);
+                if let Some(copies) = &mut self.copies {
+                    copies.end(&applied.unsafe_still);
+                }
+                let summary = summary(&applied, config.devices.len());
                 self.guard.expect(&applied.inventory, notes(&config.devices));
                 self.scanner.expect_devices(&config.devices);
+                self.devices = config.devices;
                 self.info.devices = applied.inventory;
                 self.voice.say_info(&self.info).await?;
                 info!("{name} was read again: {summary}");
                 Ok(())
             }
             Err(problem @ BridgeError::Configuration(_)) => {
-                directory.inspect(|directory| running_copy::undo_change(directory));
+                if let Some(copies) = &mut self.copies {
+                    copies.undo();
+                }
                 error!("{name} cannot be served, so nothing was changed: {problem}");
                 Ok(())
             }
@@ -106,18 +135,20 @@ impl Reloader {
     }
 }
 
-fn summary(applied: &Applied) -> String {
+fn summary(applied: &Applied, configured: usize) -> String {
     let touched = applied.added.len() + applied.changed.len();
-    let untouched = applied.inventory.len().saturating_sub(touched);
+    let untouched = configured.saturating_sub(touched);
     let named = |what: &str, ids: &[DeviceId]| {
         let ids: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
         (!ids.is_empty()).then(|| format!("{what} {}", ids.join(", ")))
     };
+    let unsafe_still: Vec<DeviceId> = applied.unsafe_still.iter().cloned().collect();
     let parts = [
         named("added", &applied.added),
         named("changed", &applied.changed),
         named("removed", &applied.removed),
         Some(format!("{untouched} devices untouched")),
+        named("NOT SAFE yet, and tried again and again:", &unsafe_still),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

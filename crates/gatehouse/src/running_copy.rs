@@ -2,18 +2,22 @@
 //!
 //! The file that people edit may be changed, broken or gone when the daemon ends; what has to be driven safe then is
 //! what it had, and that is what the copy says. While a changed configuration is applied there are two: what was and what
-//! will be, so that an end in between leaves no output out.
+//! will be, so that an end in between leaves no output out. A third one has those devices that are not in the
+//! configuration any more, and of which an output could not be driven to its safe level yet.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use toml_edit::DocumentMut;
+use gatehouse_board::config::DeviceConfig;
+use gatehouse_model::DeviceId;
+use toml_edit::{DocumentMut, Item, Table, Value};
 use tracing::error;
 
-use crate::config::MAX_FILE_BYTES;
+use crate::config::{self, MAX_FILE_BYTES};
 
 /// The configuration of now.
 const CURRENT: &str = "running.toml";
@@ -21,45 +25,164 @@ const CURRENT: &str = "running.toml";
 /// The one before it, while a change is being applied.
 const BEFORE: &str = "running-before.toml";
 
+/// What is left of earlier ones, because it is not safe yet.
+const LEFT: &str = "running-left.toml";
+
 /// The section that a running daemon does not change.
 const BOARD: &str = "board";
 
-/// A copy that is not whole yet.
-const NEXT: &str = "running.toml.new";
+/// The list of devices.
+const DEVICE: &str = "device";
 
 /// Notes what the daemon runs with from now on: at its start, before the first pin moves. A full disk does not keep the
 /// lights from being switched: without a copy the configuration itself has to do, and the log says so.
 pub(crate) fn keep(directory: &Path, text: &str) {
-    if let Err(problem) = write(directory, text) {
+    if let Err(problem) = write(directory, CURRENT, text) {
         error!("{problem:#}");
         // An old copy would be worse than none.
-        let _ = std::fs::remove_file(directory.join(CURRENT));
+        forget(directory, CURRENT);
     }
-    forget_before(directory);
+    forget(directory, BEFORE);
+    forget(directory, LEFT);
 }
 
-/// Notes what the daemon will run with, and keeps what it ran with until [`end_change`]: before the first device of a
-/// changed configuration is touched. The board stays the one of the start, whose text `started` is: a change of it waits
-/// for the next start, and lines of another chip are none of this daemon's.
-pub(crate) fn begin_change(directory: &Path, text: &str, started: &str) -> anyhow::Result<()> {
-    let text = &with_board_of(text, started)?;
-    let (current, before) = (directory.join(CURRENT), directory.join(BEFORE));
-    if current.exists() && !before.exists() {
-        std::fs::copy(&current, &before)
-            .with_context(|| format!("{} cannot be written: check the disk", before.display()))?;
+/// The copies of a daemon whose configuration changes while it runs. What they say is known here as well, so that a disk
+/// that fails now and then cannot bring an older state back.
+pub(crate) struct RunningCopies {
+    directory: PathBuf,
+    /// What it was started with. Its board stays: a change of it waits for the next start, and lines of another chip are
+    /// none of this daemon's.
+    started: String,
+    /// What it runs with.
+    running: String,
+    /// What it will run with when the change is done.
+    next: Option<String>,
+    /// The devices that are left; nothing when there are none.
+    left: Option<String>,
+    /// Whether that is in its file.
+    is_left_written: bool,
+}
+
+impl RunningCopies {
+    /// Of a daemon that has [kept](keep) what it was started with.
+    pub(crate) fn new(directory: PathBuf, started: String) -> Self {
+        let running = started.clone();
+        Self { directory, started, running, next: None, left: None, is_left_written: true }
     }
-    write(directory, text)
+
+    /// Notes what the daemon will run with, and keeps what it runs with until [`RunningCopies::end`]: before the first
+    /// device of a changed configuration is touched.
+    pub(crate) fn begin(&mut self, text: &str) -> anyhow::Result<()> {
+        let next = with_board_of(text, &self.started)?;
+        if !self.is_left_written {
+            self.write_left()?;
+        }
+        write(&self.directory, BEFORE, &self.running)?;
+        write(&self.directory, CURRENT, &next)?;
+        self.next = Some(next);
+        Ok(())
+    }
+
+    /// The change is done. Of what was before, these devices still need care.
+    pub(crate) fn end(&mut self, unsafe_still: &BTreeSet<DeviceId>) {
+        let Some(next) = self.next.take() else { return };
+        let before = std::mem::replace(&mut self.running, next);
+        let left = self.left.take();
+        let texts: Vec<String> = [Some(before), left].into_iter().flatten().collect();
+        self.leave(&texts, unsafe_still);
+        if self.is_left_written {
+            forget(&self.directory, BEFORE);
+        }
+    }
+
+    /// The change was refused as a whole: what was before is what is.
+    pub(crate) fn undo(&mut self) {
+        self.next = None;
+        match write(&self.directory, CURRENT, &self.running) {
+            Ok(()) => forget(&self.directory, BEFORE),
+            // Both stay, and both are driven safe.
+            Err(problem) => error!("{problem:#}"),
+        }
+    }
+
+    /// Of the devices that are left, only these still need care.
+    pub(crate) fn follow(&mut self, unsafe_still: &BTreeSet<DeviceId>) {
+        let left = self.left.take();
+        self.leave(left.as_slice(), unsafe_still);
+    }
+
+    fn leave(&mut self, texts: &[String], unsafe_still: &BTreeSet<DeviceId>) {
+        self.left = only(texts, unsafe_still);
+        if let Err(problem) = self.write_left() {
+            error!("{problem:#}");
+        }
+    }
+
+    fn write_left(&mut self) -> anyhow::Result<()> {
+        self.is_left_written = false;
+        match &self.left {
+            Some(left) => write(&self.directory, LEFT, left)?,
+            None => forget(&self.directory, LEFT),
+        }
+        self.is_left_written = true;
+        Ok(())
+    }
 }
 
-/// The change is done: what was before needs no care any more.
-pub(crate) fn end_change(directory: &Path) {
-    forget_before(directory);
+/// These devices of some texts, with what they are connected through and with the board; nothing when there are none.
+fn only(texts: &[String], ids: &BTreeSet<DeviceId>) -> Option<String> {
+    if ids.is_empty() {
+        return None;
+    }
+    let mut whole = DocumentMut::new();
+    let mut devices = Vec::<Table>::new();
+    for text in texts {
+        let Some(devices_of_text) = config::salvage(text).map(|salvaged| salvaged.devices) else { continue };
+        let Ok(document) = text.parse::<DocumentMut>() else { continue };
+        let wanted = with_roots(&devices_of_text, ids);
+        let is_wanted = |table: &Table| {
+            let id = table.get("id").and_then(Item::as_str);
+            id.is_some_and(|id| wanted.iter().any(|wanted| wanted.as_str() == id))
+        };
+        for table in tables(&document).into_iter().filter(is_wanted) {
+            if devices.iter().all(|known| known.to_string() != table.to_string()) {
+                devices.push(table);
+            }
+        }
+        if let Some(board) = document.get(BOARD).filter(|_| !whole.contains_key(BOARD)) {
+            whole.insert(BOARD, board.clone());
+        }
+    }
+    whole.insert(DEVICE, Item::ArrayOfTables(devices.into_iter().collect()));
+    Some(whole.to_string())
 }
 
-/// The change was refused as a whole: what was before is what is.
-pub(crate) fn undo_change(directory: &Path) {
-    // Where it fails both stay, and both are driven safe.
-    let _ = std::fs::rename(directory.join(BEFORE), directory.join(CURRENT));
+fn tables(document: &DocumentMut) -> Vec<Table> {
+    match document.get(DEVICE) {
+        Some(Item::ArrayOfTables(tables)) => tables.iter().cloned().collect(),
+        Some(Item::Value(Value::Array(array))) => {
+            array.iter().filter_map(|value| Some(value.as_inline_table()?.clone().into_table())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// These devices, and all that they are connected through.
+fn with_roots(devices: &[DeviceConfig], ids: &BTreeSet<DeviceId>) -> BTreeSet<DeviceId> {
+    let mut wanted = ids.clone();
+    loop {
+        let roots: Vec<DeviceId> = devices
+            .iter()
+            .filter(|device| wanted.contains(&device.id))
+            .flat_map(|device| device.driver.connected_through())
+            .filter(|root| !wanted.contains(*root))
+            .cloned()
+            .collect();
+        if roots.is_empty() {
+            return wanted;
+        }
+        wanted.extend(roots);
+    }
 }
 
 /// The text with the `[board]` of another one.
@@ -73,9 +196,9 @@ fn with_board_of(text: &str, started: &str) -> anyhow::Result<String> {
     Ok(changed.to_string())
 }
 
-fn forget_before(directory: &Path) {
+fn forget(directory: &Path, name: &str) {
     // When it stays, its outputs are driven safe once more: no harm.
-    let _ = std::fs::remove_file(directory.join(BEFORE));
+    let _ = std::fs::remove_file(directory.join(name));
 }
 
 /// The copies that there are, the newest first.
@@ -86,85 +209,28 @@ pub(crate) fn texts(directory: &Path) -> Vec<String> {
         File::open(path).ok()?.take(limit).read_to_string(&mut text).ok()?;
         Some(text)
     };
-    [CURRENT, BEFORE].into_iter().filter_map(|name| read(directory.join(name))).collect()
+    [CURRENT, BEFORE, LEFT].into_iter().filter_map(|name| read(directory.join(name))).collect()
 }
 
 /// In one step, so that an end at any moment leaves the old copy or the new one.
-fn write(directory: &Path, text: &str) -> anyhow::Result<()> {
-    let (next, current) = (directory.join(NEXT), directory.join(CURRENT));
+fn write(directory: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let (next, target) = (directory.join(format!("{name}.new")), directory.join(name));
     let put = || -> std::io::Result<()> {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&next)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        std::fs::rename(&next, &current)?;
+        std::fs::rename(&next, &target)?;
         File::open(directory)?.sync_all()
     };
     put().with_context(|| {
         format!(
-            "{} cannot be written, so that after a crash only the outputs of the configuration's file would be driven safe: make room on the disk",
-            current.display()
+            "{} cannot be written, so that after a crash not all outputs would be driven safe: make room on the disk",
+            target.display()
         )
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_copy_is_replaced_whole_and_both_are_there_during_a_change() {
-        let directory = tempfile::tempdir().unwrap();
-        let directory = directory.path();
-        assert_eq!(texts(directory), Vec::<String>::new());
-        keep(directory, "a = 1\n");
-        assert_eq!(texts(directory), ["a = 1\n"]);
-        begin_change(directory, "a = 2\n", "a = 1\n").unwrap();
-        assert_eq!(texts(directory), ["a = 2\n", "a = 1\n"]);
-        // A second change before the first one was done: what began still counts.
-        begin_change(directory, "a = 3\n", "a = 1\n").unwrap();
-        assert_eq!(texts(directory), ["a = 3\n", "a = 1\n"]);
-        end_change(directory);
-        assert_eq!(texts(directory), ["a = 3\n"]);
-        begin_change(directory, "a = 4\n", "a = 1\n").unwrap();
-        // The daemon died in the middle and starts again.
-        keep(directory, "a = 5\n");
-        assert_eq!(texts(directory), ["a = 5\n"]);
-    }
-
-    #[test]
-    fn a_change_that_was_refused_leaves_what_was() {
-        let directory = tempfile::tempdir().unwrap();
-        keep(directory.path(), "a = 1\n");
-        begin_change(directory.path(), "a = 2\n", "a = 1\n").unwrap();
-        undo_change(directory.path());
-        assert_eq!(texts(directory.path()), ["a = 1\n"]);
-    }
-
-    /// The chip of the lines does not change while the daemon runs, whatever the file says by now.
-    #[test]
-    fn a_change_keeps_the_board_of_the_start() {
-        let directory = tempfile::tempdir().unwrap();
-        let directory = directory.path();
-        let started = "[board]\nchip = \"gpiochip1\"\n\n[[device]]\nid = \"a\"\n";
-        keep(directory, started);
-        let changed = "[board]\nchip = \"gpiochip2\"\n\n[[device]]\nid = \"b\"\n";
-        begin_change(directory, changed, started).unwrap();
-        end_change(directory);
-        let copy = texts(directory).remove(0);
-        assert!(copy.contains("chip = \"gpiochip1\"") && copy.contains("id = \"b\""), "{copy}");
-        assert!(!copy.contains("gpiochip2"), "{copy}");
-        begin_change(directory, changed, "").unwrap();
-        assert!(!texts(directory).remove(0).contains("board"), "it began without one");
-    }
-
-    #[test]
-    fn a_copy_that_cannot_be_written_leaves_no_old_one() {
-        let directory = tempfile::tempdir().unwrap();
-        keep(directory.path(), "old");
-        // Nothing can be written where a directory has the name.
-        std::fs::create_dir(directory.path().join(NEXT)).unwrap();
-        keep(directory.path(), "new");
-        assert_eq!(texts(directory.path()), Vec::<String>::new());
-    }
-}
+#[path = "running_copy_tests.rs"]
+mod tests;

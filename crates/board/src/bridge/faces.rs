@@ -91,6 +91,18 @@ impl Face {
         }
     }
 
+    /// One of its pins is none of it any more, whatever it does. [`Face::works_again`] tells what that means for the device.
+    pub(super) fn forget(&mut self, output: OutputId) {
+        self.faults.remove(&output);
+    }
+
+    /// Says that the device works, if nothing is wrong with what it has left.
+    pub(super) fn works_again(&mut self) {
+        if self.faults.is_empty() && !self.has_warning {
+            self.publication.works();
+        }
+    }
+
     /// Publishes that something is not as it should be, although the device does what it is told.
     pub(super) fn warning(&mut self, sentence: Option<&str>) {
         self.has_warning = sentence.is_some();

@@ -1,9 +1,10 @@
 //! What is asked of a bridge that runs: to serve another configuration, and whether its output loop lives.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gatehouse_model::{DeviceId, DeviceInfo};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::BridgeError;
 use crate::config::DeviceConfig;
@@ -35,6 +36,7 @@ pub enum NoLife {
 pub struct BridgeHandle {
     requests: mpsc::Sender<Request>,
     questions: mpsc::Sender<oneshot::Sender<()>>,
+    unsafe_still: watch::Receiver<BTreeSet<DeviceId>>,
 }
 
 /// What a change did, by device.
@@ -48,14 +50,24 @@ pub struct Applied {
     pub changed: Vec<DeviceId>,
     /// Those that are gone.
     pub removed: Vec<DeviceId>,
+    /// Those of which an output could not be driven to its safe level when they were stopped: see
+    /// [`BridgeHandle::unsafe_still`]. As long as they are, they are in the inventory, with their fault.
+    pub unsafe_still: BTreeSet<DeviceId>,
 }
 
 impl BridgeHandle {
     /// One change is made at a time; whoever asks meanwhile waits.
-    pub(super) fn new() -> (Self, Requests, Questions) {
+    pub(super) fn new() -> (Self, Requests, Questions, watch::Sender<BTreeSet<DeviceId>>) {
         let (requests, waiting) = mpsc::channel(1);
         let (questions, asked) = mpsc::channel(1);
-        (Self { requests, questions }, waiting, asked)
+        let (says_unsafe, unsafe_still) = watch::channel(BTreeSet::new());
+        (Self { requests, questions, unsafe_still }, waiting, asked, says_unsafe)
+    }
+
+    /// The devices that were changed or taken out of the configuration while an output of theirs could not be driven to its
+    /// safe level, at present. It is tried for as long as the bridge runs.
+    pub fn unsafe_still(&self) -> watch::Receiver<BTreeSet<DeviceId>> {
+        self.unsafe_still.clone()
     }
 
     /// Asks the output loop whether it lives: it answers between two pieces of its work, so an answer means that deadlines
@@ -94,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_works_answers_and_one_that_hangs_is_late() {
-        let (handle, _requests, mut questions) = BridgeHandle::new();
+        let (handle, _requests, mut questions, _unsafe) = BridgeHandle::new();
         let works = tokio::spawn(async move {
             for _ in 0..2 {
                 questions.recv().await.unwrap().send(()).unwrap();

@@ -3,7 +3,7 @@
 //! The loop never waits for a pin: each has a task of its own ([`Port`]), whose report comes back as an event like a
 //! command or a deadline.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use gatehouse_model::{
     Cause, Clock, Command, CommandResult, DeviceId, Message, Moment, Place, PropertyId, PropertyPath,
     Quality, Timestamp,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::BridgeError;
@@ -30,7 +30,7 @@ use super::streams::Streams;
 use super::time;
 use super::watched::{Heard, Watched};
 use super::wire::Connection;
-use crate::config::{CoverConfig, OutputConfig};
+use crate::config::{CoverConfig, OutputConfig, Pin};
 
 /// Most commands that are still answered when the gateway stops: those that wait in the stream at that moment.
 const MAX_LATE_COMMANDS: usize = 256;
@@ -74,18 +74,26 @@ enum Target {
 pub(super) enum OutputChange {
     /// It is requested at its safe level.
     Add(Box<SwitchedDevice>),
-    /// The outputs of this device go to their safe level and give their pins back; then word is sent.
+    /// The outputs of this device go to their safe level and give their pins back. Word is sent when that is done, or when
+    /// it was tried once: what cannot be driven safe is kept, and tried for as long as the bridge runs.
     Remove(DeviceId, oneshot::Sender<()>),
+    /// These pins are needed by other devices: what is kept of them is given back as it is; then word is sent.
+    Yield(BTreeSet<Pin>, oneshot::Sender<()>),
+    /// This expander was made anew: what is kept of its lines goes through the new one.
+    Reconnect(DeviceId),
 }
 
 /// A device that goes to its safe level for the last time.
 struct Leaving {
+    device: DeviceId,
+    target: Option<Target>,
     pins: Vec<OutputId>,
-    done: oneshot::Sender<()>,
+    /// Who waits for it; nobody once it was told that it takes longer.
+    done: Option<oneshot::Sender<()>>,
 }
 
 /// One pin.
-struct Pin {
+struct Driven {
     port: Port,
     connection: Connection,
     device: DeviceId,
@@ -97,7 +105,7 @@ struct Pin {
 /// The sole owner of all output pins.
 pub(super) struct OutputLoop {
     control: Outputs,
-    pins: BTreeMap<OutputId, Pin>,
+    pins: BTreeMap<OutputId, Driven>,
     targets: BTreeMap<DeviceId, Target>,
     faces: BTreeMap<DeviceId, Face>,
     /// When the memory of an output was kept, if that can tell something once the clock is set.
@@ -112,6 +120,8 @@ pub(super) struct OutputLoop {
     keeper: Keeper,
     watched: Watched,
     leaving: Vec<Leaving>,
+    /// The devices whose outputs are not safe yet although they are not in the configuration any more.
+    unsafe_still: watch::Sender<BTreeSet<DeviceId>>,
     is_simulated: bool,
     clock: Arc<dyn Clock>,
     answers: Answers,
@@ -143,11 +153,17 @@ impl OutputLoop {
             keeper,
             watched,
             leaving: Vec::new(),
+            unsafe_still: watch::Sender::default(),
             is_simulated,
             clock,
             answers,
             streams,
         }
+    }
+
+    /// The same loop, which tells here whose outputs are not safe yet although they are not in the configuration any more.
+    pub(super) fn telling(self, unsafe_still: watch::Sender<BTreeSet<DeviceId>>) -> Self {
+        Self { unsafe_still, ..self }
     }
 
     /// Adds an output or a cover. Its pins are requested, at their first level, as soon as the loop runs.
@@ -175,15 +191,24 @@ impl OutputLoop {
                 (Target::Cover(target), actions)
             }
         };
+        let mut face = Face::new(publication, properties, quality);
+        // What it had before and could not be driven safe is still its fault.
+        for leaving in self.leaving.iter().filter(|leaving| leaving.device == id) {
+            for pin in &leaving.pins {
+                if let Some(sentence) = self.control.fault(*pin) {
+                    face.fault(*pin, Some(sentence.to_owned()));
+                }
+            }
+        }
         self.targets.insert(id.clone(), target);
-        self.faces.insert(id, Face::new(publication, properties, quality));
+        self.faces.insert(id, face);
         self.first.extend(actions);
         self.watched.want(self.control.sources(), self.control.effects());
     }
 
     fn connect(&mut self, id: OutputId, connection: Connection, device: &DeviceId, scale: Scale) {
         let port = Port::start(id, connection.clone(), self.parts.clone());
-        self.pins.insert(id, Pin { port, connection, device: device.clone(), scale, errand: None });
+        self.pins.insert(id, Driven { port, connection, device: device.clone(), scale, errand: None });
     }
 
     fn now(&self) -> Moment {
@@ -264,7 +289,7 @@ impl OutputLoop {
     /// A port that hangs with its whole task is reported for.
     fn give_up_late_ports(&mut self) {
         let now = self.now();
-        let late = |(id, pin): (&OutputId, &Pin)| {
+        let late = |(id, pin): (&OutputId, &Driven)| {
             let (errand, until) = pin.errand?;
             let measured = Err(too_slow(&pin.connection));
             (until <= now).then_some(Report { output: *id, ticket: errand.ticket, measured })
@@ -296,8 +321,11 @@ impl OutputLoop {
             }
             OutputChange::Remove(device, done) => {
                 let target = self.targets.get(&device).copied();
-                let pins =
-                    self.pins.iter().filter(|(_, pin)| pin.device == device).map(|(id, _)| *id).collect();
+                let is_it = |(id, pin): (&OutputId, &Driven)| {
+                    (pin.device == device && self.leaving.iter().all(|leaving| !leaving.pins.contains(id)))
+                        .then_some(*id)
+                };
+                let pins = self.pins.iter().filter_map(is_it).collect();
                 let now = self.now();
                 let last = match target {
                     Some(Target::Output(id)) => self.control.remove(id, now),
@@ -305,43 +333,115 @@ impl OutputLoop {
                     None => Vec::new(),
                 };
                 self.perform(last);
-                self.leaving.push(Leaving { pins, done });
+                self.leaving.push(Leaving { device, target, pins, done: Some(done) });
                 self.let_go();
+            }
+            OutputChange::Yield(wanted, done) => self.yield_pins(&wanted, done),
+            OutputChange::Reconnect(expander) => {
+                let parts = self.parts.clone();
+                for id in self.leaving.iter().flat_map(|leaving| &leaving.pins) {
+                    if let Some(pin) = self.pins.get_mut(id)
+                        && matches!(&pin.connection.pin, Pin::Expander { device, .. } if *device == expander)
+                    {
+                        pin.port = Port::start(*id, pin.connection.clone(), parts.clone());
+                    }
+                }
             }
         }
     }
 
-    /// Gives the pins back of those that have reached their safe level, or have said that they cannot.
+    /// Gives the pins back of those that have reached their safe level. Those that have said that they cannot are kept, and
+    /// told as faults: a heater whose relay hangs does not stop to be dangerous when it is taken out of a file.
     fn let_go(&mut self) {
-        let now = self.now();
-        let (pins, control) = (&mut self.pins, &mut self.control);
-        let is_done = |leaving: &Leaving| {
-            leaving.pins.iter().all(|id| pins.get(id).is_none_or(|pin| pin.errand.is_none()))
-        };
-        let (done, waiting) = std::mem::take(&mut self.leaving).into_iter().partition::<Vec<_>, _>(is_done);
-        self.leaving = waiting;
-        if done.is_empty() {
+        if self.leaving.is_empty() {
             return;
         }
-        for Leaving { pins: gone, done } in done {
-            for id in gone {
-                if let Some(pin) = pins.get(&id).filter(|_| !control.is_at_rest(id)) {
+        let (mut staying, mut gone) = (Vec::new(), Vec::new());
+        for mut leaving in std::mem::take(&mut self.leaving) {
+            let has_said = |id: &OutputId| self.pins.get(id).is_none_or(|pin| pin.errand.is_none());
+            if !leaving.pins.iter().all(has_said) {
+                staying.push(leaving);
+                continue;
+            }
+            let rested: Vec<OutputId> =
+                leaving.pins.extract_if(.., |id| self.control.is_at_rest(*id)).collect();
+            let given_back = rested.into_iter().filter_map(|id| self.give_back(id)).collect();
+            let device = &leaving.device;
+            match (leaving.done.take(), leaving.pins.is_empty()) {
+                (Some(done), true) => tell_when_done(given_back, done),
+                (Some(done), false) => {
                     tracing::error!(
-                        device = %pin.device, pin = %pin.connection.pin,
-                        "it was taken out of the configuration and could not be driven to its safe level: it may still be on"
+                        %device,
+                        "it was taken out of the configuration and cannot be driven to its safe level: it may still be on; it is tried again and again"
+                    );
+                    tell_when_done(given_back, done);
+                }
+                (None, true) => {
+                    tracing::info!(%device, "what was taken out of the configuration is at its safe level now");
+                }
+                (None, false) => {}
+            }
+            if leaving.pins.is_empty() { gone.push(leaving) } else { staying.push(leaving) }
+        }
+        self.leaving = staying;
+        self.forget(&gone);
+    }
+
+    /// Gives the pins back that others need, whatever they do: their level is the business of those now.
+    fn yield_pins(&mut self, wanted: &BTreeSet<Pin>, done: oneshot::Sender<()>) {
+        let (mut staying, mut gone, mut given_back) = (Vec::new(), Vec::new(), Vec::new());
+        for mut leaving in std::mem::take(&mut self.leaving) {
+            let is_wanted =
+                |id: &mut OutputId| self.pins.get(id).is_none_or(|pin| wanted.contains(&pin.connection.pin));
+            for id in leaving.pins.extract_if(.., is_wanted).collect::<Vec<_>>() {
+                if let Some(pin) = self.pins.get(&id) {
+                    tracing::warn!(
+                        device = %leaving.device, pin = %pin.connection.pin,
+                        "it could not be driven to its safe level, and its pin belongs to another device from now on"
                     );
                 }
-                control.forget(id, now);
-                if let Some(pin) = pins.remove(&id) {
-                    self.targets.remove(&pin.device);
-                    self.faces.remove(&pin.device);
-                    self.kept_at.remove(&id);
-                }
+                given_back.extend(self.give_back(id));
             }
-            // Whoever asked may have given up.
-            let _ = done.send(());
+            if leaving.pins.is_empty() { gone.push(leaving) } else { staying.push(leaving) }
         }
-        self.watched.want(self.control.sources(), self.control.effects());
+        self.leaving = staying;
+        self.forget(&gone);
+        tell_when_done(given_back, done);
+    }
+
+    fn give_back(&mut self, id: OutputId) -> Option<Port> {
+        let now = self.now();
+        self.control.forget(id, now);
+        self.kept_at.remove(&id);
+        let pin = self.pins.remove(&id)?;
+        if let Some(face) = self.faces.get_mut(&pin.device) {
+            face.forget(id);
+        }
+        Some(pin.port)
+    }
+
+    /// Forgets devices that are gone, unless they are there again with other pins.
+    fn forget(&mut self, gone: &[Leaving]) {
+        for Leaving { device, target, .. } in gone {
+            if self.targets.get(device).copied() == *target {
+                self.targets.remove(device);
+            }
+            let is_leaving = self.leaving.iter().any(|leaving| leaving.device == *device);
+            if !is_leaving && !self.targets.contains_key(device) {
+                self.faces.remove(device);
+            } else if let Some(face) = self.faces.get_mut(device) {
+                face.works_again();
+            }
+        }
+        if !gone.is_empty() {
+            self.watched.want(self.control.sources(), self.control.effects());
+        }
+        let devices: BTreeSet<DeviceId> = self.leaving.iter().map(|leaving| leaving.device.clone()).collect();
+        self.unsafe_still.send_if_modified(|said| {
+            let is_news = *said != devices;
+            *said = devices;
+            is_news
+        });
     }
 
     fn handle_heard(&mut self, heard: Heard) {
@@ -502,6 +602,16 @@ impl OutputLoop {
             self.answers.give(&message, result);
         }
     }
+}
+
+/// Sends word once the pins are free: whoever requests them next must not find them in use.
+fn tell_when_done(given_back: Vec<Port>, done: oneshot::Sender<()>) {
+    let ends: Vec<_> = given_back.into_iter().map(Port::end).collect();
+    tokio::spawn(async move {
+        futures_util::future::join_all(ends).await;
+        // Whoever asked may have given up.
+        let _ = done.send(());
+    });
 }
 
 fn aspect(properties: &FaceProperties, property: &PropertyId) -> Option<Aspect> {

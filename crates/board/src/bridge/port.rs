@@ -12,7 +12,7 @@ use gatehouse_control::outputs::Ticket;
 use gatehouse_control::{Duty, OutputId};
 use gatehouse_model::Clock;
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::lines::Lines;
@@ -50,7 +50,7 @@ pub(super) struct PortParts {
 /// The end of a port in the output loop. Dropping it gives the pin back.
 pub(super) struct Port {
     errands: watch::Sender<Option<Errand>>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Drop for Port {
@@ -64,8 +64,15 @@ impl Port {
     pub(super) fn start(output: OutputId, connection: Connection, parts: PortParts) -> Self {
         let (errands, next) = watch::channel(None);
         let worker = Worker { output, connection, parts, wire: None };
-        let task = tokio::spawn(worker.run(next)).abort_handle();
+        let task = tokio::spawn(worker.run(next));
         Self { errands, task }
+    }
+
+    /// Gives the pin back. What comes out of it is over when that is done.
+    pub(super) fn end(mut self) -> impl Future<Output = ()> + Send + 'static {
+        self.task.abort();
+        let task = std::mem::replace(&mut self.task, tokio::spawn(std::future::ready(())));
+        async move { drop(task.await) }
     }
 
     /// Gives it something to do; what it has not begun yet is forgotten.

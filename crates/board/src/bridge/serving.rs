@@ -1,11 +1,11 @@
 //! The devices that are served: each is started, and stopped, by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::{DeviceId, DeviceInfo, Message, Origin, PropertyId, Qos, TopicName};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
@@ -29,7 +29,7 @@ use super::tasks::{TaskHandle, Tasks};
 use super::waiting::WaitingTask;
 use super::{BridgeError, BridgeParts};
 use crate::buses::Buses;
-use crate::config::{DeviceConfig, DriverConfig};
+use crate::config::{ChipPlace, DeviceConfig, DriverConfig, Pin};
 
 /// Longest time that tasks get to end when their devices change.
 const TASK_LIMIT: Duration = Duration::from_secs(1);
@@ -62,6 +62,12 @@ pub(super) struct Serving {
     stop: CancellationToken,
     pub(super) tasks: Tasks,
     served: Vec<Served>,
+    /// Those that are not in the configuration any more, and have an output that is not safe yet.
+    leaving: Vec<Served>,
+    /// Where the chips were that such outputs are connected through and that are not in the configuration any more.
+    gone_chips: BTreeMap<DeviceId, ChipPlace>,
+    /// The devices of which an output that they do not have any more is not safe yet.
+    pub(super) unsafe_still: watch::Receiver<BTreeSet<DeviceId>>,
 }
 
 impl Serving {
@@ -71,7 +77,7 @@ impl Serving {
         discoveries: Discoveries,
         lines: Lines,
         outlet: Arc<Outlet>,
-        outputs: mpsc::Sender<OutputChange>,
+        (outputs, unsafe_still): (mpsc::Sender<OutputChange>, watch::Receiver<BTreeSet<DeviceId>>),
         stop: CancellationToken,
     ) -> Self {
         let observations = Arc::new(Observations::new(parts.clock.clone()));
@@ -88,6 +94,9 @@ impl Serving {
             stop,
             tasks,
             served: Vec::new(),
+            leaving: Vec::new(),
+            gone_chips: BTreeMap::new(),
+            unsafe_still,
         }
     }
 
@@ -228,11 +237,14 @@ impl Serving {
         let known = self.served.iter().filter(|served| stays.contains(&served.info.id));
         let known = known.map(|served| (served.info.id.clone(), served.info.clone())).collect();
         let new = devices::prepare(&parts, (&self.buses, &self.lines), known)?;
-        self.parts = parts;
 
         let old: Vec<DeviceInfo> = self.served.iter().map(|served| served.info.clone()).collect();
-        self.stop(&stays).await?;
-        self.lines.follow_expanders(&wanted, &self.buses, &stays);
+        self.stop(&stays, &wanted).await?;
+        self.parts = parts;
+        let reconnected = self.follow_expanders(&wanted, &stays);
+        for expander in reconnected {
+            let _ = self.outputs.send(OutputChange::Reconnect(expander)).await;
+        }
         self.parts.board.expect_devices(&wanted);
         let mut applied = Applied::default();
         for device in &new {
@@ -249,7 +261,10 @@ impl Serving {
         }
         for info in &old {
             if wanted.iter().all(|config| config.id != info.id) {
-                self.clear(&info.id, info.properties.iter().map(|property| &property.id), true);
+                // What may still be on is shown for as long as it may be.
+                if self.leaving.iter().all(|leaving| leaving.info.id != info.id) {
+                    self.clear(&info.id, info.properties.iter().map(|property| &property.id), true);
+                }
                 applied.removed.push(info.id.clone());
             }
         }
@@ -258,8 +273,46 @@ impl Serving {
             let _ = self.outputs.send(OutputChange::Add(Box::new(port))).await;
         }
         self.take_order_and_names(&wanted);
-        applied.inventory = self.served.iter().map(|served| served.info.clone()).collect();
+        let leaving = self.leaving.iter().filter(|leaving| self.is_gone(&leaving.config.id));
+        applied.inventory = self.served.iter().chain(leaving).map(|served| served.info.clone()).collect();
+        applied.unsafe_still = self.unsafe_still.borrow().clone();
         Ok(applied)
+    }
+
+    fn is_gone(&self, id: &DeviceId) -> bool {
+        self.served.iter().all(|served| served.config.id != *id)
+    }
+
+    /// Forgets those that were taken out of the configuration and are safe by now.
+    pub(super) fn let_go(&mut self) {
+        let unsafe_still = self.unsafe_still.borrow_and_update().clone();
+        let (staying, gone) = std::mem::take(&mut self.leaving)
+            .into_iter()
+            .partition(|one| unsafe_still.contains(&one.config.id));
+        self.leaving = staying;
+        let gone: Vec<Served> = gone;
+        for Served { info, .. } in gone.iter().filter(|gone| self.is_gone(&gone.config.id)) {
+            self.clear(&info.id, info.properties.iter().map(|property| &property.id), true);
+        }
+    }
+
+    /// The expanders are those of the configuration, and those that outputs are connected through which are not safe yet.
+    /// Gives the ones among these that were made anew.
+    fn follow_expanders(&mut self, wanted: &[DeviceConfig], stays: &BTreeSet<DeviceId>) -> Vec<DeviceId> {
+        let roots: BTreeSet<DeviceId> = self
+            .leaving
+            .iter()
+            .flat_map(|leaving| leaving.config.driver.connected_through())
+            .cloned()
+            .collect();
+        self.gone_chips.retain(|chip, _| roots.contains(chip));
+        let (anew, gone): (Vec<DeviceId>, Vec<DeviceId>) = roots
+            .into_iter()
+            .filter(|root| !stays.contains(root))
+            .partition(|root| wanted.iter().any(|config| config.id == *root));
+        let kept = stays.iter().cloned().chain(gone).collect();
+        self.lines.follow_expanders(wanted, &self.buses, &kept);
+        anew
     }
 
     /// The devices that are served as they are wanted. Those that are connected through another one that changes change
@@ -292,23 +345,27 @@ impl Serving {
     }
 
     /// Stops all devices but these: outputs reach their safe level and give their pins back, tasks end.
-    async fn stop(&mut self, stays: &BTreeSet<DeviceId>) -> Result<(), BridgeError> {
+    async fn stop(&mut self, stays: &BTreeSet<DeviceId>, wanted: &[DeviceConfig]) -> Result<(), BridgeError> {
         let (staying, leaving) = std::mem::take(&mut self.served)
             .into_iter()
             .partition(|served| stays.contains(&served.config.id));
         self.served = staying;
         let (mut tasks, mut ends) = (Vec::new(), Vec::new());
         let leaving: Vec<Served> = leaving;
-        for served in leaving {
+        for mut served in leaving {
+            tasks.extend(served.task.take());
+            self.streams.close(&served.config.id);
+            self.discoveries.forget(&served.config.id);
+            self.observations.lose(&served.config.id);
+            if let DriverConfig::Chip(chip) = &served.config.driver {
+                self.gone_chips.insert(served.config.id.clone(), chip.place.clone());
+            }
             if served.is_output {
                 let (done, end) = oneshot::channel();
                 let _ = self.outputs.send(OutputChange::Remove(served.config.id.clone(), done)).await;
                 ends.push(end);
+                self.leaving.push(served);
             }
-            tasks.extend(served.task);
-            self.streams.close(&served.config.id);
-            self.discoveries.forget(&served.config.id);
-            self.observations.lose(&served.config.id);
         }
         let all = futures_util::future::join_all(ends);
         if tokio::time::timeout(OUTPUT_LIMIT, all).await.is_err() {
@@ -316,7 +373,36 @@ impl Serving {
                 "an output that was taken out of the configuration did not give its pin back in time"
             );
         }
+        // What is left of these is kept until it is safe, or until its pin is needed.
+        let (done, end) = oneshot::channel();
+        let needed = self.pins_needed(wanted);
+        let _ = self.outputs.send(OutputChange::Yield(needed, done)).await;
+        if tokio::time::timeout(OUTPUT_LIMIT, end).await.is_err() {
+            tracing::warn!("a pin that another device needs was not given back in time");
+        }
+        self.let_go();
         self.tasks.end_these(tasks, TASK_LIMIT).await
+    }
+
+    /// The pins of these devices, and those of expanders that are gone where another chip has their address now: two owners
+    /// of one chip would undo each other's levels.
+    fn pins_needed(&self, wanted: &[DeviceConfig]) -> BTreeSet<Pin> {
+        let pins = wanted.iter().flat_map(|config| config.driver.pins()).cloned();
+        let place = |config: &DeviceConfig| match &config.driver {
+            DriverConfig::Chip(chip) => Some(chip.place.clone()),
+            _ => None,
+        };
+        let was_replaced = |root: &DeviceId| {
+            let old = self.gone_chips.get(root);
+            wanted
+                .iter()
+                .filter(|config| config.id != *root)
+                .any(|config| old.is_some() && place(config).as_ref() == old)
+        };
+        let orphans = self.leaving.iter().flat_map(|leaving| leaving.config.driver.pins());
+        let orphans =
+            orphans.filter(|pin| matches!(pin, Pin::Expander { device, .. } if was_replaced(device)));
+        pins.chain(orphans.cloned()).collect()
     }
 
     /// Clears what is retained of a device's properties, and of the device itself when it is gone.

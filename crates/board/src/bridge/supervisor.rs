@@ -43,9 +43,10 @@ pub(super) async fn run(
         buses,
         lines,
         devices,
-        handle: _,
+        handle,
         mut requests,
         mut questions,
+        says_unsafe,
         discoveries,
         trust,
         signs: _,
@@ -57,12 +58,20 @@ pub(super) async fn run(
     let (clock, is_simulated) = (parts.clock.clone(), parts.board.is_simulated());
     let answers = Answers::new(parts.scheme.clone(), outlet.clone());
     let (changing, mut changes) = mpsc::channel(MAX_OUTPUT_CHANGES);
-    let mut serving =
-        Serving::new(parts, buses, discoveries, lines.clone(), outlet.clone(), changing, stop.clone());
+    let mut serving = Serving::new(
+        parts,
+        buses,
+        discoveries,
+        lines.clone(),
+        outlet.clone(),
+        (changing, handle.unsafe_still()),
+        stop.clone(),
+    );
     let ports = serving.start(devices);
     let keeper = Keeper::new(memory.clone(), clock.clone(), trust);
     let (watched, streams) = (Watched::new(serving.observations(), ears), serving.streams());
-    let mut outputs = OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched, streams);
+    let mut outputs =
+        OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched, streams).telling(says_unsafe);
     for device in ports {
         outputs.add(device);
     }
@@ -110,6 +119,7 @@ async fn watch(
             () = shutdown.cancelled() => return Ok(()),
             () = stop.cancelled() => return Ok(()),
             died = serving.tasks.first_death() => return Err(died),
+            Ok(()) = serving.unsafe_still.changed() => serving.let_go(),
             // It only ends when nobody takes messages any more, as the outlet is not closed yet.
             _ = &mut *delivery => return Err(BridgeError::OutboxClosed),
             Some(Request { devices, answer }) = requests.recv() => tokio::select! {

@@ -200,6 +200,11 @@ impl SimulatedBoard {
         line.is_some()
     }
 
+    /// Makes a line ignore what it is told, or obey again, whoever it belongs to.
+    pub fn set_line_stuck(&self, line: LineNumber, is_stuck: bool) {
+        self.shared.world().lines.set_stuck(line, is_stuck);
+    }
+
     /// The level that a line really has; nothing when there is no such line.
     pub fn level(&self, line: LineNumber) -> Option<Level> {
         self.shared.world().lines.level(line)

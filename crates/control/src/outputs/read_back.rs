@@ -104,7 +104,8 @@ impl Outputs {
         let mut actions = Vec::new();
         let is_new = output.fault.is_none();
         if is_new {
-            output.fault = Some(Fault { sentence: problem.to_owned(), is_latched: measured.is_some() });
+            let is_latched = measured.is_some() && !output.is_leaving;
+            output.fault = Some(Fault { sentence: problem.to_owned(), is_latched });
             output.commanded = Some((output.rules.safe, Since::at(now)));
             actions.push(OutputAction::Remember { output: id, memory: output.memory(now) });
             actions.push(OutputAction::Fault { output: id, sentence: Some(problem.to_owned()) });
