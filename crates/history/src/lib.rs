@@ -16,6 +16,7 @@ mod bucket;
 mod clocks;
 mod database;
 mod error;
+pub mod formats;
 mod intake;
 mod names;
 mod options;
