@@ -13,6 +13,9 @@ mod discoveries;
 mod encoder;
 mod expander;
 mod expander_lines;
+mod expander_owner;
+mod expander_watch;
+mod expander_watchers;
 mod faces;
 mod input;
 mod kept;
@@ -143,7 +146,7 @@ impl Bridge {
     /// [`BridgeError::Configuration`] with every problem.
     pub fn new(parts: BridgeParts) -> Result<Self, BridgeError> {
         let buses = Arc::new(Buses::new(parts.board.clone()));
-        let lines = Lines::new(parts.board.clone());
+        let lines = Lines::new(parts.board.clone(), parts.clock.clone());
         let devices = devices::prepare(&parts, (&buses, &lines), BTreeMap::new())?;
         lines.follow_expanders(&parts.devices, &buses, &BTreeSet::new());
         let (handle, requests, questions, says_unsafe) = BridgeHandle::new();

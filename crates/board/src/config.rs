@@ -171,9 +171,9 @@ impl DriverConfig {
             Self::Host(_)
             | Self::SimulatedClimate(_)
             | Self::Derived(_)
-            | Self::Chip(_)
             | Self::Kernel(_)
             | Self::Stream(_) => Vec::new(),
+            Self::Chip(chip) => chip.interrupt.iter().collect(),
             Self::Input(input) => vec![&input.pin],
             Self::Output(output) => vec![&output.pin],
             Self::Cover(cover) => vec![&cover.open, &cover.close],
@@ -221,6 +221,9 @@ pub struct ChipConfig {
     pub settings: Settings,
     /// How often it is read, for sensors; within the entry's periods.
     pub every: Duration,
+    /// Where the interrupt output of an expander of lines is wired to: a line of the header. Without it the inputs of the
+    /// expander are polled.
+    pub interrupt: Option<Pin>,
 }
 
 /// Where a chip is connected.

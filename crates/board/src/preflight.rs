@@ -64,13 +64,17 @@ pub fn obstacles(board: &dyn Board, devices: &[DeviceConfig]) -> Vec<String> {
 
 fn needs_of(driver: &DriverConfig) -> Vec<Need> {
     match driver {
-        DriverConfig::Chip(chip) => match &chip.place {
-            ChipPlace::I2c { bus: I2cBusName::Kernel(bus), .. } => vec![Need::Bus(format!("i2c-{bus}"))],
-            // Its multiplexer is a device itself.
-            ChipPlace::I2c { bus: I2cBusName::Channel { .. }, .. } => Vec::new(),
-            ChipPlace::Spi(place) => vec![Need::Bus(place.to_string())],
-            ChipPlace::Serial(path) => vec![Need::Serial(path.clone())],
-        },
+        DriverConfig::Chip(chip) => {
+            let place = match &chip.place {
+                ChipPlace::I2c { bus: I2cBusName::Kernel(bus), .. } => Some(Need::Bus(format!("i2c-{bus}"))),
+                // Its multiplexer is a device itself.
+                ChipPlace::I2c { bus: I2cBusName::Channel { .. }, .. } => None,
+                ChipPlace::Spi(place) => Some(Need::Bus(place.to_string())),
+                ChipPlace::Serial(path) => Some(Need::Serial(path.clone())),
+            };
+            let interrupt = chip.interrupt.as_ref().and_then(Pin::header_line).map(Need::Line);
+            place.into_iter().chain(interrupt).collect()
+        }
         DriverConfig::Kernel(kernel) => match kernel.device {
             KernelDevice::OneWire(_) => vec![Need::OneWire],
             KernelDevice::Iio(_) | KernelDevice::Hwmon(_) => Vec::new(),
@@ -137,6 +141,7 @@ mod tests {
             place,
             settings: crate::catalogue::Settings::default(),
             every: std::time::Duration::from_secs(10),
+            interrupt: None,
         })
     }
 

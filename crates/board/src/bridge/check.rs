@@ -8,7 +8,9 @@ use std::time::Duration;
 use gatehouse_model::{DeviceId, DeviceInfo, PropertyId, PropertyKind};
 
 use crate::catalogue::Kind;
-use crate::config::{DeviceConfig, DriverConfig, FilterRule, MAX_DEVICES, MAX_FILTERS, MIN_PERIOD, Pin};
+use crate::config::{
+    ChipConfig, DeviceConfig, DriverConfig, FilterRule, MAX_DEVICES, MAX_FILTERS, MIN_PERIOD, Pin,
+};
 
 /// Every problem, as sentences.
 pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
@@ -59,6 +61,9 @@ fn one_device(device: &DeviceConfig, problems: &mut Vec<String>) {
         DriverConfig::Kernel(kernel) => period(device, kernel.every, problems),
         // Only sensors are read from time to time.
         DriverConfig::Chip(chip) if chip.entry.kind == Kind::Sensor => period(device, chip.every, problems),
+        DriverConfig::Chip(ChipConfig { interrupt: Some(pin @ Pin::Expander { .. }), .. }) => problems.push(
+            format!("`{}`: its interrupt line is {pin}, and such a line goes to the header", device.id),
+        ),
         DriverConfig::Chip(_)
         | DriverConfig::Output(_)
         | DriverConfig::Cover(_)
@@ -136,6 +141,27 @@ mod tests {
     #[test]
     fn the_demonstration_house_has_no_problem() {
         assert_eq!(problems(&crate::sim::demo_house()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_interrupt_line_is_a_line_of_the_header_that_nobody_else_has() {
+        let expander = |interrupt| {
+            let entry = crate::catalogue::find("pcf8574").unwrap();
+            let bus = crate::config::I2cBusName::Kernel(1);
+            let place = crate::config::ChipPlace::I2c { bus, address: 0x20 };
+            let settings = crate::catalogue::Settings::default();
+            let chip =
+                ChipConfig { entry, place, settings, every: Duration::ZERO, interrupt: Some(interrupt) };
+            DeviceConfig::new(DeviceId::new("porch").unwrap(), "Porch", DriverConfig::Chip(chip))
+        };
+        let taken = expander(LineNumber::new(5).into());
+        let found = problems(&[taken.clone(), output("pump", 5, |_| ())]).join("\n");
+        assert!(found.contains("`porch` and `pump` both use GPIO 5"), "{found}");
+        assert_eq!(problems(&[taken]), Vec::<String>::new());
+        let elsewhere = expander(Pin::Expander { device: DeviceId::new("attic").unwrap(), line: 3 });
+        assert!(
+            problems(&[elsewhere]).join("\n").contains("`porch`: its interrupt line is line 3 of `attic`")
+        );
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl ChipSource {
 impl Opener {
     fn open(&self) -> Result<Box<dyn Driver>, OpeningError> {
         let pause = if self.board.is_simulated() { Pause::Skipped } else { Pause::Real };
-        let opening = Opening { settings: &self.settings, pause, every: self.every };
+        let opening = Opening { settings: &self.settings, pause, every: self.every, interrupts: false };
         match (&self.place, &self.entry.open, self.entry.bus) {
             (Place::I2c { bus, through, address }, Open::I2c(open), _) => {
                 let port = self.buses.i2c(*bus)?.port(*through);

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::bridge::lines::Lines;
-use crate::catalogue::find;
-use crate::config::{ActiveLevel, ChipConfig, ChipPlace, I2cBusName, Pin};
+use crate::catalogue::{Settings, find};
+use crate::config::{ActiveLevel, ChipConfig, ChipPlace, I2cBusName, LineNumber, Pin};
 use crate::sim::SimulatedBoard;
 use crate::sim::chips::Fault;
 use crate::traits::{InputLine, LineError, OutputLine};
@@ -22,16 +22,25 @@ fn pin(line: u8) -> Pin {
     Pin::Expander { device: id(), line }
 }
 
+/// Where the interrupt output is wired to, on a bench that has it.
+const INTERRUPT: LineNumber = LineNumber::new(4);
+
 fn bench(word: &str) -> Bench {
+    bench_with(word, false)
+}
+
+fn bench_with(word: &str, interrupts: bool) -> Bench {
     let entry = find(word).unwrap();
     let crate::catalogue::Bus::I2c { addresses } = entry.bus else { panic!() };
     let place = ChipPlace::I2c { bus: I2cBusName::Kernel(1), address: addresses[0] };
     let settings = Settings::defaults(entry.settings);
-    let chip = ChipConfig { entry, place, settings, every: entry.periods.default };
+    let interrupt = interrupts.then_some(Pin::Header(INTERRUPT));
+    let chip = ChipConfig { entry, place, settings, every: entry.periods.default, interrupt };
     let devices = [DeviceConfig::new(id(), "Porch", DriverConfig::Chip(chip))];
-    let simulated = SimulatedBoard::still(&devices, 1, Arc::new(ManualClock::new(Timestamp::from_millis(0))));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+    let simulated = SimulatedBoard::still(&devices, 1, clock.clone());
     let board: Arc<dyn Board> = Arc::new(simulated.clone());
-    let lines = Lines::new(board.clone());
+    let lines = Lines::new(board.clone(), clock);
     lines.follow_expanders(&devices, &Arc::new(Buses::new(board)), &BTreeSet::new());
     Bench { board: simulated, lines }
 }
@@ -200,4 +209,98 @@ async fn pwm_outputs_have_a_duty_and_can_be_switched() {
     bench.expander().check().await.unwrap();
     assert_eq!(relay.read_back().await, Ok(Level::Active));
     assert_eq!(lamp.read_back().await, Ok(Duty::FULL));
+}
+
+/// The interrupt line as the header sees it.
+fn is_told(bench: &Bench) -> bool {
+    !bench.board.level(INTERRUPT).unwrap().is_on()
+}
+
+#[tokio::test]
+async fn an_input_that_changes_pulls_the_interrupt_line_until_it_is_read() {
+    for word in WORDS {
+        let bench = bench_with(word, true);
+        let outside = |line, is_high| {
+            bench.board.with_chip(&id(), |chip| chip.drive_from_outside(line, Some(is_high))).unwrap();
+        };
+        let last = if word.ends_with("08") || word.ends_with("74") { 7 } else { 15 };
+        outside(0, true);
+        outside(last, true);
+        let (mut first, mut other) = (bench.input(0).await, bench.input(last).await);
+        assert_eq!((first.level().await, other.level().await), (Ok(Level::Inactive), Ok(Level::Inactive)));
+        assert!(!is_told(&bench), "{word}: nothing has changed since");
+        // The line is wired to the interrupt output of the first port, and hears of the second one as well.
+        outside(last, false);
+        assert!(is_told(&bench), "{word}");
+        let at = Moment::from_start(Duration::from_millis(7));
+        bench.expander().poll(at).await.unwrap();
+        assert!(!is_told(&bench), "{word}: it was read");
+        assert_eq!(other.next_edge().await, Ok(Edge { level: Level::Active, at, missed: 0 }), "{word}");
+        outside(0, false);
+        assert!(is_told(&bench), "{word}: the next change is told again");
+    }
+}
+
+#[tokio::test]
+async fn an_output_does_not_interrupt() {
+    for word in WORDS {
+        let bench = bench_with(word, true);
+        let mut relay = bench.output(3, ActiveLevel::Low, Level::Inactive).unwrap();
+        for level in [Level::Inactive, Level::Active, Level::Inactive] {
+            relay.set(level).await.unwrap();
+            assert!(!is_told(&bench), "{word}");
+        }
+    }
+}
+
+/// A command reads the chip back, which takes its interrupt back, and writing a PCF8574 does that as well: what an input
+/// did meanwhile must not be lost with it.
+#[tokio::test]
+async fn a_change_that_is_seen_by_the_reading_of_a_command_is_told() {
+    for word in WORDS {
+        let bench = bench_with(word, true);
+        let mut relay = bench.output(1, ActiveLevel::High, Level::Inactive).unwrap();
+        relay.read_back().await.unwrap();
+        bench.board.with_chip(&id(), |chip| chip.drive_from_outside(6, Some(true))).unwrap();
+        let mut contact = bench.input(6).await;
+        assert_eq!(contact.level().await, Ok(Level::Inactive), "{word}");
+        bench.board.with_chip(&id(), |chip| chip.drive_from_outside(6, Some(false))).unwrap();
+        relay.set(Level::Active).await.unwrap();
+        assert!(!is_told(&bench), "{word}: the interrupt is gone");
+        let edge = tokio::time::timeout(Duration::from_secs(5), contact.next_edge()).await.unwrap();
+        assert_eq!(edge.map(|edge| edge.level), Ok(Level::Active), "{word}");
+    }
+}
+
+/// An MCP23017 keeps what a line was when it told of it: a pulse that was over before the chip was read is seen.
+#[tokio::test]
+async fn a_short_pulse_is_seen_where_the_chip_keeps_it() {
+    for word in ["mcp23008", "mcp23017"] {
+        let bench = bench_with(word, true);
+        bench.board.with_chip(&id(), |chip| chip.drive_from_outside(5, Some(true))).unwrap();
+        let mut contact = bench.input(5).await;
+        contact.level().await.unwrap();
+        for is_high in [false, true] {
+            bench.board.with_chip(&id(), |chip| chip.drive_from_outside(5, Some(is_high))).unwrap();
+        }
+        let at = Moment::from_start(Duration::from_millis(3));
+        bench.expander().poll(at).await.unwrap();
+        assert_eq!(contact.next_edge().await, Ok(Edge { level: Level::Active, at, missed: 0 }), "{word}");
+        assert_eq!(contact.next_edge().await.map(|edge| edge.level), Ok(Level::Inactive), "{word}");
+    }
+}
+
+/// The supply was cut: the chip has forgotten that it is to tell its changes.
+#[tokio::test]
+async fn an_expander_that_lost_its_supply_tells_its_changes_again() {
+    for word in WORDS {
+        let bench = bench_with(word, true);
+        bench.board.with_chip(&id(), |chip| chip.drive_from_outside(5, Some(true))).unwrap();
+        let mut contact = bench.input(5).await;
+        contact.level().await.unwrap();
+        bench.cut_power();
+        bench.expander().check().await.unwrap();
+        bench.board.with_chip(&id(), |chip| chip.drive_from_outside(5, Some(false))).unwrap();
+        assert!(is_told(&bench), "{word}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_model::DeviceId;
+use gatehouse_model::{Clock, DeviceId};
 
 use super::expander::{Expander, Expanders};
 use super::expander_lines::{ExpanderInput, ExpanderOutput, ExpanderPwm};
@@ -21,13 +21,14 @@ pub(super) const CONSUMER: &str = "gatehouse";
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     board: Arc<dyn Board>,
+    clock: Arc<dyn Clock>,
     expanders: Arc<Expanders>,
 }
 
 impl Lines {
     /// Lines of the header, and of expanders once they are known.
-    pub(super) fn new(board: Arc<dyn Board>) -> Self {
-        Self { board, expanders: Arc::default() }
+    pub(super) fn new(board: Arc<dyn Board>, clock: Arc<dyn Clock>) -> Self {
+        Self { board, clock, expanders: Arc::default() }
     }
 
     /// From now on the expanders are those among the devices. Of those that stay nothing is touched; the lines of the
@@ -38,7 +39,7 @@ impl Lines {
         buses: &Arc<Buses>,
         stays: &BTreeSet<DeviceId>,
     ) {
-        self.expanders.follow(devices, &self.board, buses, stays);
+        self.expanders.follow(devices, &self.board, &self.clock, buses, stays);
     }
 
     /// The expander that this device is.

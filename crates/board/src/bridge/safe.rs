@@ -140,7 +140,7 @@ pub async fn drive_safe(
     limit: Duration,
     hold: bool,
 ) -> (Vec<Outcome>, Vec<HeldPin>) {
-    let lines = Lines::new(board.clone());
+    let lines = Lines::new(board.clone(), clock.clone());
     lines.follow_expanders(devices, &Arc::new(Buses::new(board.clone())), &BTreeSet::new());
     let mut wanted: Vec<SafePin> = devices.iter().flat_map(pins).collect();
     // Those that need no bus begin, so that a bus that hangs cannot take the last thread from them.

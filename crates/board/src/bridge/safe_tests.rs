@@ -41,7 +41,7 @@ fn board(devices: &[DeviceConfig]) -> (SimulatedBoard, Arc<dyn Board>) {
 async fn every_output_is_at_its_safe_voltage_afterwards() {
     let devices = house();
     let (world, board) = board(&devices);
-    let lines = Lines::new(board.clone());
+    let lines = Lines::new(board.clone(), clock());
     for pin in devices.iter().flat_map(pins) {
         // As a daemon leaves them that was killed.
         let away = Level::from_on(!pin.safe.is_on());
@@ -88,7 +88,7 @@ async fn what_cannot_be_driven_is_told_and_the_rest_is_safe() {
 async fn lines_of_a_daemon_that_is_dying_are_waited_for() {
     let devices = vec![output("heater", 17, |_| ())];
     let (_, board) = board(&devices);
-    let lines = Lines::new(board.clone());
+    let lines = Lines::new(board.clone(), clock());
     let pin = pins(&devices[0]).remove(0);
     let dying = lines.request_output(&pin.pin, pin.active, Level::Active, Level::Inactive).unwrap();
     let releasing = tokio::spawn(async move {
@@ -107,7 +107,7 @@ async fn a_line_that_stays_in_use_is_given_up() {
     let devices = vec![output("heater", 17, |_| ())];
     let (_, board) = board(&devices);
     let pin = pins(&devices[0]).remove(0);
-    let lines = Lines::new(board.clone());
+    let lines = Lines::new(board.clone(), clock());
     let _alive = lines.request_output(&pin.pin, pin.active, Level::Active, Level::Inactive).unwrap();
     let (outcomes, _) = drive_safe(&board, &devices, &clock(), LIMIT, false).await;
     assert!(outcomes[0].result.as_ref().is_err_and(|problem| problem.contains("within 1000 ms")));
@@ -122,7 +122,7 @@ async fn software_pwm_between_off_and_full_goes_off() {
     };
     let devices = vec![output("heater", 17, dimmed)];
     let (world, board) = board(&devices);
-    let lines = Lines::new(board.clone());
+    let lines = Lines::new(board.clone(), clock());
     drop(lines.request_output(&pins(&devices[0])[0].pin, ActiveLevel::High, Level::Active, Level::Inactive));
     let (outcomes, _) = drive_safe(&board, &devices, &clock(), LIMIT, false).await;
     assert!(outcomes[0].result.is_ok(), "{outcomes:?}");
@@ -195,7 +195,7 @@ fn expander(id: &str, word: &str, bus: u8) -> DeviceConfig {
     let crate::catalogue::Bus::I2c { addresses } = entry.bus else { panic!("{word}") };
     let place = ChipPlace::I2c { bus: I2cBusName::Kernel(bus), address: addresses[0] };
     let settings = Settings::defaults(entry.settings);
-    let chip = ChipConfig { entry, place, settings, every: entry.periods.default };
+    let chip = ChipConfig { entry, place, settings, every: entry.periods.default, interrupt: None };
     DeviceConfig::new(DeviceId::new(id).unwrap(), id, DriverConfig::Chip(chip))
 }
 
@@ -218,7 +218,7 @@ async fn expanders_are_driven_safe_and_a_bus_that_hangs_keeps_nobody() {
         ];
         let (world, board) = board(&devices);
         // As a daemon leaves them that was killed: everything is on, and an expander knows nothing of processes.
-        let lines = Lines::new(board.clone());
+        let lines = Lines::new(board.clone(), clock());
         lines.follow_expanders(&devices, &Arc::new(Buses::new(board.clone())), &BTreeSet::new());
         for pin in devices.iter().flat_map(pins) {
             let asked = lines.request_output(&pin.pin, pin.active, Level::Active, Level::Inactive);

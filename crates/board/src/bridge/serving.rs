@@ -14,7 +14,7 @@ use super::derived::DerivedTask;
 use super::devices::{self, Device, Part};
 use super::discoveries::Discoveries;
 use super::encoder::EncoderTask;
-use super::expander_lines::ExpanderTask;
+use super::expander_watch::ExpanderTask;
 use super::input::InputTask;
 use super::lines::Lines;
 use super::live::Applied;
@@ -212,7 +212,12 @@ impl Serving {
                 }
                 // It works for as long as those that are connected through it do.
                 Part::Bystander => self.lines.expander_of(&id).map(|expander| {
-                    let task = ExpanderTask { expander, publication, clock };
+                    let interrupt = match &config.driver {
+                        DriverConfig::Chip(chip) => chip.interrupt.clone(),
+                        _ => None,
+                    };
+                    let lines = self.lines.clone();
+                    let task = ExpanderTask { expander, lines, interrupt, publication, clock };
                     self.tasks.start(&format!("expander `{id}`"), stop.clone(), task.run(stop))
                 }),
                 Part::Switched(what, properties) => {

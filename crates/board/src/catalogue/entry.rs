@@ -252,6 +252,8 @@ pub struct Opening<'a> {
     pub pause: Pause,
     /// How often it will be read.
     pub every: Duration,
+    /// Whether somebody listens to its interrupt output; for expanders of lines.
+    pub interrupts: bool,
 }
 
 /// How a chip is opened: the first contact is made here, so that a chip that is not there, or another one, is noticed

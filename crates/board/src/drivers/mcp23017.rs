@@ -2,8 +2,8 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::LineExpander;
-use super::terms::{GND, SCL, SDA, VCC, address_wire, no_pull_down};
+use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down};
+use super::{LineExpander, Seen};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply, Wire};
 use crate::traits::{Level, Pull, ReadError};
@@ -17,6 +17,7 @@ const WIRING: &[Wire] = &[
     SCL,
     address_wire("A0, A1, A2", "they choose the address; all at GND is 0x20"),
     Wire { pin: "RESET", to: "3V3", note: "it must not hang in the air" },
+    INT,
 ];
 
 /// See [`Entry`].
@@ -36,8 +37,9 @@ pub(super) static MCP23017: Entry = Entry {
     notes: &[
         "GPA7 and GPB7 (lines 7 and 15) are for outputs: as inputs they can disturb the bus (data sheet, table 2-1).",
         "Its lines are inputs after power-on, so a relay board decides what its relays do until Gatehouse runs.",
+        "Of its two interrupt outputs either does: each then speaks for both ports.",
     ],
-    open: Open::Lines(|port, address, _: &Opening<'_>| open(port, address, 2)),
+    open: Open::Lines(|port, address, opening: &Opening<'_>| open(port, address, 2, opening.interrupts)),
 };
 
 /// See [`Entry`].
@@ -57,25 +59,45 @@ pub(super) static MCP23008: Entry = Entry {
     notes: &[
         "Its lines are inputs after power-on, so a relay board decides what its relays do until Gatehouse runs.",
     ],
-    open: Open::Lines(|port, address, _: &Opening<'_>| open(port, address, 1)),
+    open: Open::Lines(|port, address, opening: &Opening<'_>| open(port, address, 1, opening.interrupts)),
 };
 
 /// Registers, one for each port of eight lines, the ports of a register beside each other (IOCON.BANK = 0; table 3-1).
 const DIRECTION: u8 = 0x00;
 const POLARITY: u8 = 0x01;
+/// GPINTEN: which lines tell their changes (section 3.5.3).
 const INTERRUPTS: u8 = 0x02;
+/// INTCON: a zero compares a line with what it was, a one with a fixed level (section 3.5.5).
+const COMPARISON: u8 = 0x04;
+/// IOCON (section 3.5.6).
+const CONTROL: u8 = 0x05;
+/// INTF, and behind it INTCAP and GPIO: which lines have changed, what they were then, and what they are. The interrupt is
+/// taken back when INTCAP or GPIO was read (sections 3.5.8 to 3.5.10), in this order without a gap in between: what
+/// changes after INTCAP was read is seen by the reading of GPIO.
+const FLAGS: u8 = 0x07;
 const PULL_UPS: u8 = 0x06;
-const PINS: u8 = 0x09;
 const LATCHES: u8 = 0x0A;
 
 /// Where IOCON is if the registers of each port lie together (IOCON.BANK = 1), and with one port always. With two ports
 /// beside each other it is the enabling of port B's interrupts. Zero is right for both.
 const BANKED_CONTROL: u8 = 0x05;
 
+/// IOCON.MIRROR: each interrupt output speaks for both ports. The bit does not exist where there is one.
+const MIRROR: u8 = 1 << 6;
+
+/// IOCON.ODR: the interrupt outputs only pull down.
+const OPEN_DRAIN: u8 = 1 << 2;
+
 struct Chip {
     port: I2cPort,
     address: u8,
     ports: u8,
+    /// What IOCON is to be.
+    control: u8,
+    /// Whether changes are to be told by the interrupt output.
+    interrupts: bool,
+    /// The lines that tell their changes.
+    telling: u16,
     /// What the chip was told last; one bit a line.
     direction: u16,
     latches: u16,
@@ -83,11 +105,19 @@ struct Chip {
 }
 
 /// Leaves every line as it is: what drives a relay goes on driving it while the gateway is started again.
-fn open(port: I2cPort, address: u8, ports: u8) -> Opened<dyn LineExpander> {
-    let mut chip = Chip { port, address, ports, direction: 0, latches: 0, pull_ups: 0 };
-    chip.port.write(address, &[BANKED_CONTROL, 0])?;
+fn open(port: I2cPort, address: u8, ports: u8, interrupts: bool) -> Opened<dyn LineExpander> {
+    let control = match (interrupts, ports) {
+        (false, _) => 0,
+        (true, 1) => OPEN_DRAIN,
+        (true, _) => MIRROR | OPEN_DRAIN,
+    };
+    let mut chip =
+        Chip { port, address, ports, control, interrupts, telling: 0, direction: 0, latches: 0, pull_ups: 0 };
+    chip.port.write(address, &[BANKED_CONTROL, if ports == 1 { control } else { 0 }])?;
+    chip.write_all(CONTROL, u16::from_le_bytes([control; 2]))?;
     chip.write_all(POLARITY, 0)?;
     chip.write_all(INTERRUPTS, 0)?;
+    chip.write_all(COMPARISON, 0)?;
     chip.direction = chip.read(DIRECTION)?;
     chip.latches = chip.read(LATCHES)?;
     chip.pull_ups = chip.read(PULL_UPS)?;
@@ -100,6 +130,16 @@ impl Chip {
         let wanted = &mut bytes[..usize::from(self.ports)];
         self.port.write_read(self.address, &[register * self.ports], wanted)?;
         Ok(u16::from_le_bytes(bytes))
+    }
+
+    /// Lets a line tell its changes, or not, if anybody hears them. Only inputs do: an output would report itself.
+    fn let_tell(&mut self, line: u8, tells: bool) -> Result<(), ReadError> {
+        let telling = with_bit(self.telling, line, tells && self.interrupts);
+        if telling != self.telling {
+            self.write_all(INTERRUPTS, telling)?;
+            self.telling = telling;
+        }
+        Ok(())
     }
 
     fn write_all(&mut self, register: u8, value: u16) -> Result<(), ReadError> {
@@ -116,6 +156,7 @@ fn with_bit(value: u16, line: u8, is_set: bool) -> u16 {
 
 impl LineExpander for Chip {
     fn make_output(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
+        self.let_tell(line, false)?;
         // The level is in the latch before the line is driven.
         self.drive(line, level)?;
         let direction = with_bit(self.direction, line, false);
@@ -134,7 +175,7 @@ impl LineExpander for Chip {
         self.direction = direction;
         self.write_all(PULL_UPS, pull_ups)?;
         self.pull_ups = pull_ups;
-        Ok(())
+        self.let_tell(line, true)
     }
 
     fn drive(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
@@ -144,14 +185,24 @@ impl LineExpander for Chip {
         Ok(())
     }
 
-    fn levels(&mut self) -> Result<u32, ReadError> {
-        Ok(self.read(PINS)?.into())
+    fn look(&mut self) -> Result<Seen, ReadError> {
+        let mut bytes = [0; 6];
+        let wanted = &mut bytes[..3 * usize::from(self.ports)];
+        self.port.write_read(self.address, &[FLAGS * self.ports], wanted)?;
+        let [flagged, captured, levels] = match (self.ports, bytes) {
+            (1, [flags, captured, levels, ..]) => [[flags, 0], [captured, 0], [levels, 0]],
+            (_, [a, b, c, d, e, f]) => [[a, b], [c, d], [e, f]],
+        }
+        .map(|pair| u32::from(u16::from_le_bytes(pair)));
+        Ok(Seen { flagged, captured, levels })
     }
 
     fn is_as_set(&mut self) -> Result<bool, ReadError> {
         Ok(self.read(DIRECTION)? == self.direction
             && self.read(LATCHES)? == self.latches
             && self.read(PULL_UPS)? == self.pull_ups
-            && self.read(POLARITY)? == 0)
+            && self.read(POLARITY)? == 0
+            && self.read(INTERRUPTS)? == self.telling
+            && self.read(CONTROL)?.to_le_bytes()[0] == self.control)
     }
 }

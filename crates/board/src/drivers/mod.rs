@@ -170,6 +170,24 @@ pub trait Driver: Send {
     }
 }
 
+/// What a reading of an expander's lines shows, line 0 in the lowest bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The lines of which the chip has kept the level that they changed to, until this reading.
+    pub flagged: u32,
+    /// That level.
+    pub captured: u32,
+    /// The levels at the pins now.
+    pub levels: u32,
+}
+
+impl Seen {
+    /// The levels now, of a chip that keeps no others.
+    pub const fn of(levels: u32) -> Self {
+        Self { flagged: 0, captured: 0, levels }
+    }
+}
+
 /// An expander of lines that was opened. Levels are those of the wire: active means high.
 pub trait LineExpander: Send {
     /// Makes a line an output that has this level from the first moment.
@@ -190,11 +208,12 @@ pub trait LineExpander: Send {
     /// When the chip does not answer.
     fn drive(&mut self, line: u8, level: Level) -> Result<(), ReadError>;
 
-    /// The levels of all lines as they are at the pins, line 0 in the lowest bit.
+    /// The levels of all lines as they are at the pins, with what the chip has kept of changes. It takes back the chip's
+    /// interrupt.
     ///
     /// # Errors
     /// When the chip does not answer.
-    fn levels(&mut self) -> Result<u32, ReadError>;
+    fn look(&mut self) -> Result<Seen, ReadError>;
 
     /// Whether the chip still is as it was set, as far as that can be told; not after a cut of its supply.
     ///

@@ -2,8 +2,8 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::LineExpander;
-use super::terms::{GND, SCL, SDA, VCC, address_wire, no_pull_down};
+use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down};
+use super::{LineExpander, Seen};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply};
 use crate::traits::{Level, Pull, ReadError};
@@ -18,7 +18,14 @@ pub(super) static ENTRY: Entry = Entry {
     properties: &[],
     settings: &[],
     recognition: &[],
-    wiring: &[VCC, GND, SDA, SCL, address_wire("A0, A1, A2", "they choose the address; all at GND is 0x20")],
+    wiring: &[
+        VCC,
+        GND,
+        SDA,
+        SCL,
+        address_wire("A0, A1, A2", "they choose the address; all at GND is 0x20"),
+        INT,
+    ],
     supply: Supply { lowest: 2.3, highest: 5.5 },
     periods: Periods::NONE,
     source: "NXP, PCA9555 product data sheet, rev. 10",
@@ -94,8 +101,8 @@ impl LineExpander for Chip {
         Ok(())
     }
 
-    fn levels(&mut self) -> Result<u32, ReadError> {
-        Ok(self.read(PINS)?.into())
+    fn look(&mut self) -> Result<Seen, ReadError> {
+        Ok(Seen::of(self.read(PINS)?.into()))
     }
 
     fn is_as_set(&mut self) -> Result<bool, ReadError> {

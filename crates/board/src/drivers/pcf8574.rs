@@ -3,14 +3,20 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::LineExpander;
-use super::terms::{GND, SCL, SDA, VCC, address_wire, no_pull_down};
+use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down};
+use super::{LineExpander, Seen};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply, Wire};
 use crate::traits::{Level, Pull, ReadError};
 
-const WIRING: &[Wire] =
-    &[VCC, GND, SDA, SCL, address_wire("A0, A1, A2", "they choose the address; all at GND is the lowest")];
+const WIRING: &[Wire] = &[
+    VCC,
+    GND,
+    SDA,
+    SCL,
+    address_wire("A0, A1, A2", "they choose the address; all at GND is the lowest"),
+    INT,
+];
 
 const NOTES: &[&str] = &[
     "All lines are high after power-on: use relay boards that switch on when low, with active = \"low\".",
@@ -115,8 +121,8 @@ impl LineExpander for Chip {
         self.write(line, level.is_on())
     }
 
-    fn levels(&mut self) -> Result<u32, ReadError> {
-        Ok(self.read()?.into())
+    fn look(&mut self) -> Result<Seen, ReadError> {
+        Ok(Seen::of(self.read()?.into()))
     }
 
     /// After power-on all lines are high: an output that should be low tells. One that should be high may be pulled low

@@ -12,6 +12,13 @@ pub(super) const GND: Wire = Wire { pin: "GND", to: "GND", note: "" };
 pub(super) const SDA: Wire = Wire { pin: "SDA", to: "SDA", note: "" };
 pub(super) const SCL: Wire = Wire { pin: "SCL", to: "SCL", note: "" };
 
+/// The interrupt output of an expander, which only pulls down.
+pub(super) const INT: Wire = Wire {
+    pin: "INT",
+    to: "a free line of the header",
+    note: "only if inputs are to be read at once instead of every 10 ms; name the line with `interrupt`",
+};
+
 /// A wire that chooses the address.
 pub(super) const fn address_wire(pin: &'static str, note: &'static str) -> Wire {
     Wire { pin, to: "GND or 3V3", note }

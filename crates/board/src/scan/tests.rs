@@ -257,7 +257,7 @@ fn lm75(id: &str, address: u8) -> DeviceConfig {
     let entry = crate::catalogue::find("lm75").unwrap();
     let place = ChipPlace::I2c { bus: I2cBusName::Kernel(1), address };
     let settings = crate::catalogue::Settings::defaults(entry.settings);
-    let chip = ChipConfig { entry, place, settings, every: entry.periods.default };
+    let chip = ChipConfig { entry, place, settings, every: entry.periods.default, interrupt: None };
     DeviceConfig::new(DeviceId::new(id).unwrap(), id, DriverConfig::Chip(chip))
 }
 

@@ -21,7 +21,7 @@ use super::probes::ProbeFiles;
 use super::pwm::SimulatedPwm;
 use super::script::Train;
 use super::terminal::Terminal;
-use super::wired::Wired;
+use super::wired::{Follow, Wired};
 use crate::config::{DeviceConfig, DriverConfig};
 use crate::traits::{
     Board, BusError, BusInfo, Duty, Edge, I2cBackend, InputLine, InputRequest, KernelPlaces, Level,
@@ -121,7 +121,7 @@ impl SimulatedBoard {
             random: StdRng::seed_from_u64(seed),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() });
-        let wired = Arc::new(Wired::of(devices, |device| feeling(&shared, device)));
+        let wired = Arc::new(Wired::of(devices, |device| feeling(&shared, device), following(&shared)));
         let board = Self { shared, wired, probes: Arc::new(ProbeFiles::new()) };
         board.write_probes();
         board
@@ -190,7 +190,8 @@ impl SimulatedBoard {
         };
     }
 
-    /// Makes the pin of a device ignore what it is told, or obey again. Whether the device has a pin of the header.
+    /// Makes the pin of a device ignore what it is told, or obey again; of an expander, its interrupt line. Whether the
+    /// device has a pin of the header.
     pub fn set_stuck(&self, device: &DeviceId, is_stuck: bool) -> bool {
         let mut world = self.shared.world();
         let line = world.plan.line_of(device);
@@ -203,6 +204,17 @@ impl SimulatedBoard {
     /// Makes a line ignore what it is told, or obey again, whoever it belongs to.
     pub fn set_line_stuck(&self, line: LineNumber, is_stuck: bool) {
         self.shared.world().lines.set_stuck(line, is_stuck);
+    }
+
+    /// Pulls a line to ground, whatever else is wired to it, or lets go of it. It is high then, until something pulls it
+    /// down again.
+    pub fn short(&self, line: LineNumber, is_shorted: bool) {
+        let now = self.now();
+        self.with_world(|world| {
+            world.lines.set_stuck(line, false);
+            world.lines.change(line, !is_shorted, now);
+            world.lines.set_stuck(line, is_shorted);
+        });
     }
 
     /// The level that a line really has; nothing when there is no such line.
@@ -223,6 +235,18 @@ fn feeling(shared: &Arc<Shared>, device: &DeviceId) -> impl Fn() -> Surroundings
         let (now, wall) = (shared.clock.moment(), shared.clock.now());
         shared.caught_up().surroundings(&device, now, wall)
     }
+}
+
+/// Lets a line of the header be what the interrupt output does that is wired to it. It only pulls down.
+fn following(shared: &Arc<Shared>) -> Follow {
+    let shared = shared.clone();
+    Arc::new(move |line, pulls_down| {
+        let now = shared.clock.moment();
+        let mut world = shared.caught_up();
+        world.lines.change(line, !pulls_down(), now);
+        drop(world);
+        shared.agenda_changed.notify_one();
+    })
 }
 
 impl Shared {

@@ -82,6 +82,7 @@ fn chip(id: &str, name: &str, word: &str, address: u8) -> Option<DeviceConfig> {
         place: ChipPlace::I2c { bus: I2cBusName::Kernel(1), address },
         settings: Settings::defaults(entry.settings),
         every: PERIOD,
+        interrupt: None,
     };
     Some(device(id, name, DriverConfig::Chip(config)))
 }

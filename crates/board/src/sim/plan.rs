@@ -57,6 +57,8 @@ pub(super) struct Plan {
     probes: BTreeMap<DeviceId, (ProbeId, String)>,
     /// Inputs at lines of expanders: the expander, its line, and which voltage is on.
     expander_inputs: BTreeMap<DeviceId, (DeviceId, u8, ActiveLevel)>,
+    /// The lines that interrupt outputs of expanders are wired to.
+    interrupts: BTreeMap<DeviceId, LineNumber>,
 }
 
 /// The simulated room of a device: its room's name, or the device's own id when it stands in none.
@@ -89,6 +91,9 @@ impl Plan {
                     plan.rooms.insert(room.clone());
                     let planned = PlannedChip { word: chip.entry.word, room };
                     plan.chips.insert(device.id.clone(), planned);
+                    if let Some(line) = chip.interrupt.as_ref().and_then(Pin::header_line) {
+                        plan.interrupts.insert(device.id.clone(), line);
+                    }
                     continue;
                 }
                 DriverConfig::Input(input) => Wiring {
@@ -150,12 +155,14 @@ impl Plan {
     }
 
     pub(super) fn line_of(&self, device: &DeviceId) -> Option<LineNumber> {
-        self.wiring.get(device).map(|wiring| wiring.line)
+        let interrupt = || self.interrupts.get(device).copied();
+        self.wiring.get(device).map(|wiring| wiring.line).or_else(interrupt)
     }
 
     /// The lines that something outside drives.
     pub(super) fn inputs(&self) -> impl Iterator<Item = (LineNumber, ActiveLevel)> {
-        self.wiring.values().filter(|wiring| wiring.is_input).flat_map(|wiring| {
+        let interrupts = self.interrupts.values().map(|line| (*line, ActiveLevel::Low));
+        let inputs = self.wiring.values().filter(|wiring| wiring.is_input).flat_map(|wiring| {
             let second = match wiring.role {
                 Role::Encoder { second, active } => Some((second, active)),
                 Role::Heater { .. }
@@ -167,7 +174,8 @@ impl Plan {
                 | Role::Other => None,
             };
             [Some((wiring.line, wiring.active)), second].into_iter().flatten()
-        })
+        });
+        inputs.chain(interrupts)
     }
 
     /// The two lines of a rotary encoder.

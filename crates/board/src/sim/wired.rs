@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_model::DeviceId;
 
@@ -10,7 +10,9 @@ use super::chips::{Chip, ChipBus, ChipSelect, Fault, I2cChip, PeerPort, Surround
 use super::terminal::Terminal;
 use crate::buses::Through;
 use crate::catalogue::Settings;
-use crate::config::{ChipConfig, ChipPlace, DeviceConfig, DriverConfig, SpiPlace, resolve_bus};
+use crate::config::{
+    ChipConfig, ChipPlace, DeviceConfig, DriverConfig, LineNumber, Pin, SpiPlace, resolve_bus,
+};
 use crate::traits::{BusInfo, BusKind};
 
 /// Where a chip sits, with the names of multiplexers looked up.
@@ -27,7 +29,12 @@ struct Seated {
     word: &'static str,
     settings: Settings,
     seat: Seat,
+    /// The line of the header that its interrupt output is wired to.
+    interrupt: Option<LineNumber>,
 }
+
+/// Whoever follows interrupt outputs: the line of the header, and how to ask whether the chip pulls it down.
+pub(super) type Follow = Arc<dyn Fn(LineNumber, &dyn Fn() -> bool) + Send + Sync>;
 
 impl Seated {
     fn of(config: &ChipConfig, devices: &[DeviceConfig]) -> Option<Self> {
@@ -39,8 +46,17 @@ impl Seated {
             ChipPlace::Spi(place) => Seat::Spi(*place),
             ChipPlace::Serial(path) => Seat::Serial(path.clone()),
         };
-        Some(Self { word: config.entry.word, settings: config.settings.clone(), seat })
+        let interrupt = config.interrupt.as_ref().and_then(Pin::header_line);
+        Some(Self { word: config.entry.word, settings: config.settings.clone(), seat, interrupt })
     }
+}
+
+/// A chip whose interrupt output is wired to a line.
+struct Listening {
+    bus: ChipBus,
+    through: Option<Through>,
+    address: u8,
+    line: LineNumber,
 }
 
 #[derive(Default)]
@@ -55,6 +71,7 @@ struct State {
 /// All chips.
 pub(super) struct Wired {
     state: Mutex<State>,
+    follow: Follow,
 }
 
 impl fmt::Debug for Wired {
@@ -64,12 +81,17 @@ impl fmt::Debug for Wired {
 }
 
 impl Wired {
-    /// A chip for each device that has one. `surroundings` are those of a device.
-    pub(super) fn of<F>(devices: &[DeviceConfig], surroundings: impl Fn(&DeviceId) -> F) -> Self
+    /// A chip for each device that has one. `surroundings` are those of a device, and `follow` hears of interrupt outputs
+    /// that are wired.
+    pub(super) fn of<F>(
+        devices: &[DeviceConfig],
+        surroundings: impl Fn(&DeviceId) -> F,
+        follow: Follow,
+    ) -> Self
     where
         F: Fn() -> Surroundings + Send + Sync + 'static,
     {
-        let wired = Self { state: Mutex::default() };
+        let wired = Self { state: Mutex::default(), follow };
         // The header's bus is there even when nothing is connected to it.
         wired.state().i2c.entry(1).or_default();
         wired.expect(devices, surroundings);
@@ -97,14 +119,22 @@ impl Wired {
         }
         let gone = state.seated.iter().filter(|(device, seated)| wanted.get(*device) != Some(*seated));
         let gone: Vec<DeviceId> = gone.map(|(device, _)| device.clone()).collect();
-        for device in gone {
-            state.unseat(&device);
-        }
+        let let_go: Vec<LineNumber> = gone.iter().filter_map(|device| state.unseat(device)).collect();
+        let mut listening = Vec::new();
         for (device, seated) in wanted {
             if !state.seated.contains_key(&device) {
                 let feel = surroundings(&device);
-                state.seat(device, seated, feel);
+                listening.extend(state.seat(device, seated, feel));
             }
+        }
+        drop(state);
+        // The world hears of it while nothing here is locked.
+        for line in let_go {
+            (self.follow)(line, &|| false);
+        }
+        for Listening { bus, through, address, line } in listening {
+            let follow = self.follow.clone();
+            bus.listen(through, address, Arc::new(move |pulls_down| follow(line, pulls_down)));
         }
     }
 
@@ -175,10 +205,18 @@ impl State {
         device: DeviceId,
         seated: Seated,
         feel: impl Fn() -> Surroundings + Send + Sync + 'static,
-    ) {
+    ) -> Option<Listening> {
+        let mut listening = None;
         match (make(seated.word, &seated.settings), &seated.seat) {
             (Some(Chip::I2c(chip)), Seat::I2c { bus, through, address }) => {
-                self.i2c.entry(*bus).or_default().add(*through, *address, chip, feel);
+                let bus = self.i2c.entry(*bus).or_default().clone();
+                bus.add(*through, *address, chip, feel);
+                listening = seated.interrupt.map(|line| Listening {
+                    bus,
+                    through: *through,
+                    address: *address,
+                    line,
+                });
             }
             (Some(Chip::Spi(chip)), Seat::Spi(place)) => {
                 self.spi.insert(*place, ChipSelect::new(chip, feel));
@@ -186,22 +224,28 @@ impl State {
             (Some(Chip::Serial(peer)), Seat::Serial(path)) => {
                 self.serial.insert(path.clone(), PeerPort::new(peer, feel));
             }
-            _ => return tracing::warn!(%device, "there is no simulated chip for this device"),
+            _ => {
+                tracing::warn!(%device, "there is no simulated chip for this device");
+                return None;
+            }
         }
         self.seated.insert(device, seated);
+        listening
     }
 
-    /// Buses stay when their last chip goes: their owners have them open.
-    fn unseat(&mut self, device: &DeviceId) {
-        match self.seated.remove(device).map(|seated| seated.seat) {
-            Some(Seat::I2c { bus, through, address }) => {
+    /// Buses stay when their last chip goes: their owners have them open. Gives the line that its interrupt output was
+    /// wired to.
+    fn unseat(&mut self, device: &DeviceId) -> Option<LineNumber> {
+        let Seated { seat, interrupt, .. } = self.seated.remove(device)?;
+        match seat {
+            Seat::I2c { bus, through, address } => {
                 if let Some(bus) = self.i2c.get(&bus) {
                     bus.remove(through, address);
                 }
             }
-            Some(Seat::Spi(place)) => drop(self.spi.remove(&place)),
-            Some(Seat::Serial(path)) => drop(self.serial.remove(&path)),
-            None => {}
+            Seat::Spi(place) => drop(self.spi.remove(&place)),
+            Seat::Serial(path) => drop(self.serial.remove(&path)),
         }
+        interrupt
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use gatehouse_board::cdev::CdevBoard;
-use gatehouse_board::config::{DeviceConfig, DriverConfig, LineNumber, OutputConfig, SimulatedClimateConfig};
+use gatehouse_board::config::{
+    ActiveLevel, DeviceConfig, DriverConfig, LineNumber, OutputConfig, Pull, SimulatedClimateConfig,
+};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
@@ -222,6 +224,7 @@ pub(crate) fn plain_house() -> Vec<DeviceConfig> {
 /// A bridge that runs, with everything it has said so far.
 pub(crate) struct House {
     pub(crate) board: SimulatedBoard,
+    pub(crate) clock: Arc<dyn Clock>,
     scheme: Scheme,
     devices: Vec<DeviceConfig>,
     inbox: Option<mpsc::Receiver<Message>>,
@@ -282,6 +285,20 @@ impl House {
         Self::start(devices, |board| Arc::new(Hanging(board, LineNumber::new(line))))
     }
 
+    /// A house in which another program has one line.
+    pub(crate) fn with_a_line_that_is_taken(devices: Vec<DeviceConfig>, line: LineNumber) -> Self {
+        Self::start(devices, |board| {
+            let request = InputRequest {
+                line,
+                pull: Pull::None,
+                active: ActiveLevel::High,
+                consumer: "lirc".to_owned(),
+            };
+            std::mem::forget(board.request_input(&request).unwrap());
+            Arc::new(board)
+        })
+    }
+
     fn start(devices: Vec<DeviceConfig>, wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>) -> Self {
         Self::start_with(devices, None, wrap)
     }
@@ -293,7 +310,7 @@ impl House {
     ) -> Self {
         let clock = paused_clock();
         let board = SimulatedBoard::still(&devices, 1, clock.clone());
-        let mut parts = parts_on(wrap(board.clone()), clock, devices.clone());
+        let mut parts = parts_on(wrap(board.clone()), clock.clone(), devices.clone());
         parts.memory = memory.unwrap_or(parts.memory);
         let bridge = Bridge::new(parts).unwrap();
         let handle = bridge.handle();
@@ -305,6 +322,7 @@ impl House {
         let running = tokio::spawn(bridge.run(outbox, Box::pin(taken), shutdown.clone()));
         Self {
             board,
+            clock,
             scheme: Scheme::new("home").unwrap(),
             devices,
             inbox: Some(inbox),

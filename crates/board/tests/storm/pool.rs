@@ -121,7 +121,7 @@ fn sensors(random: &mut StdRng) -> Vec<DeviceConfig> {
         let place = ChipPlace::I2c { bus: I2cBusName::Kernel(*bus), address: *address };
         let settings = Settings::defaults(entry.settings);
         let every = every.max(entry.periods.shortest);
-        let chip = ChipConfig { entry, place, settings, every };
+        let chip = ChipConfig { entry, place, settings, every, interrupt: None };
         sensors.push(device(id, DriverConfig::Chip(chip)).in_room(room));
     }
     let door = InputConfig { class: Some("door".to_owned()), ..InputConfig::at(LineNumber::new(17)) };

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use gatehouse_board::catalogue::{Bus, Entry, Kind, Setting, SettingKind, SettingValue, Settings};
-use gatehouse_board::config::{ChipConfig, ChipPlace, I2cBusName, SpiPlace};
+use gatehouse_board::config::{ChipConfig, ChipPlace, I2cBusName, Pin, SpiPlace};
 use gatehouse_model::DeviceId;
 use gatehouse_model::span::format_duration;
 
 use super::conflicts::Places;
 use super::nearest::{listed, nearest};
+use super::pins;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 
@@ -45,9 +46,28 @@ pub(super) fn read(
             settings.set(setting.key, value);
         }
     }
+    let interrupt = interrupt(entry, section, places, findings);
     let place = place?;
     places.chip = Some(place.clone());
-    Some(ChipConfig { entry, place: place.value, settings, every })
+    Some(ChipConfig { entry, place: place.value, settings, every, interrupt })
+}
+
+/// `interrupt = 17`: where the interrupt output of an expander of lines goes, at the header.
+fn interrupt(
+    entry: &Entry,
+    section: &mut Section<'_>,
+    places: &mut Places,
+    findings: &mut Findings,
+) -> Option<Pin> {
+    let found = matches!(entry.kind, Kind::LineExpander { .. }).then(|| section.item("interrupt"))??;
+    let pin = pins::pin(section, "interrupt", places, findings)?;
+    if pin.header_line().is_none() {
+        let what = format!("`interrupt` is {pin}, and an interrupt line goes to the header");
+        let hint = "write the BCM number of the line that it is wired to: interrupt = 17";
+        findings.push(section.error(found.span, what, hint));
+        return None;
+    }
+    Some(pin)
 }
 
 fn period(entry: &Entry, section: &mut Section<'_>, findings: &mut Findings) -> Duration {

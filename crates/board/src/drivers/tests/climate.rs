@@ -99,6 +99,7 @@ fn a_bmp280_that_was_sold_as_a_bme280_is_said_to_be_none() {
         settings: &Settings::default(),
         pause: Pause::Skipped,
         every: std::time::Duration::from_secs(10),
+        interrupts: false,
     };
     let error = open(bench.bus.port(None), bench.address, &opening).err().unwrap().to_string();
     assert!(error.contains("says 0x58, so it is no BME280"), "{error}");

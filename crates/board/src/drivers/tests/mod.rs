@@ -50,7 +50,12 @@ impl Bench {
     fn open(&self) -> Result<Box<dyn Driver>, ReadError> {
         let entry = find(self.word).unwrap();
         let settings = Settings::defaults(entry.settings);
-        let opening = Opening { settings: &settings, pause: Pause::Skipped, every: entry.periods.default };
+        let opening = Opening {
+            settings: &settings,
+            pause: Pause::Skipped,
+            every: entry.periods.default,
+            interrupts: false,
+        };
         let Open::I2c(open) = entry.open else { panic!("{} is no sensor on I²C", self.word) };
         open(self.bus.port(None), self.address, &opening)
     }

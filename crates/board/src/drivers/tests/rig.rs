@@ -83,8 +83,12 @@ impl Rig {
     }
 
     fn open(&self) -> Result<Box<dyn Driver>, ReadError> {
-        let opening =
-            Opening { settings: &self.settings, pause: Pause::Skipped, every: self.entry.periods.default };
+        let opening = Opening {
+            settings: &self.settings,
+            pause: Pause::Skipped,
+            every: self.entry.periods.default,
+            interrupts: false,
+        };
         match (&self.wire, &self.entry.open) {
             (Wire::I2c(_, owner, address), Open::I2c(open)) => open(owner.port(None), *address, &opening),
             (Wire::Spi(select), Open::Spi(open)) => open(SpiPort::new(Box::new(select.clone())), &opening),

@@ -35,12 +35,17 @@ pub enum Fault {
 
 type Feel = Arc<dyn Fn() -> Surroundings + Send + Sync>;
 
+/// Whoever has the other end of an interrupt output. It asks whether the chip pulls it down, once it is ready to hear it, so
+/// that of two who bring news the later one does not bring what was before.
+pub type Listener = Arc<dyn Fn(&dyn Fn() -> bool) + Send + Sync>;
+
 struct Slot {
     through: Option<Through>,
     address: u8,
     chip: Box<dyn I2cChip>,
     fault: Option<Fault>,
     surroundings: Feel,
+    listener: Option<Listener>,
 }
 
 #[derive(Default)]
@@ -67,8 +72,31 @@ impl ChipBus {
         chip: Box<dyn I2cChip>,
         surroundings: impl Fn() -> Surroundings + Send + Sync + 'static,
     ) {
-        let slot = Slot { through, address, chip, fault: None, surroundings: Arc::new(surroundings) };
+        let slot = Slot {
+            through,
+            address,
+            chip,
+            fault: None,
+            surroundings: Arc::new(surroundings),
+            listener: None,
+        };
         self.state().slots.push(slot);
+    }
+
+    /// Wires the interrupt output of a chip.
+    pub fn listen(&self, through: Option<Through>, address: u8, listener: Listener) {
+        if let Some(slot) = self.state().find(through, address) {
+            slot.listener = Some(listener);
+        }
+        self.tell(through, address);
+    }
+
+    /// Tells the listener of a chip that something has happened there. The bus is not locked then.
+    fn tell(&self, through: Option<Through>, address: u8) {
+        let listener = self.state().find(through, address).and_then(|slot| slot.listener.clone());
+        if let Some(listener) = listener {
+            listener(&|| self.state().find(through, address).is_some_and(|slot| slot.pulls_down()));
+        }
     }
 
     /// Takes a chip away for good, as when another takes its place.
@@ -84,6 +112,7 @@ impl ChipBus {
         }
         drop(state);
         self.fault_is_over.notify_all();
+        self.tell(through, address);
     }
 
     /// Does something with a chip outside a transfer: cuts its power, drives its lines.
@@ -93,7 +122,9 @@ impl ChipBus {
         address: u8,
         act: impl FnOnce(&mut dyn I2cChip) -> T,
     ) -> Option<T> {
-        self.state().find(through, address).map(|slot| act(&mut *slot.chip))
+        let done = self.state().find(through, address).map(|slot| act(&mut *slot.chip));
+        self.tell(through, address);
+        done
     }
 
     /// How often the bus was clocked free.
@@ -154,6 +185,11 @@ impl State {
 }
 
 impl Slot {
+    /// A chip without a supply lets go of its interrupt output.
+    fn pulls_down(&self) -> bool {
+        self.fault != Some(Fault::Vanished) && self.chip.interrupts()
+    }
+
     fn transfer(&mut self, operations: &mut [Operation<'_>]) -> Result<(), BusFault> {
         match self.fault {
             Some(Fault::Vanished) => return Err(BusFault::NoAcknowledge),
@@ -219,7 +255,11 @@ impl I2cBackend for ChipBus {
         let mut state = self.state();
         let slot = state.addressed(address)?;
         slot.chip.feel(&surroundings);
-        slot.transfer(operations)
+        let outcome = slot.transfer(operations);
+        let place = (slot.through, slot.address);
+        drop(state);
+        self.tell(place.0, place.1);
+        outcome
     }
 
     fn recover(&mut self) -> bool {

@@ -31,21 +31,33 @@ pub(super) struct Mcp230 {
     ports: u8,
     registers: [[u8; 2]; 11],
     outside: Outside,
+    /// What the lines were when they were last looked at for changes.
+    previous: u16,
 }
 
 const IODIR: usize = 0;
 const IPOL: usize = 1;
+const GPINTEN: usize = 2;
+const DEFVAL: usize = 3;
+const INTCON: usize = 4;
 const IOCON: usize = 5;
 const GPPU: usize = 6;
+const INTF: usize = 7;
+const INTCAP: usize = 8;
 const GPIO: usize = 9;
 const OLAT: usize = 10;
+
+/// Bits of IOCON (register 3-6).
+const MIRROR: u8 = 0x40;
+const ODR: u8 = 0x04;
+const INTPOL: u8 = 0x02;
 
 impl Mcp230 {
     pub(super) fn new(ports: u8) -> Self {
         // All registers are zero after power-on but the directions (table 3-1).
         let mut registers = [[0; 2]; 11];
         registers[IODIR] = [0xFF; 2];
-        Self { ports, registers, outside: Outside::default() }
+        Self { ports, registers, outside: Outside::default(), previous: 0 }
     }
 
     fn word(&self, register: usize) -> u16 {
@@ -56,6 +68,23 @@ impl Mcp230 {
         self.outside.voltages(!self.word(IODIR), self.word(OLAT), self.word(GPPU))
     }
 
+    /// Looks for changes (sections 3.6.4 and 3.6.5): each input that is enabled is compared with what it was, or with its bit
+    /// of DEFVAL. The first change of a port is kept in INTF and INTCAP until the interrupt is taken back; those that follow
+    /// meanwhile leave no trace.
+    fn watch(&mut self) {
+        let now = self.voltages();
+        let fixed = self.word(INTCON);
+        let changed = ((now ^ self.previous) & !fixed) | ((now ^ self.word(DEFVAL)) & fixed);
+        let changed = (changed & self.word(GPINTEN) & self.word(IODIR)).to_le_bytes();
+        self.previous = now;
+        for (port, changed) in changed.into_iter().enumerate() {
+            if changed != 0 && self.registers[INTF][port] == 0 {
+                self.registers[INTF][port] = changed;
+                self.registers[INTCAP][port] = now.to_le_bytes()[port];
+            }
+        }
+    }
+
     fn place(&self, register: u8) -> Option<(usize, usize)> {
         let (number, port) = (register / self.ports, register % self.ports);
         (number < 11).then_some((number.into(), port.into()))
@@ -64,12 +93,18 @@ impl Mcp230 {
 
 impl ByteRegisters for Mcp230 {
     fn load(&mut self, register: u8) -> u8 {
-        match self.place(register) {
+        let value = match self.place(register) {
             // A set bit of IPOL inverts what an input reads (section 3.5.2).
             Some((GPIO, port)) => (self.voltages() ^ self.word(IPOL)).to_le_bytes()[port],
             Some((number, port)) => self.registers[number][port],
             None => 0,
+        };
+        // Reading either of them takes the interrupt of the port back (section 3.6.4).
+        if let Some((GPIO | INTCAP, port)) = self.place(register) {
+            self.registers[INTF][port] = 0;
+            self.watch();
         }
+        value
     }
 
     fn store(&mut self, register: u8, value: u8) {
@@ -77,9 +112,12 @@ impl ByteRegisters for Mcp230 {
             // Writing the port writes its latch (section 3.5.10); there is one control register for both ports.
             Some((GPIO, port)) => self.registers[OLAT][port] = value,
             Some((IOCON, _)) => self.registers[IOCON] = [value; 2],
+            // They can only be read (sections 3.5.8 and 3.5.9).
+            Some((INTF | INTCAP, _)) => {}
             Some((number, port)) => self.registers[number][port] = value,
             None => {}
         }
+        self.watch();
     }
 
     fn after(&self, register: u8) -> u8 {
@@ -89,6 +127,7 @@ impl ByteRegisters for Mcp230 {
 
     fn lose_power(&mut self) {
         *self = Self { outside: self.outside.clone(), ..Self::new(self.ports) };
+        self.watch();
     }
 
     fn lines(&self) -> Option<u32> {
@@ -97,6 +136,16 @@ impl ByteRegisters for Mcp230 {
 
     fn drive_from_outside(&mut self, line: u8, is_high: Option<bool>) {
         self.outside.drive(line, is_high);
+        self.watch();
+    }
+
+    /// Of two ports, the wire is at INTA, which speaks for port B with IOCON.MIRROR only. INTPOL counts without ODR only
+    /// (register 3-6).
+    fn interrupts(&self) -> bool {
+        let [a, b] = self.registers[INTF];
+        let control = self.registers[IOCON][0];
+        let is_pending = a != 0 || (control & MIRROR != 0 && b != 0);
+        is_pending != (control & (ODR | INTPOL) == INTPOL)
     }
 }
 
@@ -105,12 +154,14 @@ pub(super) struct Pcf857 {
     bytes: usize,
     latches: u16,
     outside: Outside,
+    /// What the pins were at the last read or write.
+    seen: u16,
 }
 
 impl Pcf857 {
     pub(super) fn new(bytes: usize) -> Self {
         // All lines are high after power-on (PCF8574 section 8.1).
-        Self { bytes, latches: 0xFFFF, outside: Outside::default() }
+        Self { bytes, latches: 0xFFFF, outside: Outside::default(), seen: 0xFFFF }
     }
 
     /// A low latch pulls hard; a high one is a weak current that anything outside beats.
@@ -127,6 +178,7 @@ impl I2cChip for Pcf857 {
             latches[index % self.bytes] = *byte;
             self.latches = u16::from_le_bytes(latches);
         }
+        self.seen = self.voltages();
         Ok(())
     }
 
@@ -135,11 +187,14 @@ impl I2cChip for Pcf857 {
         for (index, byte) in buffer.iter_mut().enumerate() {
             *byte = pins[index % self.bytes];
         }
+        self.seen = self.voltages();
         Ok(())
     }
 
     fn lose_power(&mut self) {
         self.latches = 0xFFFF;
+        // What is held low from outside interrupts at once (PCF8574 section 8.5).
+        self.seen = 0xFFFF;
     }
 
     fn lines(&self) -> Option<u32> {
@@ -149,18 +204,29 @@ impl I2cChip for Pcf857 {
     fn drive_from_outside(&mut self, line: u8, is_high: Option<bool>) {
         self.outside.drive(line, is_high);
     }
+
+    /// While an input (a one) differs from what it was when the port was last read or written; the same level again takes
+    /// it back (PCF8574 section 8.5).
+    fn interrupts(&self) -> bool {
+        let used = if self.bytes == 1 { 0x00FF } else { 0xFFFF };
+        (self.voltages() ^ self.seen) & self.latches & used != 0
+    }
 }
 
 /// PCA9555: pairs of registers for input, output, polarity, configuration (section 6.2).
 pub(super) struct Pca9555 {
     registers: [u8; 8],
     outside: Outside,
+    /// What each port was when it was last read.
+    seen: [u8; 2],
 }
 
 impl Pca9555 {
     pub(super) fn new() -> Self {
         // Outputs are ones and all lines inputs after power-on (sections 6.2.3 to 6.2.5).
-        Self { registers: [0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF], outside: Outside::default() }
+        let registers = [0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF];
+        let new = Self { registers, outside: Outside::default(), seen: [0; 2] };
+        Self { seen: new.voltages().to_le_bytes(), ..new }
     }
 
     fn voltages(&self) -> u16 {
@@ -174,6 +240,12 @@ impl Pca9555 {
 impl ByteRegisters for Pca9555 {
     fn load(&mut self, register: u8) -> u8 {
         let [p0, p1] = self.voltages().to_le_bytes();
+        // Each port is taken note of by its own reading.
+        match register & 7 {
+            0 => self.seen[0] = p0,
+            1 => self.seen[1] = p1,
+            _ => {}
+        }
         match register & 7 {
             0 => p0 ^ self.registers[4],
             1 => p1 ^ self.registers[5],
@@ -194,6 +266,7 @@ impl ByteRegisters for Pca9555 {
 
     fn lose_power(&mut self) {
         *self = Self { outside: self.outside.clone(), ..Self::new() };
+        self.seen = self.voltages().to_le_bytes();
     }
 
     fn lines(&self) -> Option<u32> {
@@ -202,6 +275,12 @@ impl ByteRegisters for Pca9555 {
 
     fn drive_from_outside(&mut self, line: u8, is_high: Option<bool>) {
         self.outside.drive(line, is_high);
+    }
+
+    /// While an input differs from what it was when its port was last read; an output does not count (section 6.5.3).
+    fn interrupts(&self) -> bool {
+        let [.., c0, c1] = self.registers;
+        (self.voltages() ^ u16::from_le_bytes(self.seen)) & u16::from_le_bytes([c0, c1]) != 0
     }
 }
 

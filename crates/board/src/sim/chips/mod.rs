@@ -38,7 +38,7 @@ mod veml6075;
 mod veml7700;
 mod vl53l0x;
 
-pub use bus::{ChipBus, Fault};
+pub use bus::{ChipBus, Fault, Listener};
 pub use registers::{ByteRegisters, Bytewise, WordRegisters, Wordwise};
 pub use serial::{PeerPort, SerialPeer};
 pub use spi::{ChipSelect, SpiChip};
@@ -74,6 +74,11 @@ pub trait I2cChip: Send {
 
     /// Something outside drives one of its lines, or lets go of it; for expanders.
     fn drive_from_outside(&mut self, _line: u8, _is_high: Option<bool>) {}
+
+    /// Whether it pulls its interrupt output down, for expanders.
+    fn interrupts(&self) -> bool {
+        false
+    }
 
     /// The channels that it connects to the bus at present, a bit for each; for multiplexers.
     fn channels(&self) -> u8 {

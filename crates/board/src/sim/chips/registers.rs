@@ -36,6 +36,11 @@ pub trait ByteRegisters: Send {
 
     /// See [`I2cChip::drive_from_outside`].
     fn drive_from_outside(&mut self, _line: u8, _is_high: Option<bool>) {}
+
+    /// See [`I2cChip::interrupts`].
+    fn interrupts(&self) -> bool {
+        false
+    }
 }
 
 /// A chip with byte registers on I²C.
@@ -92,6 +97,10 @@ impl<R: ByteRegisters> I2cChip for Bytewise<R> {
 
     fn drive_from_outside(&mut self, line: u8, is_high: Option<bool>) {
         self.registers.drive_from_outside(line, is_high);
+    }
+
+    fn interrupts(&self) -> bool {
+        self.registers.interrupts()
     }
 }
 

@@ -141,3 +141,28 @@ fn encoders_and_ultrasonic_sensors() {
         ],
     );
 }
+
+#[test]
+fn an_interrupt_line_is_for_expanders_and_a_line_of_the_header() {
+    let porch = |driver: &str, lines: &str| {
+        format!("[[device]]\nid = \"porch\"\ndriver = \"{driver}\"\naddress = 0x20\n{lines}")
+    };
+    for word in ["mcp23017", "mcp23008", "pcf8574", "pcf8575", "pca9555"] {
+        let DriverConfig::Chip(chip) = driver(&porch(word, "interrupt = \"P11\"\n")) else { panic!() };
+        assert_eq!(chip.interrupt, Some(LineNumber::new(17).into()), "{word}");
+        let DriverConfig::Chip(plain) = driver(&porch(word, "")) else { panic!() };
+        assert_eq!(plain.interrupt, None, "{word}");
+    }
+    let pump = "[[device]]\nid = \"pump\"\ndriver = \"output\"\npin = 17\nsafe = \"off\"\nmax_on = \"5m\"\n";
+    let both = format!("{pump}{}", porch("mcp23017", "interrupt = 17\n"));
+    check(
+        &both,
+        &[(11, 13, "`porch`: GPIO 17, header pin 11 is already used by `pump` (line 4)", "another pin")],
+    );
+    check(
+        &porch("mcp23017", "interrupt = \"attic:3\"\n"),
+        &[(5, 13, "an interrupt line goes to the header", "interrupt = 17")],
+    );
+    let lamps = porch("pca9685", "interrupt = 17\n").replace("0x20", "0x40");
+    check(&lamps, &[(5, 1, "`interrupt`", "")]);
+}
