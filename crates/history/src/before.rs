@@ -1,8 +1,8 @@
 //! The value that held when a range begins: a switch that changed yesterday is still on in today's chart.
 //!
-//! The key of the samples starts with the time, so looking for one series means walking back over all others' samples.
-//! The walk ends at the series' first sample, at the latest sample that the recorder met (which it knows
-//! of each series at no cost in writes, also after a start, from the retained messages), and at [`LOOK_BACK_TIME`].
+//! The last chunk before the range knows it, unless a row came after that. The key of the rows starts with the time, so
+//! looking for one series means walking back over all others' rows. There are few of them, since rows are sealed each
+//! hour; should sealing be behind, the walk ends at the latest entry that is known otherwise, and at [`LOOK_BACK_TIME`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,8 @@ use std::time::Duration;
 use gatehouse_model::{Clock, Quality, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 
-use crate::intake::Sample;
-use crate::waiting::Held;
-use crate::{database, quality};
+use crate::database;
+use crate::range::Entry;
 
 /// Longest time that a query looks back for the value before its range: a person who opens a chart does not notice it.
 /// A million samples (26 MB, six days at two readings a second) took 55 ms on an x86-64 server with the file in memory;
@@ -30,34 +29,18 @@ pub struct Before {
     pub quality: Quality,
 }
 
-impl Before {
-    fn of(sample: &Sample) -> Self {
-        Self {
-            at: Timestamp::from_millis(sample.at),
-            value: sample.value,
-            quality: quality::from_stored(sample.quality),
-        }
-    }
-}
-
-/// The last sample before `from` that the recorder holds.
-pub(crate) fn of_held(held: &Held, from: i64) -> Option<Before> {
-    let candidates = held.waiting.iter().chain(&held.latest).filter(|sample| sample.at < from);
-    candidates.max_by_key(|sample| sample.at).map(Before::of)
-}
-
 /// Walks back from the range along the key; the plus sign keeps SQLite from building an index.
 pub(crate) const BEFORE: &str = "
     SELECT ts, value, quality FROM sample WHERE ts < ?2 AND ts >= ?3 AND +series = ?1 ORDER BY ts DESC LIMIT 1";
 
-/// The last sample of `series` before `from` and not before `earliest`; nothing also when `limit` is not enough.
+/// The last row of `series` before `from` and not before `earliest`; nothing also when `limit` is not enough.
 pub(crate) async fn look_back(
     connection: &mut SqliteConnection,
     clock: &Arc<dyn Clock>,
     limit: Duration,
     series: i64,
     (earliest, from): (i64, i64),
-) -> Result<Option<Before>, sqlx::Error> {
+) -> Result<Option<Entry>, sqlx::Error> {
     if earliest >= from {
         return Ok(None);
     }
@@ -65,14 +48,7 @@ pub(crate) async fn look_back(
     let found: Result<Option<(i64, f64, i64)>, _> =
         sqlx::query_as(BEFORE).bind(series).bind(from).bind(earliest).fetch_optional(&mut *connection).await;
     match found {
-        // Behind a mark of silence nothing is known.
-        Ok(found) => {
-            Ok(found.filter(|(_, _, stored)| *stored != quality::SILENCE).map(|(at, value, stored)| Before {
-                at: Timestamp::from_millis(at),
-                value,
-                quality: quality::from_stored(stored),
-            }))
-        }
+        Ok(found) => Ok(found.map(|(at, value, quality)| Entry::of_row(at, value, quality))),
         Err(error) if database::was_interrupted(&error) => Ok(None),
         Err(error) => Err(error),
     }

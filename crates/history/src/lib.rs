@@ -12,7 +12,6 @@
 //! Architecture invariant: nothing is lost silently. What is not recorded is counted by its reason in [`Status`].
 
 mod before;
-mod bucket;
 mod clocks;
 mod database;
 mod error;
@@ -41,7 +40,7 @@ pub use before::Before;
 pub use error::{HistoryError, InvalidRange};
 pub use names::{Kind, KindError, SeriesName, SeriesNameError};
 pub use options::Options;
-pub use range::{MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
+pub use range::{Gap, GapReason, MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
 pub use status::{NotRecorded, Status};
 
 use status::Counters;
@@ -97,8 +96,8 @@ impl History {
         recorder::Recorder::new(self, scheme).run(messages, shutdown).await
     }
 
-    /// The readings of one property in a range of time, gathered into buckets. A property that was never recorded
-    /// has no points. Readings that still wait for their commit are in it.
+    /// What was recorded of one series in a range of time, gathered into buckets. A series that was never recorded, or
+    /// has texts only, has no points. Readings that still wait for their commit are in it.
     ///
     /// # Errors
     /// When the query is not valid, too many queries run, or it takes longer than [`Options::query_time_limit`].

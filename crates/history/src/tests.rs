@@ -69,8 +69,7 @@ fn delivered(reading: &Reading) -> Message {
 
 fn query(device: &str, from: i64, to: i64, points: u32) -> RangeQuery {
     RangeQuery {
-        device: DeviceId::new(device).unwrap(),
-        property: PropertyId::new("temperature").unwrap(),
+        series: format!("{device}/temperature").parse().unwrap(),
         from: Timestamp::from_millis(from),
         to: Timestamp::from_millis(to),
         points,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use gatehouse_dashboard::{
     HistoryProblem, HistoryReader, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
-use gatehouse_history::{Before, History, HistoryError, Point, RangeQuery};
+use gatehouse_history::{Before, History, HistoryError, Point, RangeQuery, SeriesName};
 
 /// The dashboard's history reader on top of the history room.
 pub(crate) struct RecordedCharts {
@@ -21,19 +21,19 @@ impl RecordedCharts {
 impl HistoryReader for RecordedCharts {
     async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryProblem> {
         let SeriesQuery { device, property, from, to, points } = query;
-        let query = RangeQuery { device, property, from, to, points };
+        let query = RangeQuery { series: SeriesName::Property(device, property), from, to, points };
         let series = self.history.range(query).await.map_err(to_problem)?;
         Ok(SeriesView {
             bucket: series.bucket,
             recording_since: series.recording_since,
             before: series.before.map(|Before { at, value, quality }| SeriesBefore { at, value, quality }),
-            points: series.points.into_iter().map(to_view).collect(),
+            points: series.points.into_iter().filter(|point| !point.held).map(to_view).collect(),
         })
     }
 }
 
 fn to_view(point: Point) -> SeriesPoint {
-    let Point { at, min, mean, max, last, count, quality } = point;
+    let Point { at, min, mean, max, last, count, quality, held: _ } = point;
     SeriesPoint { at, min, mean, max, last, count, quality }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::Before;
 use crate::before::{BEFORE, LOOK_BACK_TIME, look_back};
+use crate::range::Entry;
 
 const DAY: i64 = 86_400_000;
 
@@ -20,11 +21,13 @@ async fn a_range_without_readings_knows_the_value_before_it() {
     readings.extend((0..2_000).map(|n| reading("kitchen", 20.0, NOW - DAY + n * 40_000)));
     record_all(&history, &readings).await;
     let series = history.range(query("boiler", NOW - 3_600_000, NOW, 10)).await.unwrap();
-    assert!(series.points.is_empty());
+    assert!(series.points.iter().all(|point| point.held && point.last == 1.0));
     assert_eq!(series.before, before(1.0, NOW - DAY));
     // The start belongs to the range: its reading is a point and not before it.
     let series = history.range(query("boiler", NOW - DAY, NOW, 10)).await.unwrap();
-    assert_eq!((series.points.len(), series.before), (1, before(0.0, NOW - 2 * DAY)));
+    let readings: Vec<_> = series.points.iter().filter(|point| !point.held).map(|point| point.at).collect();
+    assert_eq!(readings, [Timestamp::from_millis(NOW - DAY)]);
+    assert_eq!(series.before, before(0.0, NOW - 2 * DAY));
     let first = history.range(query("boiler", NOW - 2 * DAY, NOW, 10)).await.unwrap();
     assert_eq!(first.before, None);
     assert_eq!(history.range(query("cellar", NOW - 1, NOW, 10)).await.unwrap().before, None);
@@ -46,7 +49,8 @@ async fn looking_back_walks_along_the_key_and_gives_up_in_time() {
     assert_eq!(plan.len(), 1, "{plan:?}");
     assert!(plan[0].3.contains("sample USING PRIMARY KEY (ts>? AND ts<?)"), "{plan:?}");
     let window = (NOW - DAY, NOW);
-    for (limit, found) in [(Duration::ZERO, None), (LOOK_BACK_TIME, before(1.0, NOW - DAY))] {
+    let entry = Entry::of_row(NOW - DAY, 1.0, 0);
+    for (limit, found) in [(Duration::ZERO, None), (LOOK_BACK_TIME, Some(entry))] {
         assert_eq!(look_back(&mut connection, &history.clock, limit, 1, window).await.unwrap(), found);
     }
 }

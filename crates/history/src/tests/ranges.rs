@@ -3,34 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{HistoryError, InvalidRange, MAX_POINTS, Point};
+use crate::range::grid::Grid;
+use crate::range::naive::Naive;
+use crate::{HistoryError, InvalidRange, Kind, MAX_POINTS, Point};
 use proptest::prelude::*;
-
-/// What the buckets should be, computed one reading at a time.
-fn naive(readings: &[(i64, f64, Quality)], query: &RangeQuery, bucket: Duration) -> Vec<Point> {
-    let (from, to) = (query.from.as_millis(), query.to.as_millis());
-    let length = i64::try_from(bucket.as_millis()).unwrap();
-    let mut points = Vec::new();
-    let mut start = from;
-    while start < to {
-        let end = (start + length).min(to);
-        let inside: Vec<_> = readings.iter().filter(|(at, ..)| (start..end).contains(at)).collect();
-        if let Some(last) = inside.iter().max_by_key(|(at, ..)| *at) {
-            let values = || inside.iter().map(|(_, value, _)| *value);
-            points.push(Point {
-                at: Timestamp::from_millis(start),
-                min: values().fold(f64::INFINITY, f64::min),
-                mean: values().sum::<f64>() / inside.len() as f64,
-                max: values().fold(f64::NEG_INFINITY, f64::max),
-                last: last.1,
-                count: u32::try_from(inside.len()).unwrap(),
-                quality: inside.iter().map(|(.., quality)| *quality).max().unwrap(),
-            });
-        }
-        start += length;
-    }
-    points
-}
 
 fn qualities() -> impl Strategy<Value = Quality> {
     prop_oneof![Just(Quality::Ok), Just(Quality::Simulated), Just(Quality::Clamped), Just(Quality::Stale)]
@@ -43,6 +19,7 @@ fn buckets_are_those_of_the_naive_computation() {
     let cases = (samples, -200i64..2_000, 1i64..2_500, 1u32..300);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let house = House::new();
+    house.clock.advance(Duration::from_secs(3));
     let history = runtime.block_on(house.open(lazy()));
     let number = std::cell::Cell::new(0);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
@@ -66,7 +43,14 @@ fn buckets_are_those_of_the_naive_computation() {
             series
         });
         prop_assert!(series.points.len() <= points as usize);
-        let expected = naive(&samples, &query, series.bucket);
+        let entry = |(at, value, quality): &(i64, f64, Quality)| {
+            (*at, Some((*value, crate::quality::to_stored(*quality))))
+        };
+        let naive =
+            Naive { entries: samples.iter().map(entry).collect(), outages: Vec::new(), now: NOW + 3_000 };
+        let grid = Grid::of(&query).unwrap();
+        prop_assert_eq!(series.bucket, grid.bucket());
+        let expected = naive.points(&grid);
         prop_assert_eq!(series.points.len(), expected.len());
         let before = samples.iter().rfind(|(at, ..)| *at < query.from.as_millis());
         let found = series.before.map(|before| (before.at.as_millis(), before.value, before.quality));
@@ -81,20 +65,30 @@ fn buckets_are_those_of_the_naive_computation() {
 }
 
 #[tokio::test]
-async fn gaps_are_gaps_and_the_ends_are_exact() {
+async fn a_value_holds_until_the_next_and_the_ends_are_exact() {
     let house = House::new();
+    house.clock.advance(Duration::from_secs(60));
     let history = house.open(lazy()).await;
     let at = [0, 999, 1_000, 5_000, 9_999, 10_000].map(|at| NOW + at);
     record_all(&history, &at.map(|at| reading("kitchen", 1.0, at))).await;
     let series = history.range(query("kitchen", NOW, NOW + 10_000, 10)).await.unwrap();
     assert_eq!(series.bucket, Duration::from_secs(1));
-    let found: Vec<_> = series.points.iter().map(|point| (point.at.as_millis() - NOW, point.count)).collect();
+    let found: Vec<_> = series
+        .points
+        .iter()
+        .filter(|point| !point.held)
+        .map(|point| (point.at.as_millis() - NOW, point.count))
+        .collect();
     assert_eq!(found, [(0, 2), (1_000, 1), (5_000, 1), (9_000, 1)]);
+    assert_eq!((series.points.len(), series.gaps.len(), series.kind), (10, 0, Some(Kind::Number)));
     assert_eq!(series.recording_since, Some(Timestamp::from_millis(NOW)));
-    let nothing = history.range(query("kitchen", NOW + 1, NOW + 999, 10)).await.unwrap();
-    assert!(nothing.points.is_empty() && nothing.recording_since.is_some());
+    let quiet = history.range(query("kitchen", NOW + 1, NOW + 999, 10)).await.unwrap();
+    assert!(quiet.points.iter().all(|point| point.held) && quiet.recording_since.is_some());
+    // Nobody knows what will be.
+    let future = history.range(query("kitchen", NOW + 60_000, NOW + 70_000, 10)).await.unwrap();
+    assert!(future.points.is_empty() && future.gaps.is_empty() && future.before.is_some());
     let unknown = history.range(query("cellar", NOW, NOW + 1, 1)).await.unwrap();
-    assert!(unknown.points.is_empty() && unknown.recording_since.is_none());
+    assert!(unknown.points.is_empty() && unknown.recording_since.is_none() && unknown.kind.is_none());
 }
 
 #[tokio::test]
@@ -145,19 +139,22 @@ async fn a_query_that_takes_too_long_is_cut_off_and_the_next_one_works() {
     assert_eq!(hasty.status().await.unwrap().series, 1);
 }
 
-/// Sorting would take memory that grows with the range, which a small Pi does not have.
+/// A query that sorts takes memory that grows with the range, which a small Pi does not have, and one that looks for an
+/// index it does not have reads the whole table.
 #[tokio::test]
-async fn a_range_is_read_in_the_order_of_its_keys_without_sorting() {
+async fn everything_is_read_in_the_order_of_its_keys_without_sorting() {
     let house = House::new();
     let history = house.open(lazy()).await;
-    let plan: Vec<String> =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", crate::range::RANGE)))
-            .fetch_all(&history.readers)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|(_, _, _, step): (i64, i64, i64, String)| step)
-            .collect();
-    assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
-    assert!(plan.iter().any(|step| step.contains("sample USING PRIMARY KEY (ts>? AND ts<?)")), "{plan:?}");
+    for (statement, key) in crate::range::STATEMENTS {
+        let plan: Vec<String> =
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+                .fetch_all(&history.readers)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|(_, _, _, step): (i64, i64, i64, String)| step)
+                .collect();
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        assert!(plan.iter().any(|step| step.contains(key)), "{plan:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Readings that wait for their commit are in the answer, once.
 
 use super::*;
+use crate::Before;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -83,9 +84,7 @@ async fn the_value_before_a_range_is_known_however_far_back_it_lies() {
     let others: Vec<Reading> = (0..5_000).map(|n| reading("kitchen", 1.0, NOW - n)).collect();
     record_all(&history, &[std::slice::from_ref(&old), &others].concat()).await;
     let going = Going::with(&history, &[old]).await;
-    let held = history.recording.of_series(&"boiler/temperature".parse().unwrap());
-    let before = crate::before::of_held(&held, NOW).unwrap();
-    assert_eq!((before.at.as_millis(), before.value), (NOW - year, 1.0));
+    let before = Before { at: Timestamp::from_millis(NOW - year), value: 1.0, quality: Quality::Ok };
     assert_eq!(history.range(query("boiler", NOW - 10, NOW, 1)).await.unwrap().before, Some(before));
     going.end().await;
 }

@@ -1,0 +1,279 @@
+//! Reads what a chart needs out of the file.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use gatehouse_model::{Moment, Timestamp};
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+
+use super::gather::{Entry, Gather, Rollup};
+use super::grid::{Grid, HOUR, Stretch, Unit, stretches};
+use super::recent::{Recent, in_order, merge, take_before};
+use super::sealed::{self, Sealed};
+use super::{RangeQuery, Series, explain_read};
+use crate::names::{Kind, SeriesName};
+use crate::waiting::Held;
+use crate::{History, HistoryError, before, database};
+
+/// What ended a query.
+pub(crate) enum Trouble {
+    Sql(sqlx::Error),
+    /// Its time was up while it computed.
+    TooLong,
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Trouble {
+    pub(crate) fn explain(self, limit: std::time::Duration) -> HistoryError {
+        match self {
+            Self::Sql(error) => explain_read(error, limit),
+            Self::TooLong => HistoryError::TimeLimit { limit },
+        }
+    }
+}
+
+/// The row of a series.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct StoredSeries {
+    pub(crate) id: i64,
+    pub(crate) kind: String,
+    pub(crate) unit: Option<String>,
+    pub(crate) since: i64,
+}
+
+/// The row of a series of texts, or of the one of numbers and switches.
+pub(crate) async fn find(
+    connection: &mut SqliteConnection,
+    name: &SeriesName,
+    is_text: bool,
+) -> Result<Option<StoredSeries>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT id, kind, unit, since FROM series WHERE source = ?1 AND name = ?2 AND (kind = 'text') = ?3",
+    )
+    .bind(name.source())
+    .bind(name.stored())
+    .bind(is_text)
+    .fetch_optional(connection)
+    .await
+}
+
+/// The end of what is sealed: before it, rows of `sample` came late.
+pub(crate) async fn sealed_until(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'sealed_until'")
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.unwrap_or(i64::MIN))
+}
+
+pub(crate) async fn read(history: &History, query: &RangeQuery) -> Result<Series, HistoryError> {
+    let grid = Grid::of(query)?;
+    let limit = history.options.query_time_limit;
+    let explain = |error| explain_read(error, limit);
+    let mut connection = history.readers.acquire().await.map_err(explain)?;
+    // Before the file is read: see `waiting`.
+    let held = history.recording.of_series(&query.series);
+    let deadline = history.clock.moment() + limit;
+    database::limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
+    let answer = read_limited(&mut connection, history, &query.series, grid, &held, deadline).await;
+    database::lift_time_limit(&mut connection).await.map_err(explain)?;
+    answer.map_err(|trouble| trouble.explain(limit))
+}
+
+async fn read_limited(
+    connection: &mut SqliteConnection,
+    history: &History,
+    name: &SeriesName,
+    grid: Grid,
+    held: &Held,
+    deadline: Moment,
+) -> Result<Series, Trouble> {
+    // All that follows sees the file as it was at one moment.
+    let mut transaction = connection.begin().await?;
+    let series = find(&mut transaction, name, false).await?;
+    let id = series.as_ref().map(|series| series.id);
+    let mut waiting = in_order(&held.waiting);
+    let since = series.iter().map(|series| series.since).chain(waiting.front().map(Entry::at)).min();
+
+    let waiting_before = take_before(&mut waiting, grid.from);
+    let latest = in_order(held.latest.iter().filter(|latest| latest.at < grid.from));
+    let recorder = merge(waiting_before, latest.into());
+    let seed = match id {
+        Some(id) => {
+            let window = (since.unwrap_or(i64::MIN), grid.from);
+            seed(&mut transaction, history, id, window, recorder, deadline).await?
+        }
+        None => recorder,
+    };
+    let begin = seed.first().map_or(grid.from, Entry::at);
+    let outages = outages(&mut transaction, begin, grid.to).await?;
+    let mut gather = Gather::new(grid, history.clock.now().as_millis(), &outages);
+    seed.into_iter().for_each(|entry| gather.take(entry));
+
+    let sealed = sealed_until(&mut transaction).await?;
+    let unsealed = unsealed(&mut transaction, id, &grid, sealed, &waiting).await?;
+    let mut sources =
+        Sources { recent: Recent::new(id, waiting, grid.from), sealed: Sealed::new(id, grid.from) };
+    for stretch in stretches(&grid, sealed, &unsealed) {
+        match (stretch.unit, id) {
+            (Unit::Raw, _) => {
+                sources
+                    .read(&mut transaction, &mut gather, &stretch, || {
+                        if history.clock.moment() < deadline { Ok(()) } else { Err(Trouble::TooLong) }
+                    })
+                    .await?;
+            }
+            (_, Some(id)) => rollups(&mut transaction, &mut gather, id, &stretch).await?,
+            (_, None) => {}
+        }
+    }
+    transaction.commit().await?;
+    let (points, gaps, before) = gather.finish();
+    Ok(Series {
+        kind: series
+            .as_ref()
+            .and_then(|series| series.kind.parse().ok())
+            .or_else(|| (!held.waiting.is_empty()).then_some(Kind::Number)),
+        unit: series.and_then(|series| series.unit).map(Arc::from),
+        bucket: grid.bucket(),
+        recording_since: since.map(Timestamp::from_millis),
+        before,
+        points,
+        gaps,
+    })
+}
+
+/// What says which value holds when the range begins: the last chunk's part before it, and what came after that.
+async fn seed(
+    connection: &mut SqliteConnection,
+    history: &History,
+    id: i64,
+    (since, from): (i64, i64),
+    recorder: Vec<Entry>,
+    deadline: Moment,
+) -> Result<Vec<Entry>, Trouble> {
+    let chunk = sealed::last_before(connection, id, from).await?;
+    // No look for one that is older, but for one of the same moment, which may be better.
+    let known = chunk.last().into_iter().chain(recorder.last()).map(Entry::at).max();
+    let left = deadline.since_start().saturating_sub(history.clock.moment().since_start());
+    let window = (known.unwrap_or(since), from);
+    let recent =
+        before::look_back(connection, &history.clock, left.min(before::LOOK_BACK_TIME), id, window).await?;
+    database::limit_time(connection, &history.clock, left).await?;
+    Ok(merge(merge(chunk, recent.into_iter().collect()), recorder))
+}
+
+/// The outages between two moments.
+pub(crate) async fn outages(
+    connection: &mut SqliteConnection,
+    from: i64,
+    to: i64,
+) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+    sqlx::query_as(OUTAGES).bind(from).bind(to).fetch_all(connection).await
+}
+
+pub(crate) const OUTAGES: &str =
+    "SELECT start, stop FROM outage WHERE start < ?2 AND stop >= ?1 ORDER BY start";
+
+/// The hours of the range in which there are samples that came after their hour was sealed.
+async fn unsealed(
+    connection: &mut SqliteConnection,
+    id: Option<i64>,
+    grid: &Grid,
+    sealed: i64,
+    waiting: &VecDeque<Entry>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    if grid.unit() == Unit::Raw {
+        return Ok(Vec::new());
+    }
+    let late: Vec<i64> = match id {
+        Some(id) => {
+            sqlx::query_scalar(LATE)
+                .bind(id)
+                .bind(grid.from)
+                .bind(grid.to.min(sealed))
+                .fetch_all(connection)
+                .await?
+        }
+        None => Vec::new(),
+    };
+    let waiting = waiting.iter().map(Entry::at).filter(|at| *at < grid.to.min(sealed));
+    let hours = late.into_iter().chain(waiting.map(|at| at.div_euclid(HOUR)));
+    let hours: BTreeSet<i64> = hours.map(|hour| hour * HOUR).collect();
+    Ok(hours.into_iter().collect())
+}
+
+const LATE: &str = "
+    SELECT DISTINCT ts / 3600000 FROM sample WHERE ts >= ?2 AND ts < ?3 AND +series = ?1";
+
+/// Rollups of a stretch, one by one.
+async fn rollups(
+    connection: &mut SqliteConnection,
+    gather: &mut Gather,
+    id: i64,
+    stretch: &Stretch,
+) -> Result<(), sqlx::Error> {
+    let statement = if stretch.unit == Unit::Day { DAYS } else { HOURS };
+    let mut rows =
+        sqlx::query_as::<_, Rollup>(statement).bind(id).bind(stretch.from).bind(stretch.to).fetch(connection);
+    while let Some(rollup) = rows.try_next().await? {
+        gather.take_rollup(&rollup, stretch.unit.millis());
+    }
+    Ok(())
+}
+
+pub(crate) const HOURS: &str = "
+    SELECT start, count, lowest, highest, sum, last, first_ts, last_ts, weighted, covered, worst, held FROM hour
+    WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
+pub(crate) const DAYS: &str = "
+    SELECT start, count, lowest, highest, sum, last, first_ts, last_ts, weighted, covered, worst, held FROM day
+    WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
+
+/// Where samples are read from.
+pub(crate) struct Sources {
+    pub(crate) recent: Recent,
+    pub(crate) sealed: Sealed,
+}
+
+impl Sources {
+    /// Reads the samples of a stretch, piece by piece; `go_on` is asked before each.
+    async fn read(
+        &mut self,
+        connection: &mut SqliteConnection,
+        gather: &mut Gather,
+        stretch: &Stretch,
+        go_on: impl Fn() -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        let mut at = stretch.from;
+        while at < stretch.to {
+            go_on()?;
+            let (piece, end) = self.next(connection, at, stretch.to).await?;
+            piece.into_iter().for_each(|entry| gather.take(entry));
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// The entries from a moment on, and the moment up to which these are all.
+    pub(crate) async fn next(
+        &mut self,
+        connection: &mut SqliteConnection,
+        from: i64,
+        to: i64,
+    ) -> Result<(Vec<Entry>, i64), sqlx::Error> {
+        if self.sealed.decoded_to <= from {
+            self.sealed.load(connection, from, to).await?;
+        }
+        if self.recent.loaded_to <= from {
+            self.recent.load(connection, from, to).await?;
+        }
+        let end = self.sealed.decoded_to.min(self.recent.loaded_to).min(to);
+        Ok((merge(self.sealed.take_before(end), self.recent.take_before(end)), end))
+    }
+}

@@ -1,0 +1,113 @@
+//! What is in chunks.
+
+use std::collections::VecDeque;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::GapReason;
+use super::gather::Entry;
+use super::grid::DAY;
+use super::recent::take_before;
+
+/// Chunks that are read at a time: with the most samples that a chunk has, less than a megabyte when decoded.
+const BATCH: i64 = 16;
+
+/// A row of the table `chunk`.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct StoredChunk {
+    pub(crate) series: i64,
+    pub(crate) start: i64,
+    pub(crate) stop: i64,
+    pub(crate) count: i64,
+    pub(crate) checksum: i64,
+    pub(crate) data: Vec<u8>,
+}
+
+impl StoredChunk {
+    /// Its entries. Of a damaged one nothing is known, from its start on, or from where the reading begins.
+    pub(crate) fn entries(&self, from: i64) -> Vec<Entry> {
+        let _ = (self.series, self.count, self.checksum, &self.data);
+        vec![Entry::Unknown { at: self.start.max(from), why: GapReason::Damaged }]
+    }
+}
+
+/// The chunks of one series, read batch by batch.
+pub(crate) struct Sealed {
+    series: Option<i64>,
+    decoded: VecDeque<Entry>,
+    /// Everything before it was decoded.
+    pub(crate) decoded_to: i64,
+}
+
+impl Sealed {
+    pub(crate) fn new(series: Option<i64>, from: i64) -> Self {
+        Self { series, decoded: VecDeque::new(), decoded_to: from }
+    }
+
+    /// Decodes the next chunks of a stretch that begins at or after what was decoded.
+    pub(crate) async fn load(
+        &mut self,
+        connection: &mut SqliteConnection,
+        from: i64,
+        to: i64,
+    ) -> Result<(), sqlx::Error> {
+        let from = from.max(self.decoded_to);
+        let Some(series) = self.series else {
+            self.decoded_to = to;
+            return Ok(());
+        };
+        let chunks: Vec<StoredChunk> = sqlx::query_as(CHUNKS)
+            .bind(series)
+            // A chunk lies within one day.
+            .bind(from.saturating_sub(DAY))
+            .bind(from)
+            .bind(to)
+            .bind(BATCH)
+            .fetch_all(connection)
+            .await?;
+        let is_full = i64::try_from(chunks.len()).is_ok_and(|chunks| chunks == BATCH);
+        let last = chunks.last().map_or(to, |chunk| chunk.stop.saturating_add(1).min(to));
+        self.decoded_to = if is_full { last } else { to };
+        self.decoded.extend(decode(chunks, from, self.decoded_to).await);
+        Ok(())
+    }
+
+    /// Takes what was decoded before a moment.
+    pub(crate) fn take_before(&mut self, at: i64) -> Vec<Entry> {
+        take_before(&mut self.decoded, at)
+    }
+}
+
+/// Decodes chunks that follow each other, on a thread for such work: what they have of a stretch of time.
+async fn decode(chunks: Vec<StoredChunk>, from: i64, to: i64) -> Vec<Entry> {
+    let decode = move || {
+        let mut entries: Vec<Entry> = chunks.iter().flat_map(|chunk| chunk.entries(from)).collect();
+        entries.retain(|entry| (from..to).contains(&entry.at()));
+        // Chunks of one series do not overlap, unless they are damaged.
+        if !entries.is_sorted_by_key(Entry::at) {
+            entries.sort_by_key(Entry::at);
+        }
+        entries
+    };
+    tokio::task::spawn_blocking(decode).await.unwrap_or_default()
+}
+
+/// The entries of the last chunk that begins before a moment, those before it.
+pub(crate) async fn last_before(
+    connection: &mut SqliteConnection,
+    series: i64,
+    at: i64,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    let chunk: Option<StoredChunk> =
+        sqlx::query_as(LAST).bind(series).bind(at).fetch_optional(connection).await?;
+    let mut entries: VecDeque<Entry> = chunk.map(|chunk| chunk.entries(i64::MIN)).unwrap_or_default().into();
+    Ok(take_before(&mut entries, at))
+}
+
+pub(crate) const CHUNKS: &str = "
+    SELECT series, start, stop, count, checksum, data FROM chunk
+    WHERE series = ?1 AND start > ?2 AND start < ?4 AND stop >= ?3 ORDER BY start LIMIT ?5";
+
+pub(crate) const LAST: &str = "
+    SELECT series, start, stop, count, checksum, data FROM chunk
+    WHERE series = ?1 AND start < ?2 ORDER BY start DESC LIMIT 1";
