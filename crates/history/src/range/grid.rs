@@ -19,7 +19,7 @@ const MINUTE: i64 = 60 * SECOND;
 
 /// The widths of buckets. Each up to a day divides the day, and each from an hour on is made of whole hours, each from a
 /// day on of whole days. The last one holds the longest range twice.
-const WIDTHS: [i64; 56] = [
+const WIDTHS: [i64; 62] = [
     1,
     2,
     5,
@@ -72,10 +72,16 @@ const WIDTHS: [i64; 56] = [
     28 * DAY,
     56 * DAY,
     112 * DAY,
-    364 * DAY,
-    3_640 * DAY,
-    36_400 * DAY,
-    80_000 * DAY,
+    224 * DAY,
+    448 * DAY,
+    896 * DAY,
+    1_792 * DAY,
+    3_584 * DAY,
+    7_168 * DAY,
+    14_336 * DAY,
+    28_672 * DAY,
+    57_344 * DAY,
+    114_688 * DAY,
 ];
 
 /// A valid query, in the numbers of the database: a range of time cut into buckets.

@@ -26,8 +26,9 @@ impl Naive {
     pub(crate) fn at(&self, at: i64) -> Option<(i64, f64, i64)> {
         let (since, reading) = self.entries.range(..=at).next_back()?;
         let (value, quality) = (*reading)?;
-        let lost = |(start, stop): &(i64, i64)| {
-            (*since <= *start && *start <= at) || (*since < *stop && *stop <= at)
+        let lost = |(start, stop): &(i64, i64)| match since < start {
+            true => *start <= at,
+            false => since < stop,
         };
         let known = at < self.now && !self.outages.iter().any(lost);
         known.then_some((*since, value, quality))
