@@ -51,11 +51,11 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Whether it takes the place of `other`, of the same series and moment. The later one counts, but for a stale mark:
-    /// it repeats the last sample when its source falls silent, and what was measured was measured. The silence shows
-    /// in a chart as what it is, a gap behind that sample.
+    /// Whether it takes the place of `other`, of the same series and moment. The later one counts, but for a stale mark
+    /// and a mark of silence: they repeat the last sample when its source falls silent, and what was measured was
+    /// measured. The silence shows in a chart as what it is, a gap behind that sample.
     pub(crate) const fn replaces(&self, other: &Self) -> bool {
-        self.quality != quality::STALE || other.quality == quality::STALE
+        self.quality < quality::STALE || other.quality >= quality::STALE
     }
 }
 

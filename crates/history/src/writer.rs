@@ -132,7 +132,7 @@ struct Written {
 const STORE: &str = "
     INSERT INTO sample (ts, series, value, quality) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (ts, series) DO UPDATE SET value = excluded.value, quality = excluded.quality
-    WHERE (value <> excluded.value OR quality <> excluded.quality) AND (excluded.quality <> ?5 OR quality = ?5)";
+    WHERE (value <> excluded.value OR quality <> excluded.quality) AND (excluded.quality < ?5 OR quality >= ?5)";
 
 async fn write(
     connection: &mut SqliteConnection,
