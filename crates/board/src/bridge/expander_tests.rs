@@ -9,9 +9,13 @@ use crate::sim::chips::Fault;
 use crate::traits::{InputLine, LineError, OutputLine};
 use gatehouse_model::{ManualClock, Timestamp};
 
+#[path = "expander_glitches.rs"]
+mod glitches;
+
 struct Bench {
     board: SimulatedBoard,
     lines: Lines,
+    devices: [DeviceConfig; 1],
 }
 
 fn id() -> DeviceId {
@@ -42,7 +46,7 @@ fn bench_with(word: &str, interrupts: bool) -> Bench {
     let board: Arc<dyn Board> = Arc::new(simulated.clone());
     let lines = Lines::new(board.clone(), clock);
     lines.follow_expanders(&devices, &Arc::new(Buses::new(board)), &BTreeSet::new());
-    Bench { board: simulated, lines }
+    Bench { board: simulated, lines, devices }
 }
 
 impl Bench {

@@ -171,6 +171,8 @@ impl LineExpander for Chip {
         }
         let (direction, pull_ups) =
             (with_bit(self.direction, line, true), with_bit(self.pull_ups, line, pull == Pull::Up));
+        // A chip that lost its supply unnoticed would drive its outputs by latches that are zero.
+        self.write_all(LATCHES, self.latches)?;
         self.write_all(DIRECTION, direction)?;
         self.direction = direction;
         self.write_all(PULL_UPS, pull_ups)?;

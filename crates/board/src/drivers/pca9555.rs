@@ -90,6 +90,8 @@ impl LineExpander for Chip {
         if pull == Pull::Down {
             return Err(no_pull_down());
         }
+        // A chip that lost its supply unnoticed would drive its outputs by latches that are ones.
+        self.write(LATCHES, self.latches)?;
         self.turn(line, true)
     }
 

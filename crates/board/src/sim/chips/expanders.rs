@@ -156,12 +156,20 @@ pub(super) struct Pcf857 {
     outside: Outside,
     /// What the pins were at the last read or write.
     seen: u16,
+    notes: Option<Vec<u32>>,
 }
 
 impl Pcf857 {
     pub(super) fn new(bytes: usize) -> Self {
         // All lines are high after power-on (PCF8574 section 8.1).
-        Self { bytes, latches: 0xFFFF, outside: Outside::default(), seen: 0xFFFF }
+        Self { bytes, latches: 0xFFFF, outside: Outside::default(), seen: 0xFFFF, notes: None }
+    }
+
+    fn note(&mut self) {
+        let lines = self.voltages().into();
+        if let Some(notes) = &mut self.notes {
+            notes.push(lines);
+        }
     }
 
     /// A low latch pulls hard; a high one is a weak current that anything outside beats.
@@ -177,6 +185,7 @@ impl I2cChip for Pcf857 {
             let mut latches = self.latches.to_le_bytes();
             latches[index % self.bytes] = *byte;
             self.latches = u16::from_le_bytes(latches);
+            self.note();
         }
         self.seen = self.voltages();
         Ok(())
@@ -195,6 +204,7 @@ impl I2cChip for Pcf857 {
         self.latches = 0xFFFF;
         // What is held low from outside interrupts at once (PCF8574 section 8.5).
         self.seen = 0xFFFF;
+        self.note();
     }
 
     fn lines(&self) -> Option<u32> {
@@ -210,6 +220,14 @@ impl I2cChip for Pcf857 {
     fn interrupts(&self) -> bool {
         let used = if self.bytes == 1 { 0x00FF } else { 0xFFFF };
         (self.voltages() ^ self.seen) & self.latches & used != 0
+    }
+
+    fn note_lines(&mut self) {
+        self.notes.get_or_insert_default();
+    }
+
+    fn noted_lines(&mut self) -> Vec<u32> {
+        self.notes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 

@@ -75,6 +75,14 @@ pub trait I2cChip: Send {
     /// Something outside drives one of its lines, or lets go of it; for expanders.
     fn drive_from_outside(&mut self, _line: u8, _is_high: Option<bool>) {}
 
+    /// From now on the voltages at its lines are noted after each byte that it takes, for expanders.
+    fn note_lines(&mut self) {}
+
+    /// What was noted since it was asked last, in order.
+    fn noted_lines(&mut self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// Whether it pulls its interrupt output down, for expanders.
     fn interrupts(&self) -> bool {
         false

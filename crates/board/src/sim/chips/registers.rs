@@ -48,12 +48,13 @@ pub trait ByteRegisters: Send {
 pub struct Bytewise<R> {
     registers: R,
     pointer: u8,
+    notes: Option<Vec<u32>>,
 }
 
 impl<R: ByteRegisters> Bytewise<R> {
     /// The chip with these registers.
     pub const fn new(registers: R) -> Self {
-        Self { registers, pointer: 0 }
+        Self { registers, pointer: 0, notes: None }
     }
 }
 
@@ -67,6 +68,9 @@ impl<R: ByteRegisters> I2cChip for Bytewise<R> {
                 continue;
             }
             self.registers.store(self.pointer, *value);
+            if let Some(notes) = &mut self.notes {
+                notes.extend(self.registers.lines());
+            }
             if !self.registers.writes_pairs() {
                 self.pointer = self.registers.after(self.pointer);
             }
@@ -89,6 +93,9 @@ impl<R: ByteRegisters> I2cChip for Bytewise<R> {
     fn lose_power(&mut self) {
         self.pointer = 0;
         self.registers.lose_power();
+        if let Some(notes) = &mut self.notes {
+            notes.extend(self.registers.lines());
+        }
     }
 
     fn lines(&self) -> Option<u32> {
@@ -101,6 +108,14 @@ impl<R: ByteRegisters> I2cChip for Bytewise<R> {
 
     fn interrupts(&self) -> bool {
         self.registers.interrupts()
+    }
+
+    fn note_lines(&mut self) {
+        self.notes.get_or_insert_default();
+    }
+
+    fn noted_lines(&mut self) -> Vec<u32> {
+        self.notes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
