@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use gatehouse_board::catalogue::{Bus, Settings, find};
+use embedded_hal::i2c::Operation;
+use gatehouse_board::catalogue::{Bus, SettingValue, Settings, find};
 use gatehouse_board::config::{
-    ActiveLevel, ChipConfig, ChipPlace, DeviceConfig, DriverConfig, I2cBusName, InputConfig, LineNumber,
-    OutputConfig, Pin,
+    ActiveLevel, ChipConfig, ChipPlace, DEFAULT_SERVO_PULSES, DeviceConfig, DriverConfig, Duty, I2cBusName,
+    InputConfig, LineNumber, OutputConfig, OutputKind, Pin,
 };
 use gatehouse_board::sim::chips::Fault;
+use gatehouse_board::traits::I2cBackend;
 use gatehouse_model::{DeviceId, Quality, Value};
 
 use crate::harness::{House, MINUTE};
@@ -207,4 +209,148 @@ async fn an_interrupt_line_that_somebody_else_has_costs_only_its_speed() {
     assert!(milliseconds(&house) - moved < 100);
     assert_eq!(house.latest("home/porch/availability").as_deref(), Some("online"));
     house.stop().await.unwrap();
+}
+
+fn board_line(line: u8) -> Pin {
+    Pin::Expander { device: id("board"), line }
+}
+
+/// A PCA9685 with a lamp, a servo, and two valves of which one may be open at a time.
+fn pwm_house() -> House {
+    let output = |name: &str, output: OutputConfig| {
+        DeviceConfig::new(id(name), name, DriverConfig::Output(output)).in_room("Living room")
+    };
+    let pwm = OutputKind::Pwm { period: Duration::from_millis(5) };
+    let lamp = OutputConfig {
+        kind: pwm,
+        max_on: Some(5 * MINUTE),
+        min_off: Duration::from_secs(10),
+        ..OutputConfig::at(board_line(3))
+    };
+    let servo = OutputConfig {
+        kind: OutputKind::Servo { angles: (0.0, 180.0), pulses: DEFAULT_SERVO_PULSES },
+        safe: Duty::from_share(0.5),
+        max_on: None,
+        ..OutputConfig::at(board_line(0))
+    };
+    let valve = |line| OutputConfig {
+        kind: pwm,
+        max_on: Some(MINUTE),
+        interlock: Some("water".to_owned()),
+        dead_time: Duration::from_secs(2),
+        ..OutputConfig::at(board_line(line))
+    };
+    let mut board = chip("pca9685", "board");
+    if let DriverConfig::Chip(chip) = &mut board.driver {
+        chip.settings.set("frequency", SettingValue::Number(50.0));
+    }
+    House::of(vec![
+        board,
+        output("lamp", lamp),
+        output("servo", servo),
+        output("hot", valve(4)),
+        output("cold", valve(5)),
+    ])
+}
+
+/// The share of time in ten-thousandths in which an output of the PCA9685 is on, as its registers say (section 7.3.3).
+fn share(house: &House, line: u8) -> u32 {
+    let mut bytes = [0; 4];
+    let mut bus = house.board.chips(1).unwrap();
+    let register = [0x06 + 4 * line];
+    bus.transfer(0x40, &mut [Operation::Write(&register), Operation::Read(&mut bytes)]).unwrap();
+    let [on_low, on_high, off_low, off_high] = bytes;
+    match (on_high & 0x10, off_high & 0x10) {
+        (_, 0x10) => 0,
+        (0x10, _) => 10_000,
+        _ => {
+            let count = |low, high| u32::from(u16::from_le_bytes([low, high]));
+            let on = count(off_low, off_high) - count(on_low, on_high);
+            on * 10_000 / 4_096
+        }
+    }
+}
+
+fn assert_near(share: u32, wanted: u32, what: &str) {
+    assert!(share.abs_diff(wanted) <= 3, "{what}: {share} ten-thousandths instead of {wanted}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pwm_outputs_of_an_expander_are_as_safe_as_any_other() {
+    let mut house = pwm_house();
+    assert_eq!(house.reading("lamp", "power").await.value, Value::Switch(false));
+    assert_eq!(share(&house, 3), 0);
+    house.command("lamp", "level", "25").await;
+    assert!(house.result("lamp", "level").await.ok);
+    assert_near(share(&house, 3), 2_500, "a quarter");
+    house.command("lamp", "power", "ON").await;
+    house.pass(Duration::from_secs(1)).await;
+    assert!(share(&house, 3) > 0);
+    // Longer than that it may not be on, whoever forgets it; and then it rests.
+    house.pass(5 * MINUTE).await;
+    assert_eq!(share(&house, 3), 0, "max_on");
+    assert_eq!(house.latest("home/lamp/power").as_deref(), Some("OFF"));
+    house.command("lamp", "level", "50").await;
+    let refused = house.result("lamp", "level").await;
+    assert!(!refused.ok && share(&house, 3) == 0, "{refused:?}");
+    house.pass(6 * MINUTE).await;
+
+    // The valves are never open together, with a pause in between.
+    house.command("hot", "level", "60").await;
+    house.result("hot", "level").await;
+    assert_near(share(&house, 4), 6_000, "hot");
+    house.command("cold", "level", "100").await;
+    let refused = house.result("cold", "level").await;
+    assert!(!refused.ok, "the other valve is open: {refused:?}");
+    assert_eq!(share(&house, 5), 0);
+    house.command("hot", "power", "OFF").await;
+    assert!(house.result("hot", "power").await.ok);
+    house.pass(Duration::from_secs(3)).await;
+    house.command("cold", "level", "100").await;
+    assert!(house.result("cold", "level").await.ok);
+    assert_eq!([share(&house, 4), share(&house, 5)], [0, 10_000], "one after the other");
+
+    // A cut of the supply: asleep, and everything off; then what is wanted.
+    house.command("lamp", "level", "50").await;
+    house.pass(Duration::from_secs(1)).await;
+    assert_near(share(&house, 3), 5_000, "half");
+    house.board.with_chip(&id("board"), |chip| chip.lose_power());
+    assert_eq!(share(&house, 3), 0);
+    house.pass(Duration::from_secs(3)).await;
+    assert_near(share(&house, 3), 5_000, "after the cut");
+
+    house.stop().await.unwrap();
+    assert_eq!([share(&house, 3), share(&house, 4), share(&house, 5)], [0; 3], "safe at the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_servo_of_an_expander_goes_where_it_is_told_and_to_its_safe_angle() {
+    let mut house = pwm_house();
+    assert_eq!(house.number("servo", "angle").await, 90.0);
+    assert_near(share(&house, 0), 750, "1.5 ms of 20 ms");
+    for (angle, wanted) in [("180", 1_000), ("0", 500), ("45", 625)] {
+        house.command("servo", "angle", angle).await;
+        assert!(house.result("servo", "angle").await.ok, "{angle}");
+        assert_near(share(&house, 0), wanted, angle);
+    }
+    house.pass(Duration::from_secs(30)).await;
+    assert_eq!(house.fault("servo"), None, "what is read back is what was set");
+    house.stop().await.unwrap();
+    assert_near(share(&house, 0), 750, "its safe angle at the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pwm_output_of_an_expander_that_does_not_obey_is_a_fault() {
+    let mut house = pwm_house();
+    house.reading("lamp", "power").await;
+    house.command("lamp", "level", "50").await;
+    house.result("lamp", "level").await;
+    house.board.set_chip_fault(&id("board"), Some(Fault::Vanished));
+    house.payload("home/board/availability", "offline").await;
+    house.pass(MINUTE).await;
+    assert!(house.fault("lamp").is_some(), "nobody knows what it does");
+    house.board.set_chip_fault(&id("board"), None);
+    house.pass(MINUTE).await;
+    house.stop().await.unwrap();
+    assert_eq!(share(&house, 3), 0);
 }
