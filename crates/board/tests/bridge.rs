@@ -15,6 +15,10 @@ mod streams;
 mod chips;
 
 #[cfg(test)]
+#[path = "bridge/texts.rs"]
+mod texts;
+
+#[cfg(test)]
 #[path = "bridge/signals.rs"]
 mod signals;
 

@@ -31,6 +31,7 @@ mod pca9555;
 mod pca9685;
 mod pcf8574;
 mod pms5003;
+mod pn532;
 mod scd30;
 mod scd4x;
 mod sensirion;
@@ -40,6 +41,7 @@ mod sht3x;
 mod sht4x;
 mod shtc3;
 mod si7021;
+mod ssd1306;
 mod swipe;
 mod tca9548a;
 mod terms;
@@ -92,6 +94,7 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &pcf8574::PCF8574,
     &pcf8574::PCF8575,
     &pms5003::ENTRY,
+    &pn532::ENTRY,
     &scd30::ENTRY,
     &scd4x::ENTRY,
     &sgp30::ENTRY,
@@ -100,6 +103,7 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &sht4x::ENTRY,
     &shtc3::ENTRY,
     &si7021::ENTRY,
+    &ssd1306::ENTRY,
     &tca9548a::ENTRY,
     &tmp102::ENTRY,
     &tsl2561::ENTRY,

@@ -110,8 +110,6 @@ pub(super) const CHIPS: &[Chip] = &[
         addresses: &[0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77],
         recognition: &[],
     },
-    // NXP, PN532 user manual, section 6.2.4; its address may be a PCF8574's.
-    Chip { name: "NXP PN532", addresses: &[0x24], recognition: &[] },
     // NXP, PCF8574 and PCF8574A rev. 5, table 5; character displays have one behind them.
     Chip {
         name: "NXP PCF8574 (expander, or a character display)",

@@ -8,6 +8,7 @@ mod light;
 mod motion;
 mod rig;
 mod serial;
+mod texts;
 
 use std::sync::{Arc, Mutex};
 

@@ -113,6 +113,16 @@ impl Rig {
         self.driver.as_mut().map(|driver| driver.take_events()).unwrap_or_default()
     }
 
+    pub(super) fn show(&mut self, property: &'static str, text: &str) -> Result<(), ReadError> {
+        let mut driver = match self.driver.take() {
+            Some(driver) => driver,
+            None => self.open()?,
+        };
+        driver.show(property, text)?;
+        self.driver = Some(driver);
+        Ok(())
+    }
+
     pub(super) fn read(&mut self) -> Result<Reading, ReadError> {
         let measured = self.measure()?;
         let number = |measured: Measured| match measured.value {

@@ -30,7 +30,9 @@ mod mcp3xxx;
 mod mhz19;
 mod mpu6050;
 mod pms5003;
+mod pn532;
 mod sensirion;
+mod ssd1306;
 mod thermometers;
 mod tsl2561;
 mod tsl2591;
@@ -86,6 +88,11 @@ pub trait I2cChip: Send {
     /// Whether it pulls its interrupt output down, for expanders.
     fn interrupts(&self) -> bool {
         false
+    }
+
+    /// What it shows, a line for each row of dots: `#` where one shines; for displays.
+    fn picture(&self) -> Option<Vec<String>> {
+        None
     }
 
     /// The channels that it connects to the bus at present, a bit for each; for multiplexers.
@@ -146,6 +153,7 @@ const CHIPS: &[(&str, Make)] = &[
     ("pcf8574", |_| i2c(expanders::Pcf857::new(1))),
     ("pcf8575", |_| i2c(expanders::Pcf857::new(2))),
     ("pms5003", |_| Chip::Serial(Box::new(pms5003::Pms5003))),
+    ("pn532", |_| i2c(pn532::Pn532::default())),
     ("scd30", |_| i2c(gas::Commanded::new(gas::Scd30::default))),
     ("scd4x", |_| i2c(gas::Commanded::new(gas::Scd4x::default))),
     ("sgp30", |_| i2c(gas::Commanded::new(gas::Sgp30::default))),
@@ -154,6 +162,7 @@ const CHIPS: &[(&str, Make)] = &[
     ("sht4x", |_| i2c(sensirion::Climate::new(sensirion::Model::Sht4x))),
     ("shtc3", |_| i2c(sensirion::Climate::new(sensirion::Model::Shtc3))),
     ("si7021", |_| i2c(sensirion::Climate::new(sensirion::Model::Si7021))),
+    ("ssd1306", |_| i2c(ssd1306::Ssd1306::new())),
     ("tca9548a", |_| i2c(expanders::Tca9548a::default())),
     ("tmp102", |_| i2c(Wordwise::new(thermometers::Tmp102::new()))),
     ("tsl2561", |settings| bytewise(tsl2561::Tsl2561::new(settings.word("package") == "cs"))),
