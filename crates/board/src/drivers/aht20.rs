@@ -7,7 +7,7 @@ use super::checksum::crc8;
 use super::terms::{I2C_WIRES, SLOW, humidity, not_ready, temperature};
 use super::{Driver, Measured};
 use crate::buses::{I2cPort, Pause};
-use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Supply};
+use crate::catalogue::{Bus, Entry, Expect, Kind, Open, Opened, Opening, Recognition, Step, Supply};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -19,13 +19,19 @@ pub(super) static AHT20: Entry = Entry {
     kind: Kind::Sensor,
     properties: &[temperature(-40.0, 85.0, 1), humidity()],
     settings: &[],
-    // A PCF8574A may have its address, so the scan asks nothing there.
-    recognition: &[],
+    // A PCF8574A may have its address, so the scan asks nothing there; but whoever reads it gets its last measurement.
+    recognition: &[Recognition {
+        steps: &[Step { select: &[], expect: Expect::Test { length: 7, holds: is_measurement } }],
+        certainty: 85,
+        or_else: &["pcf8574"],
+    }],
     wiring: I2C_WIRES,
     supply: Supply { lowest: 2.0, highest: 5.5 },
     periods: SLOW,
     source: "Aosong (ASAIR), AHT20 product manual, version 1.1",
-    notes: &[],
+    notes: &[
+        "A scan knows it once it has measured since its power-on; else it could be an expander (PCF8574A).",
+    ],
     open: Open::I2c(open_aht20),
 };
 
@@ -53,6 +59,18 @@ const MEASUREMENT_MS: u32 = 80;
 const INITIALIZATION_MS: u32 = 10;
 const MORE_MS: u32 = 20;
 const TRIES: u32 = 3;
+
+/// Whether these bytes are a status and a measurement with its checksum. An expander would repeat its one byte.
+fn is_measurement(bytes: &[u8]) -> bool {
+    match bytes {
+        [status, measurement @ .., crc] => {
+            status & (BUSY | CALIBRATED) == CALIBRATED
+                && measurement.iter().any(|byte| byte != status)
+                && bytes.split_last().is_some_and(|(_, rest)| crc8(0xFF, rest) == *crc)
+        }
+        _ => false,
+    }
+}
 
 /// Bits of the status.
 const BUSY: u8 = 0x80;

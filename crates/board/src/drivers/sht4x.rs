@@ -7,7 +7,7 @@ use super::checksum::words;
 use super::terms::{I2C_WIRES, SLOW, humidity, temperature};
 use super::{Driver, Measured};
 use crate::buses::{I2cPort, Pause};
-use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Supply};
+use crate::catalogue::{Bus, Entry, Expect, Kind, Open, Opened, Opening, Recognition, Step, Supply};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -19,8 +19,15 @@ pub(super) static ENTRY: Entry = Entry {
     kind: Kind::Sensor,
     properties: &[temperature(-40.0, 125.0, 1), humidity()],
     settings: &[],
-    // Its only reading command, the serial number, must be written before a read of its own: the scan does not write.
-    recognition: &[],
+    // The serial number: a command of one byte that only reads, as a register's number does.
+    recognition: &[Recognition {
+        steps: &[Step {
+            select: &[SERIAL],
+            expect: Expect::Test { length: 6, holds: |bytes| words::<2>(0xFF, bytes).is_ok() },
+        }],
+        certainty: 85,
+        or_else: &["Sensirion STS4x"],
+    }],
     wiring: I2C_WIRES,
     supply: Supply { lowest: 1.08, highest: 3.6 },
     periods: SLOW,
@@ -29,7 +36,7 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::I2c(open),
 };
 
-/// Commands (table 7): a measurement of high precision takes at most 8.3 ms; the serial number.
+/// Commands: a measurement of high precision takes at most 8.3 ms; the serial number.
 const MEASURE: u8 = 0xFD;
 const SERIAL: u8 = 0x89;
 const MEASUREMENT_MS: u32 = 10;

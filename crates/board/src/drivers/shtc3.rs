@@ -19,13 +19,17 @@ pub(super) static ENTRY: Entry = Entry {
     kind: Kind::Sensor,
     properties: &[temperature(-40.0, 125.0, 1), humidity()],
     settings: &[],
-    // It sleeps, and only a written command wakes it: the scan does not write. A multiplexer may be at 0x70 as well.
+    // To say what it is it must be woken, which changes its state, so a scan does not ask; a multiplexer may be at 0x70 as
+    // well, which would take the question for its channels.
     recognition: &[],
     wiring: I2C_WIRES,
     supply: Supply { lowest: 1.62, highest: 3.6 },
     periods: SLOW,
     source: "Sensirion, SHTC3 datasheet, version 4 (2023)",
-    notes: &["A TCA9548A multiplexer has the same address when nothing is changed on its board."],
+    notes: &[
+        "A scan does not find it: it answers only when it was woken, and a scan wakes nobody.",
+        "A TCA9548A multiplexer has the same address when nothing is changed on its board.",
+    ],
     open: Open::I2c(open),
 };
 

@@ -124,9 +124,19 @@ pub(super) fn identify(
 ) -> Result<Option<Identification>, BusFault> {
     let known = known_at(address);
     if may_switch_outputs(address) {
+        if !answers {
+            return Ok(None);
+        }
         let note = "it was not asked what it is: an expander, which can have this address, would take the question for levels of its outputs";
-        let candidates = guesses(known.iter().collect());
-        return Ok(answers.then_some(Identification { answers, candidates, note: Some(note) }));
+        let (mut candidates, mut possible) = (Vec::new(), Vec::new());
+        for chip in &known {
+            match recognised_as(port, address, chip, Asking::ReadsOnly, answers, &mut pause)? {
+                Some(candidate) => candidates.push(candidate),
+                None => possible.push(chip),
+            }
+        }
+        candidates.extend(guesses(possible));
+        return Ok(Some(Identification { answers, candidates, note: Some(note) }));
     }
     if may_be_multiplexer(address) && !(answers && has_registers(port, address)?) {
         // Whoever is silent here is no sensor that is known either.
@@ -144,22 +154,7 @@ pub(super) fn identify(
             }
             continue;
         }
-        let mut best: Option<&Recognition> = None;
-        for recognition in chip.recognition {
-            if best.is_none_or(|best| best.certainty < recognition.certainty)
-                && holds(port, address, recognition, answers, &mut pause)?
-            {
-                best = Some(recognition);
-            }
-        }
-        if let Some(recognition) = best {
-            recognised.push(Candidate {
-                driver: chip.driver.map(str::to_owned),
-                name: chip.name.to_owned(),
-                certainty: recognition.certainty,
-                or_else: recognition.or_else.iter().map(|other| (*other).to_owned()).collect(),
-            });
-        }
+        recognised.extend(recognised_as(port, address, chip, Asking::Questions, answers, &mut pause)?);
     }
     if !answers && recognised.is_empty() {
         return Ok(None);
@@ -171,6 +166,43 @@ pub(super) fn identify(
         recognised.sort_by_key(|candidate| std::cmp::Reverse(candidate.certainty));
     }
     Ok(Some(Identification { answers, candidates: recognised, note: None }))
+}
+
+/// What may be done to find out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// Plain reads only.
+    ReadsOnly,
+    /// Questions in front of reads as well.
+    Questions,
+}
+
+/// The chip with the best of its recognitions that come true; nothing when none does.
+fn recognised_as(
+    port: &mut impl I2c<Error = BusFault>,
+    address: u8,
+    chip: &Known,
+    asking: Asking,
+    answers: bool,
+    pause: &mut Pause,
+) -> Result<Option<Candidate>, BusFault> {
+    let mut best: Option<&Recognition> = None;
+    for recognition in chip.recognition {
+        let may_be_tried =
+            asking == Asking::Questions || recognition.steps.iter().all(|step| step.select.is_empty());
+        if may_be_tried
+            && best.is_none_or(|best| best.certainty < recognition.certainty)
+            && holds(port, address, recognition, answers, pause)?
+        {
+            best = Some(recognition);
+        }
+    }
+    Ok(best.map(|recognition| Candidate {
+        driver: chip.driver.map(str::to_owned),
+        name: chip.name.to_owned(),
+        certainty: recognition.certainty,
+        or_else: recognition.or_else.iter().map(|other| (*other).to_owned()).collect(),
+    }))
 }
 
 /// Chips of which nothing is known but that they can have the address.

@@ -11,7 +11,7 @@ use embedded_hal::i2c::Operation;
 
 use super::*;
 use crate::buses::I2cBus;
-use crate::catalogue::Settings;
+use crate::catalogue::{self, Settings};
 use crate::config::{ChipConfig, KernelConfig, KernelDevice, ProbeId};
 use crate::sim::chips::{Chip, ChipBus, Surroundings, make};
 use crate::traits::{
@@ -384,6 +384,35 @@ fn sensors_and_multiplexers_of_the_simulated_house_are_told_apart() {
     let mut channels = [0xFF];
     bus.port(None).read(0x70, &mut channels).unwrap();
     assert_eq!(channels, [0], "no channel was opened");
+}
+
+/// An AHT20 shares its address with an expander that must not be asked; an SHT4x only answers its serial number.
+#[test]
+fn climate_sensors_are_known_by_what_they_read_as() {
+    let chips = ChipBus::default();
+    for (word, address) in
+        [("aht20", 0x38), ("pcf8574", 0x3A), ("sht4x", 0x44), ("sht3x", 0x45), ("ina219", 0x46)]
+    {
+        let settings = Settings::defaults(catalogue::find(word).unwrap().settings);
+        let Some(Chip::I2c(chip)) = make(word, &settings) else { panic!("no {word}") };
+        chips.add(None, address, chip, Surroundings::default);
+    }
+    let bus = I2cBus::start("test", Box::new(chips)).unwrap();
+    let found = |address, answers| {
+        let mut port = bus.port(None);
+        let found = identify::identify(&mut port, address, answers, Pause::Skipped).unwrap().unwrap();
+        let certain = found.candidates.iter().filter(|candidate| candidate.certainty > 50);
+        certain.filter_map(|candidate| candidate.driver.clone()).collect::<Vec<_>>()
+    };
+    assert!(found(0x38, true).is_empty(), "it has measured nothing yet: it could be an expander");
+    let mut port = bus.port(None);
+    port.write(0x38, &[0xBE, 0x08, 0x00]).unwrap();
+    port.write(0x38, &[0xAC, 0x33, 0x00]).unwrap();
+    assert_eq!(found(0x38, true), ["aht20"]);
+    assert!(found(0x3A, true).is_empty());
+    assert_eq!(found(0x44, false), ["sht4x"]);
+    assert_eq!(found(0x45, false), ["sht3x"]);
+    assert_eq!(found(0x46, true), ["ina219"]);
 }
 
 #[test]
