@@ -26,6 +26,7 @@ pub(super) static ADS1015: Entry = Entry {
     name: "Texas Instruments ADS1015",
     what: "Four analogue inputs with 12 bits: voltages, also against each other.",
     source: "Texas Instruments, ADS101x, SBAS473F, December 2024",
+    open: Open::I2c(open_ads1015),
     ..COMMON
 };
 
@@ -81,9 +82,10 @@ const COMMON: Entry = Entry {
     source: "",
     notes: &[
         "With `full_scale = \"6.144\"` the inputs still end at the supply: it is for a supply of 5 V.",
+        "A value at either end of `full_scale` is marked as clamped: the voltage may be beyond it.",
         "Inputs that are wired to nothing show a voltage all the same: set them to \"off\".",
     ],
-    open: Open::I2c(open),
+    open: Open::I2c(open_ads1115),
 };
 
 const fn input(id: &'static str, name: &'static str) -> MeasuredProperty {
@@ -133,27 +135,41 @@ const INPUTS: [(&str, &str, u16); 8] = [
     ("a3", "single", 7),
 ];
 
+/// The highest codes: the ADS1015 has its twelve bits at the upper end.
+const FULL_ADS1115: i16 = 0x7FFF;
+const FULL_ADS1015: i16 = 0x7FF0;
+
 struct Ads1x15 {
     chip: I2cChip,
+    /// The highest code.
+    full: i16,
     full_scale: f64,
     gain: u16,
     /// The inputs that are measured: their properties and multiplexer bits.
     inputs: Vec<(&'static str, u16)>,
 }
 
-fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
+fn open_ads1115(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
+    open(port, address, opening, FULL_ADS1115)
+}
+
+fn open_ads1015(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
+    open(port, address, opening, FULL_ADS1015)
+}
+
+fn open(port: I2cPort, address: u8, opening: &Opening<'_>, full: i16) -> Opened<dyn Driver> {
     let mut chip = I2cChip::new(port, address, opening);
     chip.word(CONFIGURATION)?;
-    let full = opening.settings.word("full_scale");
-    let (_, full_scale, gain) = GAINS.into_iter().find(|(word, ..)| *word == full).unwrap_or(GAINS[1]);
+    let wanted = opening.settings.word("full_scale");
+    let (_, full_scale, gain) = GAINS.into_iter().find(|(word, ..)| *word == wanted).unwrap_or(GAINS[1]);
     let chosen = INPUTS.iter().filter(|(input, word, _)| opening.settings.word(input) == *word);
     let mut inputs: Vec<_> = chosen.map(|(input, _, bits)| (*input, *bits)).collect();
     inputs.sort_unstable();
-    Ok(Box::new(Ads1x15 { chip, full_scale, gain, inputs }))
+    Ok(Box::new(Ads1x15 { chip, full, full_scale, gain, inputs }))
 }
 
 impl Ads1x15 {
-    fn measure(&mut self, multiplexer: u16) -> Result<f64, ReadError> {
+    fn measure(&mut self, input: &'static str, multiplexer: u16) -> Result<Measured, ReadError> {
         let [high, low] =
             (START | multiplexer << 12 | self.gain << 9 | ONCE | RATE | NO_COMPARATOR).to_be_bytes();
         self.chip.write(&[CONFIGURATION, high, low])?;
@@ -165,13 +181,14 @@ impl Ads1x15 {
             return Err(ReadError::Silent("it does not end its conversion".to_owned()));
         }
         let code = self.chip.word(CONVERSION)?.cast_signed();
-        Ok(f64::from(code) * self.full_scale / 32_768.0)
+        let is_at_the_end = code >= self.full || code == i16::MIN;
+        Ok(Measured::at_the_end_if(is_at_the_end, input, f64::from(code) * self.full_scale / 32_768.0))
     }
 }
 
 impl Driver for Ads1x15 {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         let inputs = self.inputs.clone();
-        inputs.into_iter().map(|(input, bits)| Ok(Measured::new(input, self.measure(bits)?))).collect()
+        inputs.into_iter().map(|(input, bits)| self.measure(input, bits)).collect()
     }
 }

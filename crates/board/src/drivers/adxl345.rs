@@ -53,6 +53,9 @@ const MEASURES: u8 = 0x08;
 /// Full resolution, ±16 g: 256 steps a g whatever the range.
 const FULL_RESOLUTION_16_G: u8 = 0x0B;
 const STEP: f64 = 9.806_65 / 256.0;
+/// The ends of its 13 bits.
+const LOWEST: i16 = -4_096;
+const HIGHEST: i16 = 4_095;
 
 struct Adxl345(I2cChip);
 
@@ -76,11 +79,15 @@ impl Driver for Adxl345 {
         }
         // All six in one transfer, so that they belong together.
         let [x, x_high, y, y_high, z, z_high] = self.0.registers(FIRST_RESULT)?;
-        let step = |low, high| f64::from(i16::from_le_bytes([low, high])) * STEP;
+        let axis = |property, low, high| {
+            let code = i16::from_le_bytes([low, high]);
+            let is_at_the_end = !(LOWEST + 1..HIGHEST).contains(&code);
+            Measured::at_the_end_if(is_at_the_end, property, f64::from(code) * STEP)
+        };
         Ok(vec![
-            Measured::new("acceleration-x", step(x, x_high)),
-            Measured::new("acceleration-y", step(y, y_high)),
-            Measured::new("acceleration-z", step(z, z_high)),
+            axis("acceleration-x", x, x_high),
+            axis("acceleration-y", y, y_high),
+            axis("acceleration-z", z, z_high),
         ])
     }
 }

@@ -78,13 +78,14 @@ fn lux(counts: u16, exposure: u8, is_fine: bool) -> f64 {
 impl Driver for Bh1750 {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         let usual = self.measure(ONCE, USUAL)?;
-        let illuminance = if usual > BRIGHT {
-            lux(self.measure(ONCE, SHORT)?, SHORT, false)
+        let (counts, exposure, is_fine) = if usual > BRIGHT {
+            (self.measure(ONCE, SHORT)?, SHORT, false)
         } else if usual < DARK {
-            lux(self.measure(ONCE_FINE, LONG)?, LONG, true)
+            (self.measure(ONCE_FINE, LONG)?, LONG, true)
         } else {
-            lux(usual, USUAL, false)
+            (usual, USUAL, false)
         };
-        Ok(vec![Measured::new("illuminance", illuminance)])
+        let illuminance = lux(counts, exposure, is_fine);
+        Ok(vec![Measured::at_the_end_if(counts == u16::MAX, "illuminance", illuminance)])
     }
 }

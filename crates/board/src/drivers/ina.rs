@@ -169,20 +169,42 @@ impl Driver for Ina219 {
         if setup != INA219_SETUP {
             return Err(ReadError::Damaged("it has lost its configuration: its supply was cut".to_owned()));
         }
-        // 10 µV and 4 mV a step; the lowest three bits of the second are flags.
-        let shunt_voltage = f64::from(self.chip.word(0x01)?.cast_signed()) * 10e-6;
-        let voltage = f64::from(self.chip.word(0x02)? >> 3) * 4e-3;
+        // 10 µV and 4 mV a step; the lowest three bits of the second are flags. They end at 320 mV and 32 V.
+        let (shunt, bus) = (self.chip.word(0x01)?.cast_signed(), self.chip.word(0x02)? >> 3);
+        let shunt_voltage = Ended::new(f64::from(shunt) * 10e-6, shunt.unsigned_abs() >= 32_000);
+        let voltage = Ended::new(f64::from(bus) * 4e-3, bus >= 8_000);
         Ok(with_power(voltage, shunt_voltage, self.shunt))
     }
 }
 
-fn with_power(voltage: f64, shunt_voltage: f64, shunt: f64) -> Vec<Measured> {
-    let current = shunt_voltage / shunt;
+/// A value, and whether it stands at the end of its scale.
+#[derive(Clone, Copy)]
+struct Ended {
+    value: f64,
+    is_at_the_end: bool,
+}
+
+impl Ended {
+    const fn new(value: f64, is_at_the_end: bool) -> Self {
+        Self { value, is_at_the_end }
+    }
+
+    const fn measured(self, property: &'static str) -> Measured {
+        Measured::at_the_end_if(self.is_at_the_end, property, self.value)
+    }
+
+    fn times(self, other: Self) -> Self {
+        Self::new(self.value * other.value, self.is_at_the_end || other.is_at_the_end)
+    }
+}
+
+fn with_power(voltage: Ended, shunt_voltage: Ended, shunt: f64) -> Vec<Measured> {
+    let current = Ended { value: shunt_voltage.value / shunt, ..shunt_voltage };
     vec![
-        Measured::new("voltage", voltage),
-        Measured::new("current", current),
-        Measured::new("power", voltage * current),
-        Measured::new("shunt-voltage", shunt_voltage * 1e3),
+        voltage.measured("voltage"),
+        current.measured("current"),
+        voltage.times(current).measured("power"),
+        Ended { value: shunt_voltage.value * 1e3, ..shunt_voltage }.measured("shunt-voltage"),
     ]
 }
 
@@ -211,10 +233,21 @@ fn open_ina226(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn 
 impl Driver for Ina226 {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         // 2.5 µV and 1.25 mV a step.
-        let shunt_voltage = f64::from(self.chip.word(0x01)?.cast_signed()) * 2.5e-6;
-        let voltage = f64::from(self.chip.word(0x02)?) * 1.25e-3;
+        let shunt_voltage = signed(self.chip.word(0x01)?, 2.5e-6);
+        let voltage = bus_voltage(self.chip.word(0x02)?);
         Ok(with_power(voltage, shunt_voltage, self.shunt))
     }
+}
+
+/// A code of 16 bits with a sign.
+fn signed(code: u16, step: f64) -> Ended {
+    let code = code.cast_signed();
+    Ended::new(f64::from(code) * step, code.unsigned_abs() >= i16::MAX.unsigned_abs())
+}
+
+/// The code of a voltage of the bus, whose highest bit is always zero: 1.25 mV a step.
+fn bus_voltage(code: u16) -> Ended {
+    Ended::new(f64::from(code) * 1.25e-3, code >= 0x7FFF)
 }
 
 struct Ina260(I2cChip);
@@ -233,12 +266,12 @@ fn open_ina260(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn 
 impl Driver for Ina260 {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         // 1.25 mA and 1.25 mV a step; the chip's own power has no sign.
-        let current = f64::from(self.0.word(0x01)?.cast_signed()) * 1.25e-3;
-        let voltage = f64::from(self.0.word(0x02)?) * 1.25e-3;
+        let current = signed(self.0.word(0x01)?, 1.25e-3);
+        let voltage = bus_voltage(self.0.word(0x02)?);
         Ok(vec![
-            Measured::new("voltage", voltage),
-            Measured::new("current", current),
-            Measured::new("power", voltage * current),
+            voltage.measured("voltage"),
+            current.measured("current"),
+            voltage.times(current).measured("power"),
         ])
     }
 }

@@ -81,7 +81,10 @@ const COMMON: Entry = Entry {
     supply: Supply { lowest: 2.7, highest: 5.5 },
     periods: Periods { default: Duration::from_secs(10), shortest: Duration::from_millis(100) },
     source: "",
-    notes: &["Inputs that are wired to nothing show a voltage all the same: set them to \"off\"."],
+    notes: &[
+        "A value at the end of the scale is marked as clamped: the voltage may be beyond it; so is a pair at 0 V, which may be below.",
+        "Inputs that are wired to nothing show a voltage all the same: set them to \"off\".",
+    ],
     open: Open::Spi(open_ten_bits),
 };
 
@@ -161,7 +164,7 @@ fn open(port: SpiPort, bits: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
 impl Mcp3xxx {
     /// One transfer of three bytes, with the start bit placed so that the result ends with the last bit (figures 6-1 of
     /// both datasheets).
-    fn measure(&mut self, code: u8) -> Result<f64, ReadError> {
+    fn measure(&mut self, input: &'static str, code: u8) -> Result<Measured, ReadError> {
         let command = (0b1_0000 | u32::from(code)) << (self.bits + 2);
         let [_, first, second, third] = command.to_be_bytes();
         let mut frame = [first, second, third];
@@ -174,13 +177,19 @@ impl Mcp3xxx {
             ));
         }
         let steps = 1_u16 << self.bits;
-        Ok(f64::from(answer & (steps - 1)) * self.reference / f64::from(steps))
+        let (count, is_pair) = (answer & (steps - 1), code & 0b1000 == 0);
+        let is_at_the_end = count == steps - 1 || (is_pair && count == 0);
+        Ok(Measured::at_the_end_if(
+            is_at_the_end,
+            input,
+            f64::from(count) * self.reference / f64::from(steps),
+        ))
     }
 }
 
 impl Driver for Mcp3xxx {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         let inputs = self.inputs.clone();
-        inputs.into_iter().map(|(input, code)| Ok(Measured::new(input, self.measure(code)?))).collect()
+        inputs.into_iter().map(|(input, code)| self.measure(input, code)).collect()
     }
 }

@@ -129,7 +129,8 @@ impl Driver for Mpu6050 {
         let measured =
             results.chunks_exact(2).zip(scales).filter_map(|(bytes, (property, scale, offset))| {
                 let code = i16::from_be_bytes(bytes.try_into().ok()?);
-                Some(Measured::new(property, f64::from(code) * scale + offset))
+                let is_at_the_end = code == i16::MIN || code == i16::MAX;
+                Some(Measured::at_the_end_if(is_at_the_end, property, f64::from(code) * scale + offset))
             });
         Ok(measured.collect())
     }

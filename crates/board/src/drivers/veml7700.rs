@@ -134,8 +134,8 @@ impl Driver for Veml7700 {
         // Gains of 1 and 2 are for less than 100 lx, where there is nothing to correct.
         let illuminance = if coarseness > 16.0 { corrected(lux) } else { lux };
         Ok(vec![
-            Measured::new("illuminance", illuminance),
-            Measured::new("white", f64::from(counts.1) * coarseness),
+            Measured::at_the_end_if(counts.0 == u16::MAX, "illuminance", illuminance),
+            Measured::at_the_end_if(counts.1 == u16::MAX, "white", f64::from(counts.1) * coarseness),
         ])
     }
 }

@@ -136,3 +136,71 @@ fn a_power_meter_that_forgot_its_settings_is_set_up_again() {
     assert!(matches!(rig.read(), Err(ReadError::Damaged(_))));
     rig.read().unwrap();
 }
+
+/// The highest code says "so much or more", and was published like any other value.
+#[test]
+fn a_code_at_the_end_of_the_scale_is_clamped() {
+    // A1 has half of the voltage, A2 the opposite, A3 nothing: the ends are 2.048 V, less a step, and -2.048 V.
+    for (word, step) in [("ads1115", 2.048 / 32_768.0), ("ads1015", 2.048 / 2_048.0)] {
+        let mut rig = Rig::with_settings(word, &[("full_scale", SettingValue::Word("2.048"))]);
+        for (volts, clamped) in [
+            (2.048 - 2.0 * step, &[][..]),
+            (2.048 - step, &["a0"]),
+            (2.048, &["a0", "a2"]),
+            (3.0, &["a0", "a2"]),
+            (4.2, &["a0", "a1", "a2"]),
+            (-2.048 + 2.0 * step, &[]),
+            (-3.0, &["a0", "a2"]),
+            (0.0, &[]),
+        ] {
+            rig.feel(|world| world.voltage = volts);
+            assert_eq!(rig.clamped(), clamped, "{word} at {volts} V");
+        }
+    }
+    for (word, steps) in [("mcp3008", 1_024.0), ("mcp3208", 4_096.0)] {
+        let mut rig = Rig::with_settings(word, &[("reference", SettingValue::Number(2.5))]);
+        let step = 2.5 / steps;
+        for (volts, clamped) in [
+            (2.5 - 1.5 * step, &[][..]),
+            (2.5 - step, &["ch0"]),
+            (2.6, &["ch0"]),
+            (5.1, &["ch0", "ch1"]),
+            (0.0, &[]),
+        ] {
+            rig.feel(|world| world.voltage = volts);
+            assert_eq!(rig.clamped(), clamped, "{word} at {volts} V");
+        }
+        // CH1 has half of what CH0 has, so this pair would be below zero.
+        let mut rig = Rig::with_settings(word, &[("ch1", SettingValue::Word("minus-ch0"))]);
+        assert_eq!(rig.clamped(), ["ch1"]);
+    }
+}
+
+#[test]
+fn a_power_meter_at_the_end_of_its_scale_says_so_of_all_that_follows() {
+    let ends = [
+        // 320 mV and 32 V.
+        ("ina219", 0.1, 3.199, 3.2, 31.99, 32.0),
+        // 81.92 mV, less a step, and 40.96 V, less a step.
+        ("ina226", 0.1, 0.8191, 0.819_2, 40.95, 40.96),
+        // 40.96 A, less a step.
+        ("ina260", 0.002, 40.95, 40.96, 40.95, 40.96),
+    ];
+    for (word, shunt, current, most, volts, highest) in ends {
+        let settings = [("shunt", SettingValue::Number(shunt))];
+        let mut rig = Rig::with_settings(word, &settings[..usize::from(word != "ina260")]);
+        let mut clamped = |amperes: f64, volts: f64| {
+            rig.feel(|world| (world.current, world.voltage) = (amperes, volts));
+            let mut clamped = rig.clamped();
+            clamped.sort_unstable();
+            clamped
+        };
+        let by_current =
+            if word == "ina260" { &["current", "power"][..] } else { &["current", "power", "shunt-voltage"] };
+        assert!(clamped(current, volts).is_empty(), "{word}");
+        assert!(clamped(-current, 0.0).is_empty(), "{word}");
+        assert_eq!(clamped(most, volts), by_current, "{word}");
+        assert_eq!(clamped(-2.0 * most, volts), by_current, "{word}");
+        assert_eq!(clamped(current, highest), ["power", "voltage"], "{word}");
+    }
+}

@@ -147,3 +147,17 @@ fn a_hand_across_the_apds9960_is_told_once_it_is_gone() {
     }
     assert!(rig.take_events().is_empty());
 }
+
+#[test]
+fn the_last_count_of_a_light_sensor_is_clamped() {
+    // In bright light the diode of the VEML7700 sees ever less of what there is.
+    for (word, most, clamped) in
+        [("bh1750", 500_000.0, &["illuminance"][..]), ("veml7700", 1e9, &["illuminance", "white"])]
+    {
+        let mut rig = Rig::new(word);
+        rig.feel(|world| world.light = 100_000.0);
+        assert!(rig.clamped().is_empty(), "{word}");
+        rig.feel(|world| world.light = most);
+        assert_eq!(rig.clamped(), clamped, "{word}");
+    }
+}

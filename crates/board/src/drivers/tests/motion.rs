@@ -104,3 +104,16 @@ fn scales_weigh_on_both_sides_of_empty() {
     rig.feel(|world| world.current = 1_000.0);
     assert!(matches!(rig.read(), Err(ReadError::Damaged(_))));
 }
+
+#[test]
+fn a_blow_beyond_the_range_is_clamped() {
+    // X at the upper end, Y one step below it, Z at the lower end: 13 bits of the ADXL345, 16 of the MPU-6050.
+    let words = [(0x32, 0xFF), (0x33, 0x0F), (0x34, 0xFE), (0x35, 0x0F), (0x36, 0x00), (0x37, 0xF0)];
+    let chip = Registers::new(&words);
+    chip.set(&[(0x00, 0xE5)]);
+    assert_eq!(Rig::on("adxl345", chip.chip()).clamped(), ["acceleration-x", "acceleration-z"]);
+    let words = [(0x3B, 0x7F), (0x3C, 0xFF), (0x3D, 0x7F), (0x3E, 0xFE), (0x3F, 0x80), (0x40, 0x00)];
+    let chip = Registers::new(&words);
+    chip.set(&[(0x75, 0x68)]);
+    assert_eq!(Rig::on("mpu6050", chip.chip()).clamped(), ["acceleration-x", "acceleration-z"]);
+}

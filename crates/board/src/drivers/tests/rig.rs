@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gatehouse_model::Quality;
+
 use crate::buses::{I2cBus, Pause, SerialPort, SpiPort};
 use crate::catalogue::{Bus, Entry, Open, Opening, SettingValue, Settings, find};
 use crate::drivers::{Driver, Measured, Said};
@@ -107,6 +109,13 @@ impl Rig {
         let measured = driver.read()?;
         self.driver = Some(driver);
         Ok(measured)
+    }
+
+    /// The properties whose values stand at an end of what the chip can measure.
+    pub(super) fn clamped(&mut self) -> Vec<&'static str> {
+        let measured = self.measure().unwrap();
+        let is_clamped = |measured: &Measured| measured.quality == Quality::Clamped;
+        measured.into_iter().filter(is_clamped).map(|measured| measured.property).collect()
     }
 
     pub(super) fn take_events(&mut self) -> Vec<&'static str> {
