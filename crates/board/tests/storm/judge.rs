@@ -43,6 +43,10 @@ pub(crate) struct Judge {
     pub(crate) violations: Vec<String>,
     pub(crate) readings: u64,
     pub(crate) doubtful: u64,
+    /// Pulses that the meter has given, or is about to give.
+    pub(crate) pulses: u64,
+    /// The total that was told last.
+    pub(crate) total: f64,
     /// The newest of each topic.
     pub(crate) latest: BTreeMap<String, Message>,
 }
@@ -68,6 +72,8 @@ impl Judge {
             violations: Vec::new(),
             readings: 0,
             doubtful: 0,
+            pulses: 0,
+            total: 0.0,
             latest: BTreeMap::new(),
         }
     }
@@ -108,6 +114,9 @@ impl Judge {
                 Some(measured) => {
                     if let Value::Number(number) = reading.value {
                         let property = reading.property.to_string();
+                        if reading.device.as_str() == pool::METER && property == "total" {
+                            self.count(&said, number);
+                        }
                         self.compare(
                             &said,
                             reading.device.as_str(),
@@ -121,6 +130,16 @@ impl Judge {
             }
         }
         self.latest.insert(message.topic.to_string(), message);
+    }
+
+    /// A total that was told is never taken back, and nothing is counted that was not there.
+    fn count(&mut self, said: &str, total: f64) {
+        let pulses = self.pulses as f64;
+        if total < self.total || total > pulses {
+            let before = self.total;
+            self.accuse(&format!("{said}: {before} was told before, and there were {pulses} pulses at most"));
+        }
+        self.total = total;
     }
 
     fn compare(

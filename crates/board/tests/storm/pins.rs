@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use gatehouse_board::config::{DeviceConfig, LineNumber};
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::{
-    ActiveLevel, Board, BusError, BusInfo, I2cBackend, InputLine, InputRequest, Level, LineError, LineInfo,
-    OutputLine, OutputRequest, SensorError, SensorSource, SerialBackend, SerialRequest, SpiBackend,
-    SpiRequest,
+    ActiveLevel, Board, BusError, BusInfo, Duty, I2cBackend, InputLine, InputRequest, Level, LineError,
+    LineInfo, OutputLine, OutputRequest, PwmOutput, PwmRequest, SensorError, SensorSource, SerialBackend,
+    SerialRequest, SpiBackend, SpiRequest,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +71,26 @@ impl StormBoard {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner).get(&line).copied()
     }
 
+    /// What its trouble makes of driving a line.
+    async fn troubled_set(&self, line: u32) -> Result<(), LineError> {
+        match self.trouble_of(line) {
+            Some(Trouble::Refuses) => return Err(failed(line, "the kernel refuses it")),
+            Some(Trouble::Hangs) => std::future::pending().await,
+            Some(Trouble::Slow(time)) => tokio::time::sleep(time).await,
+            Some(Trouble::Mute | Trouble::Taken) | None => {}
+        }
+        Ok(())
+    }
+
+    /// What its trouble makes of reading a line.
+    async fn troubled_reading(&self, line: u32) -> Result<(), LineError> {
+        match self.trouble_of(line) {
+            Some(Trouble::Mute) => Err(failed(line, "it cannot be read")),
+            Some(Trouble::Hangs) => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+
     /// The voltage of a line. The board tells levels as their holder sees them.
     pub(crate) fn is_high(&self, line: u32) -> bool {
         let level = self.sim.level(LineNumber::new(line)).is_some_and(Level::is_on);
@@ -121,23 +141,51 @@ impl Drop for StormOutput {
 #[async_trait]
 impl OutputLine for StormOutput {
     async fn set(&mut self, level: Level) -> Result<(), LineError> {
-        match self.board.trouble_of(self.line) {
-            Some(Trouble::Refuses) => return Err(failed(self.line, "the kernel refuses it")),
-            Some(Trouble::Hangs) => std::future::pending().await,
-            Some(Trouble::Slow(time)) => tokio::time::sleep(time).await,
-            Some(Trouble::Mute | Trouble::Taken) | None => {}
-        }
+        self.board.troubled_set(self.line).await?;
         self.inner()?.set(level).await?;
         self.board.look(self.line);
         Ok(())
     }
 
     async fn read_back(&mut self) -> Result<Level, LineError> {
-        match self.board.trouble_of(self.line) {
-            Some(Trouble::Mute) => Err(failed(self.line, "it cannot be read")),
-            Some(Trouble::Hangs) => std::future::pending().await,
-            _ => self.inner()?.read_back().await,
-        }
+        self.board.troubled_reading(self.line).await?;
+        self.inner()?.read_back().await
+    }
+}
+
+struct StormPwm {
+    /// Gone when it is dropped, before the rest is told.
+    inner: Option<Box<dyn PwmOutput>>,
+    line: u32,
+    board: StormBoard,
+}
+
+impl StormPwm {
+    fn inner(&mut self) -> Result<&mut Box<dyn PwmOutput>, LineError> {
+        self.inner.as_mut().ok_or(LineError::Gone(LineNumber::new(self.line).into()))
+    }
+}
+
+impl Drop for StormPwm {
+    fn drop(&mut self) {
+        self.inner = None;
+        self.board.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.line);
+        self.board.look(self.line);
+    }
+}
+
+#[async_trait]
+impl PwmOutput for StormPwm {
+    async fn set(&mut self, duty: Duty) -> Result<(), LineError> {
+        self.board.troubled_set(self.line).await?;
+        self.inner()?.set(duty).await?;
+        self.board.look(self.line);
+        Ok(())
+    }
+
+    async fn read_back(&mut self) -> Result<Duty, LineError> {
+        self.board.troubled_reading(self.line).await?;
+        self.inner()?.read_back().await
     }
 }
 
@@ -168,6 +216,17 @@ impl Board for StormBoard {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(line, request.active);
         self.look(line);
         Ok(Box::new(StormOutput { inner: Some(inner), line, board: self.clone() }))
+    }
+
+    fn open_pwm(&self, request: &PwmRequest) -> Result<Box<dyn PwmOutput>, LineError> {
+        let line = request.line.number();
+        if self.trouble_of(line) == Some(Trouble::Taken) {
+            return Err(LineError::Busy { line: request.line.into(), owner: "another program".to_owned() });
+        }
+        let inner = self.sim.open_pwm(request)?;
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(line, request.active);
+        self.look(line);
+        Ok(Box::new(StormPwm { inner: Some(inner), line, board: self.clone() }))
     }
 
     fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use gatehouse_board::catalogue::{Settings, find};
 use gatehouse_board::config::{
-    ActiveLevel, ChipConfig, ChipPlace, CoverConfig, DeadMan, DeviceConfig, DriverConfig, Duty, I2cBusName,
-    InputConfig, LineNumber, OutputConfig, OutputKind, PowerOn, SimulatedClimateConfig, Source,
+    ActiveLevel, ChipConfig, ChipPlace, CounterConfig, CoverConfig, DEFAULT_PWM_PERIOD, DeadMan,
+    DeviceConfig, DriverConfig, Duty, I2cBusName, InputConfig, LineNumber, MIN_SOFTWARE_PERIOD, OutputConfig,
+    OutputKind, PowerOn, SimulatedClimateConfig, Source,
 };
 use gatehouse_model::{DeviceId, PropertyId, PropertyPath};
 use rand::RngExt;
@@ -25,6 +26,12 @@ pub(crate) const HEARD_BY_FAN: &str = "kitchen";
 
 /// The fan's line.
 pub(crate) const FAN: u32 = 12;
+
+/// A meter with pulses, whose line no output has.
+pub(crate) const METER: &str = "meter";
+
+/// A line with hardware PWM.
+const DIMMER: u32 = 18;
 
 /// Sensors on I²C: id, chip, bus, address, room.
 const CHIPS: &[(&str, &str, u8, u8, &str)] = &[
@@ -98,6 +105,12 @@ fn outputs(random: &mut StdRng) -> Vec<DeviceConfig> {
             floor.kind = OutputKind::Pwm { period: 20 * SECOND };
             floor.max_on = Some(15 * MINUTE);
         }),
+        output("dimmer", DIMMER, &mut |dimmer| {
+            dimmer.kind = OutputKind::Pwm { period: DEFAULT_PWM_PERIOD };
+            dimmer.ramp = pick(random, Duration::ZERO, 2 * SECOND);
+            dimmer.max_on = Some(pick(random, 10 * MINUTE, 3 * MINUTE));
+            dimmer.min_off = pick(random, Duration::ZERO, 10 * SECOND);
+        }),
         device(
             "blind",
             DriverConfig::Cover(CoverConfig::at(
@@ -126,6 +139,8 @@ fn sensors(random: &mut StdRng) -> Vec<DeviceConfig> {
     }
     let door = InputConfig { class: Some("door".to_owned()), ..InputConfig::at(LineNumber::new(17)) };
     sensors.push(device("door", DriverConfig::Input(door)).in_room("Hall"));
+    let meter = CounterConfig { debounce: Duration::ZERO, ..CounterConfig::at(LineNumber::new(25)) };
+    sensors.push(device(METER, DriverConfig::Counter(meter)));
     sensors
 }
 
@@ -147,8 +162,9 @@ pub(crate) fn sheets(device: &DeviceConfig) -> BTreeMap<u32, Sheet> {
     match &device.driver {
         DriverConfig::Output(output) => {
             let slice = match output.kind {
-                OutputKind::Pwm { period } => Some(period),
-                OutputKind::Switch | OutputKind::Servo { .. } => None,
+                // What hardware does is on or off for the voltmeter, which does not see its quick changes.
+                OutputKind::Pwm { period } if period >= MIN_SOFTWARE_PERIOD => Some(period),
+                OutputKind::Pwm { .. } | OutputKind::Switch | OutputKind::Servo { .. } => None,
             };
             let sheet = Sheet {
                 device: device.id.to_string(),

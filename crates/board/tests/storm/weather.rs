@@ -54,6 +54,8 @@ pub(crate) struct Figures {
     pub(crate) went_away: u64,
     pub(crate) readings: u64,
     pub(crate) doubtful: u64,
+    pub(crate) pulses: u64,
+    pub(crate) counted: u64,
 }
 
 impl AddAssign for Figures {
@@ -68,6 +70,8 @@ impl AddAssign for Figures {
         self.went_away += other.went_away;
         self.readings += other.readings;
         self.doubtful += other.doubtful;
+        self.pulses += other.pulses;
+        self.counted += other.counted;
     }
 }
 
@@ -338,7 +342,8 @@ impl Storm {
             92..95 => self.configure().await,
             95..97 => self.restart(false).await,
             97..98 => self.restart(true).await,
-            _ => self.contact(),
+            98 => self.contact(),
+            _ => self.flow(),
         }
     }
 
@@ -481,6 +486,14 @@ impl Storm {
         self.note("the door moves");
     }
 
+    /// Something flows through the meter.
+    fn flow(&mut self) {
+        let (pulses, pause) = (self.random.random_range(1..400), self.random.random_range(1..100));
+        self.judge.pulses += pulses;
+        self.board.sim.pulse(&DeviceId::new(pool::METER).unwrap(), pulses * 2, Duration::from_millis(pause));
+        self.note(format!("{pulses} pulses"));
+    }
+
     /// Another configuration while everything runs.
     async fn configure(&mut self) {
         let all = pool::house(&mut self.random);
@@ -607,6 +620,9 @@ impl Storm {
         violations.append(&mut self.judge.violations);
         self.figures.readings = self.judge.readings;
         self.figures.doubtful = self.judge.doubtful;
+        self.figures.pulses = self.judge.pulses;
+        // A count of pulses is a whole number that is far below 2^53.
+        self.figures.counted = self.judge.total as u64;
         Outcome { figures: self.figures, violations, log: self.log }
     }
 
