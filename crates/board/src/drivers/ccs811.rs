@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::air::{USUAL_HUMIDITY, estimated_co2, tvoc, usual_temperature};
 use super::i2c_chip::I2cChip;
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
 use crate::catalogue::{
-    Bus, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Recognition, Setting,
-    SettingKind, Step, Supply, Wire,
+    Bus, Entry, Expect, Kind, Open, Opened, Opening, Periods, Recognition, Step, Supply, Wire,
 };
 use crate::traits::ReadError;
 
@@ -18,29 +18,8 @@ pub(super) static ENTRY: Entry = Entry {
     what: "Volatile organic compounds, and an estimate of carbon dioxide from them.",
     bus: Bus::I2c { addresses: &[0x5A, 0x5B] },
     kind: Kind::Sensor,
-    properties: &[
-        MeasuredProperty::new(
-            "tvoc",
-            "Organic compounds",
-            "ppb",
-            0,
-            (0.0, 32_768.0),
-            Some("volatile_organic_compounds_parts"),
-        ),
-        MeasuredProperty::new("eco2", "Estimated CO₂", "ppm", 0, (400.0, 32_768.0), Some("carbon_dioxide")),
-    ],
-    settings: &[
-        Setting {
-            key: "humidity",
-            what: "Usual humidity at the sensor, for the compensation.",
-            kind: SettingKind::Number { lowest: 0.0, highest: 100.0, default: 50.0, unit: "%" },
-        },
-        Setting {
-            key: "temperature",
-            what: "Usual temperature at the sensor, for the compensation.",
-            kind: SettingKind::Number { lowest: -25.0, highest: 50.0, default: 25.0, unit: "°C" },
-        },
-    ],
+    properties: &[tvoc(32_768.0), estimated_co2(32_768.0)],
+    settings: &[USUAL_HUMIDITY, usual_temperature(-25.0, 50.0)],
     recognition: &[Recognition {
         steps: &[
             Step { select: &[0x20], expect: Expect::Bytes { value: &[0x81], mask: &[0xFF] } },
@@ -63,7 +42,7 @@ pub(super) static ENTRY: Entry = Entry {
     ],
     supply: Supply { lowest: 1.8, highest: 3.6 },
     periods: Periods { default: Duration::from_secs(10), shortest: Duration::from_secs(1) },
-    source: "ams, CCS811 datasheet, v1-06, 2018-11",
+    source: "ams, CCS811 datasheet, v1-06, February 2019",
     notes: &[
         "A new one needs 48 hours, and each start 20 minutes, before its values mean something.",
         "The estimate of carbon dioxide knows nothing of people: an SCD4x measures it.",

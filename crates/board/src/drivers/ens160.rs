@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::air::{USUAL_HUMIDITY, estimated_co2, tvoc, usual_temperature};
 use super::i2c_chip::I2cChip;
 use super::terms::I2C_WIRES;
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
 use crate::catalogue::{
-    Bus, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Recognition, Setting,
-    SettingKind, Step, Supply,
+    Bus, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Recognition, Step, Supply,
 };
 use crate::traits::ReadError;
 
@@ -22,28 +22,10 @@ pub(super) static ENTRY: Entry = Entry {
     properties: &[
         // The index of the German environment agency, which is not Home Assistant's.
         MeasuredProperty::new("air-quality", "Air quality (1 good, 5 bad)", "", 0, (1.0, 5.0), None),
-        MeasuredProperty::new(
-            "tvoc",
-            "Organic compounds",
-            "ppb",
-            0,
-            (0.0, 65_000.0),
-            Some("volatile_organic_compounds_parts"),
-        ),
-        MeasuredProperty::new("eco2", "Estimated CO₂", "ppm", 0, (400.0, 65_000.0), Some("carbon_dioxide")),
+        tvoc(65_000.0),
+        estimated_co2(65_000.0),
     ],
-    settings: &[
-        Setting {
-            key: "humidity",
-            what: "Usual humidity at the sensor, for the compensation.",
-            kind: SettingKind::Number { lowest: 0.0, highest: 100.0, default: 50.0, unit: "%" },
-        },
-        Setting {
-            key: "temperature",
-            what: "Usual temperature at the sensor, for the compensation.",
-            kind: SettingKind::Number { lowest: -40.0, highest: 85.0, default: 25.0, unit: "°C" },
-        },
-    ],
+    settings: &[USUAL_HUMIDITY, usual_temperature(-40.0, 85.0)],
     recognition: &[Recognition {
         steps: &[Step {
             select: &[0x00],

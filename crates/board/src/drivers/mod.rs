@@ -6,6 +6,7 @@
 mod ads1x15;
 mod adxl345;
 mod aht20;
+mod air;
 mod apds9960;
 mod as3935;
 mod bh1750;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::air::{ALTITUDE, co2, self_calibration, warmth};
 use super::i2c_chip::I2cChip;
+use super::terms::{humidity, temperature};
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
-use crate::catalogue::{
-    Bus, Entry, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Setting, SettingKind, Supply, Wire,
-};
+use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply, Wire};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -17,28 +17,8 @@ pub(super) static ENTRY: Entry = Entry {
     what: "Carbon dioxide by infrared light, with temperature and humidity.",
     bus: Bus::I2c { addresses: &[0x61] },
     kind: Kind::Sensor,
-    properties: &[
-        MeasuredProperty::new("co2", "Carbon dioxide", "ppm", 0, (0.0, 40_000.0), Some("carbon_dioxide")),
-        MeasuredProperty::new("temperature", "Temperature", "°C", 1, (-40.0, 70.0), Some("temperature")),
-        MeasuredProperty::new("humidity", "Humidity", "%", 1, (0.0, 100.0), Some("humidity")),
-    ],
-    settings: &[
-        Setting {
-            key: "altitude",
-            what: "Height above the sea, for the air pressure.",
-            kind: SettingKind::Number { lowest: 0.0, highest: 3_000.0, default: 0.0, unit: "m" },
-        },
-        Setting {
-            key: "warmth",
-            what: "How much warmer the chip is than the air, because of itself and its case.",
-            kind: SettingKind::Number { lowest: 0.0, highest: 20.0, default: 0.0, unit: "°C" },
-        },
-        Setting {
-            key: "self_calibration",
-            what: "Whether it takes the lowest value of each week for fresh air (400 ppm).",
-            kind: SettingKind::Flag { default: false },
-        },
-    ],
+    properties: &[co2(40_000.0), temperature(-40.0, 70.0, 1), humidity()],
+    settings: &[ALTITUDE, warmth(0.0), self_calibration(false)],
     recognition: &[],
     wiring: &[
         Wire { pin: "VIN", to: "3V3", note: "" },

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::air::{ALTITUDE, co2, self_calibration, warmth};
 use super::i2c_chip::I2cChip;
+use super::terms::{humidity, temperature};
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
-use crate::catalogue::{
-    Bus, Entry, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Setting, SettingKind, Supply, Wire,
-};
+use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply, Wire};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -17,28 +17,8 @@ pub(super) static ENTRY: Entry = Entry {
     what: "Carbon dioxide by light and sound, with temperature and humidity.",
     bus: Bus::I2c { addresses: &[0x62] },
     kind: Kind::Sensor,
-    properties: &[
-        MeasuredProperty::new("co2", "Carbon dioxide", "ppm", 0, (0.0, 40_000.0), Some("carbon_dioxide")),
-        MeasuredProperty::new("temperature", "Temperature", "°C", 1, (-10.0, 60.0), Some("temperature")),
-        MeasuredProperty::new("humidity", "Humidity", "%", 1, (0.0, 100.0), Some("humidity")),
-    ],
-    settings: &[
-        Setting {
-            key: "altitude",
-            what: "Height above the sea, for the air pressure.",
-            kind: SettingKind::Number { lowest: 0.0, highest: 3_000.0, default: 0.0, unit: "m" },
-        },
-        Setting {
-            key: "warmth",
-            what: "How much warmer the chip is than the air, because of itself and its case.",
-            kind: SettingKind::Number { lowest: 0.0, highest: 20.0, default: 4.0, unit: "°C" },
-        },
-        Setting {
-            key: "self_calibration",
-            what: "Whether it takes the lowest value of each week for fresh air (400 ppm).",
-            kind: SettingKind::Flag { default: true },
-        },
-    ],
+    properties: &[co2(40_000.0), temperature(-10.0, 60.0, 1), humidity()],
+    settings: &[ALTITUDE, warmth(4.0), self_calibration(true)],
     // Its identity is the answer to a command, which no scan gives.
     recognition: &[],
     wiring: &[
@@ -97,7 +77,7 @@ fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver>
 impl Driver for Scd4x {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         let is_ready = self.0.wait_until(LOOK, LOOKS, |chip| {
-            // The lower eleven bits are zero while there is nothing (section 3.9.2).
+            // The lower eleven bits are zero while there is nothing (get_data_ready_status).
             chip.ask::<1, 3>(IS_READY, COMMAND_TIME).map(|[status]| status & 0x07FF != 0)
         })?;
         if !is_ready {

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use super::air::{estimated_co2, tvoc};
 use super::i2c_chip::I2cChip;
 use super::terms::I2C_WIRES;
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
-use crate::catalogue::{
-    Bus, Entry, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Setting, SettingKind, Supply,
-};
+use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Setting, SettingKind, Supply};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -18,17 +17,7 @@ pub(super) static ENTRY: Entry = Entry {
     what: "Volatile organic compounds, and an estimate of carbon dioxide from them.",
     bus: Bus::I2c { addresses: &[0x58] },
     kind: Kind::Sensor,
-    properties: &[
-        MeasuredProperty::new(
-            "tvoc",
-            "Organic compounds",
-            "ppb",
-            0,
-            (0.0, 60_000.0),
-            Some("volatile_organic_compounds_parts"),
-        ),
-        MeasuredProperty::new("eco2", "Estimated CO₂", "ppm", 0, (400.0, 60_000.0), Some("carbon_dioxide")),
-    ],
+    properties: &[tvoc(60_000.0), estimated_co2(60_000.0)],
     settings: &[Setting {
         key: "absolute_humidity",
         what: "Water in the air, for the compensation; 0 switches it off.",
@@ -65,7 +54,7 @@ struct Sgp30 {
 fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
     let mut chip = I2cChip::new(port, address, opening);
     let [features] = chip.ask::<1, 3>(FEATURES, Duration::from_millis(10))?;
-    // The upper four bits are the product type: 0 is the SGP30 (table 8).
+    // The upper four bits are the product type: 0 is the SGP30.
     if features >> 12 != 0 {
         return Err(chip.another("SGP30", features));
     }
