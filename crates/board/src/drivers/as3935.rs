@@ -76,7 +76,7 @@ pub(super) static ENTRY: Entry = Entry {
     ],
     supply: Supply { lowest: 2.4, highest: 5.5 },
     periods: Periods { default: Duration::from_secs(1), shortest: Duration::from_millis(500) },
-    source: "ams, AS3935 datasheet, v1-04, 2013",
+    source: "ams, AS3935 datasheet, v1-04, January 2016",
     notes: &[
         "Strikes that follow each other within one period count once.",
         "Keep it half a metre away from the Pi, its supply and screens.",

@@ -79,7 +79,7 @@ struct Hx711 {
 
 fn open(port: SpiPort, opening: &Opening<'_>) -> Opened<dyn Driver> {
     let settings = opening.settings;
-    // 25, 26 or 27 beats in all choose the input of the next conversion (table 3).
+    // 25, 26 or 27 beats in all choose the input of the next conversion.
     let last_beats = match settings.word("input") {
         "b32" => 0b1010_0000,
         "a64" => 0b1010_1000,

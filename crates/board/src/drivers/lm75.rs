@@ -56,7 +56,7 @@ impl Driver for Lm75 {
             let sentence = "all bits are ones, as on a wire that hangs in the air";
             return Err(ReadError::Damaged(sentence.to_owned()));
         }
-        // Two's complement, left-justified: 256 steps a degree, of which the lowest five bits are not used (section 7.4.3).
+        // Two's complement, left-justified: 256 steps a degree, of which the lowest five bits are not used.
         let temperature = f64::from(i16::from_be_bytes(register) & !0x1F) / 256.0;
         Ok(vec![Measured::new("temperature", temperature)])
     }

@@ -39,7 +39,7 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::I2c(open),
 };
 
-/// Registers (table 5-1).
+/// Registers.
 const AMBIENT: u8 = 0x05;
 const MANUFACTURER: u8 = 0x06;
 const DEVICE: u8 = 0x07;
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn alarms_do_not_count_and_the_sign_does() {
-        // Figure 5-8 and equation 5-1: 0xC194 is +25.25 °C with two alarms; below zero the value is less 256.
+        // The data sheet's conversion (section 5.1.3): 0xC194 is +25.25 °C with two alarms; below zero the value is less 256.
         assert!((celsius(0xC194) - 25.25).abs() < 1e-9);
         assert!((celsius(0x1FF8) + 0.5).abs() < 1e-9);
         assert!((celsius(0x1E70) + 25.0).abs() < 1e-9);

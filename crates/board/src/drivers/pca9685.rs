@@ -45,19 +45,19 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::Pwm(open),
 };
 
-/// Registers (table 4) and the bits of the mode that are used (table 5).
+/// Registers, and the bits of the mode that are used.
 const MODE1: u8 = 0x00;
 const FIRST_OUTPUT: u8 = 0x06;
 const PRE_SCALE: u8 = 0xFE;
 const SLEEP: u8 = 0x10;
 const AUTO_INCREMENT: u8 = 0x20;
 
-/// Counts of a period, the internal clock, and the time that it needs to start (section 7.3.1.1).
+/// Counts of a period, the internal clock, and the time that it needs to start.
 const COUNTS: u32 = 4_096;
 const CLOCK: f64 = 25e6;
 const START_US: u32 = 500;
 
-/// In the high byte of the on-count: always on. In that of the off-count: always off, which wins (table 7).
+/// In the high byte of the on-count: always on. In that of the off-count: always off, which wins.
 const FULL: u8 = 0x10;
 
 struct Chip {

@@ -6,7 +6,7 @@ use super::checksum::{crc8, words};
 use super::i2c_chip::I2cChip;
 use crate::traits::ReadError;
 
-/// What the checksum begins with (SCD4x datasheet, section 3.12).
+/// What the checksum begins with (as in all of its datasheets).
 const START: u8 = 0xFF;
 
 impl I2cChip {

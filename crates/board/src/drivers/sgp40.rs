@@ -62,7 +62,7 @@ struct Sgp40 {
 fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
     let mut chip = I2cChip::new(port, address, opening);
     let [outcome] = chip.ask::<1, 3>(SELF_TEST, Duration::from_millis(320))?;
-    // The lower byte is of no meaning (table 14).
+    // The lower byte is of no meaning.
     if outcome & 0xFF00 != SELF_TEST_PASSED {
         return Err(ReadError::Damaged(format!("its self-test failed ({outcome:#06x}): it is broken")));
     }

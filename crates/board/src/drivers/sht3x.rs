@@ -38,11 +38,11 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::I2c(open),
 };
 
-/// Commands (sections 4.3 and 4.11): one measurement of high repeatability without clock stretching, and the status.
+/// Commands (section 4.3): one measurement of high repeatability without clock stretching, and the status.
 const MEASURE: [u8; 2] = [0x24, 0x00];
 const STATUS: [u8; 2] = [0xF3, 0x2D];
 
-/// A measurement of high repeatability takes at most 15.5 ms (table 4).
+/// A measurement of high repeatability takes at most 15.5 ms.
 const MEASUREMENT_MS: u32 = 16;
 
 struct Chip {

@@ -15,7 +15,7 @@ pub(super) static ENTRY: Entry = Entry {
     what: "Temperature, accurate to half a degree.",
     bus: Bus::I2c { addresses: &[0x48, 0x49, 0x4A, 0x4B] },
     kind: Kind::Sensor,
-    // It reads 0 °C until its first conversion is done (section 7.5.2).
+    // It reads 0 °C until its first conversion is done.
     properties: &[MeasuredProperty { power_on: Some(0.0), ..temperature(-55.0, 128.0, 1) }],
     settings: &[],
     recognition: &[],
@@ -36,10 +36,10 @@ pub(super) static ENTRY: Entry = Entry {
 const TEMPERATURE: u8 = 0x00;
 const CONFIGURATION: u8 = 0x01;
 
-/// The bit of the configuration's second byte that chooses thirteen bits (table 7-9).
+/// The bit of the configuration's second byte that chooses thirteen bits.
 const EXTENDED_MODE: u16 = 1 << 4;
 
-/// The bits below the temperature: zeros, but for the lowest in extended mode (table 7-8).
+/// The bits below the temperature: zeros, but for the lowest in extended mode.
 const NOT_TEMPERATURE: u16 = 0b111;
 
 struct Chip {
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_codes_of_the_data_sheet() {
-        // Tables 7-1 (twelve bits) and 7-2 (thirteen bits, in extended mode).
+        // The codes of twelve bits, and of thirteen in extended mode.
         for (code, expected) in
             [(0x7FF, 127.9375), (0x640, 100.0), (0x190, 25.0), (0x004, 0.25), (0xFFC, -0.25), (0xC90, -55.0)]
         {

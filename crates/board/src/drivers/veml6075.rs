@@ -49,8 +49,8 @@ const SHUT_DOWN: u8 = 0x01;
 /// 100 ms, for which the responsivities are given.
 const TIME_100_MS: u8 = 0x10;
 
-/// What of the two compensation channels (visible, infrared) is in UVA and in UVB, in the open (application note,
-/// table 1), and the index of one count.
+/// What of the two compensation channels (visible, infrared) is in UVA and in UVB, in the open (application
+/// note), and the index of one count.
 const UVA_LEAKS: (f64, f64) = (2.22, 1.33);
 const UVB_LEAKS: (f64, f64) = (2.95, 1.74);
 const UVA_RESPONSE: f64 = 0.001_461;

@@ -4,7 +4,7 @@ use super::rig::{Registers, Rig, Script, assert_near};
 use crate::sim::chips::Fault;
 use crate::traits::ReadError;
 
-/// The bytes that the datasheet prints: section 3.6.2 (500 ppm, 25 °C, 37 %), and the serial number of 3.10.2.
+/// The bytes that the datasheet prints: its read_measurement (500 ppm, 25 °C, 37 %), and its serial number.
 #[test]
 fn the_example_of_the_scd4x() {
     let script = Script(
@@ -25,7 +25,7 @@ fn the_example_of_the_scd4x() {
     assert_near(&reading, "humidity", 37.0, 0.01);
 }
 
-/// The bytes that the interface description prints in section 1.4.5: 439 ppm, 27.2 °C, 48.8 %.
+/// The bytes that the interface description prints for its read measurement: 439 ppm, 27.2 °C, 48.8 %.
 #[test]
 fn the_example_of_the_scd30() {
     let script = Script(
@@ -118,7 +118,7 @@ fn a_ccs811_starts_its_application_and_tells_of_its_errors() {
     assert!(error.to_string().contains("0x10"), "{error}");
 }
 
-/// DEVICE_STATUS (SC-001224-DS, table 32): bits 3 and 2 are 1 while it warms up, 2 at its first start, 3 when nothing is
+/// DEVICE_STATUS (SC-001224-DS): bits 3 and 2 are 1 while it warms up, 2 at its first start, 3 when nothing is
 /// valid.
 #[test]
 fn an_ens160_says_nothing_until_its_values_are_valid() {

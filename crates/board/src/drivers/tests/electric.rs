@@ -97,7 +97,7 @@ fn a_converter_that_is_not_there_is_silent() {
     assert!(matches!(rig.read(), Err(ReadError::Silent(_))));
 }
 
-/// The worked examples of SBOS448G (table 8) and SBOS547 (table 8-1): 10 A through 2 mΩ, 11.98 V, 119.8 W.
+/// The worked examples of SBOS448 and SBOS547: 10 A through 2 mΩ, 11.98 V, 119.8 W.
 #[test]
 fn the_power_of_the_datasheets_examples() {
     for word in ["ina219", "ina226"] {

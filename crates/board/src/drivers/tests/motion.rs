@@ -51,7 +51,7 @@ fn lightning_is_counted_once_with_its_distance_and_energy() {
     let reading = rig.read().unwrap();
     assert_near(&reading, "strikes", 0.0, 0.0);
     assert!(!reading.contains_key("distance") && !reading.contains_key("energy"), "{reading:?}");
-    // INT_L; energy 0x1F_FFFF; 12 km (table 17: 001100).
+    // INT_L; energy 0x1F_FFFF; 12 km (001100).
     chip.set(&[(0x03, 0x08), (0x04, 0xFF), (0x05, 0xFF), (0x06, 0x1F), (0x07, 0x0C)]);
     let reading = rig.read().unwrap();
     assert_near(&reading, "strikes", 1.0, 0.0);
@@ -66,7 +66,7 @@ fn lightning_is_counted_once_with_its_distance_and_energy() {
     assert_near(&reading, "strikes", 1.0, 0.0);
 }
 
-/// Registers of table 9: AFE_GB in bits 5 to 1, NF_LEV and WDTH, SREJ with the statistics bits, MASK_DIST, TUN_CAP.
+/// Registers: AFE_GB in bits 5 to 1, NF_LEV and WDTH, SREJ with the statistics bits, MASK_DIST, TUN_CAP.
 #[test]
 fn the_settings_of_an_as3935_reach_their_registers() {
     let chip = Registers::new(&[]);

@@ -3,13 +3,13 @@
 use super::ByteRegisters;
 
 pub(super) struct As3935 {
-    /// Registers 0x00 to 0x08 (table 9).
+    /// Registers 0x00 to 0x08.
     registers: [u8; 9],
 }
 
 impl As3935 {
     pub(super) const fn new() -> Self {
-        // The default values of table 9; the distance is out of reach.
+        // The default values; the distance is out of reach.
         Self { registers: [0x24, 0x22, 0xC2, 0x00, 0x00, 0x00, 0x00, 0x3F, 0x00] }
     }
 }

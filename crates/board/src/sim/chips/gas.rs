@@ -76,7 +76,7 @@ fn share(part: f64) -> u16 {
     (part * 65_535.0).round().clamp(0.0, 65_535.0) as u16
 }
 
-/// SCD4x. While it measures it takes four commands only (table 9).
+/// SCD4x. While it measures it takes four commands only.
 #[derive(Default)]
 pub(super) struct Scd4x {
     measures: bool,
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!([checksum(0x8000), checksum(0x6666)], [0xA2, 0x93]);
     }
 
-    /// SCD4x, section 3.6.2: 500 ppm, 25 °C, 37 %.
+    /// SCD4x, read_measurement: 500 ppm, 25 °C, 37 %.
     #[test]
     fn the_measurement_of_the_scd4x_datasheet() {
         let mut chip = Commanded::new(Scd4x::default);
@@ -238,7 +238,7 @@ mod tests {
         assert!(u16::from_be_bytes([answer[6], answer[7]]).abs_diff(0x5EB9) <= 1);
     }
 
-    /// SCD30, section 1.4.4: 439.09 ppm, 27.2 °C, 48.8 %.
+    /// SCD30, read measurement: 439.09 ppm, 27.2 °C, 48.8 %.
     #[test]
     fn the_measurement_of_the_scd30_description() {
         let mut chip = Commanded::new(Scd30::default);

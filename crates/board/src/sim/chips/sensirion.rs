@@ -96,7 +96,7 @@ impl I2cChip for Climate {
             (Model::Sht3x, [0x24, 0x00]) | (Model::Sht4x, [0xFD]) | (Model::Shtc3, [0x78, 0x66]) => {
                 Asked::Climate
             }
-            // After power-on the alert bit and the reset bit are set (SHT3x table 18).
+            // After power-on the alert bit and the reset bit are set (SHT3x, status register).
             (Model::Sht3x, [0xF3, 0x2D]) => Asked::Words(&[0x8010]),
             (Model::Sht4x, [0x89]) => Asked::Words(&[0x0F4A, 0x9C21]),
             (Model::Shtc3, [0xEF, 0xC8]) => Asked::Words(&[0x0887]),

@@ -3,7 +3,7 @@
 
 use super::{ByteRegisters, Surroundings, WordRegisters};
 
-/// Registers of the MCP9808 (table 5-1).
+/// Registers of the MCP9808.
 pub(super) struct Mcp9808 {
     celsius: f64,
     configuration: u16,
@@ -15,7 +15,7 @@ impl Mcp9808 {
         Self { celsius: 0.0, configuration: 0, limits: [0; 3] }
     }
 
-    /// Figure 5-8: sign and magnitude bits in two's complement, 1/16 °C each; alarms in the upper three bits.
+    /// Sign and magnitude bits in two's complement, 1/16 °C each; alarms in the upper three bits.
     fn ambient(&self) -> u16 {
         let sixteenths = (self.celsius * 16.0).round() as i16;
         // With all limits at zero, above zero the critical and the upper alarm are set.
@@ -55,7 +55,7 @@ impl WordRegisters for Mcp9808 {
     }
 }
 
-/// Registers of the TMP102 (table 7-7): temperature, configuration, limits.
+/// Registers of the TMP102: temperature, configuration, limits.
 pub(super) struct Tmp102 {
     celsius: f64,
     configuration: u16,
@@ -64,11 +64,11 @@ pub(super) struct Tmp102 {
 
 impl Tmp102 {
     pub(super) const fn new() -> Self {
-        // 75 °C and 80 °C (section 7.5.4), the configuration at power-on (table 7-9).
+        // 75 °C and 80 °C, the configuration at power-on.
         Self { celsius: 0.0, configuration: 0x60A0, limits: [0x4B00, 0x5000] }
     }
 
-    /// Twelve bits, or thirteen when bit 4 of the configuration's second byte says so (tables 7-1 and 7-2).
+    /// Twelve bits, or thirteen when bit 4 of the configuration's second byte says so.
     fn temperature(&self) -> u16 {
         let sixteenths = (self.celsius * 16.0).floor() as i16;
         if self.configuration & 0x10 == 0 {
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_codes_of_the_data_sheets() {
-        // TMP102 table 7-1.
+        // The codes that the TMP102's data sheet prints.
         for (celsius, code) in [(100.0, 0x640), (25.0, 0x190), (0.25, 0x004), (-0.25, 0xFFC), (-55.0, 0xC90)]
         {
             let mut chip = Tmp102::new();

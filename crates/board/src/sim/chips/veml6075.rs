@@ -2,7 +2,7 @@
 
 use super::{Surroundings, WordRegisters};
 
-/// Command codes of table 1, the low byte first on the wire.
+/// Command codes, the low byte first on the wire.
 pub(super) struct Veml6075 {
     configuration: u16,
     /// UVA, UVB, and what of visible and infrared light is to be taken off.
