@@ -8,6 +8,7 @@ mod harness;
 mod switching {
     use std::time::Duration;
 
+    use gatehouse_board::BridgeError;
     use gatehouse_board::config::{
         CoverConfig, DeadMan, DeviceConfig, DriverConfig, LineNumber, OutputKind, Source,
     };
@@ -220,5 +221,40 @@ mod switching {
         house.board.set_line_stuck(six, false);
         house.stop().await.unwrap();
         assert_eq!([five, six].map(|line| house.board.level(line)), [Some(Level::Inactive); 2]);
+    }
+
+    /// A lamp that is dimmed by software is switched outside of any command. A bug there ended its task in silence: the line
+    /// was given back as it was, on, and the gateway went on as if all was well.
+    #[tokio::test(start_paused = true)]
+    async fn a_driver_with_a_bug_ends_the_bridge_with_all_outputs_safe() {
+        let period = Duration::from_millis(20);
+        let lamp = output("lamp", 5, |output| output.kind = OutputKind::Pwm { period });
+        let mut house = House::with_a_line_that_panics(vec![lamp, output("heater", 6, |_| {})], 5, 8);
+        house.command("heater", "power", "ON").await;
+        assert!(house.result("heater", "power").await.ok);
+        house.command("lamp", "level", "50").await;
+        let problem = house.ended().await.unwrap_err();
+        assert!(
+            matches!(&problem, BridgeError::PartDied { part, .. } if part == "output `lamp`"),
+            "{problem}"
+        );
+        assert_eq!(["lamp", "heater"].map(|device| house.level(device)), [Level::Inactive; 2]);
+    }
+
+    /// The files of hardware PWM may take half a second to be given to their group. Others were held up meanwhile, since the
+    /// wait was on a thread that serves all.
+    #[tokio::test(start_paused = true)]
+    async fn pwm_that_takes_long_to_be_had_delays_no_other() {
+        let period = Duration::from_millis(2);
+        let lamp = output("lamp", 18, |output| output.kind = OutputKind::Pwm { period });
+        let (mut house, go_on) = House::with_slow_pwm(vec![lamp, output("fan", 6, |_| {})]);
+        house.command("fan", "power", "ON").await;
+        assert!(house.result("fan", "power").await.ok);
+        assert_eq!(house.level("fan"), Level::Active);
+        house.command("lamp", "level", "50").await;
+        go_on.send(()).unwrap();
+        assert!(house.result("lamp", "level").await.ok);
+        house.payload("home/lamp/level", "50").await;
+        house.stop().await.unwrap();
     }
 }

@@ -117,6 +117,9 @@ pub(super) struct OutputLoop {
     asks: u64,
     parts: PortParts,
     reports: mpsc::UnboundedReceiver<Report>,
+    deaths: mpsc::UnboundedReceiver<OutputId>,
+    /// The pins whose port ended by a bug and was started anew: once, so that the last drive reaches them.
+    revived: BTreeSet<OutputId>,
     keeper: Keeper,
     watched: Watched,
     leaving: Vec<Leaving>,
@@ -139,6 +142,7 @@ impl OutputLoop {
         streams: Streams,
     ) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
+        let (dying, deaths) = mpsc::unbounded_channel();
         Self {
             control: Outputs::default(),
             pins: BTreeMap::new(),
@@ -148,8 +152,10 @@ impl OutputLoop {
             first: Vec::new(),
             asked: VecDeque::new(),
             asks: 0,
-            parts: PortParts { lines, clock: clock.clone(), reports: sender },
+            parts: PortParts { lines, clock: clock.clone(), reports: sender, deaths: dying },
             reports,
+            deaths,
+            revived: BTreeSet::new(),
             keeper,
             watched,
             leaving: Vec::new(),
@@ -231,6 +237,7 @@ impl OutputLoop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
+                Some(dead) = self.deaths.recv() => return Err(self.revive(dead)),
                 report = self.reports.recv() => self.handle_report(report),
                 () = time::until(due, &*self.clock) => self.handle_deadline(),
                 heard = self.watched.next() => self.handle_heard(heard),
@@ -255,6 +262,10 @@ impl OutputLoop {
                 let overdue = self.overdue().min();
                 tokio::select! {
                     biased;
+                    Some(dead) = self.deaths.recv() => {
+                        let problem = self.revive(dead);
+                        tracing::error!("{problem}");
+                    }
                     report = self.reports.recv() => self.handle_report(report),
                     () = time::until(overdue, &*self.clock) => self.give_up_late_ports(),
                 }
@@ -272,6 +283,21 @@ impl OutputLoop {
                 Some(None) | None => return,
             }
         }
+    }
+
+    /// Starts a port anew that ended by a bug and gave its line back as it was, so that it can be driven safe. What it had to
+    /// do is done by the new one.
+    fn revive(&mut self, id: OutputId) -> BridgeError {
+        let Some(pin) = self.pins.get_mut(&id) else {
+            return BridgeError::PartDied { part: "output".to_owned(), problem: "it panicked".to_owned() };
+        };
+        if self.revived.insert(id) {
+            pin.port = Port::start(id, pin.connection.clone(), self.parts.clone());
+            if let Some((errand, _)) = pin.errand {
+                pin.port.send(errand);
+            }
+        }
+        BridgeError::PartDied { part: format!("output `{}`", pin.device), problem: "it panicked".to_owned() }
     }
 
     fn handle_deadline(&mut self) {

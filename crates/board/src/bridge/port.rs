@@ -45,6 +45,8 @@ pub(super) struct PortParts {
     pub(super) lines: Lines,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reports: mpsc::UnboundedSender<Report>,
+    /// Ports that ended by a bug. What they held is given back then, at whatever level it had.
+    pub(super) deaths: mpsc::UnboundedSender<OutputId>,
 }
 
 /// The end of a port in the output loop. Dropping it gives the pin back.
@@ -63,8 +65,14 @@ impl Port {
     /// Starts the task of an output. Its line is requested with the level of the first errand.
     pub(super) fn start(output: OutputId, connection: Connection, parts: PortParts) -> Self {
         let (errands, next) = watch::channel(None);
-        let worker = Worker { output, connection, parts, wire: None };
-        let task = tokio::spawn(worker.run(next));
+        let deaths = parts.deaths.clone();
+        let worker = Worker { output, connection, parts, wire: None, opening: None };
+        let task = tokio::spawn(async move {
+            if AssertUnwindSafe(worker.run(next)).catch_unwind().await.is_err() {
+                // Nobody hears it when the loop has ended: then it has driven everything safe.
+                let _ = deaths.send(output);
+            }
+        });
         Self { errands, task }
     }
 
@@ -86,6 +94,8 @@ struct Worker {
     connection: Connection,
     parts: PortParts,
     wire: Option<Wire>,
+    /// The line on its way: what comes after it waits for it, so that an older level never comes last.
+    opening: Option<JoinHandle<Result<Wire, LineError>>>,
 }
 
 impl Worker {
@@ -143,12 +153,36 @@ impl Worker {
         match (&mut self.wire, errand.level) {
             (Some(wire), Some(level)) => wire.drive(level).await,
             (Some(wire), None) => wire.read_back().await,
-            (None, Some(level)) => {
-                let opened = self.connection.open(&self.parts.lines, level, &self.parts.clock)?;
-                self.wire.insert(opened).read_back().await
-            }
+            (None, Some(level)) => self.open(level).await,
             (None, None) => Err(LineError::Gone(self.connection.pin.clone())),
         }
+    }
+}
+
+impl Worker {
+    /// Requests the line at a level. PWM of the header may wait for udev, so it has a thread of its own for that.
+    async fn open(&mut self, level: Duty) -> Result<Duty, LineError> {
+        if let Some(opening) = &mut self.opening {
+            let late = opening.await;
+            self.opening = None;
+            if let Ok(Ok(wire)) = late {
+                return self.wire.insert(wire).drive(level).await;
+            }
+        }
+        let (lines, clock) = (self.parts.lines.clone(), self.parts.clock.clone());
+        if !self.connection.may_wait() {
+            let opened = self.connection.open(&lines, level, &clock)?;
+            return self.wire.insert(opened).read_back().await;
+        }
+        let connection = self.connection.clone();
+        let opening = tokio::task::spawn_blocking(move || connection.open(&lines, level, &clock));
+        let opened = self.opening.insert(opening).await;
+        self.opening = None;
+        let opened = opened.unwrap_or_else(|_| {
+            let problem = "its driver failed; please report this".to_owned();
+            Err(LineError::Failed { line: self.connection.pin.clone(), problem })
+        })?;
+        self.wire.insert(opened).read_back().await
     }
 }
 

@@ -64,6 +64,11 @@ impl Connection {
         Err(LineError::Failed { line: self.pin.clone(), problem })
     }
 
+    /// Whether its line may take a while to be had: the files of hardware PWM are given to their group by udev.
+    pub(super) fn may_wait(&self) -> bool {
+        !matches!(self.kind, OutputKind::Switch) && matches!(self.pin, Pin::Header(_))
+    }
+
     /// Requests the line with its first level in the same call.
     pub(super) fn open(&self, lines: &Lines, level: Duty, clock: &Arc<dyn Clock>) -> Result<Wire, LineError> {
         let period = match self.kind {

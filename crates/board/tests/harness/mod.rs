@@ -1,6 +1,7 @@
 //! A house whose bridge runs in the test's own time.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
 use gatehouse_board::traits::{
     Board, InputLine, InputRequest, KernelPlaces, Level, LineError, LineInfo, OutputLine, OutputRequest,
-    ReadError, Sample, SensorError, SensorProperty, SensorSource,
+    PwmOutput, PwmRequest, ReadError, Sample, SensorError, SensorProperty, SensorSource,
 };
 use gatehouse_board::{Applied, Bridge, BridgeError, BridgeHandle, BridgeParts};
 use gatehouse_model::{
@@ -183,6 +184,72 @@ impl Board for Hanging {
     }
 }
 
+/// The simulated board, on which PWM is opened only when the test lets it, or a line has a driver with a bug.
+#[derive(Debug)]
+pub(crate) struct Quirky {
+    board: SimulatedBoard,
+    /// Each opening of PWM waits for a word.
+    pwm_gate: Option<Mutex<std::sync::mpsc::Receiver<()>>>,
+    /// The line that panics, and how often it is still set until then.
+    bug: Option<(LineNumber, Arc<AtomicU32>)>,
+}
+
+struct Buggy {
+    inner: Box<dyn OutputLine>,
+    left: Arc<AtomicU32>,
+}
+
+#[async_trait]
+impl OutputLine for Buggy {
+    async fn set(&mut self, level: Level) -> Result<(), LineError> {
+        assert!(self.left.fetch_sub(1, Ordering::SeqCst) != 1, "a driver with a bug");
+        self.inner.set(level).await
+    }
+
+    async fn read_back(&mut self) -> Result<Level, LineError> {
+        self.inner.read_back().await
+    }
+}
+
+#[async_trait]
+impl Board for Quirky {
+    fn name(&self) -> String {
+        self.board.name()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
+    fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+        self.board.lines()
+    }
+
+    fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+        self.board.request_input(request)
+    }
+
+    fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+        let inner = self.board.request_output(request)?;
+        match &self.bug {
+            Some((line, left)) if *line == request.line => Ok(Box::new(Buggy { inner, left: left.clone() })),
+            _ => Ok(inner),
+        }
+    }
+
+    fn open_pwm(&self, request: &PwmRequest) -> Result<Box<dyn PwmOutput>, LineError> {
+        if let Some(gate) = &self.pwm_gate {
+            let word = gate.lock().unwrap().recv_timeout(Duration::from_secs(20));
+            word.expect("the test lets it go on while it waits");
+        }
+        self.board.open_pwm(request)
+    }
+
+    fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+        self.board.open_sensor(device)
+    }
+}
+
 fn parts_on(board: Arc<dyn Board>, clock: Arc<dyn Clock>, devices: Vec<DeviceConfig>) -> BridgeParts {
     BridgeParts {
         scheme: Scheme::new("home").unwrap(),
@@ -297,6 +364,19 @@ impl House {
             std::mem::forget(board.request_input(&request).unwrap());
             Arc::new(board)
         })
+    }
+
+    /// A house whose PWM waits for a word each time that it is opened.
+    pub(crate) fn with_slow_pwm(devices: Vec<DeviceConfig>) -> (Self, std::sync::mpsc::Sender<()>) {
+        let (go_on, gate) = std::sync::mpsc::channel();
+        let pwm_gate = Some(Mutex::new(gate));
+        (Self::start(devices, |board| Arc::new(Quirky { board, pwm_gate, bug: None })), go_on)
+    }
+
+    /// A house in which the driver of a line panics when it is set for the `nth` time.
+    pub(crate) fn with_a_line_that_panics(devices: Vec<DeviceConfig>, line: u32, nth: u32) -> Self {
+        let bug = Some((LineNumber::new(line), Arc::new(AtomicU32::new(nth))));
+        Self::start(devices, |board| Arc::new(Quirky { board, pwm_gate: None, bug }))
     }
 
     fn start(devices: Vec<DeviceConfig>, wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>) -> Self {
