@@ -76,6 +76,9 @@ pub struct OutputMemory {
     /// For how many milliseconds it had been away from its safe level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away_ms: Option<u64>,
+    /// How many milliseconds of its longest on-time it had behind it when the gateway's own stop ended that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_ms: Option<u64>,
     /// For how many milliseconds it had to rest after its longest on-time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rests_ms: Option<u64>,

@@ -179,6 +179,7 @@ impl Outputs {
         if let Some(fault) = &mut output.fault {
             fault.is_latched = false;
         }
+        output.note_used(now);
         let cause = output.cause_of_end(Origin::fail_safe("it was taken out of the configuration"));
         self.drive_safe(id, cause, now)
     }
@@ -215,7 +216,8 @@ impl Outputs {
         let ids: Vec<OutputId> = self.outputs.keys().copied().collect();
         let mut actions = Vec::new();
         for id in ids {
-            let Some(output) = self.outputs.get(&id) else { continue };
+            let Some(output) = self.outputs.get_mut(&id) else { continue };
+            output.note_used(now);
             let cause = output.cause_of_end(Origin::fail_safe("the gateway stops"));
             actions.extend(self.drive_safe(id, cause, now));
         }

@@ -66,6 +66,7 @@ impl Keeper {
             commanded: kept.commanded.map(|(level, before)| (level.share(), millis(before))),
             since_change_ms: kept.since_change.map(millis),
             away_ms: kept.away_for.map(millis),
+            used_ms: kept.used.map(millis),
             rests_ms: kept.rests_for.map(millis),
             had_fault: kept.had_fault,
             ..self.blank(kept.level.share())
@@ -89,6 +90,7 @@ impl Keeper {
             commanded: None,
             since_change_ms: None,
             away_ms: None,
+            used_ms: None,
             rests_ms: None,
             had_fault: false,
         }
@@ -104,6 +106,7 @@ impl Keeper {
                 .commanded
                 .map(|(level, before)| (Duty::from_share(level), Duration::from_millis(before))),
             away_for: kept.away_ms.map(Duration::from_millis),
+            used: kept.used_ms.map(Duration::from_millis),
             rests_for: kept.rests_ms.map(Duration::from_millis),
             had_fault: kept.had_fault,
         };

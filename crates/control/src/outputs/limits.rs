@@ -20,6 +20,7 @@ enum Due {
     Ramp,
     Wish,
     Check,
+    Count,
 }
 
 impl Output {
@@ -36,6 +37,7 @@ impl Output {
             (Due::Ramp, idle && is_due(self.ramp.map(|ramp| ramp.next))),
             (Due::Wish, is_due(self.wish.as_ref().map(|wish| wish.at))),
             (Due::Check, !self.in_flight && is_due(self.check_at)),
+            (Due::Count, is_due(self.count_at)),
         ]
         .into_iter()
         .find_map(|(due, is_due)| is_due.then_some(due))
@@ -67,6 +69,7 @@ impl Outputs {
             Due::Ramp => self.step(id, now),
             Due::Wish => self.try_wish(id, now),
             Due::Check => self.check(id),
+            Due::Count => self.count(id, now),
         }
     }
 
@@ -130,6 +133,13 @@ impl Outputs {
             return Vec::new();
         }
         self.drive(id, level, None, now)
+    }
+
+    /// Keeps how much of its longest on-time it has had.
+    fn count(&mut self, id: OutputId, now: Moment) -> Vec<OutputAction> {
+        let Some(output) = self.outputs.get_mut(&id) else { return Vec::new() };
+        output.count_at = output.rules.count_every().map(|every| now + every);
+        vec![OutputAction::Remember { output: id, memory: output.memory(now) }]
     }
 
     fn check(&mut self, id: OutputId) -> Vec<OutputAction> {

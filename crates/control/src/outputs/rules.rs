@@ -19,6 +19,13 @@ pub const REST_SHARE: u32 = 4;
 /// Longest rest after the longest on-time.
 pub const MAX_REST: Duration = Duration::from_secs(15 * 60);
 
+/// How much of its longest on-time an output has had is kept each time that another such part of it is over: a restart
+/// that nobody can date costs as much.
+pub(super) const COUNT_SHARE: u32 = 16;
+
+/// Shortest and longest time between two such records: a card wears by each.
+pub(super) const COUNT_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5 * 60));
+
 /// Shortest time at the safe level, whatever the configuration says: many clients together, or one with many names, must
 /// not make a relay chatter.
 pub const MIN_SAFE: Duration = Duration::from_millis(500);
@@ -161,6 +168,17 @@ pub struct OutputRules {
 }
 
 impl OutputRules {
+    /// How long it rests after its longest on-time.
+    pub(super) fn longest_rest(&self) -> Option<Duration> {
+        self.max_on.map(|longest| (longest / REST_SHARE).min(MAX_REST))
+    }
+
+    /// How often it is kept how much of its longest on-time an output has had that comes up by itself.
+    pub(super) fn count_every(&self) -> Option<Duration> {
+        let longest = self.max_on.filter(|_| self.power_on != PowerOn::Safe)?;
+        Some((longest / COUNT_SHARE).clamp(COUNT_EVERY.0, COUNT_EVERY.1))
+    }
+
     /// A switch that is safe when off, with a longest on-time and nothing else.
     pub fn new(name: &str, max_on: Option<Duration>) -> Self {
         Self {

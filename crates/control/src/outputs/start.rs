@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatehouse_model::{Cause, Moment, Origin};
 
-use super::rules::{CLOCK_WAIT, MIN_SAFE, PowerOn, START_RETRY, START_WAIT};
+use super::rules::{CLOCK_WAIT, MIN_SAFE, OutputRules, PowerOn, START_RETRY, START_WAIT};
 use super::state::{Output, Since};
 use super::{OutputAction, OutputId, Outputs};
 use crate::duty::Duty;
@@ -21,6 +21,8 @@ pub struct OutputMemory {
     pub commanded: Option<(Duty, Duration)>,
     /// How long it had been away from its safe level; nothing when it was there.
     pub away_for: Option<Duration>,
+    /// How much of its longest on-time it had behind it when the gateway's own stop ended that; nothing otherwise.
+    pub used: Option<Duration>,
     /// For how long it had to rest after its longest on-time; nothing when it had not.
     pub rests_for: Option<Duration>,
     /// Whether it had a fault that nobody has looked at: it comes up safe then, whatever its rules say.
@@ -54,6 +56,16 @@ enum WishKind {
     Clock(OutputMemory, Duration),
 }
 
+impl Wish {
+    /// What it has had of its longest on-time already, if that is known.
+    fn used(&self) -> Option<Duration> {
+        match self.kind {
+            WishKind::Level(_, used) => used,
+            WishKind::Clock(memory, _) => memory.used,
+        }
+    }
+}
+
 impl Output {
     /// What is to be kept of it.
     pub(super) fn memory(&self, now: Moment) -> OutputMemory {
@@ -62,6 +74,7 @@ impl Output {
             since_change: self.changed.map(|changed| changed.elapsed(now)),
             commanded: self.commanded.map(|(level, since)| (level, since.elapsed(now))),
             away_for: self.left_safe.map(|left| left.elapsed(now)),
+            used: self.used.or_else(|| self.wish.as_ref().and_then(Wish::used)),
             rests_for: self
                 .rests_until
                 .map(|until| until.saturating_since(now))
@@ -94,7 +107,7 @@ impl Output {
         let kind = match (self.rules.power_on, recollection) {
             (PowerOn::Safe, _) | (PowerOn::Last(_), None) => None,
             (PowerOn::On, recollection) => {
-                let away = recollection.and_then(|recollection| recollection.away());
+                let away = recollection.and_then(|recollection| recollection.away(&self.rules));
                 Some(WishKind::Level(Duty::FULL, away))
             }
             (PowerOn::Last(within), Some(recollection)) => match recollection.age {
@@ -114,7 +127,7 @@ impl Output {
     fn as_it_was(&self, recollection: Recollection, within: Duration) -> Option<WishKind> {
         let (level, before) = recollection.memory.commanded?;
         let is_recent = before.saturating_add(recollection.age?) <= within;
-        let wish = WishKind::Level(level, recollection.away());
+        let wish = WishKind::Level(level, recollection.away(&self.rules));
         (is_recent && level != self.rules.safe).then_some(wish)
     }
 
@@ -131,9 +144,19 @@ impl Output {
 }
 
 impl Recollection {
-    /// How long it would have been away by now, as far as anybody knows.
-    fn away(self) -> Option<Duration> {
-        self.memory.away_for.map(|away| away.saturating_add(self.age.unwrap_or_default()))
+    /// How much of its longest on-time it has had by now. Nobody looks at an output that comes up by itself, so neither a
+    /// stop nor a crash gives it that time anew, however often; only a rest does that, and a command.
+    ///
+    /// It counts as away for all of the time since it was kept to be so. Where the clock does not tell that time, it is
+    /// the longest that may lie between two records: what restarts again and again has used its time up all the same.
+    fn away(self, rules: &OutputRules) -> Option<Duration> {
+        let Self { memory, age } = self;
+        if let Some(away) = memory.away_for {
+            let since = age.unwrap_or_else(|| rules.count_every().unwrap_or_default());
+            return Some(away.saturating_add(since));
+        }
+        let has_rested = age.zip(rules.longest_rest()).is_some_and(|(age, rest)| age >= rest);
+        memory.used.filter(|_| !has_rested)
     }
 }
 

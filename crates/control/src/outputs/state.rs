@@ -7,7 +7,7 @@ use gatehouse_model::span::format_duration;
 use gatehouse_model::{Cause, Moment, Origin};
 
 use super::bucket::Bucket;
-use super::rules::{MAX_REST, MIN_SAFE, OutputRules, REST_SHARE};
+use super::rules::{MIN_SAFE, OutputRules};
 use super::start::Wish;
 use super::watch::EffectWatch;
 use super::{Ask, Ticket};
@@ -103,6 +103,10 @@ pub(crate) struct Output {
     pub(crate) changed: Option<Since>,
     /// When it left its safe level; while it blinks, when that began.
     pub(crate) left_safe: Option<Since>,
+    /// How much of its longest on-time it had when the gateway ended that.
+    pub(crate) used: Option<Duration>,
+    /// When it is kept next how much of it it has had.
+    pub(crate) count_at: Option<Moment>,
     /// The level that it was last given by a command, and when.
     pub(crate) commanded: Option<(Duty, Since)>,
     /// The end of a command's duration.
@@ -147,6 +151,8 @@ impl Output {
             level: rules.safe,
             changed: None,
             left_safe: None,
+            used: None,
+            count_at: None,
             commanded: None,
             timer: None,
             ramp: None,
@@ -198,12 +204,12 @@ impl Output {
 
     /// Notes that the longest on-time ended what was asked for: now it rests.
     pub(crate) fn rest(&mut self, now: Moment) {
-        self.rests_until = self.longest_rest().map(|rest| now + rest);
+        self.rests_until = self.rules.longest_rest().map(|rest| now + rest);
     }
 
-    /// How long it rests after its longest on-time.
-    pub(crate) fn longest_rest(&self) -> Option<Duration> {
-        self.rules.max_on.map(|longest| (longest / REST_SHARE).min(MAX_REST))
+    /// Notes that the gateway ends it, and not a person or a limit: what it has had of its longest on-time still counts.
+    pub(crate) fn note_used(&mut self, now: Moment) {
+        self.used = self.left_safe.map(|left| left.elapsed(now));
     }
 
     /// Whether it may be at this level as far as time and its dead-man are concerned; interlocks are asked elsewhere.
@@ -298,6 +304,7 @@ impl Output {
             self.wish.as_ref().map(|wish| wish.at),
             self.dead_man_ends(),
             self.effect.ends(),
+            self.count_at,
         ]
         .into_iter()
         .flatten()

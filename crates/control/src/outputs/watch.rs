@@ -168,11 +168,14 @@ impl Outputs {
     pub(super) fn note_safe_level(output: &mut Output, id: OutputId, now: Moment) -> Option<OutputAction> {
         if output.is_safe() && output.blink.is_none() {
             output.left_safe = None;
+            output.count_at = None;
             let was_warned = output.expect_nothing();
             return was_warned.then_some(OutputAction::Warning { output: id, sentence: None });
         }
         if output.left_safe.is_none() {
             output.left_safe = Some(Since::at(now));
+            output.used = None;
+            output.count_at = output.rules.count_every().map(|every| now + every);
             output.expect_effect(now);
         }
         None

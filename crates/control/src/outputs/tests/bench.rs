@@ -29,6 +29,8 @@ pub(super) struct Bench {
     pub(super) said: Vec<OutputAction>,
     /// What is kept over a restart, and when it was.
     pub(super) kept: BTreeMap<OutputId, (OutputMemory, Moment)>,
+    /// What was kept before.
+    recalled: BTreeMap<OutputId, Recollection>,
     /// The first level that each pin was driven to.
     pub(super) first: BTreeMap<OutputId, Duty>,
 }
@@ -55,6 +57,7 @@ impl Bench {
             pins: BTreeMap::new(),
             said: Vec::new(),
             kept: BTreeMap::new(),
+            recalled: BTreeMap::new(),
             first: BTreeMap::new(),
         }
     }
@@ -62,7 +65,26 @@ impl Bench {
     pub(super) fn add(&mut self, rules: OutputRules, recollection: Option<Recollection>) {
         let (id, actions) = self.outputs.add(rules, recollection, self.now);
         self.ids.push(id);
+        self.recalled.extend(recollection.map(|recollection| (id, recollection)));
         self.carry_out(actions);
+    }
+
+    /// What is remembered of an output in a process that starts after this one: what was kept last, by whichever process.
+    pub(super) fn remembered(
+        &self,
+        id: OutputId,
+        later: Duration,
+        clock_is_right: bool,
+    ) -> Option<Recollection> {
+        let (memory, age) = match (self.kept.get(&id), self.recalled.get(&id)) {
+            (Some((memory, at)), _) => (*memory, Some(self.now.saturating_since(*at) + later)),
+            (None, Some(Recollection { memory, age })) => {
+                let here = self.now.saturating_since(Moment::default()) + later;
+                (*memory, age.map(|age| age + here))
+            }
+            (None, None) => return None,
+        };
+        Some(Recollection { memory, age: age.filter(|_| clock_is_right) })
     }
 
     pub(super) fn carry_out(&mut self, actions: Vec<OutputAction>) {

@@ -105,6 +105,9 @@ struct Seen {
     away_since: Option<Duration>,
     went_on: Option<Duration>,
     went_off: Option<Duration>,
+    /// For how long it has been on since somebody commanded it or it had rested, over all restarts, and since when it is not.
+    used: Duration,
+    rests_since: Option<Duration>,
     /// Whether it was broken since it last changed: what it does then is not the rules' fault.
     is_excused: bool,
 }
@@ -118,6 +121,8 @@ struct Week {
     /// Time before this process started.
     before: Duration,
     alive_at: Option<Duration>,
+    /// When it was looked last.
+    looked: Duration,
     /// Pins of which at most one is on.
     groups: Vec<Vec<usize>>,
 }
@@ -158,7 +163,16 @@ impl Week {
         rules.extend([relay("Opening"), relay("Closing")]);
         let seen = rules.iter().map(|rules| Seen { level: rules.safe, ..Seen::default() }).collect();
         let groups = groups(&rules);
-        Self { bench, cover, rules, seen, before: Duration::ZERO, alive_at: None, groups }
+        Self {
+            bench,
+            cover,
+            rules,
+            seen,
+            before: Duration::ZERO,
+            alive_at: None,
+            looked: Duration::ZERO,
+            groups,
+        }
     }
 
     fn now(&self) -> Duration {
@@ -206,8 +220,29 @@ impl Week {
             }
             seen.level = level;
         }
+        self.look_at_use(now)?;
         self.look_at_groups(now)?;
         self.look_at_dead_man(now)
+    }
+
+    /// No number of restarts lets an output be on for longer than its longest time, but for a command or a rest between.
+    fn look_at_use(&mut self, now: Duration) -> Result<(), TestCaseError> {
+        let passed = now - std::mem::replace(&mut self.looked, now);
+        for (rules, seen) in self.rules.iter().zip(&mut self.seen) {
+            let longest = rules.max_on.unwrap();
+            let rest = (longest / REST_SHARE).min(MAX_REST);
+            if seen.is_excused || seen.rests_since.is_some_and(|since| now - since >= rest) {
+                seen.used = Duration::ZERO;
+            }
+            if seen.level == rules.safe {
+                seen.rests_since.get_or_insert(now);
+            } else {
+                // What came on at this very instant was not on before.
+                seen.used += if seen.rests_since.take().is_some() { Duration::ZERO } else { passed };
+                prop_assert!(seen.used <= longest, "{} was on for {:?} in all", rules.name, seen.used);
+            }
+        }
+        Ok(())
     }
 
     fn look_at_groups(&self, now: Duration) -> Result<(), TestCaseError> {
@@ -278,17 +313,15 @@ impl Week {
         let over = over.map(Duration::from_secs);
         let duration = duration.map(Duration::from_secs);
         let command = Command { duration, over, ..Command::new(action) };
+        // Somebody has a look.
+        self.seen[output].used = Duration::ZERO;
         // Whether it is granted is not the matter here.
         let _ = self.bench.command_of("ana", output, aspect, &command);
     }
 
     fn restart(&mut self, away: u64, clock_is_right: bool) {
         let gone = Duration::from_secs(away);
-        let recall = |id: &OutputId| {
-            let (memory, at) = self.bench.kept.get(id)?;
-            let age = self.bench.now.saturating_since(*at) + gone;
-            Some(Recollection { memory: *memory, age: clock_is_right.then_some(age) })
-        };
+        let recall = |id: &OutputId| self.bench.remembered(*id, gone, clock_is_right);
         let kept: Vec<Option<Recollection>> = self.bench.ids.iter().take(OUTPUTS).map(recall).collect();
         // A pin that was on goes off by the restart, on both kinds of kernel: what runs after the end sees to that. It is
         // on again only if the new process says so.
@@ -300,6 +333,7 @@ impl Week {
                 seen.went_off = Some(ended);
             }
             seen.level = safe;
+            seen.rests_since.get_or_insert(ended);
             seen.away_since = None;
             seen.is_excused |= was_broken[pin];
         }

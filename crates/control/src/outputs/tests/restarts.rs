@@ -8,10 +8,8 @@ fn fridge() -> OutputRules {
 
 /// The process dies and starts again `later`, on a machine whose clock is right or not.
 fn restart(bench: &Bench, rules: OutputRules, later: Duration, clock_is_right: bool) -> Bench {
-    let (memory, kept_at) = bench.kept[&bench.ids[0]];
     let mut after = Bench::empty();
-    let age = bench.now.saturating_since(kept_at) + later;
-    after.add(rules, Some(Recollection { memory, age: clock_is_right.then_some(age) }));
+    after.add(rules, bench.remembered(bench.ids[0], later, clock_is_right));
     after
 }
 
@@ -186,4 +184,58 @@ fn on_for_a_while_is_no_wish_for_the_next_start_even_when_it_was_on() {
     bench.pass(SECOND);
     bench.command(0, Action::Set(Value::Switch(true)), Some(5 * SECOND)).unwrap();
     assert!(!restart(&bench, lamp(), SECOND, true).is_on(0));
+}
+
+/// Whoever restarted the gateway now and then (a supply that is too weak, a service that fails) got the longest on-time of a
+/// heater anew each time, where nothing sets the clock: it could stay on for ever.
+#[test]
+fn what_comes_up_on_has_one_longest_time_over_any_number_of_restarts() {
+    let rules = || OutputRules { power_on: PowerOn::On, ..OutputRules::new("Heater", Some(3_600 * SECOND)) };
+    for is_orderly in [false, true] {
+        let mut bench = Bench::new(vec![rules()]);
+        let mut on = Duration::ZERO;
+        for restart_number in 0..60 {
+            for _ in 0..400 {
+                bench.pass(SECOND);
+                on += if bench.is_on(0) { SECOND } else { Duration::ZERO };
+            }
+            if is_orderly {
+                let actions = bench.outputs.stop(bench.now);
+                bench.carry_out(actions);
+            }
+            let clock_is_right = is_orderly && restart_number % 2 == 0;
+            bench = restart(&bench, rules(), 5 * SECOND, clock_is_right);
+        }
+        // What comes up at the end of a second counts as on for all of it.
+        assert!(on <= 3_610 * SECOND, "{is_orderly}: {on:?}");
+        assert!(on > 1_200 * SECOND, "{is_orderly}: {on:?}");
+        // Once it stays up, it rests and comes up again.
+        bench.pass(901 * SECOND);
+        assert!(bench.is_on(0), "{is_orderly}");
+    }
+}
+
+#[test]
+fn a_rest_and_a_command_give_the_longest_time_anew() {
+    let rules = || OutputRules { power_on: PowerOn::On, ..OutputRules::new("Heater", Some(3_600 * SECOND)) };
+    let used = || {
+        let mut bench = Bench::new(vec![rules()]);
+        bench.pass(3_000 * SECOND);
+        let actions = bench.outputs.stop(bench.now);
+        bench.carry_out(actions);
+        bench
+    };
+    let mut soon = restart(&used(), rules(), 60 * SECOND, true);
+    soon.pass(700 * SECOND);
+    assert!(!soon.is_on(0), "ten minutes were left");
+    let mut rested = restart(&used(), rules(), 900 * SECOND, true);
+    rested.pass(3_500 * SECOND);
+    assert!(rested.is_on(0), "it was off for as long as a rest");
+    let mut looked = restart(&used(), rules(), 60 * SECOND, true);
+    looked.pass(SECOND);
+    looked.switch(0, false).unwrap();
+    looked.pass(SECOND);
+    looked.switch(0, true).unwrap();
+    looked.pass(3_500 * SECOND);
+    assert!(looked.is_on(0), "somebody had a look");
 }
