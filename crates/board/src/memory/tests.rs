@@ -203,6 +203,7 @@ fn the_largest_record_fits_into_its_slot() {
             commanded: Some((0.123_456_789_012_345_67, u64::MAX)),
             since_change_ms: Some(u64::MAX),
             away_ms: Some(u64::MAX),
+            used_ms: Some(u64::MAX),
             rests_ms: Some(u64::MAX),
             had_fault: false,
         };
@@ -241,6 +242,7 @@ async fn what_was_kept_is_there_after_a_restart_and_people_can_read_the_file() {
         commanded: None,
         since_change_ms: None,
         away_ms: None,
+        used_ms: None,
         rests_ms: None,
         had_fault: false,
     };
