@@ -1,25 +1,26 @@
 -- History for years: recent samples in one table, older ones in compressed chunks with rollups beside them, and a log
 -- of events. All times are milliseconds since 1970-01-01T00:00:00Z.
 
--- What is allowed in `sample` grows by one quality, and its reference to `series` goes: each insert paid a look-up for
--- it, and one writer makes both. Only the text of the table changes, none of its pages, so that a file of gigabytes is
--- brought up to date in an instant (https://www.sqlite.org/lang_altertable.html, section 8, allows this for constraints).
-PRAGMA writable_schema = ON;
-UPDATE sqlite_schema SET sql =
-'CREATE TABLE sample (
-    ts      INTEGER NOT NULL, -- when it was true
-    series  INTEGER NOT NULL, -- series.id
+-- Recent samples, appended in the order of their time. One number is the key, (ts << 20) | series: SQLite fills the pages
+-- of such a table one after the other and leaves full ones alone, while a key of two columns made it write each page
+-- several times (src/database.rs has the figures). Read it through the view `sample`, or by a range of keys.
+CREATE TABLE recent (
+    key     INTEGER PRIMARY KEY,
     value   REAL    NOT NULL, -- in the unit of the series; on and off are 1 and 0; of a text the id in text
-    quality INTEGER NOT NULL CHECK (quality BETWEEN 0 AND 6),
+    quality INTEGER NOT NULL CHECK (quality BETWEEN 0 AND 6)
     -- 0 ok, 1 simulated, 2 retried, 3 clamped, 4 suspect, 5 stale;
     -- 6 silence: no reading but a mark. From here on nothing is known until the next row; value repeats the last one.
-    PRIMARY KEY (ts, series)
-) STRICT, WITHOUT ROWID' WHERE type = 'table' AND name = 'sample';
-PRAGMA writable_schema = RESET;
+) STRICT;
+INSERT INTO recent (key, value, quality) SELECT (ts << 20) | series, value, quality FROM sample;
+DROP TABLE sample;
+CREATE VIEW sample (ts, series, value, quality) AS SELECT key >> 20, key & 1048575, value, quality FROM recent;
+CREATE TRIGGER sample_insert INSTEAD OF INSERT ON sample BEGIN
+    INSERT INTO recent (key, value, quality) VALUES ((NEW.ts << 20) | NEW.series, NEW.value, NEW.quality);
+END;
 
 -- One row for everything that was ever recorded. A source that sends sometimes a number and sometimes a word has two.
 CREATE TABLE new_series (
-    id     INTEGER PRIMARY KEY,
+    id     INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 1048575),
     source TEXT    NOT NULL CHECK (source IN ('property', 'topic')),
     name   TEXT    NOT NULL, -- of a property 'kitchen/temperature', else the whole topic
     kind   TEXT    NOT NULL CHECK (kind IN ('number', 'switch', 'text')),
@@ -45,7 +46,7 @@ CREATE TABLE outage (
     stop  INTEGER NOT NULL CHECK (stop >= start)
 ) STRICT;
 
--- Sealed samples of one series and one UTC day. How data is read is in src/chunk/. A row of `sample` takes the place of
+-- Sealed samples of one series and one UTC day. How data is read is in src/chunk.rs. A row of `sample` takes the place of
 -- what a chunk has of the same series and time: for a moment while sealing, and after a correction, both are there.
 CREATE TABLE chunk (
     id       INTEGER PRIMARY KEY,
@@ -53,7 +54,7 @@ CREATE TABLE chunk (
     start    INTEGER NOT NULL, -- time of its first sample
     stop     INTEGER NOT NULL CHECK (stop >= start), -- time of its last sample
     count    INTEGER NOT NULL CHECK (count > 0),
-    checksum INTEGER NOT NULL, -- CRC-32 of series, start, stop, count and data: see src/chunk/
+    checksum INTEGER NOT NULL, -- CRC-32 of series, start, stop, count and data: see src/chunk.rs
     data     BLOB    NOT NULL,
     UNIQUE (series, start)
 ) STRICT;

@@ -60,6 +60,7 @@ pub struct History {
     clock: Arc<dyn Clock>,
     writer: SqlitePool,
     readers: SqlitePool,
+    page_bytes: u32,
     counters: Arc<Counters>,
     recording: Arc<Recording>,
 }
@@ -79,6 +80,7 @@ impl History {
             clock,
             writer: opened.writer,
             readers: opened.readers,
+            page_bytes: opened.page_bytes,
             counters: Arc::new(Counters::new(opened.rows)),
             recording: Arc::default(),
         })

@@ -59,7 +59,7 @@ impl Recorder {
             counters: Arc::clone(&history.counters),
             intake: history.recording.begin(Intake::new(scheme, history.options.buffer_limit)),
             alarm: Alarm::default(),
-            writer: Some(Writer::new(history.writer.clone())),
+            writer: Some(Writer::new(history.writer.clone(), history.page_bytes)),
             commit: None.into(),
             retry: None,
             dropping: false,

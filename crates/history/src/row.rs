@@ -15,6 +15,24 @@ pub(crate) struct Row {
     pub(crate) quality: u8,
 }
 
+/// Bits of a key of the table `recent` that are the series; those above are the time.
+const SERIES_BITS: u32 = 20;
+
+/// The first time, in milliseconds, that has no key: in the year 2248.
+const KEYS_END: i64 = 1 << (63 - SERIES_BITS);
+
+/// The key of a row of this series in the table `recent`.
+pub(crate) const fn key(at: i64, series: i64) -> i64 {
+    keys_from(at) | series
+}
+
+/// The smallest key of a row at this time: keys of rows from `a` to before `b` are from `keys_from(a)` to before
+/// `keys_from(b)`.
+pub(crate) const fn keys_from(at: i64) -> i64 {
+    let at = if at < 0 { 0 } else { at };
+    (if at < KEYS_END { at } else { KEYS_END - 1 }) << SERIES_BITS
+}
+
 /// The worst number that a row may have as its quality.
 pub(crate) const WORST: u8 = 6;
 

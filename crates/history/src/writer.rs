@@ -3,21 +3,20 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, SqlitePool};
 
-use crate::database::PAGE_BYTES;
 use crate::intake::{Batch, NewSeries};
 use crate::names::Kind;
-use crate::quality;
+use crate::{quality, row};
 
-/// Pages in the log at which they are moved into the database file. Many commits rewrite the same last page, and all
-/// but its newest version are skipped then; the log stays at about 4 MB.
-const CHECKPOINT_PAGES: u64 = 1_000;
+/// Bytes of the log at which its pages are moved into the database file. Most of it are pages that were written several
+/// times, or that sealing has freed again meanwhile, and of each only the newest version is moved: `database` has the
+/// figures.
+const CHECKPOINT_BYTES: u64 = 8 * 1_024 * 1_024;
 
 /// Bytes before each page in the log (<https://www.sqlite.org/fileformat2.html#walformat>).
 const LOG_FRAME_HEADER_BYTES: u64 = 24;
 
-/// Pages that a checkpoint writes besides the new ones: the last page and the path above it, the first page of the
-/// file and the page map.
-const REWRITTEN_PAGES: u64 = 6;
+/// Of this many pages in the log a checkpoint moves one: as it was measured. The others are older versions.
+const PAGES_FOR_ONE_MOVED: u64 = 9;
 
 /// What a commit did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +33,7 @@ pub(crate) struct Committed {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pool: SqlitePool,
+    page_bytes: u64,
     /// What is stored of each series, by its index.
     series: Vec<Stored>,
     /// Pages in the log after the last commit and in the file at the last checkpoint, once they were looked up.
@@ -54,8 +54,8 @@ struct Pages {
 }
 
 impl Writer {
-    pub(crate) fn new(pool: SqlitePool) -> Self {
-        Self { pool, series: Vec::new(), pages: None }
+    pub(crate) fn new(pool: SqlitePool, page_bytes: u32) -> Self {
+        Self { pool, page_bytes: u64::from(page_bytes), series: Vec::new(), pages: None }
     }
 
     /// How many series it knows.
@@ -96,15 +96,15 @@ impl Writer {
         let log = log_pages(connection, LOOK).await?;
         // After a checkpoint the log starts again from its beginning.
         let appended = log.checked_sub(before.log).unwrap_or(log);
-        let mut bytes = appended * (u64::from(PAGE_BYTES) + LOG_FRAME_HEADER_BYTES);
+        let mut bytes = appended * (self.page_bytes + LOG_FRAME_HEADER_BYTES);
         let mut file = before.file;
-        if log >= CHECKPOINT_PAGES {
+        if log * self.page_bytes >= CHECKPOINT_BYTES {
             log_pages(connection, MOVE).await?;
             let now: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *connection).await?;
             file = u64::try_from(now).unwrap_or(0);
             // Before the first checkpoint of this run the new pages are not known; they are at most those of the log.
             let grown = if before.file == 0 { 0 } else { file.saturating_sub(before.file) };
-            bytes += (grown + REWRITTEN_PAGES) * u64::from(PAGE_BYTES);
+            bytes += grown.max(log / PAGES_FOR_ONE_MOVED) * self.page_bytes;
         }
         self.pages = Some(Pages { log, file });
         Ok(bytes)
@@ -130,9 +130,9 @@ struct Written {
 /// Stores a sample. A replay changes nothing, and then no page is written. A stale mark leaves what was measured as it
 /// was: this is `Sample::replaces` in SQL.
 const STORE: &str = "
-    INSERT INTO sample (ts, series, value, quality) VALUES (?1, ?2, ?3, ?4)
-    ON CONFLICT (ts, series) DO UPDATE SET value = excluded.value, quality = excluded.quality
-    WHERE (value <> excluded.value OR quality <> excluded.quality) AND (excluded.quality < ?5 OR quality >= ?5)";
+    INSERT INTO recent (key, value, quality) VALUES (?1, ?2, ?3)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, quality = excluded.quality
+    WHERE (value <> excluded.value OR quality <> excluded.quality) AND (excluded.quality < ?4 OR quality >= ?4)";
 
 async fn write(
     connection: &mut SqliteConnection,
@@ -147,10 +147,9 @@ async fn write(
     let (mut stored, mut known) = (0, 0);
     for sample in &batch.samples {
         // Its series is either known to the writer or new in this batch: the intake hands both over together.
-        let Some(row) = series.get_mut(sample.series) else { continue };
+        let Some(of) = series.get_mut(sample.series) else { continue };
         let changed = sqlx::query(STORE)
-            .bind(sample.at)
-            .bind(row.id)
+            .bind(row::key(sample.at, of.id))
             .bind(sample.value)
             .bind(sample.quality)
             .bind(quality::STALE)
@@ -161,7 +160,7 @@ async fn write(
         known += u64::from(changed == 0);
         // The first sample to arrive need not be the earliest: the clock may have been ahead, or a device sends its
         // past.
-        row.since = row.since.min(sample.at);
+        of.since = of.since.min(sample.at);
     }
     for (index, row) in series.iter().enumerate() {
         if known_series.get(index).is_none_or(|before| row.since < before.since) {

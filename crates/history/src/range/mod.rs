@@ -27,7 +27,7 @@ pub(crate) use read::read;
 /// What is asked of the file, and the key by which it is found.
 #[cfg(test)]
 pub(crate) const STATEMENTS: [(&str, &str); 6] = [
-    (recent::PAGE, "sample USING PRIMARY KEY (ts>? AND ts<?)"),
+    (recent::PAGE, "recent USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (sealed::CHUNKS, "chunk USING INDEX sqlite_autoindex_chunk_1 (series=? AND start>? AND start<?)"),
     (sealed::LAST, "chunk USING INDEX sqlite_autoindex_chunk_1 (series=? AND start<?)"),
     (read::HOURS, "hour USING PRIMARY KEY (series=? AND start>? AND start<?)"),

@@ -14,6 +14,7 @@ use super::recent::{Recent, in_order, merge, take_before};
 use super::sealed::{self, Sealed};
 use super::{RangeQuery, Series, explain_read};
 use crate::names::{Kind, SeriesName};
+use crate::row::keys_from;
 use crate::waiting::Held;
 use crate::{History, HistoryError, before, database};
 
@@ -196,8 +197,8 @@ async fn unsealed(
         Some(id) => {
             sqlx::query_scalar(LATE)
                 .bind(id)
-                .bind(grid.from)
-                .bind(grid.to.min(sealed))
+                .bind(keys_from(grid.from))
+                .bind(keys_from(grid.to.min(sealed)))
                 .fetch_all(connection)
                 .await?
         }
@@ -210,7 +211,7 @@ async fn unsealed(
 }
 
 const LATE: &str = "
-    SELECT DISTINCT ts / 3600000 FROM sample WHERE ts >= ?2 AND ts < ?3 AND +series = ?1";
+    SELECT DISTINCT (key >> 20) / 3600000 FROM recent WHERE key >= ?2 AND key < ?3 AND (key & 1048575) = ?1";
 
 /// Rollups of a stretch, one by one.
 async fn rollups(

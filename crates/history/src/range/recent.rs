@@ -8,6 +8,7 @@ use super::GapReason;
 use super::gather::Entry;
 use crate::intake::Sample;
 use crate::quality;
+use crate::row::keys_from;
 
 /// Rows that are read at a time: some hundred kilobytes. In steady state the recent rows of one series are fewer.
 const PAGE_ROWS: i64 = 8_192;
@@ -101,8 +102,8 @@ impl Recent {
             Some(series) => {
                 sqlx::query_as(PAGE)
                     .bind(series)
-                    .bind(from)
-                    .bind(to)
+                    .bind(keys_from(from))
+                    .bind(keys_from(to))
                     .bind(PAGE_ROWS)
                     .fetch_all(connection)
                     .await?
@@ -127,7 +128,8 @@ impl Recent {
 
 /// Rows in the order of time; the plus sign keeps SQLite from building an index of the table for the one query.
 pub(crate) const PAGE: &str = "
-    SELECT ts, value, quality FROM sample WHERE ts >= ?2 AND ts < ?3 AND +series = ?1 ORDER BY ts LIMIT ?4";
+    SELECT key >> 20, value, quality FROM recent
+    WHERE key >= ?2 AND key < ?3 AND (key & 1048575) = ?1 ORDER BY key LIMIT ?4";
 
 #[cfg(test)]
 mod tests {

@@ -47,7 +47,7 @@ async fn looking_back_walks_along_the_key_and_gives_up_in_time() {
             .await
             .unwrap();
     assert_eq!(plan.len(), 1, "{plan:?}");
-    assert!(plan[0].3.contains("sample USING PRIMARY KEY (ts>? AND ts<?)"), "{plan:?}");
+    assert!(plan[0].3.contains("recent USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"), "{plan:?}");
     let window = (NOW - DAY, NOW);
     let entry = Entry::of_row(NOW - DAY, 1.0, 0);
     for (limit, found) in [(Duration::ZERO, None), (LOOK_BACK_TIME, Some(entry))] {

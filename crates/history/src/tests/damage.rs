@@ -69,7 +69,7 @@ async fn a_query_tells_broken_busy_and_slow_apart() {
     assert!(matches!(explain(sqlx::Error::PoolTimedOut), HistoryError::Busy));
     let busy = with_sqlite3_locked(&house.file()).await;
     assert!(matches!(explain(busy), HistoryError::Busy));
-    with_sqlite3(&house.file(), "ALTER TABLE sample RENAME TO gone").await;
+    with_sqlite3(&house.file(), "DROP VIEW sample; ALTER TABLE recent RENAME TO gone").await;
     let broken = history.range(range).await.unwrap_err();
     assert!(matches!(broken, HistoryError::Read(_)), "{broken}");
     let sentence = broken.to_string();

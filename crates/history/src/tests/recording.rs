@@ -272,7 +272,7 @@ async fn a_failed_commit_is_tried_again_in_the_same_run() {
     let readings: Vec<Reading> = (0..10_000).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
     let messages: Vec<Message> = readings.iter().map(delivered).collect();
     history.record(scheme(), stream::iter(messages), CancellationToken::new()).await.unwrap_err();
-    with_sqlite3(&house.file(), "DELETE FROM sample").await;
+    with_sqlite3(&house.file(), "DELETE FROM recent").await;
     record_all(&history, &readings[..100]).await;
     assert_eq!(counts(&day_of(&history, "kitchen").await), 100);
     assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM sample").await, 100);
