@@ -1,7 +1,8 @@
 //! The bridge: readings out, commands in.
 //!
 //! One task for each sensor and each input, one loop for all outputs (they share interlocks), and one task that hands
-//! messages over. They end together: when one dies, outputs are driven safe and [`Bridge::run`] returns an error.
+//! messages over. They end together: when the loop or the task of the messages dies, outputs are driven safe and
+//! [`Bridge::run`] returns an error. When the task of one device dies, that device is offline and started anew.
 
 mod answers;
 mod check;
@@ -28,6 +29,7 @@ mod outputs;
 mod place;
 mod port;
 mod publication;
+mod restarts;
 pub mod safe;
 mod sensor;
 mod serving;

@@ -19,6 +19,10 @@ mod chips;
 mod texts;
 
 #[cfg(test)]
+#[path = "bridge/sick.rs"]
+mod sick;
+
+#[cfg(test)]
 #[path = "bridge/signals.rs"]
 mod signals;
 
@@ -289,13 +293,14 @@ mod bridge {
 
     #[tokio::test(start_paused = true)]
     async fn a_part_that_dies_ends_the_bridge_with_outputs_safe() {
-        let mut house = House::with_a_sensor_that_panics("kitchen");
+        let mut house = House::whose_board_dies_after_a_minute("kitchen");
         house.reading("heater", "power").await;
         house.command("heater", "power", "ON").await;
         house.reading("heater", "power").await;
         let ended = house.ended().await;
         assert!(
-            matches!(&ended, Err(BridgeError::PartDied { part, .. }) if part == "sensor `kitchen`"),
+            matches!(&ended, Err(BridgeError::PartDied { part, problem })
+                if part == "board" && problem == "a board with a bug"),
             "{ended:?}"
         );
         assert_eq!(house.level("heater"), Level::Inactive);

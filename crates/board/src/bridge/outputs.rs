@@ -28,7 +28,7 @@ use super::port::{Errand, LINE_LIMIT, Port, PortParts, Report, too_slow};
 use super::publication::Publication;
 use super::streams::Streams;
 use super::time;
-use super::watched::{Heard, Watched};
+use super::watched::{Heard, Turn, Watched, Word, next_word};
 use super::wire::Connection;
 use crate::config::{CoverConfig, OutputConfig, Pin};
 
@@ -231,23 +231,41 @@ impl OutputLoop {
     ) -> Result<(), BridgeError> {
         let first = std::mem::take(&mut self.first);
         self.perform(first);
+        let (mut turn, mut asks_clock_at) = (Turn::Command, None);
         loop {
             let due = self.control.next_deadline().into_iter().chain(self.overdue()).min();
             let polls_clock = self.targets.values().any(|target| self.waits_for_clock(*target));
+            // It stands from one event to the next: a house that always says something must not put it off.
+            asks_clock_at = polls_clock.then(|| asks_clock_at.unwrap_or_else(|| self.now() + CLOCK_POLL));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(dead) = self.deaths.recv() => return Err(self.revive(dead)),
-                report = self.reports.recv() => self.handle_report(report),
+                report = self.reports.recv() => {
+                    self.handle_report(report);
+                    // Reports are not many, but a pin that answers at once, again and again, must not hold back what is due.
+                    if due.is_some_and(|due| due <= self.now()) {
+                        self.handle_deadline();
+                    }
+                }
                 () = time::until(due, &*self.clock) => self.handle_deadline(),
-                heard = self.watched.next() => self.handle_heard(heard),
                 Some(change) = changes.recv() => self.change(change),
                 // Whoever asked may have given up.
                 Some(alive) = questions.recv() => { let _ = alive.send(()); }
-                () = tokio::time::sleep(CLOCK_POLL), if polls_clock => self.ask_clock(),
-                command = commands.next() => match command {
-                    Some(message) => self.handle_message(message),
-                    None => return Err(BridgeError::CommandsEnded),
+                () = time::until(asks_clock_at, &*self.clock) => {
+                    asks_clock_at = None;
+                    self.ask_clock();
+                }
+                word = next_word(turn, commands, &mut self.watched) => match word {
+                    Word::Command(Some(message)) => {
+                        turn = Turn::Heard;
+                        self.handle_message(message);
+                    }
+                    Word::Command(None) => return Err(BridgeError::CommandsEnded),
+                    Word::Heard(heard) => {
+                        turn = Turn::Command;
+                        self.handle_heard(heard);
+                    }
                 },
             }
         }

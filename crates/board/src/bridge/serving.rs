@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_model::{DeviceId, DeviceInfo, Message, Origin, PropertyId, Qos, TopicName};
+use gatehouse_model::{Clock, DeviceId, DeviceInfo, Message, Moment, Origin, PropertyId, Qos, TopicName};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,10 +22,11 @@ use super::observations::Observations;
 use super::outlet::Outlet;
 use super::outputs::{OutputChange, SwitchedDevice};
 use super::publication::{PART, Publication};
+use super::restarts::Restarts;
 use super::sensor::SensorTask;
 use super::shown::Commands;
 use super::streams::{StreamTask, Streams};
-use super::tasks::{TaskHandle, Tasks};
+use super::tasks::{Death, TaskHandle, Tasks};
 use super::waiting::WaitingTask;
 use super::{BridgeError, BridgeParts};
 use crate::buses::Buses;
@@ -36,6 +37,9 @@ const TASK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Longest time that outputs get to reach their safe level and give their pins back when they change.
 const OUTPUT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Longest time that it may take to look up what new devices offer. Each file of the kernel takes milliseconds.
+const PREPARE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Changes of outputs that wait for their loop.
 pub(super) const MAX_OUTPUT_CHANGES: usize = 64;
@@ -68,6 +72,7 @@ pub(super) struct Serving {
     gone_chips: BTreeMap<DeviceId, ChipPlace>,
     /// The devices of which an output that they do not have any more is not safe yet.
     pub(super) unsafe_still: watch::Receiver<BTreeSet<DeviceId>>,
+    restarts: Restarts,
 }
 
 impl Serving {
@@ -97,6 +102,7 @@ impl Serving {
             leaving: Vec::new(),
             gone_chips: BTreeMap::new(),
             unsafe_still,
+            restarts: Restarts::default(),
         }
     }
 
@@ -241,7 +247,7 @@ impl Serving {
         let parts = BridgeParts { devices: wanted.clone(), ..self.parts.clone() };
         let known = self.served.iter().filter(|served| stays.contains(&served.info.id));
         let known = known.map(|served| (served.info.id.clone(), served.info.clone())).collect();
-        let new = devices::prepare(&parts, (&self.buses, &self.lines), known)?;
+        let new = self.prepare(&parts, known).await?;
 
         let old: Vec<DeviceInfo> = self.served.iter().map(|served| served.info.clone()).collect();
         self.stop(&stays, &wanted).await?;
@@ -320,6 +326,27 @@ impl Serving {
         anew
     }
 
+    /// What the new devices offer, looked up on a thread that may wait: the kernel's files are read for that, one of which
+    /// may hang, and the output loop runs meanwhile.
+    async fn prepare(
+        &self,
+        parts: &BridgeParts,
+        known: BTreeMap<DeviceId, DeviceInfo>,
+    ) -> Result<Vec<Device>, BridgeError> {
+        let (parts, buses, lines) = (parts.clone(), self.buses.clone(), self.lines.clone());
+        let looking = tokio::task::spawn_blocking(move || devices::prepare(&parts, (&buses, &lines), known));
+        let looked = tokio::time::timeout(PREPARE_LIMIT, looking).await;
+        let problem = match looked {
+            Ok(Ok(prepared)) => return prepared,
+            Ok(Err(error)) => format!("looking at the devices failed ({error}); please report this"),
+            Err(_) => format!(
+                "the kernel did not show within {} s what the devices measure: one of its chips hangs; look at the kernel's log with `dmesg`, unplug that chip, then try again",
+                PREPARE_LIMIT.as_secs()
+            ),
+        };
+        Err(BridgeError::Configuration(vec![problem]))
+    }
+
     /// The devices that are served as they are wanted. Those that are connected through another one that changes change
     /// with it.
     fn unchanged(&self, wanted: &[DeviceConfig]) -> BTreeSet<DeviceId> {
@@ -360,6 +387,7 @@ impl Serving {
         for mut served in leaving {
             tasks.extend(served.task.take());
             self.streams.close(&served.config.id);
+            self.restarts.forget(&served.config.id);
             self.discoveries.forget(&served.config.id);
             self.observations.lose(&served.config.id);
             if let DriverConfig::Chip(chip) = &served.config.driver {
@@ -386,7 +414,56 @@ impl Serving {
             tracing::warn!("a pin that another device needs was not given back in time");
         }
         self.let_go();
-        self.tasks.end_these(tasks, TASK_LIMIT).await
+        for death in self.tasks.end_these(tasks, TASK_LIMIT).await {
+            self.handle_death(death)?;
+        }
+        Ok(())
+    }
+
+    /// A task died. When it served one device, that device is offline until it is started anew.
+    ///
+    /// # Errors
+    /// When it was another part: without that nothing works.
+    pub(super) fn handle_death(&mut self, death: Death) -> Result<(), BridgeError> {
+        let is_it = |served: &&mut Served| served.task.as_ref().is_some_and(|task| task.is_of(&death));
+        let Some(served) = self.served.iter_mut().find(is_it) else { return Err(death.into()) };
+        served.task = None;
+        let id = served.config.id.clone();
+        self.streams.close(&id);
+        self.is_out_of_service(&id, &death.problem);
+        Ok(())
+    }
+
+    fn is_out_of_service(&mut self, id: &DeviceId, problem: &str) {
+        let sentence = self.restarts.handle_death(id, problem, self.parts.clock.moment());
+        self.publication(id).fails(&sentence);
+    }
+
+    /// When a device is to be started anew; nothing when none is.
+    pub(super) fn next_restart(&self) -> Option<Moment> {
+        self.restarts.next()
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.parts.clock.clone()
+    }
+
+    /// Starts the devices anew whose time has come, with everything that belongs to them: nothing of what was half done
+    /// is used again.
+    pub(super) async fn restart(&mut self) {
+        while let Some(id) = self.restarts.take_due(self.parts.clock.moment()) {
+            let others = self.served.iter().filter(|served| served.config.id != id);
+            let others = others.map(|served| (served.config.id.clone(), served.info.clone())).collect();
+            match self.prepare(&self.parts, others).await {
+                Ok(anew) => {
+                    self.served.retain(|served| served.config.id != id);
+                    // Outputs have no task that could have died, so there is no port among these.
+                    self.start(anew);
+                    self.take_order_and_names(&self.parts.devices.clone());
+                }
+                Err(problem) => self.is_out_of_service(&id, &problem.to_string()),
+            }
+        }
     }
 
     /// The pins of these devices, and those of expanders that are gone where another chip has their address now: two owners

@@ -9,7 +9,8 @@ use gatehouse_model::{
     Action, Cause, Clock, Command, CommandResult, DeviceId, Message, Moment, Place, PropertyId, Quality,
     Timestamp, Value,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
@@ -32,6 +33,10 @@ const READ_BYTES: usize = 4_096;
 /// How long a port that cannot be had is left alone before it is tried again: an adapter that was plugged in again works
 /// while people still look at it.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
+
+/// Longest time that a port may take for anything. The backends give up a write after one second and a read sooner; what
+/// takes longer hangs in the kernel.
+const HANG_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long it must be good before a warning about lost lines is taken back, and how often it is said anew.
 const WARNING_HOLDS: Duration = Duration::from_secs(60);
@@ -109,6 +114,8 @@ pub(super) struct StreamTask {
     /// What was lost when that was last said, and when.
     told: Option<(Losses, Moment)>,
     known: Losses,
+    /// One thing at a time: a port that hangs keeps its thread, and must not take another one each time it is tried.
+    turn: Arc<Semaphore>,
 }
 
 impl StreamTask {
@@ -122,8 +129,19 @@ impl StreamTask {
         commands: mpsc::Receiver<Message>,
     ) -> Self {
         let reader = LineReader::new(config.end_of_line, config.max_line, clock.moment());
-        let (told, known) = (None, Losses::default());
-        Self { config, properties, board, clock, publication, answers, commands, reader, told, known }
+        Self {
+            config,
+            properties,
+            board,
+            clock,
+            publication,
+            answers,
+            commands,
+            reader,
+            told: None,
+            known: Losses::default(),
+            turn: Arc::new(Semaphore::new(1)),
+        }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -158,14 +176,14 @@ impl StreamTask {
     /// Listens and speaks for as long as the port can be had; gives why it cannot.
     async fn talk(&mut self, stop: &CancellationToken) -> Result<(), String> {
         let (board, request) = (self.board.clone(), self.config.port.clone());
-        let opened = blocking(move || board.open_serial(&request)).await?;
+        let opened = self.blocking(move || board.open_serial(&request)).await?;
         let mut port = opened.map_err(|error: BusError| error.to_string())?;
         self.publication.works();
         while !stop.is_cancelled() {
             while let Ok(message) = self.commands.try_recv() {
                 port = self.speak(port, message).await?;
             }
-            let (back, heard) = blocking(move || listen(port)).await?;
+            let (back, heard) = self.blocking(move || listen(port)).await?;
             port = back;
             let bytes = heard.map_err(|fault| self.sentence(&fault))?;
             self.hear(&bytes);
@@ -180,6 +198,27 @@ impl StreamTask {
             }
         }
         Ok(())
+    }
+
+    /// Does what blocks, on a thread for such work.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let path = &self.config.port.path;
+        let hangs = || {
+            format!(
+                "{path} hangs and does not end what it was told: unplug its adapter and plug it in again, or restart the machine"
+            )
+        };
+        let turn = self.turn.clone().try_acquire_owned().map_err(|_| hangs())?;
+        let working = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        let ended = timeout(HANG_LIMIT, working).await.map_err(|_| hangs())?;
+        ended.map_err(|error| format!("the work at the port failed ({error}); please report this"))
     }
 
     fn sentence(&self, fault: &BusFault) -> String {
@@ -236,13 +275,13 @@ impl StreamTask {
         };
         let (id, text) = command;
         let bytes = self.config.end_of_line.bytes_of(&text);
-        let (port, written) = blocking(move || {
+        let speaking = self.blocking(move || {
             let mut port = port;
             let written = port.write(&bytes);
             (port, written)
-        })
-        .await
-        .inspect_err(|fault| refuse(&self.answers, &message, fault.clone()))?;
+        });
+        let (port, written) =
+            speaking.await.inspect_err(|fault| refuse(&self.answers, &message, fault.clone()))?;
         if let Err(fault) = written {
             let fault = self.sentence(&fault);
             refuse(&self.answers, &message, fault.clone());
@@ -295,12 +334,6 @@ fn listen(mut port: Port) -> (Port, Result<Vec<u8>, BusFault>) {
         buffer
     });
     (port, read)
-}
-
-/// Does what blocks, on a thread for such work.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    let outcome = tokio::task::spawn_blocking(work).await;
-    outcome.map_err(|error| format!("the work at the port failed ({error}); please report this"))
 }
 
 fn sentence_of(before: Losses, after: Losses, longest: usize) -> String {

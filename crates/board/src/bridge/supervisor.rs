@@ -17,7 +17,7 @@ use super::outlet::{Losses, OutboxClosed, Outlet};
 use super::outputs::OutputLoop;
 use super::serving::{MAX_OUTPUT_CHANGES, Serving};
 use super::watched::Watched;
-use super::{Bridge, BridgeError};
+use super::{Bridge, BridgeError, time};
 use crate::memory::Memory;
 
 /// Longest time that sensors and inputs get to end; one that hangs does not hold the shutdown up.
@@ -105,7 +105,8 @@ pub(super) async fn run(
     served.and(watched).and(said)
 }
 
-/// Waits for the shutdown, or for the first part that dies before it.
+/// Waits for the shutdown, or for the first part that dies before it and that is not the task of one device: that device
+/// is started anew.
 async fn watch(
     serving: &mut Serving,
     requests: &mut Requests,
@@ -113,15 +114,23 @@ async fn watch(
     shutdown: &CancellationToken,
     stop: &CancellationToken,
 ) -> Result<(), BridgeError> {
+    let clock = serving.clock();
     loop {
+        let restarts_at = serving.next_restart();
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
             () = stop.cancelled() => return Ok(()),
-            died = serving.tasks.first_death() => return Err(died),
+            died = serving.tasks.first_death() => serving.handle_death(died)?,
             Ok(()) = serving.unsafe_still.changed() => serving.let_go(),
             // It only ends when nobody takes messages any more, as the outlet is not closed yet.
             _ = &mut *delivery => return Err(BridgeError::OutboxClosed),
+            () = time::until(restarts_at, &*clock) => tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                () = stop.cancelled() => return Ok(()),
+                () = serving.restart() => {}
+            },
             Some(Request { devices, answer }) = requests.recv() => tokio::select! {
                 biased;
                 // What is half changed then is stopped with all the rest.

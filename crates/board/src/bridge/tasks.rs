@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::BridgeError;
@@ -23,6 +23,36 @@ pub(super) struct TaskHandle {
     abort: AbortHandle,
 }
 
+impl TaskHandle {
+    /// Whether this is the task that died.
+    pub(super) fn is_of(&self, death: &Death) -> bool {
+        self.abort.id() == death.id
+    }
+}
+
+/// The end of a task that nobody told to end.
+#[derive(Debug)]
+pub(super) struct Death {
+    id: Id,
+    part: String,
+    /// What is known.
+    pub(super) problem: String,
+}
+
+impl From<Death> for BridgeError {
+    fn from(Death { part, problem, .. }: Death) -> Self {
+        Self::PartDied { part, problem }
+    }
+}
+
+/// What a task said when it panicked.
+fn story(error: JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else { return "it was ended".to_owned() };
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it panicked without a word").to_owned()
+}
+
 impl Tasks {
     /// Starts a task under a name for people. `stop` is the token that it listens to.
     pub(super) fn start(
@@ -36,20 +66,14 @@ impl Tasks {
         TaskHandle { stop, abort }
     }
 
-    /// Ends these tasks and waits for them, at most `limit`; what has not ended then is aborted.
-    ///
-    /// # Errors
-    /// When another task died meanwhile.
-    pub(super) async fn end_these(
-        &mut self,
-        mut leaving: Vec<TaskHandle>,
-        limit: Duration,
-    ) -> Result<(), BridgeError> {
+    /// Ends these tasks and waits for them, at most `limit`; what has not ended then is aborted. Gives the others that
+    /// died meanwhile.
+    pub(super) async fn end_these(&mut self, mut leaving: Vec<TaskHandle>, limit: Duration) -> Vec<Death> {
         for task in &leaving {
             task.stop.cancel();
         }
         let mut is_patient = true;
-        let mut death = None;
+        let mut deaths = Vec::new();
         while !leaving.is_empty() {
             let ended = if is_patient {
                 tokio::time::timeout(limit, self.running.join_next_with_id()).await
@@ -68,20 +92,20 @@ impl Tasks {
                     leaving.swap_remove(position);
                     self.names.remove(&id);
                 }
-                None => death = Some(self.death(id, ended.err())),
+                None => deaths.push(self.death(id, ended.err())),
             }
         }
-        death.map_or(Ok(()), Err)
+        deaths
     }
 
-    fn death(&mut self, id: Id, error: Option<tokio::task::JoinError>) -> BridgeError {
-        let problem = error.map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
+    fn death(&mut self, id: Id, error: Option<JoinError>) -> Death {
+        let problem = error.map_or_else(|| "it ended by itself".to_owned(), story);
         let part = self.names.remove(&id).unwrap_or_else(|| "task".to_owned());
-        BridgeError::PartDied { part, problem }
+        Death { id, part, problem }
     }
 
     /// Waits for a task to end, which none should; never comes back when there is none.
-    pub(super) async fn first_death(&mut self) -> BridgeError {
+    pub(super) async fn first_death(&mut self) -> Death {
         match self.running.join_next_with_id().await {
             Some(Ok((id, ()))) => self.death(id, None),
             Some(Err(error)) => self.death(error.id(), Some(error)),

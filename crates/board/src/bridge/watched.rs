@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::{Stream, StreamExt};
 use gatehouse_control::outputs::Source;
-use gatehouse_model::PropertyPath;
+use gatehouse_model::{Message, PropertyPath};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -115,6 +116,42 @@ impl Watched {
             Some(source) = self.ears.heard.recv() => Heard::Source(source),
             else => std::future::pending().await,
         }
+    }
+}
+
+/// Who goes first when both commands and readings wait: whoever did not have the turn before. So neither a flood of
+/// commands keeps signs of life from a dead-man, nor sensors that talk without end a command from its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Command,
+    Heard,
+}
+
+/// What comes from outside.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// Nothing when no commands come any more.
+    Command(Option<Message>),
+    Heard(Heard),
+}
+
+/// The next command or the next that is heard.
+pub(super) async fn next_word(
+    turn: Turn,
+    commands: &mut (impl Stream<Item = Message> + Unpin),
+    watched: &mut Watched,
+) -> Word {
+    match turn {
+        Turn::Command => tokio::select! {
+            biased;
+            command = commands.next() => Word::Command(command),
+            heard = watched.next() => Word::Heard(heard),
+        },
+        Turn::Heard => tokio::select! {
+            biased;
+            heard = watched.next() => Word::Heard(heard),
+            command = commands.next() => Word::Command(command),
+        },
     }
 }
 

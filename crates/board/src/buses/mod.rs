@@ -20,10 +20,14 @@ pub use spi::SpiPort;
 use crate::kernel::OneWireProbes;
 use crate::traits::{Board, BusError};
 
+/// Where a bus is kept once it was opened.
+type Place = Arc<Mutex<Option<I2cBus>>>;
+
 /// The I²C buses of a board that are in use.
 pub struct Buses {
     board: Arc<dyn Board>,
-    i2c: Mutex<BTreeMap<u8, I2cBus>>,
+    /// Each bus has a lock of its own: opening one that hangs must not keep the others from being opened.
+    i2c: Mutex<BTreeMap<u8, Place>>,
     one_wire: Arc<OneWireProbes>,
 }
 
@@ -50,12 +54,16 @@ impl Buses {
     /// # Errors
     /// When the board does not give it.
     pub fn i2c(&self, number: u8) -> Result<I2cBus, BusError> {
-        let mut open = self.i2c.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bus) = open.get(&number).filter(|bus| !bus.is_gone()) {
+        let place = {
+            let mut places = self.i2c.lock().unwrap_or_else(PoisonError::into_inner);
+            places.entry(number).or_default().clone()
+        };
+        let mut open = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bus) = open.as_ref().filter(|bus| !bus.is_gone()) {
             return Ok(bus.clone());
         }
         let bus = I2cBus::start(&format!("i2c-{number}"), self.board.open_i2c(number)?)?;
-        open.insert(number, bus.clone());
+        *open = Some(bus.clone());
         Ok(bus)
     }
 }

@@ -89,8 +89,10 @@ impl OneWireProbes {
     }
 
     fn on_bus(&self, master: &Path) -> BTreeSet<ProbeId> {
-        let configured = lock(&self.configured);
-        configured.keys().filter(|probe| master.join(probe.as_str()).is_dir()).cloned().collect()
+        // The files are looked at while nothing is locked: a bus that hangs there must not hold up others, nor a
+        // configuration that is applied.
+        let configured: Vec<ProbeId> = lock(&self.configured).keys().cloned().collect();
+        configured.into_iter().filter(|probe| master.join(probe.as_str()).is_dir()).collect()
     }
 }
 

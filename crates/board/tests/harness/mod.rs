@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
+use gatehouse_board::bridge::SignsOfLife;
 use gatehouse_board::cdev::CdevBoard;
 use gatehouse_board::config::{
     ActiveLevel, DeviceConfig, DriverConfig, LineNumber, OutputConfig, Pull, SimulatedClimateConfig,
@@ -56,9 +57,13 @@ pub(crate) fn output(id: &str, line: u32, change: impl FnOnce(&mut OutputConfig)
     DeviceConfig::new(DeviceId::new(id).unwrap(), id, DriverConfig::Output(output))
 }
 
-/// The simulated board, with a driver that panics at its third reading.
+/// The simulated board, with a driver that panics at its third reading, or with a task of its own that does after a
+/// minute.
 #[derive(Debug)]
-struct Explosive(SimulatedBoard);
+struct Explosive {
+    board: SimulatedBoard,
+    is_itself: bool,
+}
 
 struct Bomb {
     inner: Box<dyn SensorSource>,
@@ -81,7 +86,7 @@ impl SensorSource for Bomb {
 #[async_trait]
 impl Board for Explosive {
     fn name(&self) -> String {
-        self.0.name()
+        self.board.name()
     }
 
     fn is_simulated(&self) -> bool {
@@ -89,19 +94,28 @@ impl Board for Explosive {
     }
 
     fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
-        self.0.lines()
+        self.board.lines()
     }
 
     fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
-        self.0.request_input(request)
+        self.board.request_input(request)
     }
 
     fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
-        self.0.request_output(request)
+        self.board.request_output(request)
     }
 
     fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
-        Ok(Box::new(Bomb { inner: self.0.open_sensor(device)?, readings: 0 }))
+        let inner = self.board.open_sensor(device)?;
+        Ok(if self.is_itself { inner } else { Box::new(Bomb { inner, readings: 0 }) })
+    }
+
+    async fn run(&self, shutdown: CancellationToken) {
+        if self.is_itself {
+            tokio::time::sleep(MINUTE).await;
+            panic!("a board with a bug");
+        }
+        self.board.run(shutdown).await;
     }
 }
 
@@ -292,6 +306,7 @@ pub(crate) fn plain_house() -> Vec<DeviceConfig> {
 pub(crate) struct House {
     pub(crate) board: SimulatedBoard,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signs: SignsOfLife,
     scheme: Scheme,
     devices: Vec<DeviceConfig>,
     inbox: Option<mpsc::Receiver<Message>>,
@@ -299,7 +314,7 @@ pub(crate) struct House {
     /// How many of `seen` were asked for; the next question starts behind them, by topic.
     asked: std::collections::HashMap<String, usize>,
     commands: mpsc::Sender<Message>,
-    shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
     running: JoinHandle<Result<(), BridgeError>>,
     pub(crate) handle: BridgeHandle,
 }
@@ -322,7 +337,14 @@ impl House {
     pub(crate) fn with_a_sensor_that_panics(sensor: &str) -> Self {
         let devices = plain_house().into_iter();
         let devices = devices.filter(|device| ["heater", sensor].contains(&device.id.as_str()));
-        Self::start(devices.collect(), |board| Arc::new(Explosive(board)))
+        Self::start(devices.collect(), |board| Arc::new(Explosive { board, is_itself: false }))
+    }
+
+    /// A heater and a sensor, on a board that does not live long.
+    pub(crate) fn whose_board_dies_after_a_minute(sensor: &str) -> Self {
+        let devices = plain_house().into_iter();
+        let devices = devices.filter(|device| ["heater", sensor].contains(&device.id.as_str()));
+        Self::start(devices.collect(), |board| Arc::new(Explosive { board, is_itself: true }))
     }
 
     /// A house on the machine that the test runs on.
@@ -379,7 +401,11 @@ impl House {
         Self::start(devices, |board| Arc::new(Quirky { board, pwm_gate: None, bug }))
     }
 
-    fn start(devices: Vec<DeviceConfig>, wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>) -> Self {
+    /// A house on a board that is made of the simulated one.
+    pub(crate) fn start(
+        devices: Vec<DeviceConfig>,
+        wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>,
+    ) -> Self {
         Self::start_with(devices, None, wrap)
     }
 
@@ -393,7 +419,7 @@ impl House {
         let mut parts = parts_on(wrap(board.clone()), clock.clone(), devices.clone());
         parts.memory = memory.unwrap_or(parts.memory);
         let bridge = Bridge::new(parts).unwrap();
-        let handle = bridge.handle();
+        let (handle, signs) = (bridge.handle(), bridge.signs_of_life());
         let (outbox, inbox) = mpsc::channel(16);
         let (commands, taken) = mpsc::channel::<Message>(16);
         let taken =
@@ -404,6 +430,7 @@ impl House {
             board,
             clock,
             scheme: Scheme::new("home").unwrap(),
+            signs,
             devices,
             inbox: Some(inbox),
             seen: Vec::new(),
@@ -441,7 +468,7 @@ impl House {
         self.matching(topic, |_| true).await
     }
 
-    async fn matching(&mut self, topic: &str, is_it: impl Fn(&Message) -> bool) -> Message {
+    pub(crate) async fn matching(&mut self, topic: &str, is_it: impl Fn(&Message) -> bool) -> Message {
         let found = tokio::time::timeout(PATIENCE, async {
             let mut from = self.asked.get(topic).copied().unwrap_or(0);
             loop {
@@ -491,6 +518,16 @@ impl House {
         let message = self.message(&format!("home/{device}/{property}/result")).await;
         assert!(!message.retain);
         serde_json::from_slice(&message.payload).unwrap()
+    }
+
+    /// The simulated time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How many messages there were on a topic.
+    pub(crate) fn count(&self, topic: &str) -> usize {
+        self.on(topic).count()
     }
 
     /// Lets time pass while messages are taken; those that come count as asked for.
