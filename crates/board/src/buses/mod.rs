@@ -5,6 +5,7 @@
 
 mod i2c;
 mod pause;
+pub mod recovery;
 mod serial;
 mod spi;
 

@@ -31,6 +31,13 @@ pub(super) fn open(dev: &Path, bus: u8) -> Result<Box<dyn I2cBackend>, BusError>
     }
 }
 
+/// A bus by the kernel's driver, which owns its lines.
+///
+/// It does not free a bus that is held ([`I2cBackend::recover`] does nothing here). To pulse the clock its line would have to
+/// be requested as an output, which takes the pin out of its I²C function, and when it is given back the kernel leaves it a
+/// GPIO: the function only returns when the bus' driver is bound anew, which takes root, and the bus would be dead until then.
+/// `i2c-bcm2835`, the driver of a Pi 1 to 4, has no recovery of its own either (it sets no `bus_recovery_info`): a held bus
+/// is a transfer that times out, again and again. What people can do stands in docs/boards.md, "A bus that hangs".
 struct CdevI2c {
     bus: LinuxI2CBus,
 }

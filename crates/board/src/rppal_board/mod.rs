@@ -1,5 +1,6 @@
 //! The lines of a Raspberry Pi by way of `rppal`, which writes the chip's registers itself. Buses, PWM and the inventory
-//! are the kernel's, as in [`CdevBoard`].
+//! are the kernel's, as in [`CdevBoard`], but that the lines of bus 1 are taken for a moment when a chip holds it
+//! (`recovery.rs`).
 //!
 //! It is chosen by `[board] backend = "rppal"`, for machines on which the kernel's line interface does not do. What it
 //! cannot do, and why it is not the default:
@@ -11,6 +12,7 @@
 //! - Its outputs have no pull towards their safe level; but since the kernel does not know of them, they keep their level
 //!   when the process ends, whatever the kernel.
 
+mod recovery;
 mod relay;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ use gatehouse_model::Clock;
 use rppal::gpio::{Error, Gpio, InputPin, OutputPin, Trigger};
 use tokio::sync::mpsc;
 
+use recovery::RecoveringI2c;
 use relay::{EDGE_QUEUE, Relay};
 
 use crate::cdev::{CdevBoard, KernelTime};
@@ -227,7 +230,8 @@ impl Board for RppalBoard {
     }
 
     fn open_i2c(&self, bus: u8) -> Result<Box<dyn I2cBackend>, BusError> {
-        self.kernel.open_i2c(bus)
+        let kernel = self.kernel.open_i2c(bus)?;
+        Ok(Box::new(RecoveringI2c::new(bus, kernel, self.gpio.as_ref().ok().cloned())))
     }
 
     fn open_spi(&self, request: &SpiRequest) -> Result<Box<dyn SpiBackend>, BusError> {

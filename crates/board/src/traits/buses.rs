@@ -13,10 +13,14 @@ pub enum BusFault {
     #[error("no answer: check power and wiring, and the address")]
     NoAcknowledge,
     /// A line of the bus is held low by a device.
-    #[error("the bus is held by a device that hangs: unplug the devices one by one to find it")]
+    #[error(
+        "the bus is held by a device that hangs: cut the power of its devices for a moment, or unplug them one by one to find it (docs/boards.md, \"A bus that hangs\")"
+    )]
     Stuck,
     /// The transfer did not end in time, or the owner of the bus is still busy with another one.
-    #[error("the bus did not finish the transfer in time: a device holds it up")]
+    #[error(
+        "the bus did not finish the transfer in time: a device holds it up; cut the power of its devices for a moment (docs/boards.md, \"A bus that hangs\")"
+    )]
     TimedOut,
     /// The bus is gone.
     #[error("the bus is gone")]
