@@ -152,7 +152,7 @@ fn id(word: &str) -> DeviceId {
 fn chip(name: &str, word: &'static str, place: ChipPlace) -> DeviceConfig {
     let entry = find(word).unwrap();
     let settings = Settings::defaults(entry.settings);
-    let chip = ChipConfig { entry, place, settings, every: Duration::from_secs(10) };
+    let chip = ChipConfig { entry, place, settings, every: Duration::from_secs(10), interrupt: None };
     DeviceConfig::new(id(name), name, DriverConfig::Chip(chip)).in_room("Living room")
 }
 
