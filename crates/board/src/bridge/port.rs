@@ -106,9 +106,8 @@ impl Worker {
                 changed = errands.changed() => if changed.is_err() { return },
                 // The next errand, or the next check, tells what is wrong. Until then it is not left where it happened to
                 // be: given back, it would stay on with a kernel that keeps outputs as they are.
-                ended = AssertUnwindSafe(work(&mut self.wire)).catch_unwind() => {
-                    let problem = ended.map_or_else(|_| self.bug(), |error| error.to_string());
-                    tracing::warn!(pin = %self.connection.pin, "{problem}");
+                error = work(&mut self.wire) => {
+                    tracing::warn!(pin = %self.connection.pin, "{error}");
                     self.wire = None;
                     self.rest();
                     continue;
@@ -144,14 +143,10 @@ impl Worker {
             }
             Ok(Err(_)) => {
                 self.wire = None;
-                Err(self.bug())
+                Err(format!("{}: its driver failed; please report this", self.connection.pin))
             }
             Err(_) => Err(too_slow(&self.connection)),
         }
-    }
-
-    fn bug(&self) -> String {
-        format!("{}: its driver failed; please report this", self.connection.pin)
     }
 
     async fn try_errand(&mut self, errand: Errand) -> Result<Duty, LineError> {
