@@ -60,6 +60,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ClientCommand,
     },
+    /// Write everything that the gateway has kept into one file: history, accounts, what the broker keeps, certificates and
+    /// the configuration. The gateway may run meanwhile.
+    Backup(BackupArguments),
+    /// Put the files of a backup into their places, once all of them are known to be good. The gateway must not run. What was
+    /// there before is kept aside.
+    Restore(RestoreArguments),
     /// Print the code that the page asks for on the first visit.
     SetupCode {
         #[command(flatten)]
@@ -112,6 +118,25 @@ pub(crate) struct SafeOutputsArguments {
     /// is left otherwise.
     #[arg(long)]
     pub(crate) hold: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// Where to write it; there must be no file of this name yet. Without it, gatehouse- and the time in this directory.
+    pub(crate) file: Option<PathBuf>,
+    /// The configuration that goes with it.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// The backup.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The `gatehouse` program: command line, configuration, wiring and lifecycle. It knows all rooms and decides nothing.
 
 mod aliases;
+mod backup;
 mod banner;
 mod check;
 mod cli;
@@ -18,6 +19,7 @@ mod open_files;
 mod page_sockets;
 mod paths;
 mod pins;
+mod progress;
 mod reload;
 mod rights;
 mod run;
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Command::SafeOutputs(arguments) => safe_outputs::run(&arguments),
         Command::Pins(arguments) => pins::run(&arguments),
         Command::Import { command } => import::run(&command),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::SetupCode { data } => setup_code::print(data),
     };
     exit.unwrap_or_else(|problem| report_failure(&problem)).into()

@@ -28,6 +28,7 @@ mod recorder;
 mod rollup;
 #[expect(dead_code, reason = "sealing and queries are built on it")]
 mod row;
+pub mod snapshot;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,217 @@
+//! The archive: what is in it, and whether it is whole.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Component, Path};
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use gatehouse_model::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{CONFIGURATION, DATABASES};
+use crate::paths;
+
+/// The list of the files, the last entry.
+const MANIFEST: &str = "manifest.json";
+
+/// The layout of the archive. A release that changes what a restore has to do counts it up.
+const LAYOUT: u64 = 1;
+
+/// Most files of an archive: a gateway has some ten.
+const MAX_FILES: usize = 100;
+
+/// Longest manifest: a hundred files with their names.
+const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
+
+/// Bytes that are copied at a time.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// Writes an archive.
+pub(super) struct Builder {
+    tar: tar::Builder<BufWriter<File>>,
+    files: Vec<Value>,
+}
+
+impl Builder {
+    pub(super) fn new(file: File) -> Self {
+        Self { tar: tar::Builder::new(BufWriter::with_capacity(BUFFER_BYTES, file)), files: Vec::new() }
+    }
+
+    /// Adds a file under a name. It may be written to meanwhile: what counts is what was read.
+    pub(super) fn add(&mut self, name: &str, path: &Path) -> anyhow::Result<()> {
+        let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let bytes = file.metadata()?.len();
+        let mut hashed = Hashed { source: file.take(bytes), hasher: Sha256::new(), bytes: 0 };
+        self.tar.append_data(&mut header(bytes), name, &mut hashed)?;
+        ensure!(hashed.bytes == bytes, "{} became shorter while it was read: try again", path.display());
+        self.files.push(json!({ "name": name, "bytes": bytes, "sha256": hashed.digest() }));
+        Ok(())
+    }
+
+    /// Writes the manifest and brings all to the disk. Gives the size of the archive.
+    pub(super) fn finish(mut self, now: Timestamp) -> anyhow::Result<u64> {
+        let manifest = json!({
+            "layout": LAYOUT,
+            "release": env!("CARGO_PKG_VERSION"),
+            "made": now.to_string(),
+            "files": self.files,
+        });
+        let text = serde_json::to_vec_pretty(&manifest)?;
+        let length = u64::try_from(text.len())?;
+        self.tar.append_data(&mut header(length), MANIFEST, text.as_slice())?;
+        let mut buffered = self.tar.into_inner()?;
+        buffered.flush()?;
+        let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    }
+}
+
+fn header(bytes: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes);
+    header.set_mode(0o600);
+    header.set_entry_type(tar::EntryType::Regular);
+    header
+}
+
+/// What an archive says of itself.
+#[derive(Debug)]
+pub(super) struct Contents {
+    /// When it was made, as it says.
+    pub(super) made: String,
+    /// The names of its files.
+    pub(super) names: Vec<String>,
+}
+
+/// Takes all files of an archive out into a directory, and gives what they are when each is as it was put in. Nothing is
+/// ever written elsewhere, whatever names are in it.
+pub(super) fn unpack(
+    archive: &Path,
+    directory: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> anyhow::Result<Contents> {
+    let file = File::open(archive).with_context(|| format!("{} cannot be read", archive.display()))?;
+    let total = file.metadata()?.len();
+    let mut tar = tar::Archive::new(BufReader::with_capacity(BUFFER_BYTES, file));
+    let mut found = BTreeMap::new();
+    let mut manifest = None;
+    let damaged = || format!("{} is no backup of a gateway, or is damaged", archive.display());
+    for entry in tar.entries().with_context(damaged)? {
+        let mut entry = entry.with_context(damaged)?;
+        let path = entry.path().with_context(damaged)?.into_owned();
+        ensure!(entry.header().entry_type().is_file(), "{}: {} is no plain file", damaged(), path.display());
+        ensure!(found.len() < MAX_FILES, "{}: it has more than {MAX_FILES} files", damaged());
+        ensure!(manifest.is_none(), "{}: something follows its manifest", damaged());
+        if path == Path::new(MANIFEST) {
+            let mut text = Vec::new();
+            (&mut entry).take(MAX_MANIFEST_BYTES).read_to_end(&mut text).with_context(damaged)?;
+            manifest = Some(serde_json::from_slice::<Value>(&text).with_context(damaged)?);
+            continue;
+        }
+        let name = known_name(&path)
+            .ok_or_else(|| anyhow!("{}: {} does not belong into one", damaged(), path.display()))?;
+        ensure!(!found.contains_key(&name), "{}: {name} is in it twice", damaged());
+        let target = directory.join(&name);
+        if let Some(parent) = target.parent() {
+            paths::make_private_directory(parent)?;
+        }
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target);
+        let mut made = made.with_context(|| format!("{} cannot be made", target.display()))?;
+        let position = entry.raw_file_position();
+        let mut hashed = Hashed { source: entry, hasher: Sha256::new(), bytes: 0 };
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let length = hashed.read(&mut buffer).with_context(damaged)?;
+            if length == 0 {
+                break;
+            }
+            made.write_all(&buffer[..length]).with_context(|| {
+                format!("{} cannot be written: check that there is room for it", target.display())
+            })?;
+            progress(position + hashed.bytes, total);
+        }
+        made.sync_all()?;
+        found.insert(name, (hashed.bytes, hashed.digest()));
+    }
+    let manifest = manifest.ok_or_else(|| {
+        anyhow!("{} is not whole: its end is missing. Take another backup", archive.display())
+    })?;
+    verify(&manifest, &found).with_context(damaged)?;
+    let made = manifest["made"].as_str().unwrap_or("an unknown time").to_owned();
+    Ok(Contents { made, names: found.into_keys().collect() })
+}
+
+/// Whether what was found is what the manifest lists.
+fn verify(manifest: &Value, found: &BTreeMap<String, (u64, String)>) -> anyhow::Result<()> {
+    let release = manifest["release"].as_str().unwrap_or("unknown");
+    ensure!(
+        manifest["layout"].as_u64() == Some(LAYOUT),
+        "it was made by release {release}, whose backups this release ({}) does not know: install the newest one",
+        env!("CARGO_PKG_VERSION")
+    );
+    ensure!(
+        numbers(release) <= numbers(env!("CARGO_PKG_VERSION")),
+        "it was made by release {release}, which is newer than this one ({}): install that or a newer one",
+        env!("CARGO_PKG_VERSION")
+    );
+    let listed = manifest["files"].as_array().context("it lists no files")?;
+    ensure!(listed.len() == found.len(), "it lists {} files and has {}", listed.len(), found.len());
+    for file in listed {
+        let name = file["name"].as_str().context("a file has no name")?;
+        let Some((bytes, digest)) = found.get(name) else { bail!("{name} is missing") };
+        ensure!(
+            file["bytes"].as_u64() == Some(*bytes) && file["sha256"].as_str() == Some(digest),
+            "the checksum of {name} does not fit: it was damaged since the backup"
+        );
+    }
+    Ok(())
+}
+
+/// The numbers of a release, to be compared.
+fn numbers(release: &str) -> Vec<u64> {
+    release.split(['.', '-', '+']).take(3).map_while(|part| part.parse().ok()).collect()
+}
+
+/// The name of a file that belongs into an archive; nothing of any other.
+fn known_name(path: &Path) -> Option<String> {
+    let mut parts = path.components();
+    let (first, second) = (parts.next()?, parts.next());
+    let Component::Normal(first) = first else { return None };
+    let first = first.to_str()?;
+    match second {
+        None => {
+            let known = DATABASES.contains(&first) || [paths::BOARD_FILE, CONFIGURATION].contains(&first);
+            known.then(|| first.to_owned())
+        }
+        Some(Component::Normal(second)) if first == paths::TLS_DIRECTORY && parts.next().is_none() => {
+            Some(format!("{first}/{}", second.to_str()?))
+        }
+        Some(_) => None,
+    }
+}
+
+/// A reader that counts and hashes what passes.
+struct Hashed<R> {
+    source: R,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<R> Hashed<R> {
+    fn digest(self) -> String {
+        self.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.source.read(buffer)?;
+        self.hasher.update(&buffer[..length]);
+        self.bytes += u64::try_from(length).unwrap_or(0);
+        Ok(length)
+    }
+}

@@ -1,0 +1,202 @@
+//! What was backed up comes back, and what is damaged changes nothing.
+
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::sync::Arc;
+
+use gatehouse_dashboard::{Accounts, Role};
+use gatehouse_history::{History, Options};
+use gatehouse_model::Clock;
+use tempfile::TempDir;
+
+use super::*;
+use crate::system::SystemRandomness;
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_250);
+
+/// A data directory with something in each file, whose databases are in use.
+struct House {
+    directory: TempDir,
+    accounts: Accounts,
+    history: History,
+}
+
+impl House {
+    async fn new(user: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let accounts = Accounts::open(
+            &directory.path().join(paths::ACCOUNTS_FILE),
+            Arc::clone(&clock),
+            Arc::new(SystemRandomness),
+        )
+        .await
+        .unwrap();
+        accounts.add(user, Role::Admin, "long-enough-password").await.unwrap();
+        let history = History::open(&directory.path().join(paths::HISTORY_FILE), Options::default(), clock)
+            .await
+            .unwrap();
+        std::fs::write(directory.path().join(paths::BOARD_FILE), format!("board of {user}")).unwrap();
+        std::fs::create_dir(directory.path().join(paths::TLS_DIRECTORY)).unwrap();
+        std::fs::write(directory.path().join("tls/ca.pem"), format!("authority of {user}")).unwrap();
+        std::fs::write(directory.path().join("gatehouse.toml"), "[gateway]\n").unwrap();
+        Self { directory, accounts, history }
+    }
+
+    async fn back_up(&self, file: &Path) -> anyhow::Result<u64> {
+        let directory = self.directory.path();
+        back_up(directory, &directory.join("gatehouse.toml"), file, NOW, &mut Progress::new()).await
+    }
+
+    /// The gateway stops.
+    async fn close(self) -> TempDir {
+        self.accounts.close().await;
+        self.history.close().await;
+        self.directory
+    }
+}
+
+async fn users(directory: &Path) -> Vec<String> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let accounts = Accounts::open(&directory.join(paths::ACCOUNTS_FILE), clock, Arc::new(SystemRandomness))
+        .await
+        .unwrap();
+    let users = accounts.list().await.unwrap().into_iter().map(|user| user.name.to_string()).collect();
+    accounts.close().await;
+    users
+}
+
+async fn restore(directory: &Path, file: &Path) -> anyhow::Result<super::restore::Restored> {
+    super::restore::restore(directory, file, &mut Progress::new()).await
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn what_was_backed_up_while_in_use_comes_back_and_what_was_there_is_kept() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("backup.tar");
+    let ana = House::new("ana").await;
+    let bytes = ana.back_up(&file).await.unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), bytes);
+    assert_eq!(names(place.path()), ["backup.tar"], "nothing else is left");
+    let again = ana.back_up(&file).await.unwrap_err();
+    assert!(format!("{again:#}").contains("is there already"), "{again:#}");
+
+    let directory = House::new("ben").await.close().await;
+    let restored = restore(directory.path(), &file).await.unwrap();
+    assert_eq!(restored.contents.made, "2026-11-21T09:14:00.250Z");
+    assert_eq!(users(directory.path()).await, ["ana"]);
+    assert_eq!(std::fs::read_to_string(directory.path().join("tls/ca.pem")).unwrap(), "authority of ana");
+    assert_eq!(
+        std::fs::read_to_string(directory.path().join("gatehouse.toml.restored")).unwrap(),
+        "[gateway]\n"
+    );
+    let aside = restored.aside.unwrap();
+    assert_eq!(users(&aside).await, ["ben"]);
+    assert_eq!(std::fs::read_to_string(aside.join(paths::BOARD_FILE)).unwrap(), "board of ben");
+
+    let empty = TempDir::new().unwrap();
+    let restored = restore(empty.path(), &file).await.unwrap();
+    assert!(restored.aside.is_none());
+    assert_eq!(users(empty.path()).await, ["ana"]);
+}
+
+/// Each byte of a backup counts, and so does its end.
+#[tokio::test]
+async fn a_damaged_backup_changes_nothing() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("backup.tar");
+    House::new("ana").await.back_up(&file).await.unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let directory = House::new("ben").await.close().await;
+    let before = names(directory.path());
+    let spoiled = place.path().join("spoiled.tar");
+    let length = whole.len();
+    let mut seen = String::new();
+    for place in [0, 100, 300, 600, length / 3, length / 2, length * 2 / 3] {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 4;
+        std::fs::write(&spoiled, &bytes).unwrap();
+        // Some bytes mean nothing: the padding of a header.
+        if let Err(problem) = restore(directory.path(), &spoiled).await {
+            seen += &format!("{problem:#}\n");
+            assert_eq!(names(directory.path()), before);
+        }
+    }
+    assert!(seen.contains("the checksum of") && seen.contains("nothing was changed"), "{seen}");
+    for cut in [0, 10, 600, length / 2, length - 1_024 - 2_048] {
+        std::fs::write(&spoiled, &whole[..cut]).unwrap();
+        let problem = restore(directory.path(), &spoiled).await.unwrap_err();
+        assert_eq!(names(directory.path()), before, "{problem:#}");
+    }
+    let problem = restore(directory.path(), &place.path().join("none.tar")).await.unwrap_err();
+    assert!(format!("{problem:#}").contains("cannot be read"), "{problem:#}");
+    assert_eq!(users(directory.path()).await, ["ben"]);
+}
+
+/// The checksums fit, but what was backed up was damaged already.
+#[tokio::test]
+async fn a_damaged_database_is_not_restored() {
+    let place = TempDir::new().unwrap();
+    let copy = place.path().join("history.db");
+    let house = House::new("ana").await;
+    snapshot::take(&house.directory.path().join(paths::HISTORY_FILE), &copy, |_, _| ()).await.unwrap();
+    snapshot::check(&copy).await.unwrap();
+    let mut opened = OpenOptions::new().read(true).write(true).open(&copy).unwrap();
+    let mut page = [0; 4_096];
+    opened.seek(SeekFrom::Start(4_096 * 2)).unwrap();
+    opened.read_exact(&mut page).unwrap();
+    opened.seek(SeekFrom::Start(4_096 * 2)).unwrap();
+    opened.write_all(&page.map(|byte| !byte)).unwrap();
+    drop(opened);
+    let file = place.path().join("backup.tar");
+    let mut builder = Builder::new(std::fs::File::create(&file).unwrap());
+    builder.add(paths::HISTORY_FILE, &copy).unwrap();
+    builder.finish(NOW).unwrap();
+    let directory = House::new("ben").await.close().await;
+    let before = names(directory.path());
+    let problem = restore(directory.path(), &file).await.unwrap_err();
+    assert!(format!("{problem:#}").contains("history.db is damaged"), "{problem:#}");
+    assert_eq!(names(directory.path()), before);
+}
+
+/// An archive from elsewhere cannot write outside, nor bring links and other files.
+#[tokio::test]
+async fn an_archive_of_something_else_is_refused() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("evil.tar");
+    let directory = TempDir::new().unwrap();
+    for (name, kind) in [
+        ("../outside", tar::EntryType::Regular),
+        ("/tmp/outside", tar::EntryType::Regular),
+        ("tls/../../outside", tar::EntryType::Regular),
+        ("tls/a/b", tar::EntryType::Regular),
+        ("passwd", tar::EntryType::Regular),
+        ("history.db", tar::EntryType::Symlink),
+        ("tls", tar::EntryType::Directory),
+    ] {
+        let mut header = tar::Header::new_old();
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_cksum();
+        let mut archive = tar::Builder::new(std::fs::File::create(&file).unwrap());
+        archive.append(&header, std::io::empty()).unwrap();
+        archive.finish().unwrap();
+        let problem = restore(directory.path(), &file).await.unwrap_err();
+        assert!(format!("{problem:#}").contains("is no backup"), "{name}: {problem:#}");
+        assert_eq!(names(directory.path()), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(names(place.path()), ["evil.tar"]);
+}
+
+#[test]
+fn names_of_backups_suit_every_file_system() {
+    assert_eq!(default_name(NOW), "gatehouse-2026-11-21T09-14-00Z.tar");
+}
