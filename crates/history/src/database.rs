@@ -243,12 +243,26 @@ fn primary_code(error: &sqlx::Error) -> Option<u32> {
     Some(code & 0xff)
 }
 
-fn explain_open(path: &Path, source: sqlx::Error) -> HistoryError {
+pub(crate) fn explain_open(path: &Path, source: sqlx::Error) -> HistoryError {
     // SQLITE_CORRUPT and SQLITE_NOTADB.
     match primary_code(&source) {
         Some(11 | 26) => HistoryError::Damaged { path: path.to_owned(), detail: source.to_string() },
         _ => HistoryError::Open { path: path.to_owned(), source },
     }
+}
+
+/// Whether a file that is only read has the schema of this release.
+pub(crate) async fn check_schema(path: &Path, readers: &SqlitePool) -> Result<(), HistoryError> {
+    let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success");
+    let found: Option<i64> = found.fetch_one(readers).await.map_err(|error| explain_open(path, error))?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+    if found == known {
+        return Ok(());
+    }
+    let number =
+        |version: Option<i64>| version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+    let detail = format!("its schema is {}, that of this release {}", number(found), number(known));
+    Err(HistoryError::OtherRelease { path: path.to_owned(), detail })
 }
 
 fn explain_migration(path: &Path, error: MigrateError) -> HistoryError {

@@ -59,6 +59,11 @@ pub enum HistoryError {
         "history cannot be read: {0}. If this stays, check the disk's space and health: `dmesg` names a card that fails"
     )]
     Read(#[source] sqlx::Error),
+    /// An import cannot be written.
+    #[error(
+        "what is imported cannot be written: {0}. What was written before stays; import the same file again when the disk has room and is healthy"
+    )]
+    Import(#[source] sqlx::Error),
     /// The last commit failed.
     #[error(
         "{readings} readings could not be saved before the end: {source}. Check the disk's space and health"

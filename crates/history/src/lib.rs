@@ -11,6 +11,7 @@
 //!
 //! Architecture invariant: nothing is lost silently. What is not recorded is counted by its reason in [`Status`].
 
+mod archive;
 mod before;
 #[cfg_attr(not(test), expect(dead_code, reason = "sealing and queries are built on it"))]
 mod chunk;
@@ -18,6 +19,7 @@ mod clocks;
 mod database;
 mod error;
 pub mod formats;
+mod import;
 mod intake;
 mod names;
 mod options;
@@ -26,8 +28,8 @@ mod range;
 mod recorder;
 #[expect(dead_code, reason = "sealing and queries are built on it")]
 mod rollup;
-#[expect(dead_code, reason = "sealing and queries are built on it")]
 mod row;
+mod rows;
 pub mod snapshot;
 mod status;
 #[cfg(test)]
@@ -43,11 +45,14 @@ use gatehouse_model::{Clock, Message, Scheme};
 use sqlx::SqlitePool;
 use tokio_util::sync::CancellationToken;
 
+pub use archive::Archive;
 pub use before::Before;
 pub use error::{HistoryError, InvalidRange};
+pub use import::{Import, Imported, Refused};
 pub use names::{Kind, KindError, SeriesName, SeriesNameError};
 pub use options::Options;
 pub use range::{Gap, GapReason, MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
+pub use rows::{MAX_PATTERNS, RowsProgress, RowsQuery, RowsReader};
 pub use status::{NotRecorded, Status};
 
 use status::Counters;
@@ -112,6 +117,26 @@ impl History {
     /// When the query is not valid, too many queries run, or it takes longer than [`Options::query_time_limit`].
     pub async fn range(&self, query: RangeQuery) -> Result<Series, HistoryError> {
         range::read(self, &query).await
+    }
+
+    /// Begins to read what was recorded, row by row, for an export. Readings that still wait for their commit are in it, but
+    /// for texts. Each step of it has [`Options::query_time_limit`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn read_rows(&self, query: &RowsQuery) -> Result<RowsReader, HistoryError> {
+        let store = rows::Store {
+            readers: self.readers.clone(),
+            clock: Arc::clone(&self.clock),
+            limit: self.options.query_time_limit,
+            recording: Some(Arc::clone(&self.recording)),
+        };
+        RowsReader::open(store, query).await
+    }
+
+    /// Begins to import rows. Nothing may be recorded meanwhile: this is for a gateway that does not run.
+    pub fn import(&self) -> Import {
+        Import::new(self.writer.clone(), self.clock.now())
     }
 
     /// Size, counts and troubles.

@@ -47,7 +47,6 @@ impl SeriesName {
     }
 
     /// The name for the columns `source` and `name`; nothing when this release could not have written them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the list of series is made of it"))]
     pub(crate) fn from_stored(source: &str, name: &str) -> Option<Self> {
         match source {
             "property" => {

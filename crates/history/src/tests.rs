@@ -2,6 +2,7 @@
 
 mod before;
 mod damage;
+mod exporting;
 mod migration;
 mod ranges;
 mod recording;

@@ -1,0 +1,358 @@
+//! Rows from elsewhere, many at a time.
+//!
+//! Rows are gathered until there are enough of them for a transaction, sorted in the order of the key and put into
+//! `sample`; sealing takes them from there into chunks, where rows of the past belong. What is there already stays as it is:
+//! a row is known by its series and its time, so the same file can be imported again and again, and an import that was cut
+//! short goes on where it was.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gatehouse_model::{Timestamp, Value};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, QueryBuilder, Sqlite, SqlitePool};
+
+use crate::chunk::Chunk;
+use crate::formats::{Entry, Head, Row};
+use crate::intake::{MAX_AHEAD, MAX_SERIES};
+use crate::rows::ChunkRow;
+use crate::{HistoryError, Kind, quality};
+
+/// Rows of one transaction: some 10 MB in memory, and half a second of a slow card.
+const BATCH: usize = 100_000;
+
+/// Different texts of one transaction: each has up to 1 KiB.
+const TEXTS: usize = 10_000;
+
+/// Rows of one statement: SQLite takes 32,766 parameters, and longer statements are no quicker.
+const ROWS_IN_STATEMENT: usize = 500;
+
+/// Nothing that anybody imports was measured before 2000-01-01T00:00:00Z: an earlier time is a clock that was not set.
+const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
+
+/// Takes rows in, and writes them a batch at a time.
+#[derive(Debug)]
+pub struct Import {
+    writer: SqlitePool,
+    now: Timestamp,
+    series: Vec<Series>,
+    index: HashMap<Arc<Head>, usize>,
+    texts: Vec<Arc<str>>,
+    text_index: HashMap<Arc<str>, usize>,
+    batch: Vec<Gathered>,
+    counts: Imported,
+}
+
+/// What became of the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Rows that are new.
+    pub stored: u64,
+    /// Rows of a series and a time that was recorded already: what was there stays.
+    pub known: u64,
+    /// Rows that history does not take.
+    pub refused: Refused,
+}
+
+/// Rows that history does not take, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Before the year 2000, or more than a day ahead of the clock.
+    pub time: u64,
+    /// Not a finite number.
+    pub number: u64,
+    /// Of more series than history keeps.
+    pub series: u64,
+}
+
+impl Refused {
+    /// All of them.
+    pub const fn total(&self) -> u64 {
+        self.time + self.number + self.series
+    }
+}
+
+#[derive(Debug)]
+struct Series {
+    head: Arc<Head>,
+    id: Option<i64>,
+    since: i64,
+    /// The last value that was met, which a mark of silence repeats.
+    last: Stored,
+}
+
+/// A value on its way: a text gets its id with the transaction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stored {
+    Number(f64),
+    Text(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gathered {
+    at: i64,
+    series: usize,
+    value: Stored,
+    quality: u8,
+}
+
+impl Import {
+    pub(crate) fn new(writer: SqlitePool, now: Timestamp) -> Self {
+        Self {
+            writer,
+            now,
+            series: Vec::new(),
+            index: HashMap::new(),
+            texts: Vec::new(),
+            text_index: HashMap::new(),
+            batch: Vec::new(),
+            counts: Imported::default(),
+        }
+    }
+
+    /// Takes a row; it is written with its batch.
+    ///
+    /// # Errors
+    /// When a batch is full and cannot be written. The row is taken then too; [`Import::flush`] tries again.
+    pub async fn push(&mut self, row: &Row) -> Result<(), HistoryError> {
+        self.take(row);
+        let is_full = self.batch.len() >= BATCH || self.texts.len() >= TEXTS;
+        if is_full { self.flush().await } else { Ok(()) }
+    }
+
+    fn take(&mut self, row: &Row) {
+        if row.at < EARLIEST || row.at.saturating_since(self.now) > MAX_AHEAD {
+            self.counts.refused.time += 1;
+            return;
+        }
+        if matches!(&row.entry, Entry::Reading { value: Value::Number(number), .. } if !number.is_finite()) {
+            self.counts.refused.number += 1;
+            return;
+        }
+        let at = row.at.as_millis();
+        let Some(index) = self.series_of(&row.head, at) else {
+            self.counts.refused.series += 1;
+            return;
+        };
+        let (value, quality) = match &row.entry {
+            Entry::Silence => (None, quality::SILENCE),
+            Entry::Reading { value: Value::Text(text), quality } => {
+                (Some(Stored::Text(self.text_of(text))), quality::to_stored(*quality))
+            }
+            Entry::Reading { value, quality } => {
+                (value.as_number().map(Stored::Number), quality::to_stored(*quality))
+            }
+        };
+        let Some(series) = self.series.get_mut(index) else { return };
+        series.since = series.since.min(at);
+        series.last = value.unwrap_or(series.last);
+        let quality = u8::try_from(quality).unwrap_or(crate::row::WORST);
+        self.batch.push(Gathered { at, series: index, value: series.last, quality });
+    }
+
+    fn series_of(&mut self, head: &Arc<Head>, at: i64) -> Option<usize> {
+        if let Some(index) = self.index.get(head) {
+            return Some(*index);
+        }
+        if self.series.len() >= MAX_SERIES {
+            return None;
+        }
+        let next = self.series.len();
+        self.series.push(Series { head: Arc::clone(head), id: None, since: at, last: Stored::Number(0.0) });
+        self.index.insert(Arc::clone(head), next);
+        Some(next)
+    }
+
+    fn text_of(&mut self, text: &Arc<str>) -> usize {
+        if let Some(index) = self.text_index.get(text) {
+            return *index;
+        }
+        let next = self.texts.len();
+        self.texts.push(Arc::clone(text));
+        self.text_index.insert(Arc::clone(text), next);
+        next
+    }
+
+    /// Writes what was gathered.
+    ///
+    /// # Errors
+    /// When it cannot be written: nothing of it is, and what was written before stays.
+    pub async fn flush(&mut self) -> Result<(), HistoryError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.writer.acquire().await.map_err(write_failed)?;
+        let written = match self.write(&mut connection).await {
+            Ok(written) => written,
+            Err(error) => {
+                // SQLite may have rolled back on its own, which leaves the connection's count of transactions wrong.
+                let _ = connection.close().await;
+                return Err(write_failed(error));
+            }
+        };
+        let total = u64::try_from(self.batch.len()).unwrap_or(u64::MAX);
+        self.counts.stored += written;
+        self.counts.known += total.saturating_sub(written);
+        self.batch.clear();
+        // A text that was met long ago is looked up again: what is remembered stays small.
+        self.texts.clear();
+        self.text_index.clear();
+        for series in self.series.iter_mut().filter(|series| matches!(series.last, Stored::Text(_))) {
+            series.last = Stored::Number(0.0);
+        }
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+            .execute(&mut *connection)
+            .await
+            .map_err(write_failed)?;
+        Ok(())
+    }
+
+    /// Writes the rest.
+    ///
+    /// # Errors
+    /// As [`Import::flush`].
+    pub async fn finish(mut self) -> Result<Imported, HistoryError> {
+        self.flush().await?;
+        Ok(self.counts)
+    }
+
+    /// What became of the rows of all batches so far, and of those that were refused since.
+    pub const fn counts(&self) -> Imported {
+        self.counts
+    }
+
+    async fn write(&mut self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut ids = Vec::with_capacity(self.series.len());
+        for series in &self.series {
+            ids.push(series_id(&mut transaction, series).await?);
+        }
+        let mut texts = Vec::with_capacity(self.texts.len());
+        for text in &self.texts {
+            texts.push(text_id(&mut transaction, text).await?);
+        }
+        // In the order of the series: of two rows of one time the first one counts.
+        self.batch.sort_by_key(|row| (row.series, row.at));
+        let mut rows = Vec::with_capacity(self.batch.len());
+        for group in self.batch.chunk_by(|left, right| left.series == right.series) {
+            let Some(id) = group.first().and_then(|first| ids.get(first.series)) else { continue };
+            let sealed = sealed_times(&mut transaction, *id, group).await?;
+            let mut last = None;
+            for row in group {
+                if last.replace(row.at) == Some(row.at) || sealed.binary_search(&row.at).is_ok() {
+                    continue;
+                }
+                let value = match row.value {
+                    Stored::Number(number) => number,
+                    Stored::Text(index) => texts.get(index).copied().unwrap_or(0.0),
+                };
+                rows.push((row.at, *id, value, row.quality));
+            }
+        }
+        // The order of the key, so that each page is written once.
+        rows.sort_unstable_by_key(|(at, series, ..)| (*at, *series));
+        let mut stored = 0;
+        for part in rows.chunks(ROWS_IN_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Sqlite>::new("INSERT INTO sample (ts, series, value, quality) ");
+            statement.push_values(part, |mut values, (at, series, value, quality)| {
+                values.push_bind(*at).push_bind(*series).push_bind(*value).push_bind(i64::from(*quality));
+            });
+            statement.push(" ON CONFLICT (ts, series) DO NOTHING");
+            stored += statement.build().execute(&mut *transaction).await?.rows_affected();
+        }
+        transaction.commit().await?;
+        for (series, id) in self.series.iter_mut().zip(ids) {
+            series.id = Some(id);
+        }
+        Ok(stored)
+    }
+}
+
+fn write_failed(error: sqlx::Error) -> HistoryError {
+    HistoryError::Import(error)
+}
+
+/// The row of a series, which is made when it is new, and takes the unit and the first time when it knows of none better.
+async fn series_id(transaction: &mut SqliteConnection, series: &Series) -> Result<i64, sqlx::Error> {
+    let Head { name, kind, unit } = series.head.as_ref();
+    let (source, stored) = (name.source(), name.stored());
+    let id = match series.id {
+        Some(id) => Some(id),
+        None => {
+            sqlx::query_scalar(
+                "SELECT id FROM series WHERE source = ?1 AND name = ?2 AND (kind = 'text') = ?3",
+            )
+            .bind(source)
+            .bind(&stored)
+            .bind(*kind == Kind::Text)
+            .fetch_optional(&mut *transaction)
+            .await?
+        }
+    };
+    let Some(id) = id else {
+        let made =
+            sqlx::query("INSERT INTO series (source, name, kind, unit, since) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .bind(source)
+                .bind(&stored)
+                .bind(kind.as_str())
+                .bind(unit.as_deref())
+                .bind(series.since)
+                .execute(&mut *transaction)
+                .await?;
+        return Ok(made.last_insert_rowid());
+    };
+    sqlx::query(
+        "UPDATE series SET since = min(since, ?2), unit = coalesce(unit, ?3)
+         WHERE id = ?1 AND (since > ?2 OR (unit IS NULL AND ?3 IS NOT NULL))",
+    )
+    .bind(id)
+    .bind(series.since)
+    .bind(unit.as_deref())
+    .execute(&mut *transaction)
+    .await?;
+    Ok(id)
+}
+
+/// The id of a text, as it is stored.
+#[expect(clippy::cast_precision_loss, reason = "ids of texts stay far below 2^53")]
+async fn text_id(transaction: &mut SqliteConnection, text: &str) -> Result<f64, sqlx::Error> {
+    sqlx::query("INSERT INTO text (content) VALUES (?1) ON CONFLICT (content) DO NOTHING")
+        .bind(text)
+        .execute(&mut *transaction)
+        .await?;
+    let id: i64 = sqlx::query_scalar("SELECT id FROM text WHERE content = ?1")
+        .bind(text)
+        .fetch_one(&mut *transaction)
+        .await?;
+    Ok(id as f64)
+}
+
+/// The times of a series that chunks have, between the first and the last of these rows, in order.
+async fn sealed_times(
+    transaction: &mut SqliteConnection,
+    series: i64,
+    rows: &[Gathered],
+) -> Result<Vec<i64>, sqlx::Error> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+    let chunks: Vec<ChunkRow> = sqlx::query_as(
+        "SELECT series, start, stop, count, checksum, data FROM chunk
+         WHERE series = ?1 AND start <= ?3 AND stop >= ?2
+           AND start >= coalesce((SELECT max(start) FROM chunk WHERE series = ?1 AND start <= ?2), ?2)
+         ORDER BY start",
+    )
+    .bind(series)
+    .bind(first.at)
+    .bind(last.at)
+    .fetch_all(&mut *transaction)
+    .await?;
+    let mut times = Vec::new();
+    for chunk in chunks {
+        // Of a damaged one nothing is known: what is imported may mend it.
+        if let Ok(rows) = Chunk::from(chunk).decode() {
+            times.extend(rows.iter().map(|row| row.at));
+        }
+    }
+    times.sort_unstable();
+    Ok(times)
+}
