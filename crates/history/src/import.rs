@@ -1,7 +1,7 @@
 //! Rows from elsewhere, many at a time.
 //!
 //! Rows are gathered until there are enough of them for a transaction, sorted in the order of the key and put into
-//! `sample`; sealing takes them from there into chunks, where rows of the past belong. What is there already stays as it is:
+//! `recent`; sealing takes them from there into chunks, where rows of the past belong. What is there already stays as it is:
 //! a row is known by its series and its time, so the same file can be imported again and again, and an import that was cut
 //! short goes on where it was.
 
@@ -16,7 +16,7 @@ use crate::chunk::Chunk;
 use crate::formats::{Entry, Head, Row};
 use crate::intake::{MAX_AHEAD, MAX_SERIES};
 use crate::rows::ChunkRow;
-use crate::{HistoryError, Kind, quality};
+use crate::{HistoryError, Kind, quality, row};
 
 /// Rows of one transaction: some 10 MB in memory, and half a second of a slow card.
 const BATCH: usize = 100_000;
@@ -146,7 +146,7 @@ impl Import {
         let Some(series) = self.series.get_mut(index) else { return };
         series.since = series.since.min(at);
         series.last = value.unwrap_or(series.last);
-        let quality = u8::try_from(quality).unwrap_or(crate::row::WORST);
+        let quality = u8::try_from(quality).unwrap_or(row::WORST);
         self.batch.push(Gathered { at, series: index, value: series.last, quality });
     }
 
@@ -246,19 +246,18 @@ impl Import {
                     Stored::Number(number) => number,
                     Stored::Text(index) => texts.get(index).copied().unwrap_or(0.0),
                 };
-                rows.push((row.at, *id, value, row.quality));
+                rows.push((row::key(row.at, *id), value, row.quality));
             }
         }
         // The order of the key, so that each page is written once.
-        rows.sort_unstable_by_key(|(at, series, ..)| (*at, *series));
+        rows.sort_unstable_by_key(|(key, ..)| *key);
         let mut stored = 0;
         for part in rows.chunks(ROWS_IN_STATEMENT) {
-            let mut statement =
-                QueryBuilder::<Sqlite>::new("INSERT INTO sample (ts, series, value, quality) ");
-            statement.push_values(part, |mut values, (at, series, value, quality)| {
-                values.push_bind(*at).push_bind(*series).push_bind(*value).push_bind(i64::from(*quality));
+            let mut statement = QueryBuilder::<Sqlite>::new("INSERT INTO recent (key, value, quality) ");
+            statement.push_values(part, |mut values, (key, value, quality)| {
+                values.push_bind(*key).push_bind(*value).push_bind(i64::from(*quality));
             });
-            statement.push(" ON CONFLICT (ts, series) DO NOTHING");
+            statement.push(" ON CONFLICT (key) DO NOTHING");
             stored += statement.build().execute(&mut *transaction).await?.rows_affected();
         }
         transaction.commit().await?;

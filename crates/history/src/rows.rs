@@ -17,7 +17,7 @@ use sqlx::{Connection, SqlitePool};
 use crate::chunk::Chunk;
 use crate::formats::{Entry, Head, Row};
 use crate::range::explain_read;
-use crate::row::{self, merged};
+use crate::row::{self, keys_from, merged};
 use crate::waiting::Recording;
 use crate::{HistoryError, Kind, SeriesName, database, quality};
 
@@ -97,8 +97,10 @@ const NEXT_CHUNK: &str = "
       AND start >= coalesce((SELECT max(start) FROM chunk WHERE series = ?1 AND start <= ?2), ?2)
     ORDER BY start LIMIT 1";
 
-const RECENT: &str =
-    "SELECT ts, value, quality FROM sample WHERE ts BETWEEN ?2 AND ?3 AND series = ?1 ORDER BY ts LIMIT ?4";
+/// Recent rows of a series between two keys; see `row::key`.
+const RECENT: &str = "
+    SELECT key >> 20, value, quality FROM recent
+    WHERE key >= ?2 AND key < ?3 AND (key & 1048575) = ?1 ORDER BY key LIMIT ?4";
 
 impl RowsReader {
     pub(crate) async fn open(store: Store, query: &RowsQuery) -> Result<Self, HistoryError> {
@@ -218,8 +220,8 @@ impl RowsReader {
         }
         let recent: Vec<(i64, f64, i64)> = sqlx::query_as(RECENT)
             .bind(id)
-            .bind(cursor)
-            .bind(until)
+            .bind(keys_from(cursor))
+            .bind(keys_from(until.saturating_add(1)))
             .bind(ROWS_IN_STEP)
             .fetch_all(&mut *transaction)
             .await?;

@@ -74,7 +74,7 @@ async fn seal(history: &History, series: &str, from: i64, to: i64) {
     .execute(&mut *connection)
     .await
     .unwrap();
-    sqlx::query("DELETE FROM sample WHERE series = ?1 AND ts BETWEEN ?2 AND ?3")
+    sqlx::query("DELETE FROM recent WHERE key & 1048575 = ?1 AND key >> 20 BETWEEN ?2 AND ?3")
         .bind(id)
         .bind(from)
         .bind(to)
