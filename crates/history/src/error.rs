@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::diary::MAX_EVENTS;
+use crate::diary::store::MAX_SEARCH_BYTES;
 use crate::{MAX_POINTS, MAX_RANGE};
 
 /// Why history could not be opened, recorded or read.
@@ -88,4 +90,10 @@ pub enum InvalidRange {
     /// None, or more than [`MAX_POINTS`].
     #[error("`points` must be between 1 and {MAX_POINTS}")]
     Points,
+    /// None, or more than [`MAX_EVENTS`].
+    #[error("`limit` must be between 1 and {MAX_EVENTS}")]
+    Events,
+    /// A text that is longer than any event's.
+    #[error("what is looked for is longer than {MAX_SEARCH_BYTES} bytes")]
+    Search,
 }

@@ -11,29 +11,36 @@
 //!
 //! Architecture invariant: nothing is lost silently. What is not recorded is counted by its reason in [`Status`].
 
+mod apart;
 mod archive;
 mod before;
 #[cfg_attr(not(test), expect(dead_code, reason = "sealing and queries are built on it"))]
 mod chunk;
 mod clocks;
 mod database;
+mod diary;
 mod error;
 pub mod formats;
 mod import;
 mod intake;
 mod names;
+mod notes;
 mod options;
+mod outages;
 mod quality;
 mod range;
 mod recorder;
+mod remarks;
 #[expect(dead_code, reason = "sealing and queries are built on it")]
 mod rollup;
 mod row;
 mod rows;
 pub mod snapshot;
+mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod waiting;
 mod writer;
 
@@ -47,14 +54,18 @@ use tokio_util::sync::CancellationToken;
 
 pub use archive::Archive;
 pub use before::Before;
+pub use clocks::ClockTrust;
+pub use diary::{Event, EventKind, EventQuery, GatewayWord, MAX_EVENTS};
 pub use error::{HistoryError, InvalidRange};
 pub use import::{Import, Imported, Refused};
 pub use names::{Kind, KindError, SeriesName, SeriesNameError};
 pub use options::Options;
 pub use range::{Gap, GapReason, MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
 pub use rows::{MAX_PATTERNS, RowsProgress, RowsQuery, RowsReader};
+pub use sources::{MAX_JSON_BYTES, MAX_TOPIC_FIELDS, MAX_TOPIC_RULES, TopicRule};
 pub use status::{NotRecorded, Status};
 
+use notes::{Note, Notes};
 use status::Counters;
 use waiting::Recording;
 
@@ -69,6 +80,8 @@ pub struct History {
     page_bytes: u32,
     counters: Arc<Counters>,
     recording: Arc<Recording>,
+    notes: Arc<Notes>,
+    trust: ClockTrust,
 }
 
 impl History {
@@ -89,10 +102,19 @@ impl History {
             page_bytes: opened.page_bytes,
             counters: Arc::new(Counters::new(opened.rows)),
             recording: Arc::default(),
+            notes: Arc::default(),
+            trust: ClockTrust::any(),
         })
     }
 
-    /// Records the readings among `messages` until they end or `shutdown` is cancelled; then records what is already
+    /// The same history, which believes the wall clock once `trust` does. Until then what is heard is held in memory, for
+    /// [`Options::wait_for_clock`] at most while the clock shows a possible time.
+    #[must_use]
+    pub fn trusting_clock(self, trust: ClockTrust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// Records the readings and the events among `messages` until they end or `shutdown` is cancelled; then records what is already
     /// waiting in the stream, commits and returns. One recording at a time: [`History::range`] looks into the buffer of
     /// the one that started last.
     ///
@@ -137,6 +159,26 @@ impl History {
     /// Begins to import rows. Nothing may be recorded meanwhile: this is for a gateway that does not run.
     pub fn import(&self) -> Import {
         Import::new(self.writer.clone(), self.clock.now())
+    }
+
+    /// The events that `query` asks for, newest first. Those of the last moments are in it once they are committed,
+    /// which they are at once while the disk works.
+    ///
+    /// # Errors
+    /// When the query is not valid, too many queries run, or it takes longer than [`Options::query_time_limit`].
+    pub async fn events(&self, query: &EventQuery) -> Result<Vec<Event>, HistoryError> {
+        diary::store::read(self, query).await
+    }
+
+    /// The gateway is about to stop; `why` is a sentence for people. Called before its parts end, so that what they say
+    /// of their end is not taken for news.
+    pub fn stopping(&self, why: &str) {
+        self.notes.put(Note::Stops(why.to_owned()));
+    }
+
+    /// Notes that something happened to the gateway, in a sentence for people.
+    pub fn note(&self, word: GatewayWord, sentence: &str) {
+        self.notes.put(Note::Tell(word, sentence.to_owned()));
     }
 
     /// Size, counts and troubles.

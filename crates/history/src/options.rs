@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sources::TopicRule;
+
 /// How history is kept. Every limit is here, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -19,6 +21,15 @@ pub struct Options {
     pub max_file_bytes: u64,
     /// Longest time that one query may take; then it is cut off.
     pub query_time_limit: Duration,
+    /// Topics outside the gateway's scheme that are recorded too.
+    pub topics: Vec<TopicRule>,
+    /// How long readings are held in memory while the clock shows a possible time and nobody says whether it is right. A
+    /// gateway that reaches a time server is told within seconds; one that never does records after this time all the same.
+    pub wait_for_clock: Duration,
+    /// How old events become.
+    pub keep_events: Duration,
+    /// Most events: the oldest go first. One takes about 200 bytes.
+    pub max_events: u64,
 }
 
 impl Default for Options {
@@ -29,6 +40,10 @@ impl Default for Options {
             buffer_limit: 50_000,
             max_file_bytes: 4 * 1024 * 1024 * 1024,
             query_time_limit: Duration::from_secs(5),
+            topics: Vec::new(),
+            wait_for_clock: Duration::from_secs(300),
+            keep_events: Duration::from_secs(10 * 365 * 86_400),
+            max_events: 1_000_000,
         }
     }
 }

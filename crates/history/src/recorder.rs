@@ -6,12 +6,20 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::{Stream, StreamExt};
-use gatehouse_model::{Clock, Message, Scheme, Timestamp};
+use gatehouse_model::span::format_duration;
+use gatehouse_model::{Clock, Message, Moment, Place, PropertyKind, Scheme, Timestamp};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::clocks::{Clocks, Remark};
-use crate::intake::{Batch, Intake, Verdict};
+use crate::clocks::{Clocks, Dating, HeldMessage, Look, Turn};
+use crate::diary::budget::{Account, Budget};
+use crate::diary::witness::{OFFLINE, Witness, said};
+use crate::diary::{GatewayWord, NewEvent};
+use crate::intake::{Batch, Intake, Outage, Verdict};
+use crate::names::{Kind, SeriesName};
+use crate::notes::{Note, Notes};
+use crate::remarks::{Remark, Remarks};
+use crate::sources::Sources;
 use crate::status::Counters;
 use crate::waiting::SharedIntake;
 use crate::writer::{Committed, Writer};
@@ -34,12 +42,32 @@ const FINAL_MESSAGES: usize = 10_000;
 
 type CommitResult = (Writer, Arc<Batch>, Result<Committed, sqlx::Error>);
 
+/// How often the clock is looked at while it is not set.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Events that are committed at once in a row; those that follow wait for [`Options::commit_states_within`], so that an
+/// output that flutters does not wear the card out.
+const EVENTS_AT_ONCE: f64 = 10.0;
+
+/// How often old events are given up.
+const GIVE_UP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// A step forward of the clock that leaves a time in which nothing was recorded.
+const SKIPPED_TIME: i64 = 60_000;
+
 /// The loop and what it keeps between its turns.
 pub(crate) struct Recorder {
     options: Options,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
+    notes: Arc<Notes>,
+    scheme: Scheme,
+    sources: Sources,
     intake: SharedIntake,
+    witness: Witness,
+    budget: Budget,
+    /// How many events may be committed at once.
+    at_once: Account,
     alarm: Alarm,
     /// The writer, while it has nothing to do.
     writer: Option<Writer>,
@@ -49,21 +77,39 @@ pub(crate) struct Recorder {
     retry: Option<Duration>,
     dropping: bool,
     clocks: Clocks,
+    remarks: Remarks,
+    /// When this run began, until that can be dated.
+    began: Option<Moment>,
+    /// Somebody said why the gateway stops.
+    is_stopping: bool,
+    next_give_up: Moment,
 }
 
 impl Recorder {
     pub(crate) fn new(history: &History, scheme: Scheme) -> Self {
+        let (options, clock) = (history.options.clone(), Arc::clone(&history.clock));
+        let now = clock.moment();
         Self {
-            options: history.options.clone(),
-            clock: Arc::clone(&history.clock),
             counters: Arc::clone(&history.counters),
-            intake: history.recording.begin(Intake::new(scheme, history.options.buffer_limit)),
+            notes: Arc::clone(&history.notes),
+            sources: Sources::new(scheme.clone(), options.topics.clone()),
+            intake: history.recording.begin(Intake::new(options.buffer_limit)),
+            witness: Witness::new(scheme.clone()),
+            budget: Budget::default(),
+            at_once: Account::new(EVENTS_AT_ONCE, now),
             alarm: Alarm::default(),
             writer: Some(Writer::new(history.writer.clone(), history.page_bytes)),
             commit: None.into(),
             retry: None,
             dropping: false,
-            clocks: Clocks::default(),
+            clocks: Clocks::new(history.trust.clone(), options.wait_for_clock, now),
+            remarks: Remarks::default(),
+            began: Some(now),
+            is_stopping: false,
+            next_give_up: now,
+            scheme,
+            options,
+            clock,
         }
     }
 
@@ -72,48 +118,223 @@ impl Recorder {
         mut messages: impl Stream<Item = Message> + Send + Unpin,
         shutdown: CancellationToken,
     ) -> Result<(), HistoryError> {
+        let notes = Arc::clone(&self.notes);
+        let mut looking = tokio::time::interval(LOOK_EVERY);
+        looking.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.look();
         loop {
+            self.take_notes();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {
                     self.take_what_is_waiting(&mut messages);
+                    self.take_notes();
+                    self.stops("the gateway was stopped");
                     return self.finish().await;
                 }
                 Some(result) = &mut self.commit => {
                     self.after(result);
                 }
                 () = self.alarm.rings(), if self.writer.is_some() => self.start_commit(),
+                () = notes.come() => {}
+                _ = looking.tick(), if self.clocks.is_waiting() => {
+                    self.look();
+                }
                 message = messages.next() => match message {
-                    Some(message) => self.take(&message),
-                    None => return self.finish().await,
+                    Some(message) => self.take(message),
+                    None => {
+                        self.take_notes();
+                        self.stops("nothing more was there to record");
+                        return self.finish().await;
+                    }
                 },
             }
         }
     }
 
-    fn take(&mut self, message: &Message) {
-        let now = self.clock.now();
-        let verdict = self.intake.lock().take(message, now);
+    /// Looks at the clocks, and does what follows when something is new about them.
+    fn look(&mut self) -> Look {
+        let look = Look::at(&*self.clock);
+        match self.clocks.look(look) {
+            None => {}
+            Some(Turn::Set { vouched, waited }) => self.clock_is_set(look, vouched, waited),
+            Some(Turn::Lost) => {
+                tracing::warn!(now = %look.wall, "the clock shows a time that cannot be: what is heard is held until it is set again");
+            }
+            Some(Turn::Stepped(by)) => self.clock_has_stepped(look, by),
+        }
+        self.intake.lock().catch_up(look.wall);
+        look
+    }
+
+    fn clock_is_set(&mut self, look: Look, vouched: bool, waited: Duration) {
+        if let Some(began) = self.began.take() {
+            self.intake.lock().begin(look.wall_at(began));
+            self.urgently();
+        }
+        let held = self.clocks.release();
+        if !waited.is_zero() {
+            let how = if vouched {
+                "the clock is set"
+            } else {
+                "nobody says whether the clock is right, so it is believed"
+            };
+            let seconds = Duration::from_secs(waited.as_secs());
+            let sentence = format!(
+                "{how}, after {seconds:?}: {} messages that were held until then are dated",
+                held.len()
+            );
+            tracing::info!(now = %look.wall, "{sentence}");
+            self.tell(NewEvent::gateway(GatewayWord::Clock, &sentence, look.wall));
+        }
+        for HeldMessage { message, look: then } in held {
+            let dating = HeldMessage::dating(then, look);
+            self.admit(&message, dating);
+        }
+    }
+
+    fn clock_has_stepped(&mut self, look: Look, by: i64) {
+        let before = Timestamp::from_millis(look.wall.as_millis().saturating_sub(by));
+        let length = Duration::from_secs(by.unsigned_abs() / 1_000);
+        let direction = if by > 0 { "forward" } else { "back" };
+        let sentence = format!("the clock was set {direction} by {}, from {before}", format_duration(length));
+        tracing::info!(now = %look.wall, "{sentence}");
+        if by >= SKIPPED_TIME {
+            let outage = Outage { start: before.as_millis(), stop: look.wall.as_millis() };
+            self.intake.lock().skipped(outage);
+        } else if by < 0 {
+            self.intake.lock().set_back(look.wall);
+        }
+        self.tell(NewEvent::gateway(GatewayWord::Clock, &sentence, look.wall));
+    }
+
+    /// Takes a message: holds it while nobody knows what time it is.
+    fn take(&mut self, message: Message) {
+        let look = self.look();
+        if self.clocks.is_waiting() {
+            let dropped = self.clocks.hold(message, look);
+            self.counters.before_the_clock(dropped);
+            self.counters.set_held(self.clocks.held());
+            if self.remarks.is_held(dropped) {
+                say_that_it_holds(look.wall, dropped);
+            }
+            return;
+        }
+        let dating = self.clocks.dating(&message, said(&message), look);
+        self.admit(&message, dating);
+    }
+
+    /// Takes what a message says, once it is known when that was.
+    fn admit(&mut self, message: &Message, dating: Dating) {
+        self.counters.set_held(self.clocks.held());
+        match self.scheme.place(&message.topic) {
+            Some(Place::Info) => self.learn(message),
+            Some(Place::Availability(device)) if !message.retain && &*message.payload == OFFLINE => {
+                self.intake.lock().silence_device(&device, dating.received);
+            }
+            _ => {}
+        }
+        if let Some(event) = self.witness.event_in(message, dating) {
+            let within_budget =
+                event.device.as_ref().is_none_or(|device| self.budget.spend(device, self.clock.moment()));
+            match within_budget {
+                true => self.tell(event),
+                false => self.counters.too_many_events(1),
+            }
+        }
+        for observation in self.sources.observations(message) {
+            let verdict = self.intake.lock().take(observation, message, dating);
+            self.judge(verdict, message, dating.received);
+        }
+        self.counters.set_waiting(self.intake.lock().len());
+        if self.intake.lock().has_waiting() {
+            self.wake_within(self.options.commit_every);
+        }
+    }
+
+    fn judge(&mut self, verdict: Verdict, message: &Message, now: Timestamp) {
         self.counters.count(verdict);
-        if let Some(remark) = self.clocks.remark(verdict, now) {
+        if let Some(remark) = self.remarks.of(verdict) {
             say(remark, message, now);
         }
-        if let Verdict::Taken { state, dropped } = verdict {
-            if dropped > 0 {
-                self.say_that_it_drops();
+        let Verdict::Taken { state, dropped } = verdict else { return };
+        if dropped > 0 {
+            self.say_that_it_drops();
+        }
+        if state {
+            self.urgently();
+        }
+    }
+
+    /// What the inventory says of properties.
+    fn learn(&mut self, message: &Message) {
+        let Ok(info) = serde_json::from_slice::<gatehouse_model::GatewayInfo>(&message.payload) else {
+            return;
+        };
+        let mut intake = self.intake.lock();
+        for device in info.devices {
+            for property in device.properties {
+                let (kind, unit) = match property.kind {
+                    PropertyKind::Number { unit, .. } => {
+                        (Kind::Number, (!unit.is_empty()).then(|| unit.into()))
+                    }
+                    PropertyKind::Switch => (Kind::Switch, None),
+                    PropertyKind::Text => (Kind::Text, None),
+                };
+                intake.declare(SeriesName::Property(device.id.clone(), property.id), kind, unit);
             }
-            // While the disk refuses, only the retry's own wait counts.
-            if self.retry.is_none() {
-                if self.writer.is_some() && self.intake.lock().holds_batch() {
-                    self.start_commit();
-                } else {
-                    let wait =
-                        if state { self.options.commit_states_within } else { self.options.commit_every };
-                    self.alarm.set_within(wait);
+        }
+    }
+
+    /// What other parts have to tell.
+    fn take_notes(&mut self) {
+        for note in self.notes.take() {
+            match note {
+                Note::Stops(why) => self.stops(&why),
+                Note::Tell(word, sentence) => {
+                    let now = self.clock.now();
+                    self.tell(NewEvent::gateway(word, &sentence, now));
                 }
             }
         }
-        self.counters.set_waiting(self.intake.lock().len());
+    }
+
+    /// The gateway stops, and why. Only the first reason counts.
+    fn stops(&mut self, why: &str) {
+        if std::mem::replace(&mut self.is_stopping, true) {
+            return;
+        }
+        self.witness.stops();
+        if !self.clocks.is_waiting() {
+            self.tell(NewEvent::gateway(GatewayWord::Stop, why, self.clock.now()));
+        }
+    }
+
+    /// Puts an event into the diary, soon.
+    fn tell(&mut self, event: NewEvent) {
+        let dropped = self.intake.lock().take_event(event);
+        self.counters.too_many_events(dropped);
+        self.urgently();
+    }
+
+    /// What waits is committed at once, or soon when that happens too often.
+    fn urgently(&mut self) {
+        if self.alarm.is_urgent() {
+            return;
+        }
+        let soon = self.options.commit_states_within;
+        let at_once = self.at_once.spend(EVENTS_AT_ONCE, per_second(soon), self.clock.moment());
+        self.wake_within(if at_once { Duration::ZERO } else { soon });
+        self.alarm.is_urgent = true;
+    }
+
+    /// Commits within this time. While the disk refuses, only the retry's own wait counts.
+    fn wake_within(&mut self, wait: Duration) {
+        if self.retry.is_some() {
+            return;
+        }
+        let is_due = self.writer.is_some() && self.intake.lock().holds_batch();
+        self.alarm.set_within(if is_due { Duration::ZERO } else { wait });
     }
 
     /// Once, until there is ample room again.
@@ -141,7 +362,7 @@ impl Recorder {
             // The runtime's fairness would stop this after some messages.
             let next = tokio::task::coop::unconstrained(messages.next());
             match next.now_or_never() {
-                Some(Some(message)) => self.take(&message),
+                Some(Some(message)) => self.take(message),
                 Some(None) | None => return,
             }
         }
@@ -150,12 +371,24 @@ impl Recorder {
     fn start_commit(&mut self) {
         self.alarm.clear();
         let Some(mut writer) = self.writer.take() else { return };
-        let batch = self.intake.lock().batch(writer.known());
+        let batch = self.intake.lock().batch(writer.known(), writer.known_texts());
+        let give_up = self.give_up();
         let commit = async move {
-            let result = writer.commit(&batch).await;
+            let result = writer.commit(&batch, give_up).await;
             (writer, batch, result)
         };
         self.commit = Some(commit.boxed()).into();
+    }
+
+    /// Which events are to be given up with this commit: before this time, and more than so many.
+    fn give_up(&mut self) -> Option<(Timestamp, u64)> {
+        let (now, moment) = (self.clock.now(), self.clock.moment());
+        if self.clocks.is_waiting() || moment < self.next_give_up {
+            return None;
+        }
+        self.next_give_up = moment + GIVE_UP_EVERY;
+        let age = i64::try_from(self.options.keep_events.as_millis()).unwrap_or(i64::MAX);
+        Some((Timestamp::from_millis(now.as_millis().saturating_sub(age)), self.options.max_events))
     }
 
     /// Takes the result of a commit, and gives its error back for the last words.
@@ -219,18 +452,32 @@ impl Recorder {
     }
 }
 
+/// How many of something that may happen once in `every` that is in a second.
+fn per_second(every: Duration) -> f64 {
+    1.0 / every.as_secs_f64().max(0.001)
+}
+
 fn say(remark: Remark, message: &Message, now: Timestamp) {
     match remark {
-        Remark::NotSet => tracing::warn!(
-            %now,
-            "the clock seems not to be set: readings are counted but not recorded until it is. Check that the gateway reaches a time server"
-        ),
-        Remark::Set => tracing::info!(%now, "the clock is set: readings are recorded"),
         Remark::Apart => tracing::warn!(
             topic = %message.topic,
             %now,
-            "a reading is dated before 2020 or more than a day ahead, so it is counted but not recorded, and so are others like it: the clock of its device or of the gateway seems to be wrong"
+            "a reading is dated before 2020 or more than a day ahead, so it is counted but not recorded, and so are others like it: the clock of its device seems to be wrong"
         ),
+    }
+}
+
+fn say_that_it_holds(now: Timestamp, dropped: u64) {
+    if dropped == 0 {
+        tracing::warn!(
+            %now,
+            "the clock seems not to be set: readings are held in memory until it is. Check that the gateway reaches a time server"
+        );
+    } else {
+        tracing::warn!(
+            %now,
+            "the clock is still not set, and no more readings can be held: the oldest are dropped and counted. Check that the gateway reaches a time server"
+        );
     }
 }
 
@@ -238,6 +485,8 @@ fn say(remark: Remark, message: &Message, now: Timestamp) {
 #[derive(Default)]
 struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// It was set for something that matters, and not for telemetry.
+    is_urgent: bool,
 }
 
 impl Alarm {
@@ -252,6 +501,11 @@ impl Alarm {
 
     fn clear(&mut self) {
         self.sleep = None;
+        self.is_urgent = false;
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.sleep.is_some() && self.is_urgent
     }
 
     /// Waits until it rings; for ever when it is not set.

@@ -32,6 +32,8 @@ pub struct Status {
     pub replayed: u64,
     /// Readings that wait for their commit.
     pub waiting: u64,
+    /// Messages that are held until the clock is set.
+    pub held: u64,
     /// Readings that were not recorded, by reason.
     pub not_recorded: NotRecorded,
     /// The stated loss window.
@@ -54,8 +56,12 @@ pub struct NotRecorded {
     pub unknown_time: u64,
     /// Of one series more than the limit.
     pub too_many_series: u64,
-    /// Texts, of which there is no chart.
+    /// Texts beyond the number of different ones that are kept.
     pub texts: u64,
+    /// Messages that were held while the clock was not set, and had to go for newer ones.
+    pub before_the_clock: u64,
+    /// Events of devices that made too many, or that waited too long for the disk.
+    pub events: u64,
 }
 
 /// The counters that the recorder turns and [`Status`] shows.
@@ -65,12 +71,15 @@ pub(crate) struct Counters {
     recorded: AtomicU64,
     replayed: AtomicU64,
     waiting: AtomicU64,
+    held: AtomicU64,
     bytes_written: AtomicU64,
     buffer_full: AtomicU64,
     wrong_time: AtomicU64,
     unknown_time: AtomicU64,
     too_many_series: AtomicU64,
     texts: AtomicU64,
+    before_the_clock: AtomicU64,
+    events: AtomicU64,
     /// Time of the last commit; whoever wants to see one happen watches it.
     last_commit: watch::Sender<Option<Timestamp>>,
     last_error: Mutex<Option<(Timestamp, String)>>,
@@ -83,12 +92,15 @@ impl Counters {
             recorded: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
+            held: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
             buffer_full: AtomicU64::new(0),
             wrong_time: AtomicU64::new(0),
             unknown_time: AtomicU64::new(0),
             too_many_series: AtomicU64::new(0),
             texts: AtomicU64::new(0),
+            before_the_clock: AtomicU64::new(0),
+            events: AtomicU64::new(0),
             last_commit: watch::Sender::new(None),
             last_error: Mutex::new(None),
         }
@@ -100,13 +112,25 @@ impl Counters {
                 self.buffer_full.fetch_add(dropped as u64, Ordering::Relaxed);
                 return;
             }
-            Verdict::Text => &self.texts,
+            Verdict::TooManyTexts => &self.texts,
             Verdict::UnknownTime => &self.unknown_time,
             Verdict::WrongTime => &self.wrong_time,
             Verdict::TooManySeries => &self.too_many_series,
-            Verdict::Other => return,
+            Verdict::TakenBack => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn before_the_clock(&self, dropped: u64) {
+        self.before_the_clock.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    pub(crate) fn too_many_events(&self, dropped: u64) {
+        self.events.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_held(&self, held: usize) {
+        self.held.store(held as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn set_waiting(&self, waiting: usize) {
@@ -116,6 +140,7 @@ impl Counters {
     pub(crate) fn committed(&self, committed: Committed, now: Timestamp) {
         self.recorded.fetch_add(committed.stored, Ordering::Relaxed);
         self.replayed.fetch_add(committed.known, Ordering::Relaxed);
+        self.texts.fetch_add(committed.texts_refused, Ordering::Relaxed);
         self.bytes_written.fetch_add(committed.bytes, Ordering::Relaxed);
         self.last_commit.send_replace(Some(now));
     }
@@ -152,12 +177,15 @@ pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
         recorded,
         replayed: value(&counters.replayed),
         waiting: value(&counters.waiting),
+        held: value(&counters.held),
         not_recorded: NotRecorded {
             buffer_full: value(&counters.buffer_full),
             wrong_time: value(&counters.wrong_time),
             unknown_time: value(&counters.unknown_time),
             too_many_series: value(&counters.too_many_series),
             texts: value(&counters.texts),
+            before_the_clock: value(&counters.before_the_clock),
+            events: value(&counters.events),
         },
         commit_every: history.options.commit_every,
         last_commit,

@@ -32,10 +32,10 @@ impl Recording {
         SharedIntake(shared)
     }
 
-    /// What it holds of one series.
+    /// What it holds of one series of numbers or switches.
     pub(crate) fn of_series(&self, name: &SeriesName) -> Held {
         let intake = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        intake.map(|intake| SharedIntake(intake).lock().held(name)).unwrap_or_default()
+        intake.map(|intake| SharedIntake(intake).lock().held(name, false)).unwrap_or_default()
     }
 }
 

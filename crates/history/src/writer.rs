@@ -1,11 +1,13 @@
 //! One transaction: a batch of samples onto the disk, and the checkpoint that follows now and then.
 
+use gatehouse_model::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, SqlitePool};
 
-use crate::intake::{Batch, NewSeries};
+use crate::intake::{Batch, NewSeries, Sample};
 use crate::names::Kind;
-use crate::{quality, row};
+use crate::texts::{NewTexts, Texts};
+use crate::{apart, diary, outages, quality, row};
 
 /// Bytes of the log at which its pages are moved into the database file. Most of it are pages that were written several
 /// times, or that sealing has freed again meanwhile, and of each only the newest version is moved: `database` has the
@@ -25,6 +27,8 @@ pub(crate) struct Committed {
     pub(crate) stored: u64,
     /// Samples that were there already.
     pub(crate) known: u64,
+    /// Samples whose texts are more than the file keeps.
+    pub(crate) texts_refused: u64,
     /// Bytes written, about.
     pub(crate) bytes: u64,
 }
@@ -36,6 +40,8 @@ pub(crate) struct Writer {
     page_bytes: u64,
     /// What is stored of each series, by its index.
     series: Vec<Stored>,
+    /// What is stored of each text, by its number.
+    texts: Texts,
     /// Pages in the log after the last commit and in the file at the last checkpoint, once they were looked up.
     pages: Option<Pages>,
 }
@@ -45,6 +51,7 @@ pub(crate) struct Writer {
 struct Stored {
     id: i64,
     since: i64,
+    is_text: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +62,8 @@ struct Pages {
 
 impl Writer {
     pub(crate) fn new(pool: SqlitePool, page_bytes: u32) -> Self {
-        Self { pool, page_bytes: u64::from(page_bytes), series: Vec::new(), pages: None }
+        let (series, texts) = (Vec::new(), Texts::default());
+        Self { pool, page_bytes: u64::from(page_bytes), series, texts, pages: None }
     }
 
     /// How many series it knows.
@@ -63,13 +71,22 @@ impl Writer {
         self.series.len()
     }
 
-    /// Writes a batch, or nothing of it.
-    pub(crate) async fn commit(&mut self, batch: &Batch) -> Result<Committed, sqlx::Error> {
+    /// How many texts it knows.
+    pub(crate) fn known_texts(&self) -> usize {
+        self.texts.known()
+    }
+
+    /// Writes a batch, or nothing of it. Then gives up events: those before a time, and those that are more than a number.
+    pub(crate) async fn commit(
+        &mut self,
+        batch: &Batch,
+        give_up: Option<(Timestamp, u64)>,
+    ) -> Result<Committed, sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
         if self.pages.is_none() {
             self.pages = Some(Pages { log: log_pages(&mut connection, LOOK).await?, file: 0 });
         }
-        let written = match write(&mut connection, &self.series, batch).await {
+        let written = match write(&mut connection, &self.series, &self.texts, batch).await {
             Ok(written) => written,
             Err(error) => {
                 // SQLite may have rolled back on its own (a full disk), which leaves the connection's count of open
@@ -79,6 +96,12 @@ impl Writer {
             }
         };
         self.series = written.series;
+        self.texts.take(&batch.new_texts, written.texts);
+        if let Some((before, keep)) = give_up
+            && let Err(error) = diary::store::give_up(&mut connection, before.as_millis(), keep).await
+        {
+            tracing::debug!(%error, "old events could not be given up");
+        }
         // The samples are safe; when the rest fails, the next commit tries again and says so.
         let bytes = match self.account(&mut connection).await {
             Ok(bytes) => bytes,
@@ -87,7 +110,7 @@ impl Writer {
                 0
             }
         };
-        Ok(Committed { stored: written.stored, known: written.known, bytes })
+        Ok(Committed { bytes, ..written.committed })
     }
 
     /// Counts the pages that were written and makes the checkpoint when it is due.
@@ -123,8 +146,8 @@ async fn log_pages(connection: &mut SqliteConnection, pragma: &'static str) -> R
 
 struct Written {
     series: Vec<Stored>,
-    stored: u64,
-    known: u64,
+    texts: NewTexts,
+    committed: Committed,
 }
 
 /// Stores a sample. A replay changes nothing, and then no page is written. A stale mark leaves what was measured as it
@@ -137,27 +160,45 @@ const STORE: &str = "
 async fn write(
     connection: &mut SqliteConnection,
     known_series: &[Stored],
+    texts: &Texts,
     batch: &Batch,
 ) -> Result<Written, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if let Some(start) = batch.start {
+        outages::begin(&mut transaction, start).await?;
+    }
+    for outage in &batch.outages {
+        outages::store(&mut transaction, *outage).await?;
+    }
     let mut series = known_series.to_vec();
+    for (index, changed) in &batch.changed_series {
+        if *index < series.len() {
+            series_of(&mut transaction, changed).await?;
+        }
+    }
     for new in &batch.new_series {
         series.push(series_of(&mut transaction, new).await?);
     }
-    let (mut stored, mut known) = (0, 0);
+    let mut new_texts = NewTexts::default();
+    let mut committed = Committed::default();
     for sample in &batch.samples {
         // Its series is either known to the writer or new in this batch: the intake hands both over together.
         let Some(of) = series.get_mut(sample.series) else { continue };
-        let changed = sqlx::query(STORE)
-            .bind(row::key(sample.at, of.id))
-            .bind(sample.value)
-            .bind(sample.quality)
-            .bind(quality::STALE)
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        stored += changed;
-        known += u64::from(changed == 0);
+        let mut stored = *sample;
+        if of.is_text {
+            let text = texts.id_of(&mut transaction, &mut new_texts, of.id, sample, batch).await?;
+            let Some(id) = text else {
+                committed.texts_refused += 1;
+                continue;
+            };
+            stored.value = id;
+        }
+        let changed = match batch.apart_until {
+            Some(until) if sample.at <= until => apart::store(&mut transaction, of.id, &stored).await?,
+            _ => store(&mut transaction, of.id, &stored).await?,
+        };
+        committed.stored += u64::from(changed);
+        committed.known += u64::from(!changed);
         // The first sample to arrive need not be the earliest: the clock may have been ahead, or a device sends its
         // past.
         of.since = of.since.min(sample.at);
@@ -171,20 +212,40 @@ async fn write(
                 .await?;
         }
     }
+    for event in &batch.events {
+        diary::store::write(&mut transaction, event).await?;
+    }
     transaction.commit().await?;
-    Ok(Written { series, stored, known })
+    Ok(Written { series, texts: new_texts, committed })
+}
+
+/// Stores a sample, in the place of another one of its series and time. Whether the file has changed.
+async fn store(
+    transaction: &mut SqliteConnection,
+    series: i64,
+    sample: &Sample,
+) -> Result<bool, sqlx::Error> {
+    let stored = sqlx::query(STORE)
+        .bind(row::key(sample.at, series))
+        .bind(sample.value)
+        .bind(sample.quality)
+        .bind(quality::STALE)
+        .execute(transaction)
+        .await?;
+    Ok(stored.rows_affected() > 0)
 }
 
 /// The row of a series, which is made when it is new. Numbers and switches share one: what it says of them and of the
 /// unit is what was met last.
 async fn series_of(transaction: &mut SqliteConnection, series: &NewSeries) -> Result<Stored, sqlx::Error> {
     let (source, name) = (series.name.source(), series.name.stored());
+    let is_text = series.kind == Kind::Text;
     let found: Option<(i64, i64, String, Option<String>)> = sqlx::query_as(
         "SELECT id, since, kind, unit FROM series WHERE source = ?1 AND name = ?2 AND (kind = 'text') = ?3",
     )
     .bind(source)
     .bind(&name)
-    .bind(series.kind == Kind::Text)
+    .bind(is_text)
     .fetch_optional(&mut *transaction)
     .await?;
     let Some((id, since, kind, unit)) = found else {
@@ -197,7 +258,7 @@ async fn series_of(transaction: &mut SqliteConnection, series: &NewSeries) -> Re
                 .bind(series.since)
                 .execute(transaction)
                 .await?;
-        return Ok(Stored { id: made.last_insert_rowid(), since: series.since });
+        return Ok(Stored { id: made.last_insert_rowid(), since: series.since, is_text });
     };
     let newer_unit = series.unit.is_some() && series.unit.as_deref() != unit.as_deref();
     if kind != series.kind.as_str() || newer_unit {
@@ -208,5 +269,5 @@ async fn series_of(transaction: &mut SqliteConnection, series: &NewSeries) -> Re
             .execute(transaction)
             .await?;
     }
-    Ok(Stored { id, since })
+    Ok(Stored { id, since, is_text })
 }

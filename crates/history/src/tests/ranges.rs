@@ -8,8 +8,9 @@ use crate::range::naive::Naive;
 use crate::{HistoryError, InvalidRange, Kind, MAX_POINTS, Point};
 use proptest::prelude::*;
 
+/// Of what a source says; that it fell silent is told by a mark.
 fn qualities() -> impl Strategy<Value = Quality> {
-    prop_oneof![Just(Quality::Ok), Just(Quality::Simulated), Just(Quality::Clamped), Just(Quality::Stale)]
+    prop_oneof![Just(Quality::Ok), Just(Quality::Simulated), Just(Quality::Clamped), Just(Quality::Suspect)]
 }
 
 /// One history for all cases, with a device of its own for each: the others' readings lie between its own.
