@@ -18,16 +18,16 @@ pub(crate) const SHORTEST: i64 = 1_000;
 /// index.
 const LAST_SIGN: &str = "
     SELECT max(sign) FROM (
-        SELECT max(ts) AS sign FROM sample WHERE ts < ?1
-        UNION ALL SELECT max(ts) FROM event WHERE ts < ?1
-        UNION ALL SELECT max(stop) FROM outage WHERE start < ?1 AND stop < ?1
+        SELECT max(ts) AS sign FROM sample WHERE ts <= ?1
+        UNION ALL SELECT max(ts) FROM event WHERE ts <= ?1
+        UNION ALL SELECT max(stop) FROM outage WHERE start <= ?1 AND stop <= ?1
         UNION ALL SELECT max((
-            SELECT stop FROM chunk WHERE chunk.series = series.id AND start < ?1 AND stop < ?1
+            SELECT stop FROM chunk WHERE chunk.series = series.id AND start <= ?1 AND stop <= ?1
             ORDER BY start DESC LIMIT 1)) FROM series)";
 
 /// What the gateway last said of itself before ?1.
 const LAST_WORD: &str = "
-    SELECT value, sentence FROM event WHERE kind = 'gateway' AND ts < ?1 AND value IN ('start', 'stop')
+    SELECT value, sentence FROM event WHERE kind = 'gateway' AND ts <= ?1 AND value IN ('start', 'stop')
     ORDER BY ts DESC, id DESC LIMIT 1";
 
 /// Notes the start of a run, and the time since the end of the one before.
