@@ -19,19 +19,13 @@ pub(super) static ENTRY: Entry = Entry {
     kind: Kind::Sensor,
     properties: &[temperature(-40.0, 125.0, 1), humidity()],
     settings: &[],
-    // The second half of the electronic serial number begins with the type: 0x15 is Si7021, 0x32 HTU21D.
-    recognition: &[
-        Recognition {
-            steps: &[Step { select: &[0xFC, 0xC9], expect: Expect::Bytes { value: &[0x15], mask: &[0xFF] } }],
-            certainty: 85,
-            or_else: &["ina219", "pca9685"],
-        },
-        Recognition {
-            steps: &[Step { select: &[0xFC, 0xC9], expect: Expect::Bytes { value: &[0x32], mask: &[0xFF] } }],
-            certainty: 85,
-            or_else: &["ina219", "pca9685"],
-        },
-    ],
+    // The user register after power-on (section 6.1); an HTU21D has another. The serial number tells more, but its two bytes
+    // would be a register and its value to a PCA9685, which can be here too: all its outputs would change.
+    recognition: &[Recognition {
+        steps: &[Step { select: &[0xE7], expect: Expect::Bytes { value: &[0x3A], mask: &[0xFF] } }],
+        certainty: 60,
+        or_else: &["ina219", "pca9685"],
+    }],
     wiring: I2C_WIRES,
     supply: Supply { lowest: 1.9, highest: 3.6 },
     periods: SLOW,

@@ -35,11 +35,15 @@ pub(crate) struct Identification {
     pub(crate) note: Option<&'static str>,
 }
 
-/// Whether an expander without registers can have this address: a PCF8574 (0x20 to 0x27), a PCF8574A (0x38 to 0x3F;
-/// NXP, PCF8574/PCF8574A rev. 5, table 5), or one of the catalogue that cannot be recognised. It takes whatever is written
-/// for the levels of its outputs, so nothing is written there, not even a register's number.
+/// Whether a chip can have this address that takes whatever is written for the levels of its outputs, so that nothing is
+/// written there, not even a register's number:
+///
+/// - expanders without registers: a PCF8574 (0x20 to 0x27), a PCF8574A (0x38 to 0x3F; NXP, PCF8574/PCF8574A rev. 5, table
+///   5), or one of the catalogue that cannot be recognised;
+/// - converters to analogue: a PCF8591 (0x48 to 0x4F; NXP, rev. 7, section 8.2), whose control byte switches its output on
+///   or off, and an MCP4725 or MCP4728 (0x60 to 0x67; Microchip, DS22039D, section 6.1), which take two bytes for a level.
 pub fn may_switch_outputs(address: u8) -> bool {
-    if matches!(address, 0x20..=0x27 | 0x38..=0x3F) {
+    if matches!(address, 0x20..=0x27 | 0x38..=0x3F | 0x48..=0x4F | 0x60..=0x67) {
         return true;
     }
     catalogue::entries().iter().any(|entry| {
@@ -127,7 +131,7 @@ pub(super) fn identify(
         if !answers {
             return Ok(None);
         }
-        let note = "it was not asked what it is: an expander, which can have this address, would take the question for levels of its outputs";
+        let note = "it was not asked what it is: an expander or a converter with an analogue output, which can have this address, would take the question for the level of an output; look at what is printed on its board";
         let (mut candidates, mut possible) = (Vec::new(), Vec::new());
         for chip in &known {
             match recognised_as(port, address, chip, Asking::ReadsOnly, answers, &mut pause)? {

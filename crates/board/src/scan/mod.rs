@@ -2,7 +2,7 @@
 //!
 //! Architecture invariant: a scan never sets anything. Presence is asked by a plain read of one byte. To identify a chip,
 //! at most a register's number (or a command that only reads) is written in front of a read. Where an expander without
-//! registers may be, which would take that byte for its outputs, nothing is written at all; nor at an address of a
+//! registers or a converter to analogue may be, which would take that byte for its outputs, nothing is written at all; nor at an address of a
 //! configured device or of a driver of the kernel; nor at 0x70 to 0x77 as long as it reads like a multiplexer, which would
 //! take that byte for its channels. Addresses that do not acknowledge a plain read are asked only when people want a scan,
 //! never while the gateway looks by itself.
@@ -16,6 +16,8 @@ mod others;
 mod result;
 mod watch;
 
+#[cfg(test)]
+mod harmless;
 #[cfg(test)]
 mod tests;
 

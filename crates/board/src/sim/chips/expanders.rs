@@ -331,6 +331,12 @@ impl ByteRegisters for Pca9685 {
         if register != 0xFE || self.registers[0] & 0x10 != 0 {
             self.registers[usize::from(register)] = value;
         }
+        // Four registers load those of all outputs at once (section 7.3.4).
+        if let Some(part @ 0..4) = register.checked_sub(0xFA) {
+            for output in 0..16 {
+                self.registers[0x06 + 4 * output + usize::from(part)] = value;
+            }
+        }
     }
 
     fn after(&self, register: u8) -> u8 {
