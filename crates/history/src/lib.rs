@@ -14,7 +14,6 @@
 mod apart;
 mod archive;
 mod before;
-#[cfg_attr(not(test), expect(dead_code, reason = "sealing and queries are built on it"))]
 mod chunk;
 mod clocks;
 mod database;
@@ -31,16 +30,17 @@ mod quality;
 mod range;
 mod recorder;
 mod remarks;
-#[expect(dead_code, reason = "sealing and queries are built on it")]
 mod rollup;
 mod row;
 mod rows;
+mod seal;
 pub mod snapshot;
 mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod upkeep;
 mod waiting;
 mod writer;
 

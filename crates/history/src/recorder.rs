@@ -19,8 +19,10 @@ use crate::intake::{Batch, Intake, Outage, Verdict};
 use crate::names::{Kind, SeriesName};
 use crate::notes::{Note, Notes};
 use crate::remarks::{Remark, Remarks};
+use crate::seal::Progress;
 use crate::sources::Sources;
 use crate::status::Counters;
+use crate::upkeep::Upkeep;
 use crate::waiting::SharedIntake;
 use crate::writer::{Committed, Writer};
 use crate::{History, HistoryError, Options};
@@ -39,6 +41,8 @@ const FINAL_RETRY: Duration = Duration::from_millis(200);
 
 /// Most messages that are still taken out of the stream after the shutdown: more than all outputs' last states.
 const FINAL_MESSAGES: usize = 10_000;
+
+type SealResult = (Writer, Timestamp, Result<(Progress, u64), sqlx::Error>);
 
 type CommitResult = (Writer, Arc<Batch>, Result<Committed, sqlx::Error>);
 
@@ -73,6 +77,9 @@ pub(crate) struct Recorder {
     writer: Option<Writer>,
     /// The commit under way, which has the writer.
     commit: OptionFuture<BoxFuture<'static, CommitResult>>,
+    /// The sealing under way, which has the writer.
+    sealing: OptionFuture<BoxFuture<'static, SealResult>>,
+    upkeep: Upkeep,
     /// The wait before the next try, while commits fail.
     retry: Option<Duration>,
     dropping: bool,
@@ -100,6 +107,8 @@ impl Recorder {
             alarm: Alarm::default(),
             writer: Some(Writer::new(history.writer.clone(), history.page_bytes)),
             commit: None.into(),
+            sealing: None.into(),
+            upkeep: Upkeep::default(),
             retry: None,
             dropping: false,
             clocks: Clocks::new(history.trust.clone(), options.wait_for_clock, now),
@@ -133,8 +142,11 @@ impl Recorder {
                     return self.finish().await;
                 }
                 Some(result) = &mut self.commit => {
-                    self.after(result);
+                    if self.after(result).is_none() {
+                        self.start_sealing();
+                    }
                 }
+                Some(result) = &mut self.sealing => self.after_sealing(result),
                 () = self.alarm.rings(), if self.writer.is_some() => self.start_commit(),
                 () = notes.come() => {}
                 _ = looking.tick(), if self.clocks.is_waiting() => {
@@ -432,8 +444,34 @@ impl Recorder {
         error
     }
 
+    /// Seals older rows when it is due, in a short transaction; commits wait for it.
+    fn start_sealing(&mut self) {
+        let now = self.clock.now();
+        if !self.upkeep.is_due(now, self.clock.moment()) || self.intake.lock().holds_batch() {
+            return;
+        }
+        let Some(mut writer) = self.writer.take() else { return };
+        let sealing = async move {
+            let result = writer.seal(now.as_millis()).await;
+            (writer, now, result)
+        };
+        self.sealing = Some(sealing.boxed()).into();
+    }
+
+    fn after_sealing(&mut self, (writer, now, result): SealResult) {
+        self.sealing = None.into();
+        self.writer = Some(writer);
+        if let Ok((_, bytes)) = &result {
+            self.counters.wrote(*bytes);
+        }
+        self.upkeep.sealed(&result.map(|(progress, _)| progress), now, self.clock.moment());
+    }
+
     /// Commits what is left.
     async fn finish(mut self) -> Result<(), HistoryError> {
+        if let Some(result) = (&mut self.sealing).await {
+            self.after_sealing(result);
+        }
         if let Some(result) = (&mut self.commit).await {
             self.after(result);
         }

@@ -145,6 +145,10 @@ impl Counters {
         self.last_commit.send_replace(Some(now));
     }
 
+    pub(crate) fn wrote(&self, bytes: u64) {
+        self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     pub(crate) fn failed(&self, error: &sqlx::Error, now: Timestamp) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, error.to_string()));
     }

@@ -6,8 +6,9 @@ use sqlx::{Connection, SqlitePool};
 
 use crate::intake::{Batch, NewSeries, Sample};
 use crate::names::Kind;
+use crate::seal::Progress;
 use crate::texts::{NewTexts, Texts};
-use crate::{apart, diary, outages, quality, row};
+use crate::{apart, diary, outages, quality, row, seal};
 
 /// Bytes of the log at which its pages are moved into the database file. Most of it are pages that were written several
 /// times, or that sealing has freed again meanwhile, and of each only the newest version is moved: `database` has the
@@ -111,6 +112,19 @@ impl Writer {
             }
         };
         Ok(Committed { bytes, ..written.committed })
+    }
+
+    /// Seals what is due, or a part of it: see `seal`. Gives what it did and how many bytes it wrote, about.
+    pub(crate) async fn seal(&mut self, now: i64) -> Result<(Progress, u64), sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        match seal::seal(&mut connection, now).await {
+            Ok(progress) => Ok((progress, self.account(&mut connection).await.unwrap_or(0))),
+            Err(error) => {
+                // As after a commit that failed.
+                let _ = connection.close().await;
+                Err(error)
+            }
+        }
     }
 
     /// Counts the pages that were written and makes the checkpoint when it is due.

@@ -26,8 +26,13 @@ pub(crate) struct StoredChunk {
 impl StoredChunk {
     /// Its entries. Of a damaged one nothing is known, from its start on, or from where the reading begins.
     pub(crate) fn entries(&self, from: i64) -> Vec<Entry> {
-        let _ = (self.series, self.count, self.checksum, &self.data);
-        vec![Entry::Unknown { at: self.start.max(from), why: GapReason::Damaged }]
+        let Self { series, start, stop, count, checksum, data } = self.clone();
+        match (crate::chunk::Chunk { series, start, stop, count, checksum, data }).decode() {
+            Ok(rows) => {
+                rows.iter().map(|row| Entry::of_row(row.at, row.value, i64::from(row.quality))).collect()
+            }
+            Err(_) => vec![Entry::Unknown { at: self.start.max(from), why: GapReason::Damaged }],
+        }
     }
 }
 

@@ -280,3 +280,33 @@ async fn a_failed_commit_is_tried_again_in_the_same_run() {
     assert_eq!(counts(&day_of(&history, "kitchen").await), 100);
     assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM sample").await, 100);
 }
+
+/// What was recorded more than an hour ago is compressed by the recorder itself, and charts see no difference.
+#[tokio::test]
+async fn older_rows_are_sealed_while_recording_goes_on() {
+    let house = House::new();
+    let history = house.open(eager()).await;
+    let readings: Vec<Reading> =
+        (0..600).map(|n| reading("kitchen", n as f64, NOW - 10_800_000 + n * 10_000)).collect();
+    record_all(&history, &readings).await;
+    let before = history.range(query("kitchen", NOW - 10_800_000, NOW, 100)).await.unwrap();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let mut commits = history.counters.commits();
+    let recorder = history.clone();
+    let recording =
+        tokio::spawn(
+            async move { recorder.record(scheme(), receive(receiver), CancellationToken::new()).await },
+        );
+    for n in 0..2 {
+        sender.send(delivered(&reading("attic", 1.0, NOW + n))).unwrap();
+        commits.changed().await.unwrap();
+    }
+    drop(sender);
+    recording.await.unwrap().unwrap();
+    assert_eq!(with_sqlite3(&house.file(), "SELECT sum(count) FROM chunk").await, 600);
+    assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM sample").await, 2);
+    assert_eq!(with_sqlite3(&house.file(), "SELECT sum(count) FROM hour").await, 600);
+    let after = history.range(query("kitchen", NOW - 10_800_000, NOW, 100)).await.unwrap();
+    let counted = |series: &Series| series.points.iter().map(|point| point.count).sum::<u32>();
+    assert_eq!(counted(&after), counted(&before));
+}
