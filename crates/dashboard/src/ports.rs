@@ -169,6 +169,73 @@ pub trait HistoryReader: Send + Sync {
     /// # Errors
     /// See [`HistoryProblem`].
     async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryProblem>;
+
+    /// Begins an export.
+    ///
+    /// # Errors
+    /// See [`HistoryProblem`].
+    async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem>;
+}
+
+/// What is exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportQuery {
+    /// Names of series, with `*` and `?` for any characters; none means all.
+    pub patterns: Vec<String>,
+    /// Start, inclusive; nothing for the first that was recorded.
+    pub from: Option<Timestamp>,
+    /// End, exclusive; nothing for the last that was recorded.
+    pub to: Option<Timestamp>,
+    /// How rows are written.
+    pub format: ExportFormat,
+}
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+    /// Apache Parquet.
+    Parquet,
+    /// The line protocol of InfluxDB.
+    Influx,
+}
+
+impl ExportFormat {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::JsonLines, Self::Parquet, Self::Influx];
+
+    /// The word for it, which is also the end of a file's name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::JsonLines => "jsonl",
+            Self::Parquet => "parquet",
+            Self::Influx => "influx",
+        }
+    }
+
+    /// What HTTP calls it.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::JsonLines => "application/jsonl; charset=utf-8",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Influx => "text/plain; charset=utf-8",
+        }
+    }
+}
+
+/// An export under way. Between two calls nothing is held open in the database.
+#[async_trait]
+pub trait RowExport: Send {
+    /// The next bytes of the file, some hundred kilobytes; nothing at its end.
+    ///
+    /// # Errors
+    /// See [`HistoryProblem`]. The file is not whole then.
+    async fn next(&mut self) -> Result<Option<Bytes>, HistoryProblem>;
 }
 
 /// What a chart asks for.

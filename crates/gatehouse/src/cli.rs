@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gatehouse_history::formats::Format;
 
 use crate::config::Addresses;
 
@@ -30,7 +31,7 @@ pub(crate) enum Command {
     SafeOutputs(SafeOutputsArguments),
     /// Tell what the configured outputs do between power-on and the start of the gateway, and which pins would be better.
     Pins(PinsArguments),
-    /// Convert the configuration of another program.
+    /// Convert the configuration of another program, or import rows into the history.
     Import {
         #[command(subcommand)]
         command: ImportCommand,
@@ -60,6 +61,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ClientCommand,
     },
+    /// Write what was recorded, for other programs. The gateway may run meanwhile.
+    Export(ExportArguments),
     /// Write everything that the gateway has kept into one file: history, accounts, what the broker keeps, certificates and
     /// the configuration. The gateway may run meanwhile.
     Backup(BackupArguments),
@@ -173,6 +176,83 @@ pub(crate) enum ImportCommand {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Import rows into the history: what `gatehouse export` wrote, or a file with the columns time, topic and value. Rows of a
+    /// time that is recorded already change nothing. The gateway must not run.
+    History(ImportHistoryArguments),
+    /// Import the states of a Home Assistant's recorder (home-assistant_v2.db) into the history. The gateway must not run.
+    HomeAssistant(ImportHomeAssistantArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportHistoryArguments {
+    /// The files; - is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How they are written, where the ends of their names do not say.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FormatArgument>,
+    /// The configuration, which has the base topic: topics of properties become these properties.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportHomeAssistantArguments {
+    /// The recorder's database; it is only read, and may be in use.
+    pub(crate) file: PathBuf,
+    /// Which series an entity is, as in sensor.kitchen_temperature=kitchen/temperature. Others become the topic
+    /// homeassistant/DOMAIN/NAME.
+    #[arg(long, value_name = "ENTITY=SERIES")]
+    pub(crate) map: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The first moment, such as 2026-11-21T09:14:00Z or 2026-11-21; everything from the beginning unless given.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// The first moment that is left out; everything to the end unless given.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only these series, such as kitchen/temperature, 'kitchen/*' or 'topic:*'; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) series: Vec<String>,
+    /// How rows are written. Without it the end of the file's name says so, else it is csv.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FormatArgument>,
+    /// Write them to this file, which must not be there yet, and not to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+}
+
+/// A format of rows.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatArgument {
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+    /// Apache Parquet.
+    Parquet,
+    /// The line protocol of InfluxDB; it can only be written.
+    Influx,
+}
+
+impl From<FormatArgument> for Format {
+    fn from(argument: FormatArgument) -> Self {
+        match argument {
+            FormatArgument::Csv => Self::Csv,
+            FormatArgument::Jsonl => Self::JsonLines,
+            FormatArgument::Parquet => Self::Parquet,
+            FormatArgument::Influx => Self::Influx,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod demo_user;
 mod exit;
+mod export;
 mod house;
 mod import;
 mod lifecycle;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Import { command } => import::run(&command),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::SetupCode { data } => setup_code::print(data),
     };
     exit.unwrap_or_else(|problem| report_failure(&problem)).into()

@@ -93,3 +93,24 @@ pub(crate) fn make_private_directory(directory: &Path) -> anyhow::Result<()> {
         )
     })
 }
+
+/// Hands a file, or a directory with all its files, to the owner of the data directory: what root makes there could not be
+/// used by the gateway.
+pub(crate) fn give_to_owner_of(directory: &Path, path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (owner, metadata) = (std::fs::metadata(directory)?, std::fs::metadata(path)?);
+    if (metadata.uid(), metadata.gid()) != (owner.uid(), owner.gid()) {
+        std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).with_context(|| {
+            format!(
+                "{} cannot be handed to the owner of the data directory: run this as root",
+                path.display()
+            )
+        })?;
+    }
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            give_to_owner_of(directory, &entry?.path())?;
+        }
+    }
+    Ok(())
+}

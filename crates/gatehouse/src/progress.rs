@@ -20,8 +20,8 @@ impl Progress {
     /// Shows a bar for `done` of `total`, with some words behind it.
     pub(crate) fn bar(&mut self, done: u64, total: u64, words: &str) {
         let done = done.min(total);
-        let full = if total == 0 { BAR } else { done.saturating_mul(BAR) / total };
-        let percent = if total == 0 { 100 } else { done.saturating_mul(100) / total };
+        let full = done.saturating_mul(BAR).checked_div(total).unwrap_or(BAR);
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
         let bar: String = (0..BAR).map(|column| if column < full { '#' } else { '.' }).collect();
         self.line(&format!("[{bar}] {percent:3}% {words}"));
     }

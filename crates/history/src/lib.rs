@@ -20,6 +20,7 @@ mod database;
 mod diary;
 mod error;
 pub mod formats;
+pub mod home_assistant;
 mod import;
 mod intake;
 mod names;

@@ -4,6 +4,7 @@ mod board;
 mod demo;
 mod error;
 mod events;
+mod export;
 mod extract;
 mod history;
 mod house;
@@ -63,6 +64,8 @@ pub(crate) struct App {
     setup_hint: String,
     ca_certificate: Option<String>,
     event_streams: Arc<Semaphore>,
+    /// Turns to export history.
+    exports: Arc<Semaphore>,
     /// Turns for ending WebSockets in order.
     pub(crate) goodbyes: Arc<Semaphore>,
     /// Ends the event streams.
@@ -101,6 +104,7 @@ impl App {
             setup_hint,
             ca_certificate,
             event_streams,
+            exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
             goodbyes: Arc::new(Semaphore::new(websocket::MAX_GOODBYES)),
             shutdown,
         }
@@ -119,6 +123,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/devices/{device}/properties/{property}/set", post(set::set))
         .route("/api/v1/history/{device}/{property}", get(history::history))
+        .route("/api/v1/history/export", get(export::export))
         .route("/api/v1/board", get(board::board))
         .route("/api/v1/board/scan", post(board::scan))
         .route("/api/v1/catalogue", get(board::catalogue))
@@ -214,6 +219,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         events::events,
         set::set,
         history::history,
+        export::export,
         demo::fault,
         demo::input,
         board::board,

@@ -3,6 +3,7 @@
 mod board;
 mod demo;
 mod events;
+mod exports;
 mod house;
 mod https;
 mod mqtt;

@@ -1,7 +1,6 @@
 //! `gatehouse restore`: the files of a backup take the place of those that are there, when all of them are good.
 
 use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,7 +122,6 @@ fn replace(directory: &Path, stage: &Path, aside: &Path, contents: &Contents) ->
     let mut tops: Vec<&str> =
         contents.names.iter().map(|name| name.split('/').next().unwrap_or(name)).collect();
     tops.dedup();
-    let owner = std::fs::metadata(directory)?;
     let mut done: Vec<(PathBuf, PathBuf)> = Vec::new();
     let mut step = |from: PathBuf, to: PathBuf| -> anyhow::Result<()> {
         std::fs::rename(&from, &to)
@@ -142,14 +140,14 @@ fn replace(directory: &Path, stage: &Path, aside: &Path, contents: &Contents) ->
             }
         }
         for name in &tops {
-            give(&stage.join(name), &owner)?;
+            paths::give_to_owner_of(directory, &stage.join(name))?;
             let place = if *name == CONFIGURATION { RESTORED_CONFIGURATION } else { name };
             // Opening for the check may have left a journal that is part of the database.
             step(stage.join(name), directory.join(place))?;
             for journal in
                 with_journals(name).into_iter().skip(1).filter(|journal| stage.join(journal).exists())
             {
-                give(&stage.join(&journal), &owner)?;
+                paths::give_to_owner_of(directory, &stage.join(&journal))?;
                 step(stage.join(&journal), directory.join(&journal))?;
             }
         }
@@ -165,23 +163,4 @@ fn replace(directory: &Path, stage: &Path, aside: &Path, contents: &Contents) ->
         return Err(problem.context("the files could not be replaced; those from before are in their places"));
     }
     Ok(moved)
-}
-
-/// Hands a file or a directory with all its files to the owner of the data directory, where this runs as root.
-fn give(path: &Path, owner: &std::fs::Metadata) -> anyhow::Result<()> {
-    let metadata = std::fs::metadata(path)?;
-    if (metadata.uid(), metadata.gid()) != (owner.uid(), owner.gid()) {
-        std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).with_context(|| {
-            format!(
-                "{} cannot be handed to the owner of the data directory: run this as root",
-                path.display()
-            )
-        })?;
-    }
-    if metadata.is_dir() {
-        for entry in std::fs::read_dir(path)? {
-            give(&entry?.path(), owner)?;
-        }
-    }
-    Ok(())
 }

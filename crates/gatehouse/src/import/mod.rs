@@ -1,5 +1,6 @@
-//! `gatehouse import`: configurations of other programs, converted.
+//! `gatehouse import`: configurations of other programs, converted, and rows from elsewhere for the history.
 
+mod history;
 mod modules;
 mod mqtt_io;
 mod yaml;
@@ -18,9 +19,14 @@ use crate::exit::Exit;
 /// Largest file that is converted: a configuration of a hundred devices has some ten thousand bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Converts, prints or writes the result, and says what is left to do.
+/// Does what one `import` command asks for. A configuration is converted, printed or written, and it is said what is left to
+/// do.
 pub(crate) fn run(command: &ImportCommand) -> anyhow::Result<Exit> {
-    let ImportCommand::MqttIo { file, aliases, output } = command;
+    let (file, aliases, output) = match command {
+        ImportCommand::MqttIo { file, aliases, output } => (file, aliases, output),
+        ImportCommand::History(arguments) => return history::history(arguments),
+        ImportCommand::HomeAssistant(arguments) => return history::home_assistant(arguments),
+    };
     let text = read(file)?;
     let converted = match mqtt_io::convert(&text, *aliases) {
         Ok(converted) => converted,

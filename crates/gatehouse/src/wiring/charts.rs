@@ -1,10 +1,18 @@
-//! The page's charts come from the recorded history.
+//! The page's charts and exports come from the recorded history.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use gatehouse_dashboard::{
-    HistoryProblem, HistoryReader, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
+    ExportFormat, ExportQuery, HistoryProblem, HistoryReader, RowExport, SeriesBefore, SeriesPoint,
+    SeriesQuery, SeriesView,
 };
-use gatehouse_history::{Before, History, HistoryError, Point, RangeQuery, SeriesName};
+use gatehouse_history::formats::{Format, RowWriter};
+use gatehouse_history::{
+    Before, History, HistoryError, Point, RangeQuery, RowsQuery, RowsReader, SeriesName,
+};
 
 /// The dashboard's history reader on top of the history room.
 pub(crate) struct RecordedCharts {
@@ -29,6 +37,79 @@ impl HistoryReader for RecordedCharts {
             before: series.before.map(|Before { at, value, quality }| SeriesBefore { at, value, quality }),
             points: series.points.into_iter().filter(|point| !point.held).map(to_view).collect(),
         })
+    }
+
+    async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem> {
+        let ExportQuery { patterns, from, to, format } = query;
+        let rows = self.history.read_rows(&RowsQuery { patterns, from, to }).await.map_err(to_problem)?;
+        let pending = Pending::default();
+        let writer = RowWriter::new(to_format(format), pending.clone())
+            .map_err(|error| HistoryProblem::Broken(error.to_string()))?;
+        Ok(Box::new(Export { rows, writer: Some(writer), pending }))
+    }
+}
+
+/// The bytes that a writer made and nobody took yet.
+#[derive(Clone, Default)]
+struct Pending(Arc<Mutex<Vec<u8>>>);
+
+impl Pending {
+    fn take(&self) -> Bytes {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+}
+
+impl io::Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Rows on their way into a file.
+struct Export {
+    rows: RowsReader,
+    /// Gone when the file is whole.
+    writer: Option<RowWriter<Pending>>,
+    pending: Pending,
+}
+
+#[async_trait]
+impl RowExport for Export {
+    async fn next(&mut self) -> Result<Option<Bytes>, HistoryProblem> {
+        let broken = |error: io::Error| HistoryProblem::Broken(error.to_string());
+        loop {
+            let Some(writer) = &mut self.writer else { return Ok(None) };
+            match self.rows.next().await.map_err(to_problem)? {
+                Some(rows) => {
+                    for row in &rows {
+                        writer.write(row).map_err(broken)?;
+                    }
+                }
+                None => {
+                    if let Some(writer) = self.writer.take() {
+                        writer.finish().map_err(broken)?;
+                    }
+                }
+            }
+            let bytes = self.pending.take();
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+}
+
+const fn to_format(format: ExportFormat) -> Format {
+    match format {
+        ExportFormat::Csv => Format::Csv,
+        ExportFormat::JsonLines => Format::JsonLines,
+        ExportFormat::Parquet => Format::Parquet,
+        ExportFormat::Influx => Format::Influx,
     }
 }
 

@@ -27,8 +27,8 @@ use crate::api::{App, Peer, router};
 use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, ScannedBus};
 use crate::{
     Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse,
-    DemoProblem, HistoryProblem, HistoryReader, LiveHouse, MqttDoor, MqttPlace, MqttRefusal, Ports, Role,
-    SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
+    DemoProblem, ExportQuery, HistoryProblem, HistoryReader, LiveHouse, MqttDoor, MqttPlace, MqttRefusal,
+    Ports, Role, RowExport, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -133,6 +133,7 @@ pub(super) enum Mood {
 pub(super) struct FakeHistory {
     pub(super) mood: Mutex<Mood>,
     pub(super) asked: Mutex<Vec<SeriesQuery>>,
+    pub(super) exports: Mutex<Vec<ExportQuery>>,
     stuck: AtomicUsize,
 }
 
@@ -170,6 +171,31 @@ impl HistoryReader for FakeHistory {
         let before = Some(SeriesBefore { at: yesterday, value: 1.0, quality: Quality::Ok });
         self.asked.lock().unwrap().push(query);
         Ok(SeriesView { bucket, recording_since, before, points: vec![point] })
+    }
+
+    async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem> {
+        self.exports.lock().unwrap().push(query);
+        Ok(Box::new(FakeExport { mood: self.mood.lock().unwrap().clone(), pieces: 0 }))
+    }
+}
+
+/// An export of three pieces, or one that fails behind the first, or one that never comes to its end.
+struct FakeExport {
+    mood: Mood,
+    pieces: usize,
+}
+
+#[async_trait]
+impl RowExport for FakeExport {
+    async fn next(&mut self) -> Result<Option<Bytes>, HistoryProblem> {
+        self.pieces += 1;
+        match (&self.mood, self.pieces) {
+            (_, 1) => Ok(Some(Bytes::from_static(b"one,"))),
+            (Mood::Refusing(problem), _) => Err(problem.clone()),
+            (Mood::Stuck, _) => Ok(Some(vec![b'x'; 64 * 1_024].into())),
+            (_, 2 | 3) => Ok(Some(Bytes::from_static(b"more,"))),
+            _ => Ok(None),
+        }
     }
 }
 
