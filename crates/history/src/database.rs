@@ -39,7 +39,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqlitePool};
 
-use crate::{HistoryError, Options};
+use crate::{HistoryError, Options, salvage};
 
 /// Bytes of a page of a new file: see above. One that has another page size keeps it.
 const PAGE_BYTES: u32 = 512;
@@ -87,11 +87,38 @@ pub(crate) struct Opened {
     pub(crate) page_bytes: u32,
 }
 
+/// Opens the file. One that is damaged is moved aside, and what it still gives is in the one that is opened.
 pub(crate) async fn open(
     path: &Path,
     options: &Options,
     clock: &Arc<dyn Clock>,
 ) -> Result<Opened, HistoryError> {
+    let in_place = |source| HistoryError::Open { path: path.to_owned(), source: sqlx::Error::Io(source) };
+    salvage::finish(path).map_err(in_place)?;
+    let detail = match open_whole(path, options, clock).await {
+        Err(HistoryError::Damaged { detail, .. }) => detail,
+        other => return other,
+    };
+    tracing::error!(%detail, "history's file is damaged: what can be read of it is copied into a new one");
+    let fresh = salvage::fresh_path(path);
+    let opened = open_whole(&fresh, options, clock).await?;
+    let mut connection = opened.writer.acquire().await.map_err(|source| explain_open(&fresh, source))?;
+    let salvaged = salvage::copy(&mut connection, path).await;
+    drop(connection);
+    close(&opened.writer, &opened.readers).await;
+    let aside = salvage::replace(path, clock.now()).map_err(in_place)?;
+    let sentence = salvaged.sentence(&detail, &aside);
+    tracing::error!("{sentence}");
+    let opened = open_whole(path, options, clock).await?;
+    let mut connection = opened.writer.acquire().await.map_err(|source| explain_open(path, source))?;
+    if let Err(error) = salvage::tell(&mut connection, clock.now(), &sentence).await {
+        tracing::warn!(%error, "what was lost could not be noted for the page");
+    }
+    drop(connection);
+    Ok(opened)
+}
+
+async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> Result<Opened, HistoryError> {
     let unclean = log_is_left(path);
     let explain = |source| explain_open(path, source);
     let base = SqliteConnectOptions::new()
@@ -130,13 +157,22 @@ pub(crate) async fn open(
         .connect_with(writer_options)
         .await
         .map_err(explain)?;
-    let mut connection = writer.acquire().await.map_err(explain)?;
-    MIGRATIONS.run(&mut *connection).await.map_err(|error| explain_migration(path, error))?;
-    if unclean {
-        check(path, &mut connection, clock).await?;
-    }
-    let rows = count_rows(&mut connection, clock).await.map_err(explain)?;
-    drop(connection);
+    let prepared = async {
+        let mut connection = writer.acquire().await.map_err(explain)?;
+        MIGRATIONS.run(&mut *connection).await.map_err(|error| explain_migration(path, error))?;
+        if unclean {
+            check(path, &mut connection, clock).await?;
+        }
+        count_rows(&mut connection, clock).await.map_err(explain)
+    };
+    let rows = match prepared.await {
+        Ok(rows) => rows,
+        Err(error) => {
+            // Nobody holds a file that is about to be moved aside.
+            writer.close().await;
+            return Err(error);
+        }
+    };
     let reader_options =
         base.read_only(true).pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"));
     let readers = SqlitePoolOptions::new()

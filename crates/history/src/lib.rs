@@ -34,6 +34,7 @@ mod remarks;
 mod rollup;
 mod row;
 mod rows;
+mod salvage;
 mod seal;
 pub mod snapshot;
 mod sources;

@@ -7,31 +7,74 @@ async fn open_error(house: &House) -> HistoryError {
     History::open(&house.file(), Options::default(), house.clock.clone()).await.unwrap_err()
 }
 
-#[tokio::test]
-async fn a_file_that_is_no_database_is_called_damaged() {
-    let house = House::new();
-    std::fs::write(house.file(), "this is not a database ".repeat(1_000)).unwrap();
-    let error = open_error(&house).await;
-    assert!(matches!(error, HistoryError::Damaged { .. }), "{error}");
-    let text = error.to_string();
-    assert!(text.contains("history.db") && text.contains("Move it aside"), "{text}");
+/// The files beside the database whose names say that they were damaged.
+fn moved_aside(house: &House) -> Vec<String> {
+    let names = std::fs::read_dir(house.directory.path()).unwrap();
+    let mut names: Vec<String> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.starts_with("history.db.damaged-2026-11-21T"));
+    names.sort();
+    names
 }
 
 #[tokio::test]
-async fn a_damaged_page_is_found_after_an_unclean_stop() {
+async fn a_file_that_is_no_database_is_moved_aside_and_history_begins_anew() {
+    let house = House::new();
+    let content = "this is not a database ".repeat(1_000);
+    std::fs::write(house.file(), &content).unwrap();
+    let history = house.open(lazy()).await;
+    record_all(&history, &[reading("kitchen", 1.0, NOW)]).await;
+    assert_eq!(counts(&day_of(&history, "kitchen").await), 1);
+    history.close().await;
+    let aside = moved_aside(&house);
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert_eq!(std::fs::read_to_string(house.directory.path().join(&aside[0])).unwrap(), content);
+    let told = "SELECT count(*) FROM notice WHERE sentence LIKE '%history begins anew%'";
+    assert_eq!(with_sqlite3(&house.file(), told).await, 1);
+    // The next start finds nothing wrong.
+    house.open(lazy()).await.close().await;
+    assert_eq!(moved_aside(&house), aside);
+}
+
+/// A whole file was given up for one bad page.
+#[tokio::test]
+async fn around_a_damaged_page_everything_is_salvaged() {
     let house = House::new();
     let history = house.open(lazy()).await;
     let readings: Vec<Reading> = (0..5_000).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
     record_all(&history, &readings).await;
     history.close().await;
     let mut bytes = std::fs::read(house.file()).unwrap();
-    let page = bytes.len() / 4_096 / 2 * 4_096;
-    bytes[page..page + 4_096].fill(0x5a);
+    let page = bytes.len() / 512 / 2 * 512;
+    bytes[page..page + 512].fill(0x5a);
     std::fs::write(house.file(), &bytes).unwrap();
     // A log left behind is the sign of an unclean stop; SQLite discards one without a valid header.
     std::fs::write(crate::database::log_path(&house.file()), [0; 32]).unwrap();
-    let error = open_error(&house).await;
-    assert!(matches!(error, HistoryError::Damaged { .. }), "{error}");
+    let history = house.open(lazy()).await;
+    let left = counts(&day_of(&history, "kitchen").await);
+    assert!((4_900..5_000).contains(&left), "{left}");
+    history.close().await;
+    assert!(!moved_aside(&house).is_empty());
+    assert_eq!(
+        with_sqlite3(&house.file(), "SELECT count(*) FROM notice WHERE sentence LIKE '%parts of recent%'")
+            .await,
+        1
+    );
+    let whole = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
+    assert_eq!(with_sqlite3(&house.file(), whole).await, 1);
+}
+
+/// Between the two renames there is no file in its place.
+#[tokio::test]
+async fn a_power_cut_while_the_new_file_is_put_into_place_is_taken_up() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    record_all(&history, &[reading("kitchen", 1.0, NOW)]).await;
+    history.close().await;
+    std::fs::rename(house.file(), house.directory.path().join("history.db.salvaged")).unwrap();
+    let history = house.open(lazy()).await;
+    assert_eq!(counts(&day_of(&history, "kitchen").await), 1);
+    history.close().await;
 }
 
 #[tokio::test]
