@@ -10,11 +10,12 @@ mod switching {
 
     use gatehouse_board::BridgeError;
     use gatehouse_board::config::{
-        CoverConfig, DeadMan, DeviceConfig, DriverConfig, LineNumber, OutputKind, Source,
+        CoverConfig, DeadMan, DeviceConfig, DriverConfig, FilterRule, LineNumber, OutputKind,
+        SimulatedClimateConfig, Source,
     };
     use gatehouse_board::sim::demo_house;
     use gatehouse_board::traits::Level;
-    use gatehouse_model::{DeviceId, Value};
+    use gatehouse_model::{DeviceId, PropertyId, Value};
 
     use crate::harness::{House, MINUTE, output};
 
@@ -100,8 +101,9 @@ mod switching {
         house.stop().await.unwrap();
     }
 
+    /// It waited for as long as the dead-man allows, although the bridge knew within seconds that the sensor is dead.
     #[tokio::test(start_paused = true)]
-    async fn an_output_goes_safe_when_its_sensor_has_gone_silent() {
+    async fn an_output_goes_safe_when_its_sensor_has_failed() {
         let kitchen = demo_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap();
         let source = Source::Sensor("kitchen/temperature".parse().unwrap());
         let heater =
@@ -115,8 +117,37 @@ mod switching {
         house.board.set_failure(&DeviceId::new("kitchen").unwrap(), Some("its cable is cut"));
         let off = house.reading("heater", "power").await;
         assert_eq!(off.value, Value::Switch(false));
-        assert!(off.cause.unwrap().to_string().contains("kitchen/temperature has been silent for 2m"));
+        assert!(off.cause.unwrap().to_string().contains("its sensor kitchen/temperature failed"));
         assert_eq!(house.level("heater"), Level::Inactive);
+        house.board.set_failure(&DeviceId::new("kitchen").unwrap(), None);
+        house.payload("home/kitchen/availability", "online").await;
+        house.command("heater", "power", "ON").await;
+        assert!(house.result("heater", "power").await.ok, "its sensor is back");
+        house.stop().await.unwrap();
+    }
+
+    /// A heartbeat told the last number of a sensor as good for as long as it had failed, and kept a heater on with that.
+    #[tokio::test(start_paused = true)]
+    async fn a_heartbeat_keeps_no_failed_sensor_alive() {
+        let mut kitchen = demo_house().into_iter().find(|device| device.id.as_str() == "kitchen").unwrap();
+        let every = 20 * SECOND;
+        kitchen.driver = DriverConfig::SimulatedClimate(SimulatedClimateConfig { every: 5 * SECOND });
+        let temperature = PropertyId::new("temperature").unwrap();
+        kitchen.filter.insert(temperature, vec![FilterRule::Heartbeat(every)]);
+        let source = Source::Sensor("kitchen/temperature".parse().unwrap());
+        let heater = output("heater", 5, |output| output.dead_man = Some(DeadMan { source, within: MINUTE }));
+        let mut house = House::of(vec![kitchen, heater]);
+        house.number("kitchen", "temperature").await;
+        house.command("heater", "power", "ON").await;
+        assert!(house.result("heater", "power").await.ok);
+        house.pass(10 * MINUTE).await;
+        assert_eq!(house.level("heater"), Level::Active, "its sensor is alive");
+        house.board.set_failure(&DeviceId::new("kitchen").unwrap(), Some("its cable is cut"));
+        let off = house.reading("heater", "power").await;
+        assert!(off.cause.unwrap().to_string().contains("its sensor kitchen/temperature failed"));
+        let told = house.readings_so_far("kitchen", "temperature").len();
+        house.pass(10 * MINUTE).await;
+        assert_eq!(house.count_good_readings_after("kitchen", "temperature", told), 0);
         house.stop().await.unwrap();
     }
 

@@ -271,8 +271,9 @@ impl Signal {
     }
 
     fn goes_stale(&mut self, now: Moment) -> Option<Heard> {
-        let latest = self.latest.clone()?;
+        // Also what was never told yet, as it waits in a filter, is not told as if it were new.
         self.is_stale = true;
+        let latest = self.latest.clone()?;
         Some(self.publish(Judged { quality: Quality::Stale, ..latest }, now))
     }
 }

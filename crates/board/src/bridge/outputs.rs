@@ -375,13 +375,13 @@ impl OutputLoop {
 
     fn handle_observation(&mut self, observation: &Observation) {
         let reading = &observation.reading;
-        let can_be_trusted = !matches!(reading.quality, Quality::Stale | Quality::Suspect);
-        let number = reading.value.as_number().filter(|_| can_be_trusted);
-        if let Some(number) = number {
-            let path = PropertyPath::new(reading.device.clone(), reading.property.clone());
-            let actions = self.control.handle_reading(&path, number, observation.heard);
-            self.perform(actions);
-        }
+        let path = PropertyPath::new(reading.device.clone(), reading.property.clone());
+        let actions = match (reading.quality, reading.value.as_number()) {
+            (Quality::Stale, _) => self.control.handle_source_lost(&path, self.now()),
+            (Quality::Suspect, _) | (_, None) => return,
+            (_, Some(number)) => self.control.handle_reading(&path, number, observation.heard),
+        };
+        self.perform(actions);
     }
 
     fn waits_for_clock(&self, target: Target) -> bool {

@@ -134,6 +134,7 @@ impl SensorTask {
     fn handle_failure(&mut self, sentence: &str) {
         tracing::debug!(device = %self.publication.device(), "a reading failed: {sentence}");
         if let Some(FaultChange::Broke(fault)) = self.faults.handle_failure(sentence) {
+            self.signals.handle_failure(&mut self.publication, self.clock.moment());
             self.publication.fails(&fault);
         }
     }

@@ -63,6 +63,16 @@ impl Signals {
         IsNews(heard.is_some_and(|heard| tell(publication, property, heard).0))
     }
 
+    /// The device failed: what each of its values was made of is lost, so that no filter goes on to tell old ones as good.
+    pub(super) fn handle_failure(&mut self, publication: &mut Publication, now: Moment) {
+        for (property, signal) in &mut self.signals {
+            if let Some(heard) = signal.handle_loss(now) {
+                // The report follows with the fault.
+                let IsNews(_) = tell(publication, property, heard);
+            }
+        }
+    }
+
     /// When [`Signals::handle_timeout`] has something to do.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.signals.values().filter_map(Signal::next_deadline).min()

@@ -139,6 +139,8 @@ pub(crate) struct Output {
     pub(crate) wish: Option<Wish>,
     /// When its dead-man source was last heard.
     pub(crate) heard_at: Option<Moment>,
+    /// Whether that source is a sensor that failed, or went stale, and was not heard since.
+    pub(crate) source_is_lost: bool,
     pub(crate) effect: EffectWatch,
     pub(crate) bucket: Bucket,
     /// Whether it is being taken out of the configuration.
@@ -171,6 +173,7 @@ impl Output {
             said_at: None,
             wish: None,
             heard_at: None,
+            source_is_lost: false,
             effect: EffectWatch::default(),
             bucket: Bucket::new(rules.command_burst, rules.command_refill, now),
             is_leaving: false,

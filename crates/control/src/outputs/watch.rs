@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatehouse_model::span::format_duration;
 use gatehouse_model::{Cause, Moment, Origin, PropertyPath};
 
-use super::rules::Source;
+use super::rules::{DeadMan, Source};
 use super::state::{Fault, Output, Since};
 use super::{OutputAction, OutputId, Outputs};
 
@@ -43,6 +43,7 @@ impl Output {
             return Ok(());
         }
         let since = match self.heard_at {
+            None if self.source_is_lost => "failed".to_owned(),
             Some(heard) => {
                 let silent = Duration::from_secs(now.saturating_since(heard).as_secs());
                 format!("has been silent for {}", format_duration(silent))
@@ -60,6 +61,19 @@ impl Output {
         self.effect.from = self.effect.latest.filter(|(_, at)| is_fresh(*at)).map(|(value, _)| value);
         // An output that was away before this process started gets the whole time: nobody watched until now.
         self.effect.ends = Some(now + effect.within);
+    }
+
+    /// Forgets what a sensor said that failed: it shows neither life nor an effect any more.
+    fn lose(&mut self, sensor: &PropertyPath) {
+        let is_alive_by_it =
+            |dead_man: &DeadMan| matches!(&dead_man.source, Source::Sensor(path) if path == sensor);
+        if self.rules.dead_man.as_ref().is_some_and(is_alive_by_it) {
+            self.heard_at = None;
+            self.source_is_lost = true;
+        }
+        if self.rules.effect.as_ref().is_some_and(|effect| effect.sensor == *sensor) {
+            self.effect.latest = None;
+        }
     }
 
     fn see(&mut self, value: f64, now: Moment) -> bool {
@@ -110,6 +124,7 @@ impl Outputs {
         for output in self.outputs.values_mut() {
             if output.rules.dead_man.as_ref().is_some_and(|dead_man| dead_man.source == *source) {
                 output.heard_at = Some(now);
+                output.source_is_lost = false;
             }
         }
     }
@@ -128,6 +143,20 @@ impl Outputs {
         actions
     }
 
+    /// Takes that a sensor failed, or that its last value is stale: whatever it said before is no sign of life any more.
+    /// What depends on it goes to its safe level at once; it need not wait until the silence is as long as its dead-man
+    /// allows, since it is known that nobody measures.
+    pub fn handle_source_lost(&mut self, sensor: &PropertyPath, now: Moment) -> Vec<OutputAction> {
+        let mut orphans = Vec::new();
+        for (id, output) in &mut self.outputs {
+            output.lose(sensor);
+            if output.source_is_lost && output.dead_man_ends().is_some_and(|end| end <= now) {
+                orphans.push(*id);
+            }
+        }
+        orphans.into_iter().flat_map(|id| self.fall_silent(id, now)).collect()
+    }
+
     /// What outputs listen to.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         self.outputs.values().filter_map(|output| output.rules.dead_man.as_ref()).map(|dead| &dead.source)
@@ -142,7 +171,10 @@ impl Outputs {
     pub(super) fn fall_silent(&mut self, id: OutputId, now: Moment) -> Vec<OutputAction> {
         let Some(output) = self.outputs.get(&id) else { return Vec::new() };
         let Some(dead_man) = &output.rules.dead_man else { return Vec::new() };
-        let reason = format!("{} has been silent for {}", dead_man.source, format_duration(dead_man.within));
+        let reason = match &dead_man.source {
+            Source::Sensor(path) if output.source_is_lost => format!("its sensor {path} failed"),
+            source => format!("{source} has been silent for {}", format_duration(dead_man.within)),
+        };
         let cause = Cause::because(Origin::fail_safe(&reason), &output.cause);
         self.end(id, cause, now)
     }

@@ -18,6 +18,8 @@ enum Step {
     Pin(usize, u8),
     /// The dead-man's source speaks.
     Alive,
+    /// It fails.
+    Lost,
     /// The room is so warm.
     Room(i8),
     Wait(u64),
@@ -40,6 +42,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0u8..5).prop_map(Step::Cover),
         2 => (0usize..OUTPUTS + 2, 0u8..6).prop_map(|(pin, what)| Step::Pin(pin, what)),
         3 => Just(Step::Alive),
+        1 => Just(Step::Lost),
         2 => (10i8..30).prop_map(Step::Room),
         10 => pause.prop_map(Step::Wait),
         1 => (0u64..2 * HOUR, any::<bool>()).prop_map(|(away, clock)| Step::Crash(away, clock)),
@@ -54,8 +57,8 @@ fn room() -> gatehouse_model::PropertyPath {
     "room/temperature".parse().unwrap()
 }
 
-fn source() -> Source {
-    Source::Topic("home/thermostat/alive".into())
+fn thermostat() -> gatehouse_model::PropertyPath {
+    "thermostat/temperature".parse().unwrap()
 }
 
 /// A heater with everything, a pair of valves, a fridge, a lamp, a servo.
@@ -69,7 +72,7 @@ fn rules() -> Vec<OutputRules> {
     let servo = Scale::Degrees { least: 0.0, most: 180.0 };
     [
         OutputRules {
-            dead_man: Some(DeadMan { source: source(), within: 900 * SECOND }),
+            dead_man: Some(DeadMan { source: Source::Sensor(thermostat()), within: 900 * SECOND }),
             effect: Some(effect),
             power_on: PowerOn::Last(LAST_WITHIN),
             ..OutputRules::new("Heater", Some(2 * HOUR as u32 * SECOND))
@@ -110,6 +113,8 @@ struct Seen {
     rests_since: Option<Duration>,
     /// Whether it was broken since it last changed: what it does then is not the rules' fault.
     is_excused: bool,
+    /// Whether somebody else changed it: the gateway cannot know when that began or ended, so its rivals are not blamed.
+    is_meddled: bool,
 }
 
 /// The house, and the observer with a stop-watch that no restart sets back.
@@ -201,7 +206,7 @@ impl Week {
                 seen.went_on = Some(now);
             }
             if !level.is_on() && seen.level.is_on() {
-                seen.went_off = Some(now);
+                seen.went_off = (!seen.is_meddled).then_some(now);
             }
             match seen.away_since.filter(|_| level != rules.safe) {
                 // Nobody has broken it, so its longest on-time holds to the instant.
@@ -216,7 +221,7 @@ impl Week {
                 None => seen.away_since = (level != rules.safe).then_some(now),
             }
             if level == rules.safe && !broken {
-                seen.is_excused = false;
+                (seen.is_excused, seen.is_meddled) = (false, false);
             }
             seen.level = level;
         }
@@ -355,6 +360,8 @@ impl Week {
                     _ => (Aspect::Level, Action::Set(Value::Number(80.0))),
                 };
                 let cause = Cause::direct(Origin::Page { user: "ana".into() });
+                // Who commands a cover anew has a look, as with the other outputs.
+                self.seen.iter_mut().skip(OUTPUTS).for_each(|relay| relay.used = Duration::ZERO);
                 let (command, now) = (Command::new(action), self.bench.now);
                 let actions =
                     self.bench.outputs.handle_cover_command(self.cover, aspect, &command, cause, Ask(9), now);
@@ -369,7 +376,8 @@ impl Week {
                     // What somebody else does is not the rules' fault: neither that change nor how long it lasts. (A lamp
                     // that was switched off from outside in the middle of a fade was blamed for its next step.)
                     let seen = &mut self.seen[*pin];
-                    (seen.is_excused, seen.level, seen.went_off) = (true, level, None);
+                    (seen.is_excused, seen.is_meddled) = (true, true);
+                    (seen.level, seen.went_off) = (level, None);
                 }
                 _ => {
                     self.bench.set_stuck(*pin, false);
@@ -378,7 +386,13 @@ impl Week {
             },
             Step::Alive => {
                 self.alive_at = Some(self.now());
-                self.bench.outputs.handle_sign_of_life(&source(), self.bench.now);
+                let actions = self.bench.outputs.handle_reading(&thermostat(), 20.0, self.bench.now);
+                self.bench.carry_out(actions);
+            }
+            Step::Lost => {
+                self.alive_at = None;
+                let actions = self.bench.outputs.handle_source_lost(&thermostat(), self.bench.now);
+                self.bench.carry_out(actions);
             }
             Step::Room(degrees) => {
                 let actions = self.bench.outputs.handle_reading(&room(), f64::from(*degrees), self.bench.now);

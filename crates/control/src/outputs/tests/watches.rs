@@ -51,6 +51,54 @@ fn a_sensor_is_alive_while_it_gives_values_that_can_be_trusted() {
     assert!(!bench.is_on(0));
 }
 
+/// A sensor whose cable was cut kept its heater on for as long as the dead-man allows, although it was known to be dead.
+#[test]
+fn a_sensor_that_failed_is_not_waited_for() {
+    let sensor = path("kitchen/temperature");
+    let mut bench = Bench::new(vec![guarded(Source::Sensor(sensor.clone()))]);
+    let lose = |bench: &mut Bench, sensor: &_| {
+        let actions = bench.outputs.handle_source_lost(sensor, bench.now);
+        bench.carry_out(actions);
+    };
+    bench.outputs.handle_reading(&sensor, 20.0, bench.now);
+    bench.switch(0, true).unwrap();
+    bench.pass(SECOND);
+    lose(&mut bench, &path("kitchen/humidity"));
+    assert!(bench.is_on(0), "another value is not its business");
+    lose(&mut bench, &sensor);
+    assert!(!bench.is_on(0));
+    assert_eq!(bench.cause(), "fail-safe: its sensor kitchen/temperature failed, because of ana on the page");
+    bench.pass(SECOND);
+    assert_eq!(
+        bench.switch(0, true),
+        Err("the sensor kitchen/temperature failed: Heater stays off until it is heard (dead-man)".to_owned())
+    );
+    bench.outputs.handle_reading(&sensor, 20.0, bench.now);
+    bench.switch(0, true).unwrap();
+    bench.pass(300 * SECOND);
+    assert!(
+        bench.cause().contains("the sensor kitchen/temperature has been silent for 5m"),
+        "{}",
+        bench.cause()
+    );
+}
+
+#[test]
+fn what_a_sensor_said_before_it_failed_shows_no_effect() {
+    let mut bench = Bench::new(vec![warming(true)]);
+    let room = path("living-room/temperature");
+    bench.outputs.handle_reading(&room, 18.0, bench.now);
+    bench.switch(0, true).unwrap();
+    bench.pass(60 * SECOND);
+    assert_eq!(
+        bench.outputs.handle_source_lost(&room, bench.now),
+        Vec::new(),
+        "only a dead-man goes safe by that"
+    );
+    bench.pass(1_740 * SECOND);
+    assert!(bench.fault().flatten().is_some_and(|fault| fault.contains("gave no value")));
+}
+
 fn warming(goes_safe: bool) -> OutputRules {
     let sensor = path("living-room/temperature");
     let effect = Effect { sensor, change: 0.5, within: 1_800 * SECOND, goes_safe };
