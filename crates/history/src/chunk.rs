@@ -31,7 +31,7 @@ pub(crate) const MAX_DATA_BYTES: usize = 128 * 1_024;
 const VERSION: u8 = 1;
 
 /// A row of the table `chunk`, without its id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct Chunk {
     pub(crate) series: i64,
     pub(crate) start: i64,

@@ -31,6 +31,7 @@ mod quality;
 mod range;
 mod recorder;
 mod remarks;
+mod retention;
 mod rollup;
 mod row;
 mod rows;
@@ -50,7 +51,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::Stream;
-use gatehouse_model::{Clock, Message, Scheme};
+use gatehouse_model::{Clock, Message, Scheme, Timestamp};
 use sqlx::SqlitePool;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +64,7 @@ pub use import::{Import, Imported, Refused};
 pub use names::{Kind, KindError, SeriesName, SeriesNameError};
 pub use options::Options;
 pub use range::{Gap, GapReason, MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
+pub use retention::{Keep, Retention};
 pub use rows::{MAX_PATTERNS, RowsProgress, RowsQuery, RowsReader};
 pub use sources::{MAX_JSON_BYTES, MAX_TOPIC_FIELDS, MAX_TOPIC_RULES, TopicRule};
 pub use status::{NotRecorded, Status};
@@ -181,6 +183,19 @@ impl History {
     /// Notes that something happened to the gateway, in a sentence for people.
     pub fn note(&self, word: GatewayWord, sentence: &str) {
         self.notes.put(Note::Tell(word, sentence.to_owned()));
+    }
+
+    /// What was lost or given up, in sentences for the page, the newest first: at most a hundred.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn notices(&self) -> Result<Vec<(Timestamp, String)>, HistoryError> {
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("SELECT at, sentence FROM notice ORDER BY at DESC, id DESC LIMIT 100")
+                .fetch_all(&self.readers)
+                .await
+                .map_err(HistoryError::Read)?;
+        Ok(rows.into_iter().map(|(at, sentence)| (Timestamp::from_millis(at), sentence)).collect())
     }
 
     /// Size, counts and troubles.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Retention;
+
 use crate::sources::TopicRule;
 
 /// How history is kept. Every limit is here, with its reason.
@@ -21,6 +23,8 @@ pub struct Options {
     pub max_file_bytes: u64,
     /// Longest time that one query may take; then it is cut off.
     pub query_time_limit: Duration,
+    /// How long raw samples are kept.
+    pub retention: Retention,
     /// Topics outside the gateway's scheme that are recorded too.
     pub topics: Vec<TopicRule>,
     /// How long readings are held in memory while the clock shows a possible time and nobody says whether it is right. A
@@ -40,6 +44,7 @@ impl Default for Options {
             buffer_limit: 50_000,
             max_file_bytes: 4 * 1024 * 1024 * 1024,
             query_time_limit: Duration::from_secs(5),
+            retention: Retention::default(),
             topics: Vec::new(),
             wait_for_clock: Duration::from_secs(300),
             keep_events: Duration::from_secs(10 * 365 * 86_400),

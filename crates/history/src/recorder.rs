@@ -25,7 +25,7 @@ use crate::status::Counters;
 use crate::upkeep::Upkeep;
 use crate::waiting::SharedIntake;
 use crate::writer::{Committed, Writer};
-use crate::{History, HistoryError, Options};
+use crate::{History, HistoryError, Options, retention};
 
 /// The wait after the first failed commit; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -80,6 +80,7 @@ pub(crate) struct Recorder {
     /// The sealing under way, which has the writer.
     sealing: OptionFuture<BoxFuture<'static, SealResult>>,
     upkeep: Upkeep,
+    path: Arc<std::path::PathBuf>,
     /// The wait before the next try, while commits fail.
     retry: Option<Duration>,
     dropping: bool,
@@ -109,6 +110,7 @@ impl Recorder {
             commit: None.into(),
             sealing: None.into(),
             upkeep: Upkeep::default(),
+            path: Arc::clone(&history.path),
             retry: None,
             dropping: false,
             clocks: Clocks::new(history.trust.clone(), options.wait_for_clock, now),
@@ -451,8 +453,10 @@ impl Recorder {
             return;
         }
         let Some(mut writer) = self.writer.take() else { return };
+        let (retention, path) = (self.options.retention, Arc::clone(&self.path));
         let sealing = async move {
-            let result = writer.seal(now.as_millis()).await;
+            let free = retention::free_bytes(&path);
+            let result = writer.seal(now, &retention, free).await;
             (writer, now, result)
         };
         self.sealing = Some(sealing.boxed()).into();

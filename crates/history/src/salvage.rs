@@ -203,23 +203,30 @@ async fn copy_ranges(fresh: &mut SqliteConnection, copy: &str, range: (i64, i64)
     failures == 0
 }
 
+#[derive(sqlx::FromRow)]
+struct WithId {
+    id: i64,
+    #[sqlx(flatten)]
+    chunk: Chunk,
+}
+
 /// Takes out the chunks that came over and cannot be trusted.
 async fn check_chunks(fresh: &mut SqliteConnection, salvaged: &mut Salvaged) -> Result<(), sqlx::Error> {
     let mut after = i64::MIN;
     loop {
-        let chunks: Vec<(i64, i64, i64, i64, i64, i64, Vec<u8>)> = sqlx::query_as(
+        let chunks: Vec<WithId> = sqlx::query_as(
             "SELECT id, series, start, stop, count, checksum, data FROM main.chunk WHERE id > ?1 ORDER BY id LIMIT 256",
         )
         .bind(after)
         .fetch_all(&mut *fresh)
         .await?;
-        let Some((last, ..)) = chunks.last() else { return Ok(()) };
-        after = *last;
-        for (id, series, start, stop, count, checksum, data) in chunks {
-            if !(Chunk { series, start, stop, count, checksum, data }).is_whole() {
+        let Some(last) = chunks.last() else { return Ok(()) };
+        after = last.id;
+        for WithId { id, chunk } in chunks {
+            if !chunk.is_whole() {
                 sqlx::query("DELETE FROM main.chunk WHERE id = ?1").bind(id).execute(&mut *fresh).await?;
                 salvaged.chunks_lost += 1;
-                salvaged.samples_lost += u64::try_from(count).unwrap_or(0);
+                salvaged.samples_lost += u64::try_from(chunk.count).unwrap_or(0);
             }
         }
     }

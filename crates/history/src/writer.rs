@@ -8,7 +8,7 @@ use crate::intake::{Batch, NewSeries, Sample};
 use crate::names::Kind;
 use crate::seal::Progress;
 use crate::texts::{NewTexts, Texts};
-use crate::{apart, diary, outages, quality, row, seal};
+use crate::{Retention, apart, diary, outages, quality, retention, row, seal};
 
 /// Bytes of the log at which its pages are moved into the database file. Most of it are pages that were written several
 /// times, or that sealing has freed again meanwhile, and of each only the newest version is moved: `database` has the
@@ -114,10 +114,23 @@ impl Writer {
         Ok(Committed { bytes, ..written.committed })
     }
 
-    /// Seals what is due, or a part of it: see `seal`. Gives what it did and how many bytes it wrote, about.
-    pub(crate) async fn seal(&mut self, now: i64) -> Result<(Progress, u64), sqlx::Error> {
+    /// Seals what is due, or a part of it, and then gives up what is to go: see `seal` and `retention`. Gives what it did
+    /// and how many bytes it wrote, about.
+    pub(crate) async fn seal(
+        &mut self,
+        now: Timestamp,
+        retention: &Retention,
+        free: Option<u64>,
+    ) -> Result<(Progress, u64), sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        match seal::seal(&mut connection, now).await {
+        let done = async {
+            let mut progress = seal::seal(&mut connection, now.as_millis()).await?;
+            if !progress.more {
+                progress.more = retention::give_up(&mut connection, retention, now, free).await?.more;
+            }
+            Ok(progress)
+        };
+        match done.await {
             Ok(progress) => Ok((progress, self.account(&mut connection).await.unwrap_or(0))),
             Err(error) => {
                 // As after a commit that failed.

@@ -51,6 +51,7 @@ async fn around_a_damaged_page_everything_is_salvaged() {
     // A log left behind is the sign of an unclean stop; SQLite discards one without a valid header.
     std::fs::write(crate::database::log_path(&house.file()), [0; 32]).unwrap();
     let history = house.open(lazy()).await;
+    assert!(history.notices().await.unwrap()[0].1.contains("parts of recent"));
     let left = counts(&day_of(&history, "kitchen").await);
     assert!((4_900..5_000).contains(&left), "{left}");
     history.close().await;
