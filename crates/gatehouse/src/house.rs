@@ -36,7 +36,7 @@ use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, PageCommands, Playground, RecordedCharts, WebDoor, carry,
-    clock_trust, enforce_changes, hear, serve_aliases, show_warnings, tell_found,
+    clock_trust, enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -119,7 +119,8 @@ impl House {
         let history_file = directory.join(paths::HISTORY_FILE);
         let history = History::open(&history_file, config.history.clone(), clock.clone())
             .await
-            .with_context(|| format!("the history in {} cannot be opened", history_file.display()))?;
+            .with_context(|| format!("the history in {} cannot be opened", history_file.display()))?
+            .trusting_clock(history_clock(demo));
         let broker_file = directory.join(paths::BROKER_FILE);
         let store = SqliteStore::open(&broker_file, StoreOptions::default(), clock.clone())
             .await
@@ -321,7 +322,10 @@ impl Joints {
     }
 
     async fn start_history(&self, running: &mut Running) -> anyhow::Result<()> {
-        let messages = self.subscribe("history").await?;
+        let mut filters = vec![(self.scheme.everything(), Qos::AtLeastOnce)];
+        let topics = running.history.topics().iter();
+        filters.extend(topics.map(|rule| (rule.filter.clone(), Qos::AtLeastOnce)));
+        let messages = self.broker.client("history").subscribe(&filters).await?;
         let (history, scheme) = (running.history.clone(), self.scheme.clone());
         running.lifecycle.start(HISTORY, |stop| async move {
             history.record(scheme, messages, stop).await.context("the history failed")
@@ -542,9 +546,10 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Refuses new commands and drives the outputs to their safe level. Gives whether that went well.
-    pub(crate) async fn stop_outputs(&mut self) -> bool {
+    /// Refuses new commands, notes in the diary `why` the gateway stops, and drives the outputs to their safe level. Gives whether that went well.
+    pub(crate) async fn stop_outputs(&mut self, why: &str) -> bool {
         self.guard.refuse_all();
+        self.history.stopping(why);
         let (bridge, limit) = STOP_FIRST;
         self.lifecycle.stop(bridge, limit).await
     }
@@ -618,7 +623,7 @@ mod tests {
         let mut signals = crate::lifecycle::Signals::listen().unwrap();
         let reason = running.lifecycle.wait(&mut signals).await;
         assert_eq!(reason, crate::lifecycle::StopReason::PartDied, "the process exits with 1");
-        assert!(running.stop_outputs().await && running.stop_rest().await);
+        assert!(running.stop_outputs("it was asked to").await && running.stop_rest().await);
 
         let mut words = Vec::new();
         while let Some(message) = seen.recv().await {

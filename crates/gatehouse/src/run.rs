@@ -53,7 +53,13 @@ async fn live(
     };
     supervision::stopping();
     // Not even a second signal cuts this short: it is what a heater depends on, and it has a limit of its own.
-    let outputs_are_safe = running.stop_outputs().await;
+    let why = match reason {
+        StopReason::Asked => {
+            "the gateway was stopped by a signal, as the service manager or a person sends it"
+        }
+        StopReason::PartDied => "the gateway stopped because one of its parts had ended; the log says which",
+    };
+    let outputs_are_safe = running.stop_outputs(why).await;
     let well = tokio::select! {
         well = running.stop_rest() => well && outputs_are_safe,
         () = tokio::time::sleep(STOP_LIMIT) => {

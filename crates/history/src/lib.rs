@@ -174,6 +174,11 @@ impl History {
         diary::store::read(self, query).await
     }
 
+    /// The topics outside the gateway's scheme that are recorded: whoever calls [`History::record`] subscribes to them.
+    pub fn topics(&self) -> &[TopicRule] {
+        &self.options.topics
+    }
+
     /// The gateway is about to stop; `why` is a sentence for people. Called before its parts end, so that what they say
     /// of their end is not taken for news.
     pub fn stopping(&self, why: &str) {

@@ -1,9 +1,7 @@
-//! The gateway itself: its name, its topics, its addresses, its history.
+//! The gateway itself: its name, its topics, its addresses.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use gatehouse_history::Options;
 use gatehouse_model::Scheme;
 
 use super::problems::Findings;
@@ -13,10 +11,6 @@ use super::{Gateway, Location};
 /// The name and the base topic of a gateway whose configuration gives none.
 const DEFAULT_NAME: &str = "Gatehouse";
 const DEFAULT_BASE: &str = "home";
-
-/// Shortest and longest loss window: faster commits wear a memory card out within months, and more than ten minutes of
-/// history is more than anybody wants to lose.
-const COMMIT_LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
 
 /// `[gateway]`. Nothing when something in it cannot be used.
 pub(super) fn read(section: Option<Section<'_>>, findings: &mut Findings) -> Option<Gateway> {
@@ -109,13 +103,4 @@ pub(super) fn listen(
     let address = section.address("listen", default, findings);
     section.finish(table, findings);
     address.unwrap_or(default)
-}
-
-/// `[history]`.
-pub(super) fn history(section: Option<Section<'_>>, findings: &mut Findings) -> Options {
-    let default = Options::default();
-    let Some(mut section) = section else { return default };
-    let commit_every = section.duration_within("commit_every", COMMIT_LIMITS, "10s", findings);
-    section.finish("[history]", findings);
-    Options { commit_every: commit_every.unwrap_or(default.commit_every), ..default }
 }

@@ -16,6 +16,7 @@ mod drivers;
 mod file;
 mod filters;
 mod gateway;
+mod history;
 mod inputs;
 mod kernel;
 mod limits;
@@ -273,7 +274,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let default = SocketAddr::new(DEFAULT_MQTT.ip(), MQTTS_PORT);
     let (mqtts, tls) = (root.table("mqtts", findings), root.table("tls", findings));
     let (mqtts, tls) = tls::read(mqtts, tls, default, directory, findings);
-    let history = gateway::history(root.table("history", findings), findings);
+    let history = history::read(root.table("history", findings), findings);
     let rights = rights::read(root.table("rights", findings), findings);
     let broker = broker::read(root.table("broker", findings), &rights, findings);
     let numbering = pins::Numbering::of(board.chip.as_deref());

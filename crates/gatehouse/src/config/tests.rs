@@ -14,6 +14,7 @@ use super::problems::MAX_SHOWN;
 use super::*;
 
 mod aliases;
+mod history;
 mod inputs;
 mod outputs;
 

@@ -25,5 +25,5 @@ pub(crate) use login::AccountLogins;
 pub(crate) use mqtt_door::WebDoor;
 pub(crate) use outbox::carry;
 pub(crate) use revocation::enforce_changes;
-pub(crate) use signs::{clock_trust, hear};
+pub(crate) use signs::{clock_trust, hear, history_clock};
 pub(crate) use warnings::show_warnings;
