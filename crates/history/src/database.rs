@@ -8,7 +8,9 @@
 //!
 //! What a memory card is asked to write in a day decides how the file is laid out. Measured with 30 series that are read
 //! every 10 s at times of their own and 5 at 1 Hz (691,200 samples a day), a commit each 10 s, sealing each hour and a
-//! checkpoint each 8 MB of log, with SQLite 3.40; MB a day, of all write calls together:
+//! checkpoint each 8 MB of log; MB a day, of all write calls together. This was a model of the writer in SQLite 3.40 (six
+//! hours, times four; chunks of random bytes, 1.4 for each sample), not this program; the last column is each commit,
+//! sealing and checkpoint rounded up to whole blocks, which is computed and not observed:
 //!
 //! | key of the recent rows | page | auto_vacuum | commits | sealing | checkpoints | all | in blocks of 4 KiB |
 //! |---|---|---|---|---|---|---|---|
@@ -24,7 +26,7 @@
 //!
 //! A key of two columns makes an index tree, whose pages SQLite levels out with their neighbours at each split; a table
 //! that is appended to in the order of its number fills page after page. Sealing that deletes row by row writes each
-//! page once more (15.7 MB a day instead of 2.7), so it empties the table and puts back what is younger; `secure_delete`
+//! page once more (17.6 MB a day instead of 2.7), so it empties the table and puts back what is younger; `secure_delete`
 //! would undo that. `auto_vacuum` costs 7 MB a day and is what lets the file give space back on a disk that is nearly full.
 
 use std::path::{Path, PathBuf};
