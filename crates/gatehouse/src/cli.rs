@@ -42,6 +42,9 @@ pub(crate) enum Command {
         /// As JSON, in the words of the HTTP API.
         #[arg(long)]
         json: bool,
+        /// Also look at buses that are not on the header: those of screens (HDMI) and of the mainboard.
+        #[arg(long)]
+        all: bool,
         /// The configuration with the devices that are known already. Without it the installed one, if there is one.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,

@@ -369,7 +369,8 @@ impl Joints {
 
     /// Looks from time to time what is connected and not used, and tells everybody.
     fn start_looking(&self, running: &mut Running) {
-        let (watch, found) = (Watch::new(self.board.scanner.clone()), self.found.clone());
+        let watch = Watch::new(self.board.scanner.clone(), self.clock.clone());
+        let found = self.found.clone();
         let (told, client, scheme) = (found.subscribe(), self.broker.client("board"), self.scheme.clone());
         running.lifecycle.start(LOOKING, |stop| async move {
             watch.run(found, stop.clone()).await;

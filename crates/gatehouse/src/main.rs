@@ -37,6 +37,7 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser;
+use gatehouse_board::scan::Reach;
 
 use crate::cli::{Command, CommandLine};
 use crate::exit::Exit;
@@ -49,7 +50,10 @@ fn main() -> ExitCode {
     let exit = match command_line.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check { file } => check::check(&file),
-        Command::Scan { json, config } => scan::scan(config.as_deref(), json),
+        Command::Scan { json, all, config } => {
+            let reach = if all { Reach::All } else { Reach::Header };
+            scan::scan(config.as_deref(), json, reach)
+        }
         Command::Catalogue { word } => scan::catalogue(word.as_deref()),
         Command::User { command } => users::manage(command),
         Command::Client { command } => clients::manage(command),

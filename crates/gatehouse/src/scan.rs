@@ -10,7 +10,7 @@ use anyhow::bail;
 use gatehouse_board::BoardOptions;
 use gatehouse_board::buses::Buses;
 use gatehouse_board::config::DeviceConfig;
-use gatehouse_board::scan::Scanner;
+use gatehouse_board::scan::{Reach, Scanner};
 use gatehouse_model::{Clock, SystemClock};
 use tokio::sync::watch;
 
@@ -20,7 +20,7 @@ use crate::{check, config, paths};
 
 /// Looks at the board and prints what is connected.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
-pub(crate) fn scan(file: Option<&Path>, as_json: bool) -> anyhow::Result<Exit> {
+pub(crate) fn scan(file: Option<&Path>, as_json: bool, reach: Reach) -> anyhow::Result<Exit> {
     let (options, devices) = match known(file) {
         Ok(known) => known,
         Err(problems) => return Ok(check::report_problems(&problems)),
@@ -38,7 +38,7 @@ pub(crate) fn scan(file: Option<&Path>, as_json: bool) -> anyhow::Result<Exit> {
         found,
         clock,
     };
-    let (board, scan) = (view.board_now(), view.scan_now());
+    let (board, scan) = (view.board_now(), view.scan_now(reach));
     if as_json {
         println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "board": board, "scan": scan }))?);
     } else {

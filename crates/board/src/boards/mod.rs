@@ -4,6 +4,7 @@
 //! A board that is not in the list works too: its lines are those of the chip that the configuration names, its header
 //! is not known, and nothing is said of pulls.
 
+mod adapters;
 mod functions;
 mod header;
 mod models;
@@ -11,6 +12,7 @@ mod power_on;
 mod revision;
 mod soc;
 
+pub(crate) use adapters::owner_of_bus;
 pub use header::Header;
 pub use power_on::{BootLine, PlannedOutput, PowerOn, at_power_on, boot_line};
 pub use revision::Revision;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
+use crate::boards::owner_of_bus;
 use crate::host::HostPlaces;
 use crate::traits::{BusInfo, BusKind};
 
@@ -61,19 +62,22 @@ fn device(places: &HostPlaces, name: &str) -> Option<BusInfo> {
         let adapter = std::fs::read_to_string(places.sys.join(format!("bus/i2c/devices/i2c-{bus}/name")));
         let adapter = adapter.map(|text| text.trim().to_owned()).unwrap_or_default();
         let description = match (bus, adapter.as_str()) {
+            (_, adapter) if owner_of_bus(adapter).is_some() => format!("I²C, not on the header ({adapter})"),
             ("1", "") => "I²C on header pins 3 and 5".to_owned(),
             ("1", adapter) => format!("I²C on header pins 3 and 5 ({adapter})"),
             (_, "") => "I²C".to_owned(),
             (_, adapter) => format!("I²C ({adapter})"),
         };
         let problem = problem(&path, "i2c");
-        return Some(BusInfo { kind: BusKind::I2c, name: name.to_owned(), description, problem });
+        let belongs_to = owner_of_bus(&adapter);
+        return Some(BusInfo { kind: BusKind::I2c, name: name.to_owned(), description, problem, belongs_to });
     }
     if let Some(place) = name.strip_prefix("spidev") {
         let (bus, select) = place.split_once('.')?;
         let description = format!("SPI bus {bus}, chip select {select}");
         let name = format!("spi-{bus}.{select}");
-        return Some(BusInfo { kind: BusKind::Spi, name, description, problem: problem(&path, "spi") });
+        let problem = problem(&path, "spi");
+        return Some(BusInfo { kind: BusKind::Spi, name, description, problem, belongs_to: None });
     }
     let description = match name {
         "serial0" => "serial port on header pins 8 and 10",
@@ -85,6 +89,7 @@ fn device(places: &HostPlaces, name: &str) -> Option<BusInfo> {
         name: path.display().to_string(),
         description: description.to_owned(),
         problem: problem(&path, "dialout"),
+        belongs_to: None,
     })
 }
 
@@ -108,6 +113,7 @@ fn add_switched_off(buses: &mut Vec<BusInfo>) {
         problem: Some(format!(
             "it is switched off: write the line {parameter} into /boot/firmware/config.txt and restart the machine"
         )),
+        belongs_to: None,
     };
     if !buses.iter().any(|bus| bus.name == "i2c-1") {
         buses.push(off(BusKind::I2c, "i2c-1", "I²C on header pins 3 and 5", "dtparam=i2c_arm=on"));
@@ -138,6 +144,7 @@ fn one_wire(places: &HostPlaces) -> Vec<BusInfo> {
         description: "1-Wire, read through the kernel".to_owned(),
         name,
         problem: None,
+        belongs_to: None,
     };
     names.into_iter().map(info).collect()
 }
@@ -168,12 +175,16 @@ mod tests {
             put(&places.dev.join(name), "");
         }
         put(&places.sys.join("bus/i2c/devices/i2c-1/name"), "bcm2835 (i2c@7e804000)\n");
+        put(&places.sys.join("bus/i2c/devices/i2c-10/name"), "fef04500.i2c\n");
         std::fs::create_dir_all(places.sys.join("bus/w1/devices/w1_bus_master1")).unwrap();
         std::fs::create_dir_all(places.sys.join("bus/w1/devices/28-000001")).unwrap();
         let listed = inventory(&places, false);
         let names: Vec<&str> = listed.iter().map(|bus| bus.name.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["i2c-1", "i2c-10", "spi-0.0", "spi-0.1", "ttyUSB0", "w1_bus_master1"]);
         assert_eq!(listed[0].description, "I²C on header pins 3 and 5 (bcm2835 (i2c@7e804000))");
+        assert_eq!(listed[1].description, "I²C, not on the header (fef04500.i2c)");
+        let aside: Vec<bool> = listed.iter().map(|bus| bus.belongs_to.is_some()).collect();
+        assert_eq!(aside, [false, true, false, false, false, false], "a screen's connector");
         assert!(listed.iter().all(|bus| bus.problem.is_none()));
     }
 

@@ -13,6 +13,7 @@
 mod identify;
 mod kernel;
 mod others;
+mod presence;
 mod result;
 mod watch;
 
@@ -56,6 +57,20 @@ pub(crate) enum Silent {
     LeftAlone,
 }
 
+/// How far a scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Only buses that people wire things to, and those that a configured device is on.
+    Header,
+    /// Also those of screens and of the mainboard.
+    All,
+}
+
+/// The number of an I²C bus of the kernel's.
+fn number_of(bus: &str) -> Option<u8> {
+    bus.strip_prefix("i2c-").and_then(|number| number.parse().ok())
+}
+
 /// Looks at what is connected to a board.
 #[derive(Clone, Debug)]
 pub struct Scanner {
@@ -81,9 +96,9 @@ impl Scanner {
     }
 
     /// Looks at everything. It blocks for as long as that takes: a second or two for a bus, more when it is busy.
-    pub fn scan(&self) -> Scan {
+    pub fn scan(&self, reach: Reach) -> Scan {
         let mut memory = BTreeMap::new();
-        let i2c = self.i2c(&mut memory, Silent::Asked, |_| true);
+        let i2c = self.i2c(&mut memory, Silent::Asked, reach, |_| true);
         Scan { buses: i2c.into_iter().chain(self.other_buses()).collect(), kernel: self.kernel_chips() }
     }
 
@@ -93,28 +108,55 @@ impl Scanner {
         &self,
         memory: &mut BTreeMap<Spot, Identification>,
         silent: Silent,
+        reach: Reach,
         wanted: impl Fn(&str) -> bool,
     ) -> Vec<ScannedBus> {
         let mut scanned = Vec::new();
         let infos = self.board.buses();
         for info in infos.iter().filter(|info| info.kind == BusKind::I2c && wanted(&info.name)) {
-            let number = info.name.strip_prefix("i2c-").and_then(|number| number.parse::<u8>().ok());
-            let Some(number) = number.filter(|_| info.problem.is_none()) else {
+            let Some(number) = number_of(&info.name).filter(|_| info.problem.is_none()) else {
                 scanned.push(ScannedBus::unusable(info));
                 continue;
             };
+            if let Some(owner) = info.belongs_to
+                && reach == Reach::Header
+                && !self.is_configured(number)
+            {
+                scanned.push(ScannedBus::aside(info, owner));
+                continue;
+            }
             let direct = self.one(info, (number, None), &[], silent, memory);
             let taken: Vec<u8> = direct.addresses();
             let is_healthy = direct.problem.is_none();
             scanned.push(direct);
             for (name, through) in self.channels(number).into_iter().filter(|_| is_healthy) {
                 let description = format!("channel {} of the multiplexer", through.channel);
-                let info = BusInfo { kind: BusKind::I2c, name, description, problem: None };
+                let info = BusInfo { kind: BusKind::I2c, name, description, problem: None, belongs_to: None };
                 // Behind a channel the chips before the multiplexer answer as well.
                 scanned.push(self.one(&info, (number, Some(through)), &taken, silent, memory));
             }
         }
         scanned
+    }
+
+    /// Whether a configured device is on a bus.
+    fn is_configured(&self, bus: u8) -> bool {
+        let devices = self.devices();
+        devices.iter().any(|device| match &device.driver {
+            DriverConfig::Chip(chip) => match &chip.place {
+                ChipPlace::I2c { bus: name, .. } => {
+                    resolve_bus(name, &devices).is_some_and(|(number, _)| number == bus)
+                }
+                ChipPlace::Spi(_) | ChipPlace::Serial(_) => false,
+            },
+            _ => false,
+        })
+    }
+
+    /// The names of the channels of configured multiplexers on a bus, by its name.
+    fn channels_of(&self, bus: &str) -> Vec<String> {
+        let channels = number_of(bus).map(|number| self.channels(number)).unwrap_or_default();
+        channels.into_iter().map(|(name, _)| name).collect()
     }
 
     /// The channels of configured multiplexers on a bus.
@@ -235,6 +277,7 @@ impl Scanner {
                 name: "w1".to_owned(),
                 description: "1-Wire".to_owned(),
                 problem: None,
+                belongs_to: None,
             };
             scanned.push(ScannedBus { things: probes, ..ScannedBus::of(&info.unwrap_or_else(unnamed)) });
         }

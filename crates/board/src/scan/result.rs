@@ -54,6 +54,14 @@ impl ScannedBus {
         Self { problem: Some(info.problem.clone().unwrap_or_else(nameless)), ..Self::of(info) }
     }
 
+    /// One that nobody wires things to.
+    pub(super) fn aside(info: &BusInfo, owner: &str) -> Self {
+        let problem = format!(
+            "left alone, as it belongs to {owner}; `gatehouse scan --all` looks at it too, and so does every scan once a device is configured on it"
+        );
+        Self { problem: Some(problem), ..Self::of(info) }
+    }
+
     pub(super) fn failed(info: &BusInfo, problem: String) -> Self {
         Self { problem: Some(problem), has_failed: true, ..Self::of(info) }
     }

@@ -60,6 +60,7 @@ struct Wires {
     hangs: bool,
     all_answer: bool,
     transfers: usize,
+    opened: Vec<u8>,
     /// Every transfer: the address, and the bytes written.
     log: Vec<(u8, Vec<u8>)>,
 }
@@ -171,7 +172,8 @@ impl Board for FakeBoard {
     }
 
     fn open_i2c(&self, bus: u8) -> Result<Box<dyn I2cBackend>, BusError> {
-        assert_eq!(bus, 1, "a bus with a problem is not opened");
+        assert_ne!(bus, 3, "a bus with a problem is not opened");
+        self.wires.lock().unwrap().opened.push(bus);
         Ok(Box::new(FakeBus(self.wires.clone())))
     }
 
@@ -181,10 +183,12 @@ impl Board for FakeBoard {
             name: name.to_owned(),
             description: name.to_owned(),
             problem: problem.map(str::to_owned),
+            belongs_to: (name == "i2c-20").then_some("a screen's connector (HDMI)"),
         };
         vec![
             bus(BusKind::I2c, "i2c-1", None),
             bus(BusKind::I2c, "i2c-3", Some("it is switched off: switch it on")),
+            bus(BusKind::I2c, "i2c-20", None),
             bus(BusKind::Spi, "spi-0.0", None),
         ]
     }
@@ -219,6 +223,11 @@ impl Machine {
 
     pub(super) fn transfers(&self) -> usize {
         self.wires.lock().unwrap().transfers
+    }
+
+    /// The buses that were opened.
+    fn opened(&self) -> Vec<u8> {
+        self.wires.lock().unwrap().opened.clone()
     }
 
     /// Transfers to an address.
@@ -266,7 +275,7 @@ fn a_chip_is_known_by_its_identity() {
     let machine = Machine::new();
     machine.put(0x77, chip_with(0x00, 0x50));
     machine.put(0x53, chip_with(0x00, 0xE5));
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     let chip = at(&scan, "i2c-1", "0x77").unwrap();
     assert_eq!(chip.candidates[0].name, "Bosch BMP388");
     assert_eq!((chip.candidates.len(), chip.holder), (1, Holder::Nobody));
@@ -279,7 +288,7 @@ fn what_cannot_be_told_is_guessed_and_says_how_unsure_it_is() {
     let machine = Machine::new();
     machine.put(0x5A, chip_with(0, 0));
     machine.put(0x0B, chip_with(0, 0));
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     let chip = at(&scan, "i2c-1", "0x5a").unwrap();
     assert!(chip.candidates.iter().any(|candidate| candidate.name == "Melexis MLX90614"), "{chip:?}");
     assert!(chip.candidates.iter().all(|candidate| candidate.certainty <= 50), "{chip:?}");
@@ -297,7 +306,7 @@ fn an_address_of_an_expander_without_registers_is_never_written_to() {
         // So many that it does not look like a broken wire.
         machine.take(address);
     }
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     let wires = machine.wires.lock().unwrap();
     for (address, written) in &wires.log {
         assert!(written.len() <= MAX_SELECT_BYTES, "0x{address:02x}: {written:?}");
@@ -315,7 +324,7 @@ fn what_is_configured_or_the_kernels_is_not_asked() {
     machine.put(0x48, chip_with(0, 0));
     machine.put(0x68, chip_with(0, 0));
     machine.give_to_kernel(0x68, "rtc-ds1307");
-    let scan = machine.scanner(vec![lm75("cellar", 0x48)]).scan();
+    let scan = machine.scanner(vec![lm75("cellar", 0x48)]).scan(Reach::Header);
     assert_eq!((machine.asked(0x48), machine.asked(0x68)), (0, 0));
     assert_eq!(at(&scan, "i2c-1", "0x48").unwrap().holder, Holder::Device { id: "cellar".to_owned() });
     let kernel = Holder::Kernel { driver: "rtc-ds1307".to_owned() };
@@ -328,7 +337,7 @@ fn what_is_configured_or_the_kernels_is_not_asked() {
 fn a_chip_that_keeps_silent_is_found_by_a_question() {
     let machine = Machine::new();
     machine.put(0x52, chip_that_keeps_silent());
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     assert_eq!(at(&scan, "i2c-1", "0x52").unwrap().candidates[0].name, "ScioSense ENS160");
 }
 
@@ -339,7 +348,7 @@ fn what_reads_like_a_multiplexer_is_never_written_to() {
     for address in 0x70..=0x77 {
         machine.put(address, multiplexer());
     }
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     for address in 0x70..=0x77 {
         assert!(may_be_multiplexer(address));
         assert_eq!(machine.questions(address), 0, "0x{address:02x}");
@@ -359,7 +368,7 @@ fn what_reads_like_a_multiplexer_is_never_written_to() {
 fn silence_where_a_multiplexer_may_be_is_left_alone() {
     let machine = Machine::new();
     machine.put(0x76, FakeChip { answers_plain: false, ..chip_with(0x00, 0x60) });
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     assert_eq!(at(&scan, "i2c-1", "0x76"), None);
     assert_eq!((0x70..=0x77).map(|address| machine.questions(address)).sum::<usize>(), 0);
 }
@@ -419,13 +428,13 @@ fn climate_sensors_are_known_by_what_they_read_as() {
 fn a_bus_that_fails_says_why_and_the_rest_is_looked_at() {
     let machine = Machine::new();
     machine.hang(true);
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     assert!(scan.buses[0].problem.as_ref().unwrap().contains("holds it up"), "{:?}", scan.buses[0]);
     assert!(scan.buses[1].problem.as_ref().unwrap().contains("switched off"));
-    assert_eq!(scan.buses[2].name, "spi-0.0");
+    assert_eq!(scan.buses[3].name, "spi-0.0");
     machine.hang(false);
     machine.wires.lock().unwrap().all_answer = true;
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     assert!(scan.buses[0].problem.as_ref().unwrap().contains("SDA"), "{:?}", scan.buses[0].problem);
     assert!(scan.buses[0].things.is_empty());
 }
@@ -447,7 +456,7 @@ fn thermometers_and_devices_of_the_kernel_are_listed() {
         every: std::time::Duration::from_secs(10),
     };
     let ours = DeviceConfig::new(DeviceId::new("boiler").unwrap(), "Boiler", DriverConfig::Kernel(probe));
-    let scan = machine.scanner(vec![ours]).scan();
+    let scan = machine.scanner(vec![ours]).scan(Reach::Header);
     let first = at(&scan, "w1", "28-0000055e2f3b").unwrap();
     assert_eq!(first.holder, Holder::Device { id: "boiler".to_owned() });
     assert!(first.note.unwrap().contains("power from the data line"));
@@ -464,8 +473,28 @@ fn thermometers_and_devices_of_the_kernel_are_listed() {
 fn a_chip_without_an_identity_is_offered_with_its_driver() {
     let machine = Machine::new();
     machine.put(0x4B, chip_with(0, 0));
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     let thing = at(&scan, "i2c-1", "0x4b").unwrap();
     let driven = thing.candidates.iter().any(|candidate| candidate.driver.as_deref() == Some("lm75"));
     assert!(driven, "{thing:?}");
+}
+
+/// A screen shall not be asked by somebody who looks for sensors, again and again; people may want to.
+#[test]
+fn the_bus_of_a_screen_is_left_alone_until_somebody_wants_it() {
+    let machine = Machine::new();
+    machine.put(0x77, chip_with(0x00, 0x50));
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
+    assert_eq!(machine.opened(), [1]);
+    let aside = scan.buses.iter().find(|bus| bus.name == "i2c-20").unwrap();
+    assert!(aside.problem.as_deref().unwrap().contains("gatehouse scan --all"), "{aside:?}");
+    assert!(at(&scan, "i2c-20", "0x77").is_none());
+    let scan = machine.scanner(Vec::new()).scan(Reach::All);
+    assert!(at(&scan, "i2c-20", "0x77").is_some());
+    // Who has configured a device there has wired something to it.
+    let mut there = lm75("screen", 0x48);
+    let DriverConfig::Chip(chip) = &mut there.driver else { panic!() };
+    chip.place = ChipPlace::I2c { bus: I2cBusName::Kernel(20), address: 0x48 };
+    let scan = machine.scanner(vec![there]).scan(Reach::Header);
+    assert!(at(&scan, "i2c-20", "0x77").is_some());
 }

@@ -188,8 +188,13 @@ impl Wired {
     }
 
     pub(super) fn inventory(&self) -> Vec<BusInfo> {
-        let info =
-            |kind, name: String| BusInfo { kind, name, description: "simulated".to_owned(), problem: None };
+        let info = |kind, name: String| BusInfo {
+            kind,
+            name,
+            description: "simulated".to_owned(),
+            problem: None,
+            belongs_to: None,
+        };
         let state = self.state();
         let i2c = state.i2c.keys().map(|number| info(BusKind::I2c, format!("i2c-{number}")));
         let spi = state.spi.keys().map(|place| info(BusKind::Spi, place.to_string()));

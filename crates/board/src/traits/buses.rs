@@ -194,6 +194,9 @@ pub struct BusInfo {
     pub description: String,
     /// Why it cannot be used, and what to do; nothing when it can.
     pub problem: Option<String>,
+    /// What it belongs to when it is no bus that people wire things to: the connector of a screen, for example. It is
+    /// neither scanned nor watched unless somebody asks for it, or a device on it is configured.
+    pub belongs_to: Option<&'static str>,
 }
 
 /// Where the kernel's drivers show what they measure.

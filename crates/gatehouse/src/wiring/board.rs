@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use gatehouse_board::boards::recognise;
 use gatehouse_board::catalogue::{self, Bus, Entry, Kind, Setting, SettingKind};
 use gatehouse_board::host::HostPlaces;
-use gatehouse_board::scan::{Candidate, Holder, Scan, Scanner, Thing};
+use gatehouse_board::scan::{Candidate, Holder, Reach, Scan, Scanner, Thing};
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::{Board, Direction, LineInfo};
 use gatehouse_dashboard::wire::{
@@ -89,8 +89,8 @@ impl BoardView {
     }
 
     /// Looks at everything that is connected. It blocks for some seconds.
-    pub(crate) fn scan_now(&self) -> BoardScan {
-        let Scan { buses, kernel } = self.scanner.scan();
+    pub(crate) fn scan_now(&self, reach: Reach) -> BoardScan {
+        let Scan { buses, kernel } = self.scanner.scan(reach);
         let bus = |bus: gatehouse_board::scan::ScannedBus| ScannedBus {
             things: bus.things.iter().map(found).collect(),
             name: bus.name,
@@ -139,7 +139,7 @@ impl BoardReader for BoardView {
 
     async fn scan(&self) -> Result<BoardScan, BoardProblem> {
         let view = self.clone();
-        let scan = tokio::task::spawn_blocking(move || view.scan_now()).await;
+        let scan = tokio::task::spawn_blocking(move || view.scan_now(Reach::Header)).await;
         scan.map_err(|error| BoardProblem(error.to_string()))
     }
 
