@@ -18,8 +18,6 @@ pub(super) struct Places {
     pub(super) pins: Vec<Spanned<Pin>>,
     /// Whose lines their numbers are.
     pub(super) numbering: Numbering,
-    /// Values of other devices that it depends on.
-    pub(super) watches: Vec<Spanned<PropertyPath>>,
     /// Where its chip is connected.
     pub(super) chip: Option<Spanned<ChipPlace>>,
     /// Which of the kernel's devices it is.
@@ -27,7 +25,7 @@ pub(super) struct Places {
     pub(super) interlock: Option<Spanned<String>>,
     /// Where it says that its safe state is on.
     pub(super) safe_on: Option<Range<usize>>,
-    /// Values of other devices that it names.
+    /// Numbers of other devices that it is derived from, or that it watches.
     pub(super) sources: Vec<Spanned<PropertyPath>>,
     /// The numbers that it gives, when its driver is known.
     pub(super) numbers: Option<Numbers>,
@@ -49,7 +47,6 @@ pub(super) struct Conflicts<'t> {
     groups: BTreeMap<String, Vec<Member>>,
     numbers: BTreeMap<DeviceId, Numbers>,
     sources: Vec<(String, Spanned<PropertyPath>)>,
-    watches: Vec<(String, Spanned<PropertyPath>)>,
 }
 
 impl<'t> Conflicts<'t> {
@@ -63,7 +60,6 @@ impl<'t> Conflicts<'t> {
             groups: BTreeMap::new(),
             numbers: BTreeMap::new(),
             sources: Vec::new(),
-            watches: Vec::new(),
         }
     }
 
@@ -92,7 +88,6 @@ impl<'t> Conflicts<'t> {
         if let Some(device) = &places.kernel {
             self.add_kernel(device, called, findings);
         }
-        self.watches.extend(places.watches.into_iter().map(|path| (called.to_owned(), path)));
         let Some(group) = places.interlock else { return };
         if let Some(safe_on) = places.safe_on {
             let what =
@@ -180,18 +175,6 @@ impl<'t> Conflicts<'t> {
             if let Some(finding) = self.check_source(called, source) {
                 findings.push(finding);
             }
-        }
-        for (called, path) in &self.watches {
-            if self.ids.contains_key(&path.value.device) {
-                continue;
-            }
-            let ids = self.ids.keys().map(DeviceId::as_str);
-            let hint = match super::nearest::nearest(path.value.device.as_str(), ids) {
-                Some(meant) => format!("did you mean `{meant}/{}`?", path.value.property),
-                None => "name a value of a device of this file, such as \"kitchen/temperature\"".to_owned(),
-            };
-            let what = format!("{called}: there is no device `{}` to watch", path.value.device);
-            findings.push(Finding::error(path.span.clone(), what, hint));
         }
         let words: Vec<&str> = self.groups.keys().map(String::as_str).collect();
         for (group, members) in &self.groups {

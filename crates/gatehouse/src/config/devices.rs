@@ -91,7 +91,7 @@ fn one(
     let mut places = Places { numbering: numbering.clone(), ..Places::default() };
     let driver = drivers::read(&mut section, &mut places, findings);
     let signals = signals::read(&mut section, driver.as_ref(), findings);
-    places.numbers = driver.as_ref().and_then(drivers::sources);
+    places.numbers = driver.as_ref().map(drivers::sources);
     // What belongs to a driver that is not known cannot be told from a mistake.
     if let Some(driver) = &driver {
         section.finish(&format!("the driver `{}`", driver.word()), findings);

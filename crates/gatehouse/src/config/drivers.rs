@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatehouse_board::catalogue::{self, Entry};
 use gatehouse_board::config::{
-    DEFAULT_PERIOD, DriverConfig, HostConfig, KernelDevice, MIN_PERIOD, SimulatedClimateConfig,
+    DEFAULT_PERIOD, DriverConfig, HostConfig, KernelDevice, MIN_PERIOD, OutputKind, SimulatedClimateConfig,
 };
 use gatehouse_model::PropertyId;
 
@@ -48,6 +48,8 @@ const LONGEST_PERIOD: Duration = Duration::from_secs(24 * 3600);
 pub(super) enum Numbers {
     /// These, and no others.
     Known(&'static [&'static str]),
+    /// The total, and a rate with this name.
+    Counted(&'static str),
     /// Those that it derives.
     Derived(Vec<&'static str>),
     /// Those of the catalogue.
@@ -79,12 +81,17 @@ pub(super) fn numbers(driver: &DriverConfig) -> Numbers {
     }
 }
 
-/// Which numbers others can be derived from; nothing when that is told elsewhere.
-pub(super) fn sources(driver: &DriverConfig) -> Option<Numbers> {
+/// Which numbers others can be derived from, or can watch.
+pub(super) fn sources(driver: &DriverConfig) -> Numbers {
     match driver {
-        // The names of what they count depend on their settings.
-        DriverConfig::Counter(_) | DriverConfig::Encoder(_) => None,
-        other => Some(numbers(other)),
+        DriverConfig::Counter(counter) => Numbers::Counted(counter.rate_word()),
+        DriverConfig::Encoder(_) | DriverConfig::Cover(_) => Numbers::Known(&["position"]),
+        DriverConfig::Output(output) => Numbers::Known(match output.kind {
+            OutputKind::Switch => &[],
+            OutputKind::Pwm { .. } => &["level"],
+            OutputKind::Servo { .. } => &["angle"],
+        }),
+        other => numbers(other),
     }
 }
 
@@ -93,6 +100,7 @@ impl Numbers {
     pub(super) fn words(&self) -> Option<Vec<&'static str>> {
         match self {
             Self::Known(known) => Some(known.to_vec()),
+            Self::Counted(rate) => Some(vec!["total", rate]),
             Self::Derived(words) => Some(words.clone()),
             Self::OfEntry(entry) => Some(entry.properties.iter().map(|property| property.id).collect()),
             Self::OfThisMachine => None,

@@ -345,7 +345,7 @@ fn path(
 ) -> Option<PropertyPath> {
     match text.value.parse::<PropertyPath>() {
         Ok(path) => {
-            places.watches.push(Spanned { value: path.clone(), span: text.span.clone() });
+            places.sources.push(Spanned { value: path.clone(), span: text.span.clone() });
             Some(path)
         }
         Err(problem) => {

@@ -48,7 +48,7 @@ fn mistakes_in_what_watches_over_outputs() {
     check(&output("dead_man = { topic = \"a\" }\n"), &[(7, 12, "`within` is missing", "dead_man = {")]);
     check(
         &output("dead_man = { sensor = \"kichen/temperature\", within = \"5m\" }\n"),
-        &[(7, 23, "there is no device `kichen` to watch", "kitchen/temperature")],
+        &[(7, 23, "there is no device `kichen`", "kitchen/temperature")],
     );
     check(
         &output("effect = { sensor = \"kitchen\", rises = 1, within = \"5m\" }\n"),
@@ -58,12 +58,60 @@ fn mistakes_in_what_watches_over_outputs() {
         &output("effect = { sensor = \"living-room/temperature\", within = \"5m\" }\n"),
         &[
             (7, 10, "either `rises` or `falls`", "effect = {"),
-            (7, 21, "there is no device `living-room` to watch", "kitchen/temperature"),
+            (7, 21, "there is no device `living-room`", "kitchen/temperature"),
         ],
     );
     check(&output("last_within = \"5m\"\n"), &[(7, 15, "belongs to `power_on`", "power_on = \"last\"")]);
     check(&output("power_on = \"lst\"\n"), &[(7, 12, "cannot be `lst`", "did you mean \"last\"?")]);
     check(&output("interlock = \"two words\"\n"), &[(7, 13, "not the name of a group", "one word")]);
+}
+
+/// A misspelt property of a device that exists was taken in silence, and the heater could never be switched on.
+#[test]
+fn what_an_output_watches_must_be_a_number_of_its_device() {
+    let others = "
+[[device]]
+id = \"kitchen\"
+driver = \"simulated-climate\"
+[[device]]
+id = \"meter\"
+driver = \"counter\"
+pin = 5
+unit = \"L\"
+pulses_per_unit = 10
+[[device]]
+id = \"knob\"
+driver = \"encoder\"
+pin = 6
+second_pin = 13
+[[device]]
+id = \"dimmer\"
+driver = \"pwm\"
+pin = 12
+safe = \"off\"
+max_on = \"1h\"
+[[device]]
+id = \"machine\"
+driver = \"host\"
+";
+    let dead_man =
+        |path: &str| output(&format!("dead_man = {{ sensor = \"{path}\", within = \"5m\" }}\n")) + others;
+    for good in
+        ["kitchen/humidity", "meter/total", "meter/flow", "knob/position", "dimmer/level", "machine/x"]
+    {
+        check(&dead_man(good), &[]);
+    }
+    check(
+        &dead_man("kitchen/temprature"),
+        &[(7, 23, "`kitchen` has no number `temprature`", "did you mean \"kitchen/temperature\"?")],
+    );
+    check(&dead_man("meter/totl"), &[(7, 23, "no number `totl`", "did you mean \"meter/total\"?")]);
+    check(&dead_man("meter/power"), &[(7, 23, "no number `power`", "its numbers are")]);
+    check(&dead_man("dimmer/power"), &[(7, 23, "no number `power`", "")]);
+    check(
+        &(output("effect = { sensor = \"knob/positon\", rises = 1, within = \"5m\" }\n") + others),
+        &[(7, 21, "`knob` has no number `positon`", "did you mean \"knob/position\"?")],
+    );
 }
 
 #[test]
