@@ -24,6 +24,8 @@ pub struct Ports {
     pub board: Arc<dyn BoardReader>,
     /// Where charts come from.
     pub history: Arc<dyn HistoryReader>,
+    /// Who knows how the rooms are.
+    pub figures: Arc<dyn FigureSource>,
     /// Where MQTT clients go that come by WebSocket.
     pub mqtt_door: Arc<dyn MqttDoor>,
     /// Where time comes from.
@@ -126,6 +128,35 @@ pub enum DemoFault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DemoProblem(pub String);
+
+/// Knows figures of the house besides those that the dashboard has itself.
+#[async_trait]
+pub trait FigureSource: Send + Sync {
+    /// The figures now. What cannot be read is left out.
+    async fn figures(&self) -> Vec<Figure>;
+}
+
+/// A figure with its name in Prometheus' words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// Letters, digits and underscores, with the unit at the end.
+    pub name: &'static str,
+    /// Whether it only grows.
+    pub kind: FigureKind,
+    /// What it is, in a sentence.
+    pub help: &'static str,
+    /// Its values: one, or one for each content of a label.
+    pub samples: Vec<(Option<(&'static str, &'static str)>, f64)>,
+}
+
+/// How a figure behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FigureKind {
+    /// It only grows, until the gateway starts again.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
 
 /// Takes in MQTT clients that come by WebSocket.
 #[async_trait]

@@ -35,8 +35,8 @@ use crate::running_copy::RunningCopies;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, BoardView, DoorGuard, PageCommands, Playground, RecordedCharts, WebDoor, carry,
-    clock_trust, enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found,
+    AccountLogins, BoardView, DoorGuard, PageCommands, Playground, RecordedCharts, RoomFigures, WebDoor,
+    carry, clock_trust, enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -388,6 +388,7 @@ impl Joints {
             commander: Arc::new(PageCommands::new(self.broker.client("page"), self.scheme.clone())),
             board: Arc::new(self.board.clone()),
             history: Arc::new(RecordedCharts::new(running.history.clone())),
+            figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
             mqtt_door: Arc::new(WebDoor::new(self.broker.doorway())),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),

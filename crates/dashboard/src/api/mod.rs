@@ -8,6 +8,7 @@ mod export;
 mod extract;
 mod history;
 mod house;
+mod metrics;
 mod session;
 mod set;
 
@@ -37,8 +38,8 @@ pub(crate) use extract::Peer;
 
 use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
 use crate::{
-    Accounts, BoardReader, Commander, DemoHouse, HistoryReader, LiveHouse, MqttDoor, Ports, headers, web,
-    websocket,
+    Accounts, BoardReader, Commander, DemoHouse, FigureSource, HistoryReader, LiveHouse, MqttDoor, Ports,
+    headers, web, websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -56,6 +57,7 @@ pub(crate) struct App {
     /// The turn to look at the buses: one at a time.
     scans: Semaphore,
     history: Arc<dyn HistoryReader>,
+    figures: Arc<dyn FigureSource>,
     pub(crate) mqtt_door: Arc<dyn MqttDoor>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -80,6 +82,7 @@ impl App {
             commander,
             board,
             history,
+            figures,
             mqtt_door,
             clock,
             randomness,
@@ -96,6 +99,7 @@ impl App {
             board,
             scans: Semaphore::new(1),
             history,
+            figures,
             mqtt_door,
             clock,
             randomness,
@@ -115,6 +119,7 @@ impl App {
 pub(crate) fn router(app: App) -> Router {
     let api = Router::new()
         .route("/health", get(health))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/v1/session", get(session::session))
         .route("/api/v1/setup", post(session::set_up))
         .route("/api/v1/login", post(session::log_in))
@@ -220,6 +225,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         set::set,
         history::history,
         export::export,
+        metrics::metrics,
         demo::fault,
         demo::input,
         board::board,

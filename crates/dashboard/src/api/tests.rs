@@ -6,6 +6,7 @@ mod events;
 mod exports;
 mod house;
 mod https;
+mod metrics;
 mod mqtt;
 mod page;
 mod server;

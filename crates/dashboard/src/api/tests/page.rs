@@ -109,6 +109,7 @@ async fn health_and_description_need_no_log_in() {
         "/api/v1/demo/inputs",
         "/api/v1/devices/{device}/properties/{property}/set",
         "/api/v1/events",
+        "/api/v1/history/export",
         "/api/v1/history/{device}/{property}",
         "/api/v1/house",
         "/api/v1/login",
@@ -117,6 +118,7 @@ async fn health_and_description_need_no_log_in() {
         "/api/v1/session",
         "/api/v1/setup",
         "/health",
+        "/metrics",
     ];
     assert_eq!(paths, expected);
 }

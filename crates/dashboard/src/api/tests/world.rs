@@ -27,8 +27,9 @@ use crate::api::{App, Peer, router};
 use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, ScannedBus};
 use crate::{
     Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse,
-    DemoProblem, ExportQuery, HistoryProblem, HistoryReader, LiveHouse, MqttDoor, MqttPlace, MqttRefusal,
-    Ports, Role, RowExport, SeriesBefore, SeriesPoint, SeriesQuery, SeriesView,
+    DemoProblem, ExportQuery, Figure, FigureKind, FigureSource, HistoryProblem, HistoryReader, LiveHouse,
+    MqttDoor, MqttPlace, MqttRefusal, Ports, Role, RowExport, SeriesBefore, SeriesPoint, SeriesQuery,
+    SeriesView,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -179,6 +180,17 @@ impl HistoryReader for FakeHistory {
     }
 }
 
+/// One figure.
+struct FakeFigures;
+
+#[async_trait]
+impl FigureSource for FakeFigures {
+    async fn figures(&self) -> Vec<Figure> {
+        let samples = vec![(Some(("reason", "full")), 7.0)];
+        vec![Figure { name: "fake_total", kind: FigureKind::Counter, help: "A fake.", samples }]
+    }
+}
+
 /// An export of three pieces, or one that fails behind the first, or one that never comes to its end.
 struct FakeExport {
     mood: Mood,
@@ -310,6 +322,7 @@ impl World {
             commander: self.commander.clone(),
             board: self.board.clone(),
             history: self.history.clone(),
+            figures: Arc::new(FakeFigures),
             mqtt_door: self.door.clone(),
             clock: self.clock.clone(),
             randomness: Arc::new(SeededRandomness::new(2)),
