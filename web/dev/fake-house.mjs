@@ -202,5 +202,5 @@ function beforeOf(key, kind, from, recordingSince, readings) {
 }
 
 function point(at, min, mean, max, count) {
-  return { at: new Date(at).toISOString(), min, mean, max, last: mean, count, quality: 'ok' };
+  return { at: new Date(at).toISOString(), min, mean, max, last: mean, count, held: false, quality: 'ok' };
 }

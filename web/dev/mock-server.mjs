@@ -197,6 +197,7 @@ function historyOf(device, property, query) {
       recording_since: device === 'cistern' ? null : new Date(since).toISOString(),
       before,
       points,
+      gaps: [],
     },
   };
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gatehouse_model::{Clock, DeviceId, PropertyId, Quality, Randomness, Timestamp};
+use gatehouse_model::{Clock, DeviceId, PropertyId, Quality, Randomness, Timestamp, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::wire::{Board, BoardScan, Catalogue};
@@ -201,6 +201,24 @@ pub trait HistoryReader: Send + Sync {
     /// See [`HistoryProblem`].
     async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryProblem>;
 
+    /// The recorded texts of a property, at most `query.limit`.
+    ///
+    /// # Errors
+    /// See [`HistoryProblem`].
+    async fn texts(&self, query: TextsQuery) -> Result<TextsView, HistoryProblem>;
+
+    /// What was known of every series at a moment, in the order of their names.
+    ///
+    /// # Errors
+    /// See [`HistoryProblem`].
+    async fn as_of(&self, at: Timestamp) -> Result<Vec<MomentValue>, HistoryProblem>;
+
+    /// Every series that was ever recorded, in the order of their names.
+    ///
+    /// # Errors
+    /// See [`HistoryProblem`].
+    async fn series(&self) -> Result<Vec<RecordedSeries>, HistoryProblem>;
+
     /// Begins an export.
     ///
     /// # Errors
@@ -292,10 +310,116 @@ pub struct SeriesView {
     /// When the recording of this property began; nothing when it has not yet.
     pub recording_since: Option<Timestamp>,
     /// The last value before the start, so that a switch that changed yesterday has a chart today; nothing when none
-    /// was recorded.
+    /// was recorded, or it does not hold any more.
     pub before: Option<SeriesBefore>,
-    /// In the order of time. Times without values have no point: gaps are gaps.
+    /// In the order of time. Times in which nothing is known have no point: gaps are gaps.
     pub points: Vec<SeriesPoint>,
+    /// The stretches in which nothing is known although something was before, in the order of time.
+    pub gaps: Vec<SeriesGap>,
+}
+
+/// A stretch of time in which nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesGap {
+    /// Its start.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+    /// Why.
+    pub why: GapReason,
+}
+
+/// Why nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// The device fell silent.
+    Silent,
+    /// The gateway did not record.
+    Outage,
+    /// What was recorded cannot be read.
+    Damaged,
+}
+
+/// What texts are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextsQuery {
+    /// Whose texts.
+    pub device: DeviceId,
+    /// Which of its values.
+    pub property: PropertyId,
+    /// Start, inclusive.
+    pub from: Timestamp,
+    /// End, exclusive; later than `from`.
+    pub to: Timestamp,
+    /// Most texts of the answer, at least one.
+    pub limit: u32,
+}
+
+/// The recorded texts of one property.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextsView {
+    /// When the recording of its texts began; nothing when it has not yet.
+    pub recording_since: Option<Timestamp>,
+    /// The text that holds at the start.
+    pub before: Option<RecordedText>,
+    /// In the order of time.
+    pub texts: Vec<RecordedText>,
+    /// The stretches in which nothing is known although something was before, in the order of time.
+    pub gaps: Vec<SeriesGap>,
+    /// There are more than asked for.
+    pub more: bool,
+}
+
+/// A text and since when it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedText {
+    /// Since when.
+    pub at: Timestamp,
+    /// The text.
+    pub text: Arc<str>,
+    /// How far it can be trusted.
+    pub quality: Quality,
+}
+
+/// What was known of a series at a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MomentValue {
+    /// `device/property`, or `topic:` and a whole topic.
+    pub series: String,
+    /// The unit of its numbers, where it is known.
+    pub unit: Option<Arc<str>>,
+    /// What held.
+    pub value: Value,
+    /// Since when.
+    pub at: Timestamp,
+    /// How far it could be trusted.
+    pub quality: Quality,
+}
+
+/// A series that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedSeries {
+    /// `device/property`, or `topic:` and a whole topic.
+    pub series: String,
+    /// What its values are.
+    pub kind: RecordedKind,
+    /// The unit of its numbers, where it is known.
+    pub unit: Option<Arc<str>>,
+    /// When its recording began.
+    pub since: Timestamp,
+    /// The last that was recorded; nothing when all was given up.
+    pub last: Option<Timestamp>,
+}
+
+/// What the recorded values of a series are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedKind {
+    /// Numbers.
+    Number,
+    /// On and off.
+    Switch,
+    /// Words.
+    Text,
 }
 
 /// The last recorded value before the start of a chart; on is 1 and off is 0.
@@ -316,7 +440,7 @@ pub struct SeriesPoint {
     pub at: Timestamp,
     /// Least value, in the property's unit.
     pub min: f64,
-    /// Mean value, in the property's unit.
+    /// Mean over the time in which the value is known, in the property's unit.
     pub mean: f64,
     /// Greatest value, in the property's unit.
     pub max: f64,
@@ -326,6 +450,8 @@ pub struct SeriesPoint {
     pub count: u32,
     /// The worst quality among them.
     pub quality: Quality,
+    /// There is no value of its own, and an earlier one holds unchanged.
+    pub held: bool,
 }
 
 /// Why the history did not answer.

@@ -7,6 +7,7 @@ mod board;
 mod convert;
 mod demo;
 mod generated;
+mod history;
 
 use gatehouse_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,10 @@ pub use board::{
 };
 pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
 pub use generated::generated_files;
+pub use history::{
+    GapWord, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,
+    HistoryText, HistoryTexts, HistoryValue,
+};
 
 /// A scalar: a number, or a text. Of a switch it is `ON` or `OFF`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema, TS)]
@@ -391,67 +396,6 @@ pub struct SetRequest {
 pub struct SetAccepted {
     /// The id of the command.
     pub id: String,
-}
-
-/// The recorded values of a property.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
-pub struct HistorySeries {
-    /// Start, inclusive (RFC 3339, UTC).
-    #[ts(type = "string")]
-    #[schema(value_type = String, format = DateTime)]
-    pub from: Timestamp,
-    /// End, exclusive (RFC 3339, UTC).
-    #[ts(type = "string")]
-    #[schema(value_type = String, format = DateTime)]
-    pub to: Timestamp,
-    /// The time that one point stands for, in milliseconds.
-    #[ts(type = "number")]
-    pub bucket_ms: u64,
-    /// The unit of the values; empty when they have none.
-    pub unit: String,
-    /// When the recording of this property began; null when it has not yet.
-    #[ts(type = "string | null")]
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    pub recording_since: Option<Timestamp>,
-    /// The last value before the start, so that a chart begins with what held then; null when there is none.
-    #[schema(required = true)]
-    pub before: Option<HistoryBefore>,
-    /// In the order of time; times without values have no point.
-    pub points: Vec<HistoryPoint>,
-}
-
-/// The last recorded value before the start of a chart; on is 1 and off is 0.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
-pub struct HistoryBefore {
-    /// When it was true (RFC 3339, UTC).
-    #[ts(type = "string")]
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// The value.
-    pub value: f64,
-    /// How far it can be trusted.
-    pub quality: QualityWord,
-}
-
-/// What was recorded in one stretch of time; on is 1 and off is 0.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
-pub struct HistoryPoint {
-    /// Start of the stretch (RFC 3339, UTC).
-    #[ts(type = "string")]
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// Least value.
-    pub min: f64,
-    /// Mean value.
-    pub mean: f64,
-    /// Greatest value.
-    pub max: f64,
-    /// Last value.
-    pub last: f64,
-    /// Number of values.
-    pub count: u32,
-    /// The worst quality among them.
-    pub quality: QualityWord,
 }
 
 /// Every error of the API.

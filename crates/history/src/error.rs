@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::diary::MAX_EVENTS;
 use crate::diary::store::MAX_SEARCH_BYTES;
-use crate::{MAX_POINTS, MAX_RANGE};
+use crate::{MAX_POINTS, MAX_RANGE, MAX_TEXTS};
 
 /// Why history could not be opened, recorded or read.
 ///
@@ -96,4 +96,7 @@ pub enum InvalidRange {
     /// A text that is longer than any event's.
     #[error("what is looked for is longer than {MAX_SEARCH_BYTES} bytes")]
     Search,
+    /// None, or more than [`MAX_TEXTS`].
+    #[error("`limit` must be between 1 and {MAX_TEXTS}")]
+    Texts,
 }

@@ -3,6 +3,7 @@
 //! What is not known is as important as what is. A series that nobody vouches for any more gets a *mark of silence*: from
 //! there on nothing is known until its next sample. Without one its last value would look as if it still held.
 
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -513,7 +514,6 @@ impl Intake {
     }
 
     /// The text that a sample of a series of texts has as its value, while it waits.
-    #[cfg_attr(not(test), expect(dead_code, reason = "queries for texts look here"))]
     pub(crate) fn text(&self, sample: &Sample) -> Option<Arc<str>> {
         #[expect(
             clippy::cast_possible_truncation,

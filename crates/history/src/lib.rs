@@ -13,6 +13,8 @@
 
 mod apart;
 mod archive;
+mod as_of;
+mod asking;
 mod before;
 mod chunk;
 mod clocks;
@@ -42,6 +44,7 @@ mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
+mod text_range;
 mod texts;
 mod upkeep;
 mod waiting;
@@ -56,6 +59,7 @@ use sqlx::SqlitePool;
 use tokio_util::sync::CancellationToken;
 
 pub use archive::Archive;
+pub use as_of::{AsOf, SeriesInfo};
 pub use before::Before;
 pub use clocks::ClockTrust;
 pub use diary::{Event, EventKind, EventQuery, GatewayWord, MAX_EVENTS};
@@ -68,6 +72,7 @@ pub use retention::{Keep, Retention};
 pub use rows::{MAX_PATTERNS, RowsProgress, RowsQuery, RowsReader};
 pub use sources::{MAX_JSON_BYTES, MAX_TOPIC_FIELDS, MAX_TOPIC_RULES, TopicRule};
 pub use status::{NotRecorded, Status};
+pub use text_range::{MAX_TEXTS, TextAt, TextQuery, Texts};
 
 use notes::{Note, Notes};
 use status::Counters;
@@ -201,6 +206,32 @@ impl History {
                 .await
                 .map_err(HistoryError::Read)?;
         Ok(rows.into_iter().map(|(at, sentence)| (Timestamp::from_millis(at), sentence)).collect())
+    }
+
+    /// The texts of one series in a range of time, each with the time from which it held. A series that was never
+    /// recorded has none.
+    ///
+    /// # Errors
+    /// As for [`History::range`].
+    pub async fn texts(&self, query: TextQuery) -> Result<Texts, HistoryError> {
+        text_range::read(self, &query).await
+    }
+
+    /// What was known at a moment, of every series: the last reading at or before it, unless its source fell silent, the
+    /// gateway did not record, or what was recorded is damaged. In the order of names.
+    ///
+    /// # Errors
+    /// When too many queries run, or it takes longer than [`Options::query_time_limit`].
+    pub async fn as_of(&self, at: Timestamp) -> Result<Vec<AsOf>, HistoryError> {
+        as_of::read(self, at).await
+    }
+
+    /// Every series that was ever recorded and is in the file, in the order of names.
+    ///
+    /// # Errors
+    /// As for [`History::as_of`].
+    pub async fn series(&self) -> Result<Vec<SeriesInfo>, HistoryError> {
+        as_of::list(self).await
     }
 
     /// Size, counts and troubles.

@@ -173,7 +173,6 @@ impl Rollup {
     }
 
     /// The time-weighted mean. Where the samples hold for no time (an outage, a mark at once), the mean of them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for charts that read rollups through this module"))]
     pub(crate) fn mean(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a hundred years in milliseconds are fewer than 2^53")]
         if self.covered > 0 {

@@ -6,6 +6,7 @@ mod exporting;
 mod migration;
 mod ranges;
 mod recording;
+mod sealed;
 mod waiting;
 
 use std::path::Path;

@@ -13,8 +13,11 @@ use utoipa::IntoParams;
 
 use super::extract::{LoggedIn, Target};
 use super::{ApiError, App};
-use crate::SeriesQuery;
-use crate::wire::{ApiErrorBody, HistoryBefore, HistoryPoint, HistorySeries};
+use crate::wire::{
+    ApiErrorBody, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,
+    HistoryText, HistoryTexts, HistoryValue,
+};
+use crate::{SeriesQuery, TextsQuery};
 
 /// Points of an answer when the request does not say: about one for each pixel of a phone.
 const DEFAULT_POINTS: u32 = 600;
@@ -61,8 +64,7 @@ pub(super) async fn history(
     Target { device, property, info }: Target,
     range: Result<Query<Range>, QueryRejection>,
 ) -> Result<Json<HistorySeries>, ApiError> {
-    let Query(range) = range
-        .map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, "bad_query", rejection.body_text()))?;
+    let Query(range) = range.map_err(|rejection| bad_query(&rejection))?;
     let (from, to, points) = read(&range, app.clock.now())
         .map_err(|message| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_range", message))?;
     let view = app.history.range(SeriesQuery { device, property, from, to, points }).await?;
@@ -78,16 +80,125 @@ pub(super) async fn history(
         recording_since: view.recording_since,
         before: view.before.map(HistoryBefore::from),
         points: view.points.iter().map(HistoryPoint::from).collect(),
+        gaps: view.gaps.iter().map(HistoryGap::from).collect(),
     }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TextRange {
+    /// Start, RFC 3339; a day before `to` unless given.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// End, RFC 3339; now unless given.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// Most texts of the answer, 1 to 2000; 600 unless given.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 2000)]
+    limit: Option<String>,
+}
+
+/// The recorded texts of a property, each with the time since when it holds.
+#[utoipa::path(
+    get, path = "/api/v1/history/{device}/{property}/texts", tag = "history",
+    params(
+        ("device" = String, Path, description = "Id of the device"),
+        ("property" = String, Path, description = "Id of the property"),
+        TextRange,
+    ),
+    responses(
+        (status = 200, body = HistoryTexts),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 404, description = "`unknown_device`, `unknown_property`", body = ApiErrorBody),
+        (status = 422, description = "`invalid_range`", body = ApiErrorBody),
+        (status = 503, description = "`busy`, `too_slow`, `history_unavailable`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn texts(
+    State(app): State<Arc<App>>,
+    _: LoggedIn,
+    Target { device, property, .. }: Target,
+    range: Result<Query<TextRange>, QueryRejection>,
+) -> Result<Json<HistoryTexts>, ApiError> {
+    let Query(TextRange { from, to, limit }) = range.map_err(|rejection| bad_query(&rejection))?;
+    let (from, to, limit) = read(&Range { from, to, points: limit }, app.clock.now()).map_err(|message| {
+        let message = message.replace("`points`", "`limit`");
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_range", message)
+    })?;
+    let view = app.history.texts(TextsQuery { device, property, from, to, limit }).await?;
+    Ok(Json(HistoryTexts {
+        from,
+        to,
+        recording_since: view.recording_since,
+        before: view.before.map(HistoryText::from),
+        texts: view.texts.into_iter().map(HistoryText::from).collect(),
+        gaps: view.gaps.iter().map(HistoryGap::from).collect(),
+        more: view.more,
+    }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Moment {
+    /// The moment, RFC 3339; now unless given.
+    #[param(format = DateTime)]
+    at: Option<String>,
+}
+
+/// The house as it was at a moment: what was known of everything that is recorded.
+#[utoipa::path(
+    get, path = "/api/v1/history/as-of", tag = "history", params(Moment),
+    responses(
+        (status = 200, body = HistoryMoment),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 422, description = "`invalid_range`", body = ApiErrorBody),
+        (status = 503, description = "`busy`, `too_slow`, `history_unavailable`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn as_of(
+    State(app): State<Arc<App>>,
+    _: LoggedIn,
+    moment: Result<Query<Moment>, QueryRejection>,
+) -> Result<Json<HistoryMoment>, ApiError> {
+    let Query(Moment { at }) = moment.map_err(|rejection| bad_query(&rejection))?;
+    let at = match at.as_deref() {
+        Some(text) => time("at", text)
+            .map_err(|message| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_range", message))?,
+        None => app.clock.now(),
+    };
+    let values = app.history.as_of(at).await?;
+    Ok(Json(HistoryMoment { at, values: values.iter().map(HistoryValue::from).collect() }))
+}
+
+/// Everything that was ever recorded.
+#[utoipa::path(
+    get, path = "/api/v1/history/series", tag = "history",
+    responses(
+        (status = 200, body = Vec<HistorySeriesInfo>),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 503, description = "`busy`, `too_slow`, `history_unavailable`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn series(
+    State(app): State<Arc<App>>,
+    _: LoggedIn,
+) -> Result<Json<Vec<HistorySeriesInfo>>, ApiError> {
+    let series = app.history.series().await?;
+    Ok(Json(series.iter().map(HistorySeriesInfo::from).collect()))
+}
+
+fn bad_query(rejection: &QueryRejection) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_query", rejection.body_text())
+}
+
+fn time(name: &str, text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).map_err(|_| {
+        format!("`{name}` is not a time. Write it like 2026-11-21T09:14:00Z (a + in it becomes %2B).")
+    })
 }
 
 /// Start, end and number of points, or a sentence that says what is wrong with them.
 fn read(range: &Range, now: Timestamp) -> Result<(Timestamp, Timestamp, u32), String> {
-    let time = |name: &str, text: &str| {
-        Timestamp::parse(text).map_err(|_| {
-            format!("`{name}` is not a time. Write it like 2026-11-21T09:14:00Z (a + in it becomes %2B).")
-        })
-    };
     let to = range.to.as_deref().map_or(Ok(now), |text| time("to", text))?;
     let day = i64::try_from(DEFAULT_RANGE.as_millis()).unwrap_or(i64::MAX);
     let a_day_before = Timestamp::from_millis(to.as_millis().saturating_sub(day));

@@ -127,8 +127,11 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/house", get(house::house))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/devices/{device}/properties/{property}/set", post(set::set))
+        .route("/api/v1/history/as-of", get(history::as_of))
+        .route("/api/v1/history/series", get(history::series))
         .route("/api/v1/history/{device}/{property}", get(history::history))
         .route("/api/v1/history/export", get(export::export))
+        .route("/api/v1/history/{device}/{property}/texts", get(history::texts))
         .route("/api/v1/board", get(board::board))
         .route("/api/v1/board/scan", post(board::scan))
         .route("/api/v1/catalogue", get(board::catalogue))
@@ -226,6 +229,9 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         history::history,
         export::export,
         metrics::metrics,
+        history::texts,
+        history::as_of,
+        history::series,
         demo::fault,
         demo::input,
         board::board,

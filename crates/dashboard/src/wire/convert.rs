@@ -3,10 +3,14 @@
 use gatehouse_model::{Cause, DeviceInfo, Origin, PropertyInfo, PropertyKind, Quality, Value};
 
 use super::{
-    AvailabilityWord, CauseKind, CauseView, Device, HistoryBefore, HistoryPoint, KindWord, Property,
-    QualityWord, Reading, RoleWord, Scalar, SessionUser,
+    AvailabilityWord, CauseKind, CauseView, Device, GapWord, HistoryBefore, HistoryGap, HistoryPoint,
+    HistorySeriesInfo, HistoryText, HistoryValue, KindWord, Property, QualityWord, Reading, RoleWord, Scalar,
+    SessionUser,
 };
-use crate::{Role, SeriesBefore, SeriesPoint, User};
+use crate::{
+    GapReason, MomentValue, RecordedKind, RecordedSeries, RecordedText, Role, SeriesBefore, SeriesGap,
+    SeriesPoint, User,
+};
 
 impl From<&Value> for Scalar {
     fn from(value: &Value) -> Self {
@@ -161,8 +165,65 @@ impl From<SeriesBefore> for HistoryBefore {
 
 impl From<&SeriesPoint> for HistoryPoint {
     fn from(point: &SeriesPoint) -> Self {
-        let SeriesPoint { at, min, mean, max, last, count, quality } = *point;
-        Self { at, min, mean, max, last, count, quality: quality.into() }
+        let SeriesPoint { at, min, mean, max, last, count, quality, held } = *point;
+        Self { at, min, mean, max, last, count, quality: quality.into(), held }
+    }
+}
+
+impl From<&SeriesGap> for HistoryGap {
+    fn from(gap: &SeriesGap) -> Self {
+        let SeriesGap { from, to, why } = *gap;
+        let why = match why {
+            GapReason::Silent => GapWord::Silent,
+            GapReason::Outage => GapWord::Outage,
+            GapReason::Damaged => GapWord::Damaged,
+        };
+        Self { from, to, why }
+    }
+}
+
+impl From<RecordedText> for HistoryText {
+    fn from(RecordedText { at, text, quality }: RecordedText) -> Self {
+        Self { at, text: text.as_ref().to_owned(), quality: quality.into() }
+    }
+}
+
+/// The word of the API for the kind of a value.
+fn kind_of(value: &Value) -> KindWord {
+    match value {
+        Value::Number(_) => KindWord::Number,
+        Value::Switch(_) => KindWord::Switch,
+        Value::Text(_) => KindWord::Text,
+    }
+}
+
+fn unit_of(unit: Option<&str>) -> String {
+    unit.unwrap_or_default().to_owned()
+}
+
+impl From<&MomentValue> for HistoryValue {
+    fn from(moment: &MomentValue) -> Self {
+        let MomentValue { series, unit, value, at, quality } = moment;
+        Self {
+            series: series.clone(),
+            kind: kind_of(value),
+            unit: unit_of(unit.as_deref()),
+            value: value.into(),
+            at: *at,
+            quality: (*quality).into(),
+        }
+    }
+}
+
+impl From<&RecordedSeries> for HistorySeriesInfo {
+    fn from(recorded: &RecordedSeries) -> Self {
+        let RecordedSeries { series, kind, unit, since, last } = recorded;
+        let kind = match kind {
+            RecordedKind::Number => KindWord::Number,
+            RecordedKind::Switch => KindWord::Switch,
+            RecordedKind::Text => KindWord::Text,
+        };
+        Self { series: series.clone(), kind, unit: unit_of(unit.as_deref()), since: *since, last: *last }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page's charts and exports come from the recorded history.
+//! The page's charts and exports, and the house as it was, come from the recorded history.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatehouse_dashboard::{
-    ExportFormat, ExportQuery, HistoryProblem, HistoryReader, RowExport, SeriesBefore, SeriesPoint,
-    SeriesQuery, SeriesView,
+    ExportFormat, ExportQuery, GapReason as GapWord, HistoryProblem, HistoryReader, MomentValue,
+    RecordedKind, RecordedSeries, RecordedText, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery,
+    SeriesView, TextsQuery, TextsView,
 };
 use gatehouse_history::formats::{Format, RowWriter};
 use gatehouse_history::{
-    Before, History, HistoryError, Point, RangeQuery, RowsQuery, RowsReader, SeriesName,
+    AsOf, Before, Gap, GapReason, History, HistoryError, Kind, Point, RangeQuery, RowsQuery, RowsReader,
+    SeriesInfo, SeriesName, TextAt, TextQuery,
 };
+use gatehouse_model::Timestamp;
 
 /// The dashboard's history reader on top of the history room.
 pub(crate) struct RecordedCharts {
@@ -35,8 +38,51 @@ impl HistoryReader for RecordedCharts {
             bucket: series.bucket,
             recording_since: series.recording_since,
             before: series.before.map(|Before { at, value, quality }| SeriesBefore { at, value, quality }),
-            points: series.points.into_iter().filter(|point| !point.held).map(to_view).collect(),
+            points: series.points.into_iter().map(to_view).collect(),
+            gaps: series.gaps.into_iter().map(to_gap).collect(),
         })
+    }
+
+    async fn texts(&self, query: TextsQuery) -> Result<TextsView, HistoryProblem> {
+        let TextsQuery { device, property, from, to, limit } = query;
+        let query = TextQuery { series: SeriesName::Property(device, property), from, to, limit };
+        let found = self.history.texts(query).await.map_err(to_problem)?;
+        let to_text = |TextAt { at, text, quality }: TextAt| RecordedText { at, text, quality };
+        Ok(TextsView {
+            recording_since: found.recording_since,
+            before: found.before.map(to_text),
+            texts: found.texts.into_iter().map(to_text).collect(),
+            gaps: found.gaps.into_iter().map(to_gap).collect(),
+            more: found.more,
+        })
+    }
+
+    async fn as_of(&self, at: Timestamp) -> Result<Vec<MomentValue>, HistoryProblem> {
+        let found = self.history.as_of(at).await.map_err(to_problem)?;
+        let to_value = |AsOf { series, unit, value, at, quality, .. }: AsOf| MomentValue {
+            series: series.to_string(),
+            unit,
+            value,
+            at,
+            quality,
+        };
+        Ok(found.into_iter().map(to_value).collect())
+    }
+
+    async fn series(&self) -> Result<Vec<RecordedSeries>, HistoryProblem> {
+        let found = self.history.series().await.map_err(to_problem)?;
+        let to_series = |SeriesInfo { name, kind, unit, since, last }: SeriesInfo| RecordedSeries {
+            series: name.to_string(),
+            kind: match kind {
+                Kind::Number => RecordedKind::Number,
+                Kind::Switch => RecordedKind::Switch,
+                Kind::Text => RecordedKind::Text,
+            },
+            unit,
+            since,
+            last,
+        };
+        Ok(found.into_iter().map(to_series).collect())
     }
 
     async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem> {
@@ -114,8 +160,18 @@ const fn to_format(format: ExportFormat) -> Format {
 }
 
 fn to_view(point: Point) -> SeriesPoint {
-    let Point { at, min, mean, max, last, count, quality, held: _ } = point;
-    SeriesPoint { at, min, mean, max, last, count, quality }
+    let Point { at, min, mean, max, last, count, quality, held } = point;
+    SeriesPoint { at, min, mean, max, last, count, quality, held }
+}
+
+fn to_gap(gap: Gap) -> SeriesGap {
+    let Gap { from, to, why } = gap;
+    let why = match why {
+        GapReason::Silent => GapWord::Silent,
+        GapReason::Outage => GapWord::Outage,
+        GapReason::Damaged => GapWord::Damaged,
+    };
+    SeriesGap { from, to, why }
 }
 
 fn to_problem(error: HistoryError) -> HistoryProblem {

@@ -12,6 +12,7 @@ use super::grid::Grid;
 use super::{Gap, GapReason, Point};
 use crate::before::Before;
 use crate::quality;
+use crate::rollup::Rollup;
 
 /// Something that was recorded of a series, at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,23 +29,6 @@ impl Entry {
             Self::Reading { at, .. } | Self::Unknown { at, .. } => *at,
         }
     }
-}
-
-/// A row of the table `hour` or `day`.
-#[derive(Clone, Copy, Debug, PartialEq, sqlx::FromRow)]
-pub(crate) struct Rollup {
-    pub(crate) start: i64,
-    pub(crate) count: i64,
-    pub(crate) lowest: Option<f64>,
-    pub(crate) highest: Option<f64>,
-    pub(crate) sum: f64,
-    pub(crate) last: Option<f64>,
-    pub(crate) first_ts: Option<i64>,
-    pub(crate) last_ts: Option<i64>,
-    pub(crate) weighted: f64,
-    pub(crate) covered: i64,
-    pub(crate) worst: i64,
-    pub(crate) held: Option<f64>,
 }
 
 /// What is known at a moment.
@@ -242,36 +226,39 @@ impl Gather {
         self.open = Some((at.max(self.grid.from), why));
     }
 
-    /// Takes a rollup of `length` milliseconds, which lies in one bucket.
-    pub(crate) fn take_rollup(&mut self, rollup: &Rollup, length: i64) {
-        let stop = rollup.start.saturating_add(length);
-        self.advance(rollup.start);
+    /// Takes a rollup of `length` milliseconds from `start` on, which lies in one bucket.
+    pub(crate) fn take_rollup(&mut self, start: i64, rollup: &Rollup, length: i64) {
+        let stop = start.saturating_add(length);
+        self.advance(start);
         let carried = match self.state {
             State::Known { value, quality, .. } => Some((value, quality)),
             State::New | State::Unknown => None,
         };
-        let index = self.grid.index(rollup.start);
-        let first = rollup.first_ts.unwrap_or(rollup.start);
+        let index = self.grid.index(start);
+        let samples = rollup.samples;
+        let first = samples.map_or(start, |samples| samples.first_at);
         // The rollup knows of the outages in it.
         let mut outage = None;
         let mut known_from = first.max(self.outage_until);
-        while let Some((start, end)) = self.outages.pop_front_if(|(start, _)| *start < stop) {
-            outage = Some(start);
-            if start <= first {
+        while let Some((begin, end)) = self.outages.pop_front_if(|(begin, _)| *begin < stop) {
+            outage = Some(begin);
+            if begin <= first {
                 known_from = known_from.max(end);
             }
             self.outage_until = self.outage_until.max(end);
         }
-        if let (Some(low), Some(high), Some(last)) = (rollup.lowest, rollup.highest, rollup.last) {
+        if let Some(samples) = samples {
             if rollup.covered > 0 || rollup.held.is_some() {
                 self.close(known_from);
             }
-            let count = rollup.count.unsigned_abs().max(1);
-            let bucket = self.bucket(index, low, rollup.worst);
-            // Sums of very large values leave the range of numbers.
-            let finite = |mean: f64| if mean.is_finite() { mean } else { low / 2.0 + high / 2.0 };
-            bucket.add(count, (low, high, last), finite(quotient(rollup.sum, rollup.count)), rollup.worst);
-            bucket.cover(finite(quotient(rollup.weighted, rollup.covered)), rollup.covered);
+            let worst = i64::from(samples.worst);
+            let (low, high) = (samples.lowest, samples.highest);
+            // Sums of very large values are cut off at the range of numbers.
+            let within = |mean: f64| mean.max(low).min(high);
+            let bucket = self.bucket(index, low, worst);
+            let plain = within(quotient(samples.sum, samples.count));
+            bucket.add(samples.count.unsigned_abs(), (low, high, samples.last), plain, worst);
+            bucket.cover(rollup.mean().unwrap_or(plain), rollup.covered);
         } else if let Some((value, quality)) = carried
             && rollup.covered > 0
         {
@@ -279,17 +266,19 @@ impl Gather {
         }
         self.at = stop.min(self.until).max(self.at);
         if let Some(value) = rollup.held {
-            let quality =
-                if rollup.count > 0 { rollup.worst } else { carried.map_or(0, |(_, quality)| quality) };
-            self.state = State::Known { since: rollup.last_ts.unwrap_or(rollup.start), value, quality };
+            let (since, quality) = match samples {
+                Some(samples) => (samples.last_at, i64::from(samples.worst)),
+                None => (start, carried.map_or(0, |(_, quality)| quality)),
+            };
+            self.state = State::Known { since, value, quality };
             self.close(known_from);
-        } else if rollup.count > 0 || carried.is_some() {
+        } else if samples.is_some() || carried.is_some() {
             self.state = State::Unknown;
             // The known time began with the rollup when a value was carried into it, and else with its first reading.
-            let begun = if carried.is_some() { rollup.start } else { first };
-            let last = rollup.last_ts.unwrap_or(begun);
+            let begun = if carried.is_some() { start } else { first };
+            let last = samples.map_or(begun, |samples| samples.last_at);
             let silent = begun.saturating_add(rollup.covered).clamp(last, stop);
-            let is_outage = outage.is_some_and(|start| start >= last);
+            let is_outage = outage.is_some_and(|begin| begin >= last);
             let why = if is_outage { GapReason::Outage } else { GapReason::Silent };
             self.open.get_or_insert((silent, why));
         }
@@ -436,7 +425,7 @@ mod tests {
                         gather.take(Naive::entry(*at, *entry));
                     }
                 } else if let Some(rollup) = naive.rollup(start) {
-                    gather.take_rollup(&rollup, UNIT);
+                    gather.take_rollup(start, &rollup, UNIT);
                 }
             }
             let (points, gaps, _) = gather.finish();

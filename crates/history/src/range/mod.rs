@@ -4,13 +4,13 @@
 //! commit (`grid` decides, `read` reads, `gather` computes). Everything is read in pieces, so that a query's memory does
 //! not grow with its range, and in one transaction, so that it sees the file as it was at one moment.
 
-mod gather;
+pub(crate) mod gather;
 pub(crate) mod grid;
 #[cfg(test)]
 pub(crate) mod naive;
-mod read;
-mod recent;
-mod sealed;
+pub(crate) mod read;
+pub(crate) mod recent;
+pub(crate) mod sealed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::{HistoryError, database};
 
 pub(crate) use gather::Entry;
 pub(crate) use read::read;
+pub(crate) use recent::in_order;
 
 /// What is asked of the file, and the key by which it is found.
 #[cfg(test)]

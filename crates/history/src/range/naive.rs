@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use gatehouse_model::Timestamp;
 
-use super::gather::{Entry, Rollup};
+use super::gather::Entry;
 use super::grid::Grid;
 use super::{GapReason, Point};
 use crate::quality;
+use crate::rollup::{Rollup, Samples};
 
 /// The length of a rollup here.
 pub(crate) const UNIT: i64 = 100;
@@ -87,18 +88,21 @@ impl Naive {
         self.entries.range(start..start + UNIT).next()?;
         let (readings, known) = (self.readings(start, start + UNIT), self.known(start, start + UNIT));
         let values = || readings.iter().map(|(_, value, _)| *value);
-        Some(Rollup {
-            start,
+        let samples = readings.first().zip(readings.last()).map(|(first, last)| Samples {
             count: readings.len() as i64,
-            lowest: values().reduce(f64::min),
-            highest: values().reduce(f64::max),
+            lowest: values().fold(f64::INFINITY, f64::min),
+            highest: values().fold(f64::NEG_INFINITY, f64::max),
             sum: values().sum(),
-            last: values().next_back(),
-            first_ts: readings.first().map(|(at, ..)| *at),
-            last_ts: readings.last().map(|(at, ..)| *at),
+            first: first.1,
+            last: last.1,
+            first_at: first.0,
+            last_at: last.0,
+            worst: readings.iter().map(|(.., quality)| *quality as u8).max().unwrap(),
+        });
+        Some(Rollup {
+            samples,
             weighted: known.iter().sum(),
             covered: known.len() as i64,
-            worst: readings.iter().map(|(.., quality)| *quality).max().unwrap_or(0),
             held: self.at(start + UNIT - 1).map(|(_, value, _)| value),
         })
     }

@@ -4,41 +4,21 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use gatehouse_model::{Moment, Timestamp};
+use gatehouse_model::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
-use super::gather::{Entry, Gather, Rollup};
+use super::gather::{Entry, Gather};
 use super::grid::{Grid, HOUR, Stretch, Unit, stretches};
 use super::recent::{Recent, in_order, merge, take_before};
 use super::sealed::{self, Sealed};
-use super::{RangeQuery, Series, explain_read};
+use super::{RangeQuery, Series};
+use crate::asking::{self, Deadline, Trouble};
 use crate::names::{Kind, SeriesName};
+use crate::rollup::Rollup;
 use crate::row::keys_from;
 use crate::waiting::Held;
 use crate::{History, HistoryError, before, database};
-
-/// What ended a query.
-pub(crate) enum Trouble {
-    Sql(sqlx::Error),
-    /// Its time was up while it computed.
-    TooLong,
-}
-
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl Trouble {
-    pub(crate) fn explain(self, limit: std::time::Duration) -> HistoryError {
-        match self {
-            Self::Sql(error) => explain_read(error, limit),
-            Self::TooLong => HistoryError::TimeLimit { limit },
-        }
-    }
-}
 
 /// The row of a series.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -75,16 +55,11 @@ pub(crate) async fn sealed_until(connection: &mut SqliteConnection) -> Result<i6
 
 pub(crate) async fn read(history: &History, query: &RangeQuery) -> Result<Series, HistoryError> {
     let grid = Grid::of(query)?;
-    let limit = history.options.query_time_limit;
-    let explain = |error| explain_read(error, limit);
-    let mut connection = history.readers.acquire().await.map_err(explain)?;
+    let (mut connection, deadline) = asking::begin(history).await?;
     // Before the file is read: see `waiting`.
     let held = history.recording.of_series(&query.series);
-    let deadline = history.clock.moment() + limit;
-    database::limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
-    let answer = read_limited(&mut connection, history, &query.series, grid, &held, deadline).await;
-    database::lift_time_limit(&mut connection).await.map_err(explain)?;
-    answer.map_err(|trouble| trouble.explain(limit))
+    let answer = read_limited(&mut connection, history, &query.series, grid, &held, &deadline).await;
+    asking::end(connection, &deadline, answer).await
 }
 
 async fn read_limited(
@@ -93,7 +68,7 @@ async fn read_limited(
     name: &SeriesName,
     grid: Grid,
     held: &Held,
-    deadline: Moment,
+    deadline: &Deadline,
 ) -> Result<Series, Trouble> {
     // All that follows sees the file as it was at one moment.
     let mut transaction = connection.begin().await?;
@@ -124,11 +99,7 @@ async fn read_limited(
     for stretch in stretches(&grid, sealed, &unsealed) {
         match (stretch.unit, id) {
             (Unit::Raw, _) => {
-                sources
-                    .read(&mut transaction, &mut gather, &stretch, || {
-                        if history.clock.moment() < deadline { Ok(()) } else { Err(Trouble::TooLong) }
-                    })
-                    .await?;
+                sources.read(&mut transaction, &mut gather, &stretch, deadline).await?;
             }
             (_, Some(id)) => rollups(&mut transaction, &mut gather, id, &stretch).await?,
             (_, None) => {}
@@ -151,18 +122,18 @@ async fn read_limited(
 }
 
 /// What says which value holds when the range begins: the last chunk's part before it, and what came after that.
-async fn seed(
+pub(crate) async fn seed(
     connection: &mut SqliteConnection,
     history: &History,
     id: i64,
     (since, from): (i64, i64),
     recorder: Vec<Entry>,
-    deadline: Moment,
+    deadline: &Deadline,
 ) -> Result<Vec<Entry>, Trouble> {
     let chunk = sealed::last_before(connection, id, from).await?;
     // No look for one that is older, but for one of the same moment, which may be better.
     let known = chunk.last().into_iter().chain(recorder.last()).map(Entry::at).max();
-    let left = deadline.since_start().saturating_sub(history.clock.moment().since_start());
+    let left = deadline.left();
     let window = (known.unwrap_or(since), from);
     let recent =
         before::look_back(connection, &history.clock, left.min(before::LOOK_BACK_TIME), id, window).await?;
@@ -221,20 +192,29 @@ async fn rollups(
     stretch: &Stretch,
 ) -> Result<(), sqlx::Error> {
     let statement = if stretch.unit == Unit::Day { DAYS } else { HOURS };
-    let mut rows =
-        sqlx::query_as::<_, Rollup>(statement).bind(id).bind(stretch.from).bind(stretch.to).fetch(connection);
-    while let Some(rollup) = rows.try_next().await? {
-        gather.take_rollup(&rollup, stretch.unit.millis());
+    let mut rows = sqlx::query_as::<_, StoredRollup>(statement)
+        .bind(id)
+        .bind(stretch.from)
+        .bind(stretch.to)
+        .fetch(connection);
+    while let Some(StoredRollup { start, rollup }) = rows.try_next().await? {
+        gather.take_rollup(start, &rollup, stretch.unit.millis());
     }
     Ok(())
 }
 
-pub(crate) const HOURS: &str = "
-    SELECT start, count, lowest, highest, sum, last, first_ts, last_ts, weighted, covered, worst, held FROM hour
-    WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
-pub(crate) const DAYS: &str = "
-    SELECT start, count, lowest, highest, sum, last, first_ts, last_ts, weighted, covered, worst, held FROM day
-    WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
+/// A row of the table `hour` or `day`.
+#[derive(sqlx::FromRow)]
+struct StoredRollup {
+    start: i64,
+    #[sqlx(flatten)]
+    rollup: Rollup,
+}
+
+pub(crate) const HOURS: &str =
+    "SELECT * FROM hour WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
+pub(crate) const DAYS: &str =
+    "SELECT * FROM day WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
 
 /// Where samples are read from.
 pub(crate) struct Sources {
@@ -243,17 +223,17 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Reads the samples of a stretch, piece by piece; `go_on` is asked before each.
+    /// Reads the samples of a stretch, piece by piece.
     async fn read(
         &mut self,
         connection: &mut SqliteConnection,
         gather: &mut Gather,
         stretch: &Stretch,
-        go_on: impl Fn() -> Result<(), Trouble>,
+        deadline: &Deadline,
     ) -> Result<(), Trouble> {
         let mut at = stretch.from;
         while at < stretch.to {
-            go_on()?;
+            deadline.go_on()?;
             let (piece, end) = self.next(connection, at, stretch.to).await?;
             piece.into_iter().for_each(|entry| gather.take(entry));
             at = end;

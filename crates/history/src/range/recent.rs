@@ -8,7 +8,7 @@ use super::GapReason;
 use super::gather::Entry;
 use crate::intake::Sample;
 use crate::quality;
-use crate::row::keys_from;
+use crate::row::{Row, keys_from};
 
 /// Rows that are read at a time: some hundred kilobytes. In steady state the recent rows of one series are fewer.
 const PAGE_ROWS: i64 = 8_192;
@@ -20,6 +20,11 @@ impl Entry {
             quality::SILENCE => Self::Unknown { at, why: GapReason::Silent },
             _ => Self::Reading { at, value, quality },
         }
+    }
+
+    /// The entry of a row of a chunk.
+    pub(crate) const fn of(row: &Row) -> Self {
+        Self::of_row(row.at, row.value, row.quality as i64)
     }
 
     /// Whether it takes the place of an older one of the same moment: the later one counts, but what was measured is not

@@ -8,31 +8,16 @@ use super::GapReason;
 use super::gather::Entry;
 use super::grid::DAY;
 use super::recent::take_before;
+use crate::chunk::Chunk;
 
 /// Chunks that are read at a time: with the most samples that a chunk has, less than a megabyte when decoded.
 const BATCH: i64 = 16;
 
-/// A row of the table `chunk`.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub(crate) struct StoredChunk {
-    pub(crate) series: i64,
-    pub(crate) start: i64,
-    pub(crate) stop: i64,
-    pub(crate) count: i64,
-    pub(crate) checksum: i64,
-    pub(crate) data: Vec<u8>,
-}
-
-impl StoredChunk {
-    /// Its entries. Of a damaged one nothing is known, from its start on, or from where the reading begins.
-    pub(crate) fn entries(&self, from: i64) -> Vec<Entry> {
-        let Self { series, start, stop, count, checksum, data } = self.clone();
-        match (crate::chunk::Chunk { series, start, stop, count, checksum, data }).decode() {
-            Ok(rows) => {
-                rows.iter().map(|row| Entry::of_row(row.at, row.value, i64::from(row.quality))).collect()
-            }
-            Err(_) => vec![Entry::Unknown { at: self.start.max(from), why: GapReason::Damaged }],
-        }
+/// The entries of a chunk. Of a damaged one nothing is known from its start on, or from where the reading begins.
+fn entries(chunk: &Chunk, from: i64) -> Vec<Entry> {
+    match chunk.decode() {
+        Ok(rows) => rows.iter().map(Entry::of).collect(),
+        Err(_) => vec![Entry::Unknown { at: chunk.start.max(from), why: GapReason::Damaged }],
     }
 }
 
@@ -61,7 +46,7 @@ impl Sealed {
             self.decoded_to = to;
             return Ok(());
         };
-        let chunks: Vec<StoredChunk> = sqlx::query_as(CHUNKS)
+        let chunks: Vec<Chunk> = sqlx::query_as(CHUNKS)
             .bind(series)
             // A chunk lies within one day.
             .bind(from.saturating_sub(DAY))
@@ -84,9 +69,9 @@ impl Sealed {
 }
 
 /// Decodes chunks that follow each other, on a thread for such work: what they have of a stretch of time.
-async fn decode(chunks: Vec<StoredChunk>, from: i64, to: i64) -> Vec<Entry> {
+async fn decode(chunks: Vec<Chunk>, from: i64, to: i64) -> Vec<Entry> {
     let decode = move || {
-        let mut entries: Vec<Entry> = chunks.iter().flat_map(|chunk| chunk.entries(from)).collect();
+        let mut entries: Vec<Entry> = chunks.iter().flat_map(|chunk| entries(chunk, from)).collect();
         entries.retain(|entry| (from..to).contains(&entry.at()));
         // Chunks of one series do not overlap, unless they are damaged.
         if !entries.is_sorted_by_key(Entry::at) {
@@ -103,9 +88,9 @@ pub(crate) async fn last_before(
     series: i64,
     at: i64,
 ) -> Result<Vec<Entry>, sqlx::Error> {
-    let chunk: Option<StoredChunk> =
-        sqlx::query_as(LAST).bind(series).bind(at).fetch_optional(connection).await?;
-    let mut entries: VecDeque<Entry> = chunk.map(|chunk| chunk.entries(i64::MIN)).unwrap_or_default().into();
+    let chunk: Option<Chunk> = sqlx::query_as(LAST).bind(series).bind(at).fetch_optional(connection).await?;
+    let mut entries: VecDeque<Entry> =
+        chunk.map(|chunk| entries(&chunk, i64::MIN)).unwrap_or_default().into();
     Ok(take_before(&mut entries, at))
 }
 
@@ -116,3 +101,16 @@ pub(crate) const CHUNKS: &str = "
 pub(crate) const LAST: &str = "
     SELECT series, start, stop, count, checksum, data FROM chunk
     WHERE series = ?1 AND start < ?2 ORDER BY start DESC LIMIT 1";
+
+/// The last entry of each chunk at or before a moment, with the id of its series.
+pub(crate) async fn last_entries(chunks: Vec<Chunk>, at: i64) -> Vec<(i64, Entry)> {
+    let decode = move || {
+        let last = |chunk: &Chunk| {
+            let entries = entries(chunk, i64::MIN);
+            let count = entries.partition_point(|entry| entry.at() <= at);
+            entries[..count].last().map(|entry| (chunk.series, *entry))
+        };
+        chunks.iter().filter_map(last).collect()
+    };
+    tokio::task::spawn_blocking(decode).await.unwrap_or_default()
+}

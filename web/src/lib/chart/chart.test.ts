@@ -32,6 +32,7 @@ const drawing = (parts: Partial<Drawing> = {}): Drawing => ({
   steps: false,
   from: 0,
   recordedUntil: null,
+  gaps: [],
   ...parts,
 });
 
@@ -51,6 +52,36 @@ describe('appending a reading', () => {
     const given = [bucket(0, 20)];
     append(given, 10_000, 1, 30, false);
     expect(given).toEqual([bucket(0, 20)]);
+  });
+});
+
+describe('what the gateway knows to be unknown', () => {
+  const gaps = [{ from: 2_500, to: 9_000 }];
+  const held = (at: number, value: number) => bucket(at, value, { count: 0 });
+
+  it('breaks the line, and what held before it is drawn up to it', () => {
+    const buckets = [bucket(0, 20), held(1_000, 20), held(2_000, 20), bucket(9_000, 22)];
+    const [at, line] = columnsOf(buckets, drawing({ gaps }), 9_000);
+    expect(line).toEqual([20, 20, 20, null, 22]);
+    expect(at[3]).toBe(5.75);
+  });
+
+  it('ends a state where it begins, also when it lasts until now', () => {
+    const [at, line] = columnsOf([bucket(0, 1), bucket(9_000, 0)], drawing({ gaps, steps: true }), 9_000);
+    expect(line).toEqual([1, 1, null, 0]);
+    expect(at.slice(0, 2)).toEqual([0, 2.5]);
+    const [open, still] = columnsOf([bucket(0, 1)], drawing({ gaps, steps: true }), 8_000);
+    expect([open.at(-1), still.at(-1)]).toEqual([2.5, 1]);
+  });
+
+  it('is not seen between buckets that follow each other', () => {
+    const short = [{ from: 200, to: 700 }];
+    const [, line] = columnsOf([bucket(0, 20), bucket(1_000, 21)], drawing({ gaps: short }), 1_000);
+    expect(line).toEqual([20, 21]);
+  });
+
+  it('counts neither as on nor as off', () => {
+    expect(onShareOf([bucket(0, 1), bucket(9_000, 0)], 0, 11_500, gaps)).toBe(0.5);
   });
 });
 

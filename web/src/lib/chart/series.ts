@@ -3,8 +3,8 @@
 import type { History, HistoryPoint } from '../api/types';
 
 /**
- * A bucket with its time as a number, milliseconds since 1970. One that counts nothing is the value that held before
- * the range: the drawing begins with it, and the figures leave it out.
+ * A bucket with its time as a number, milliseconds since 1970. One that counts nothing is a value that held from before
+ * it: the drawing has it, and the figures leave it out.
  */
 export interface Bucket {
   at: number;
@@ -14,6 +14,21 @@ export interface Bucket {
   last: number;
   count: number;
   stale: boolean;
+}
+
+/** A stretch in which nothing is known, in milliseconds since 1970. */
+export interface Gap {
+  from: number;
+  to: number;
+}
+
+export function gapsOf(gaps: History['gaps']): Gap[] {
+  return gaps.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }));
+}
+
+/** The first gap that lies, at least in part, between two times. */
+function gapBetween(gaps: readonly Gap[], from: number, to: number): Gap | undefined {
+  return gaps.find((gap) => gap.from < to && gap.to > from);
 }
 
 export function bucketsOf(points: readonly HistoryPoint[]): Bucket[] {
@@ -109,10 +124,12 @@ export interface Drawing {
   from: number;
   /** The newest bucket that came recorded; those after it arrived live. Nothing when none came. */
   recordedUntil: number | null;
+  /** What the gateway knows to be unknown. */
+  gaps: readonly Gap[];
 }
 
 export function columnsOf(buckets: readonly Bucket[], drawing: Drawing, now: number): Columns {
-  const { bucketMs, gapMs: gap, steps, from, recordedUntil } = drawing;
+  const { bucketMs, gapMs: gap, steps, from, recordedUntil, gaps } = drawing;
   const columns: Columns = [[], [], [], []];
   const [at, line, min, max] = columns;
   const push = (seconds: number, values: [number, number, number] | null) => {
@@ -130,13 +147,23 @@ export function columnsOf(buckets: readonly Bucket[], drawing: Drawing, now: num
     const longest = isSeam ? gap + COMMIT_MS : gap;
     // The gateway's own word that the sensor fell silent, unless it spoke again within the same bucket.
     const fellSilent = previous?.stale === true && silence > 1.5 * bucketMs;
-    if (previous && (fellSilent || silence > longest)) push((drawnAt(previous) + bucket.at) / 2_000, null);
+    // A gap within one bucket, or between two that follow each other, cannot be seen.
+    const unknown = silence > 1.5 * bucketMs && previous && gapBetween(gaps, previous.at, bucket.at);
+    if (previous && unknown) {
+      const start = Math.max(unknown.from, drawnAt(previous));
+      // A state holds until the gap begins.
+      if (steps) push(start / 1_000, [previous.last, previous.last, previous.last]);
+      push((start + bucket.at) / 2_000, null);
+    } else if (previous && (fellSilent || silence > longest)) {
+      push((drawnAt(previous) + bucket.at) / 2_000, null);
+    }
     push(drawnAt(bucket) / 1_000, [steps ? bucket.last : bucket.mean, bucket.min, bucket.max]);
     previous = bucket;
   }
   // A state holds until it changes, so its step reaches the present.
   if (steps && previous && !previous.stale && now > previous.at && now - previous.at <= gap) {
-    push(now / 1_000, [previous.last, previous.last, previous.last]);
+    const end = gapBetween(gaps, previous.at, now)?.from ?? now;
+    push(Math.max(end, drawnAt(previous)) / 1_000, [previous.last, previous.last, previous.last]);
   }
   return columns;
 }
@@ -165,10 +192,16 @@ export function summaryOf(all: readonly Bucket[], bucketMs: number, from: number
 }
 
 /** How much of the time from `from` to now a switch was on, as far as it is known: each state holds until the next. */
-export function onShareOf(buckets: readonly Bucket[], from: number, now: number): number | null {
+export function onShareOf(
+  buckets: readonly Bucket[],
+  from: number,
+  now: number,
+  gaps: readonly Gap[] = [],
+): number | null {
   let [on, known] = [0, 0];
   buckets.forEach((bucket, index) => {
-    const until = buckets[index + 1]?.at ?? now;
+    const next = buckets[index + 1]?.at ?? now;
+    const until = Math.max(gapBetween(gaps, bucket.at, next)?.from ?? next, bucket.at);
     const held = Math.max(until - Math.max(bucket.at, from), 0);
     on += bucket.last * held;
     known += held;

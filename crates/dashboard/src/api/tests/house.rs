@@ -143,11 +143,15 @@ async fn charts() {
     assert_eq!(chart.status, 200);
     let point = json!({
         "at": from, "min": 1.0, "mean": 2.0, "max": 3.0, "last": 2.5, "count": 4, "quality": "simulated",
+        "held": false,
     });
+    let mut held = point.clone();
+    (held["at"], held["count"], held["held"]) = (json!("2026-11-20T09:01:00.000Z"), json!(0), json!(true));
+    let gap = json!({ "from": "2026-11-20T09:02:00.000Z", "to": to, "why": "outage" });
     let before = json!({ "at": "2026-11-19T09:00:00.000Z", "value": 1.0, "quality": "ok" });
     let expected = json!({
         "from": from, "to": to, "bucket_ms": 60_000, "unit": "°C", "recording_since": from, "before": before,
-        "points": [point],
+        "points": [point, held], "gaps": [gap],
     });
     assert_eq!(chart.json(), expected);
     assert_eq!(world.history.asked.lock().unwrap()[0].points, 300);
@@ -159,6 +163,44 @@ async fn charts() {
     get("/api/v1/history/boiler/power?points=0").await.assert_error(422, "invalid_range");
     get("/api/v1/history/boiler/power?points=1&points=2").await.assert_error(400, "bad_query");
     assert_eq!(get("/api/v1/history/boiler/power").await.json()["unit"], "");
+}
+
+#[tokio::test]
+async fn texts_the_house_at_a_moment_and_all_that_is_recorded() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let get = async |path: &str| world.get(path, &cookie).await;
+    let (from, to) = ("2026-11-20T09:00:00.000Z", "2026-11-21T09:00:00.000Z");
+    let texts = get(&format!("/api/v1/history/boiler/power/texts?from={from}&to={to}&limit=1")).await;
+    let text = |at: &str, text: &str| json!({ "at": at, "text": text, "quality": "ok" });
+    let expected = json!({
+        "from": from, "to": to, "recording_since": from, "before": text("2026-11-20T08:59:59.000Z", "closed"),
+        "texts": [text(from, "open")], "gaps": [{ "from": from, "to": to, "why": "silent" }], "more": true,
+    });
+    assert_eq!(texts.json(), expected);
+    let refused = get("/api/v1/history/boiler/power/texts?limit=0").await.assert_error(422, "invalid_range");
+    assert!(refused.contains("`limit`"), "{refused}");
+
+    let moment = get(&format!("/api/v1/history/as-of?at={from}")).await;
+    let value = |series: &str, kind: &str, unit: &str, value: Json| json!({ "series": series, "kind": kind, "unit": unit, "value": value, "at": from, "quality": "ok" });
+    let values = [
+        value("boiler/power", "switch", "", json!("ON")),
+        value("boiler/temperature", "number", "°C", json!(61.5)),
+        value("topic:zigbee2mqtt/door", "text", "", json!("open")),
+    ];
+    assert_eq!(moment.json(), json!({ "at": from, "values": values }));
+    assert_eq!(get("/api/v1/history/as-of").await.json()["at"], "2026-11-21T09:14:00.000Z");
+    get("/api/v1/history/as-of?at=yesterday").await.assert_error(422, "invalid_range");
+
+    let series = get("/api/v1/history/series").await;
+    let since = "2026-11-21T09:14:00.000Z";
+    let boiler = json!({ "series": "boiler/temperature", "kind": "number", "unit": "°C", "since": since, "last": null });
+    assert_eq!(series.json(), json!([boiler]));
+    *world.history.mood.lock().unwrap() = Mood::Refusing(HistoryProblem::Busy);
+    for path in ["as-of", "series", "boiler/power/texts"] {
+        get(&format!("/api/v1/history/{path}")).await.assert_error(503, "busy");
+        world.get(&format!("/api/v1/history/{path}"), "").await.assert_error(401, "not_logged_in");
+    }
 }
 
 /// A range of 300 years, a second chart at a time and a full card used to be one and the same error.

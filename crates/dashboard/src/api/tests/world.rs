@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use gatehouse_model::{
     DeviceId, DeviceInfo, GatewayInfo, ManualClock, Message, Origin, PropertyId, PropertyInfo, PropertyKind,
-    Qos, Quality, Scheme, SeededRandomness, Timestamp, TopicName,
+    Qos, Quality, Scheme, SeededRandomness, Timestamp, TopicName, Value,
 };
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,9 +27,10 @@ use crate::api::{App, Peer, router};
 use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, ScannedBus};
 use crate::{
     Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse,
-    DemoProblem, ExportQuery, Figure, FigureKind, FigureSource, HistoryProblem, HistoryReader, LiveHouse,
-    MqttDoor, MqttPlace, MqttRefusal, Ports, Role, RowExport, SeriesBefore, SeriesPoint, SeriesQuery,
-    SeriesView,
+    DemoProblem, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem, HistoryReader,
+    LiveHouse, MomentValue, MqttDoor, MqttPlace, MqttRefusal, Ports, RecordedKind, RecordedSeries,
+    RecordedText, Role, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery,
+    TextsView,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -139,6 +140,20 @@ pub(super) struct FakeHistory {
 }
 
 impl FakeHistory {
+    /// Answers, or does not.
+    async fn feel(&self) -> Result<(), HistoryProblem> {
+        let mood = self.mood.lock().unwrap().clone();
+        match mood {
+            Mood::Well => Ok(()),
+            Mood::Refusing(problem) => Err(problem),
+            Mood::Panicking => panic!("secret bug"),
+            Mood::Stuck => {
+                self.stuck.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }
+        }
+    }
+
     /// Requests that hang in here.
     pub(super) fn waiting(&self) -> usize {
         self.stuck.load(Ordering::SeqCst)
@@ -148,16 +163,7 @@ impl FakeHistory {
 #[async_trait]
 impl HistoryReader for FakeHistory {
     async fn range(&self, query: SeriesQuery) -> Result<SeriesView, HistoryProblem> {
-        let mood = self.mood.lock().unwrap().clone();
-        match mood {
-            Mood::Well => {}
-            Mood::Refusing(problem) => return Err(problem),
-            Mood::Panicking => panic!("secret bug"),
-            Mood::Stuck => {
-                self.stuck.fetch_add(1, Ordering::SeqCst);
-                std::future::pending::<()>().await;
-            }
-        }
+        self.feel().await?;
         let point = SeriesPoint {
             at: query.from,
             min: 1.0,
@@ -166,12 +172,51 @@ impl HistoryReader for FakeHistory {
             last: 2.5,
             count: 4,
             quality: Quality::Simulated,
+            held: false,
         };
         let (bucket, recording_since) = (Duration::from_secs(60), Some(query.from));
         let yesterday = Timestamp::from_millis(query.from.as_millis() - 86_400_000);
         let before = Some(SeriesBefore { at: yesterday, value: 1.0, quality: Quality::Ok });
+        let minute = |minutes: i64| Timestamp::from_millis(query.from.as_millis() + minutes * 60_000);
+        let held = SeriesPoint { at: minute(1), count: 0, held: true, ..point };
+        let gaps = vec![SeriesGap { from: minute(2), to: query.to, why: GapReason::Outage }];
         self.asked.lock().unwrap().push(query);
-        Ok(SeriesView { bucket, recording_since, before, points: vec![point] })
+        Ok(SeriesView { bucket, recording_since, before, points: vec![point, held], gaps })
+    }
+
+    async fn texts(&self, query: TextsQuery) -> Result<TextsView, HistoryProblem> {
+        self.feel().await?;
+        let text = |at, text: &str| RecordedText { at, text: text.into(), quality: Quality::Ok };
+        Ok(TextsView {
+            recording_since: Some(query.from),
+            before: Some(text(Timestamp::from_millis(query.from.as_millis() - 1_000), "closed")),
+            texts: vec![text(query.from, "open")],
+            gaps: vec![SeriesGap { from: query.from, to: query.to, why: GapReason::Silent }],
+            more: query.limit == 1,
+        })
+    }
+
+    async fn as_of(&self, at: Timestamp) -> Result<Vec<MomentValue>, HistoryProblem> {
+        self.feel().await?;
+        let value = |series: &str, unit: Option<&str>, value| MomentValue {
+            series: series.to_owned(),
+            unit: unit.map(Into::into),
+            value,
+            at,
+            quality: Quality::Ok,
+        };
+        Ok(vec![
+            value("boiler/power", None, Value::Switch(true)),
+            value("boiler/temperature", Some("°C"), Value::Number(61.5)),
+            value("topic:zigbee2mqtt/door", None, Value::Text("open".into())),
+        ])
+    }
+
+    async fn series(&self) -> Result<Vec<RecordedSeries>, HistoryProblem> {
+        self.feel().await?;
+        let (series, since) = ("boiler/temperature".to_owned(), Timestamp::from_millis(1_795_252_440_000));
+        let (kind, unit) = (RecordedKind::Number, Some("°C".into()));
+        Ok(vec![RecordedSeries { series, kind, unit, since, last: None }])
     }
 
     async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem> {

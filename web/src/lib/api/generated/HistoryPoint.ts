@@ -14,7 +14,7 @@ at: string,
  */
 min: number, 
 /**
- * Mean value.
+ * Mean over the time in which the value is known. What held when the stretch began counts until its first value.
  */
 mean: number, 
 /**
@@ -32,4 +32,8 @@ count: number,
 /**
  * The worst quality among them.
  */
-quality: Quality, };
+quality: Quality, 
+/**
+ * No value was recorded, and an earlier one holds unchanged: it is the least, the mean, the greatest and the last.
+ */
+held: boolean, };

@@ -1,0 +1,51 @@
+//! What the intake holds, copied for queries.
+
+use std::collections::HashMap;
+
+use super::{Intake, NewSeries, Sample};
+use crate::names::{Kind, SeriesName};
+use crate::range::{Entry, in_order};
+use crate::waiting::{HeldLatest, HeldTexts};
+
+impl Intake {
+    /// A copy of what it holds of one series of texts.
+    pub(crate) fn held_texts(&self, name: &SeriesName) -> HeldTexts {
+        let mut contents = Vec::new();
+        let mut numbers: HashMap<u64, f64> = HashMap::new();
+        let mut samples: Vec<Sample> = self.held(name, true).waiting;
+        for sample in &mut samples {
+            let known = numbers.get(&sample.value.to_bits()).copied();
+            let Some(text) = self.text(sample) else { continue };
+            let number = known.unwrap_or_else(|| {
+                contents.push(text);
+                let place = u32::try_from(contents.len()).map_or(f64::MAX, f64::from);
+                numbers.insert(sample.value.to_bits(), -place);
+                -place
+            });
+            sample.value = number;
+        }
+        HeldTexts { entries: in_order(&samples), contents }
+    }
+
+    /// The last that it holds of each series at or before a moment.
+    pub(crate) fn latest_at(&self, at: i64) -> Vec<HeldLatest> {
+        let mut found: Vec<Option<Sample>> = vec![None; self.series.len()];
+        let in_flight = self.in_flight.iter().flat_map(|batch| &batch.samples);
+        for sample in in_flight.chain(&self.waiting).chain(&self.latest).filter(|sample| sample.at <= at) {
+            let known = &mut found[sample.series];
+            if known.is_none_or(|known| {
+                known.at < sample.at || (known.at == sample.at && sample.replaces(&known))
+            }) {
+                *known = Some(*sample);
+            }
+        }
+        let held = self.series.iter().zip(found).filter_map(|(series, sample)| {
+            let NewSeries { name, kind, unit, .. } = series.clone();
+            let sample = sample?;
+            let text = if kind == Kind::Text { self.text(&sample) } else { None };
+            let entry = Entry::of_row(sample.at, sample.value, sample.quality);
+            Some(HeldLatest { name, kind, unit, entry, text })
+        });
+        held.collect()
+    }
+}
