@@ -2,6 +2,7 @@
 
 mod before;
 mod damage;
+mod diary;
 mod exporting;
 mod migration;
 mod ranges;
