@@ -18,6 +18,14 @@ const MAX_WAITING: usize = 64;
 /// second; a few of those in a row are a bus that is as good as dead.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(5);
 
+/// So often in a row a multiplexer that does not acknowledge is told again at once to close its channels: it may have missed
+/// one transfer, with a channel open behind which somebody has the address of another device.
+const TRIES_AT_ONCE: u32 = 8;
+
+/// Most transfers for which one that never acknowledges is left alone then: a thermometer or two for some minutes. One that
+/// comes back from being without power has no channel open (TCA9548A data sheet, section 8.4.2).
+const MAX_LEFT_ALONE: u32 = 256;
+
 /// A channel of a multiplexer between the bus and a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Through {
@@ -119,7 +127,7 @@ impl I2cBus {
     /// When the system gives no thread.
     pub fn start(name: &str, backend: Box<dyn I2cBackend>) -> Result<Self, BusError> {
         let desk = Arc::new(Desk::default());
-        let owner = Owner { desk: desk.clone(), backend, channels: BTreeMap::new() };
+        let owner = Owner { desk: desk.clone(), backend, multiplexers: BTreeMap::new() };
         let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || owner.run());
         match started {
             Ok(_) => Ok(Self { asking: Arc::new(Asking(desk)) }),
@@ -150,8 +158,42 @@ impl I2cBus {
 struct Owner {
     desk: Arc<Desk>,
     backend: Box<dyn I2cBackend>,
-    /// The channels that each multiplexer connects, as far as is known: a bit for each.
-    channels: BTreeMap<u8, Option<u8>>,
+    /// The multiplexers that were ever used, by address: as many as there are addresses for them. One that is configured no
+    /// more still has to be told to close its channels once.
+    multiplexers: BTreeMap<u8, Multiplexer>,
+}
+
+/// What is known of a multiplexer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Multiplexer {
+    /// The channels that it connects, a bit for each; nothing when that is not known.
+    connected: Option<u8>,
+    /// How often in a row it did not acknowledge.
+    misses: u32,
+    /// For so many transfers it is not told to close its channels.
+    left_alone: u32,
+}
+
+impl Multiplexer {
+    /// Whether it is to be told to close its channels before a transfer that does not go through it.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.left_alone == 0;
+        self.left_alone = self.left_alone.saturating_sub(1);
+        is_due
+    }
+
+    fn has_acknowledged(&mut self, channels: u8) {
+        *self = Self { connected: Some(channels), ..Self::default() };
+    }
+
+    fn has_not_acknowledged(&mut self) {
+        self.connected = None;
+        self.misses = self.misses.saturating_add(1);
+        self.left_alone = match self.misses.checked_sub(TRIES_AT_ONCE) {
+            Some(further) => 1u32.checked_shl(further).unwrap_or(MAX_LEFT_ALONE).min(MAX_LEFT_ALONE),
+            None => 0,
+        };
+    }
 }
 
 impl Drop for Owner {
@@ -196,7 +238,7 @@ impl Owner {
             Err(BusFault::NoAcknowledge) => through.is_some(),
         };
         if outcome.is_err() {
-            self.channels.values_mut().for_each(|connected| *connected = None);
+            self.multiplexers.values_mut().for_each(|multiplexer| multiplexer.connected = None);
         }
         if can_be_tried_again { self.attempt(through, address, parts) } else { outcome }
     }
@@ -215,22 +257,25 @@ impl Owner {
     /// register of a multiplexer has a bit for each channel (TCA9548A data sheet, section 8.6.2).
     fn connect(&mut self, through: Option<Through>) -> Result<(), BusFault> {
         if let Some(Through { address, .. }) = through {
-            self.channels.entry(address).or_insert(None);
+            self.multiplexers.entry(address).or_default();
         }
-        for (multiplexer, connected) in &mut self.channels {
-            let wanted = match through {
-                Some(through) if through.address == *multiplexer => {
-                    1u8.checked_shl(through.channel.into()).unwrap_or(0)
-                }
-                _ => 0,
-            };
-            if *connected == Some(wanted) {
+        for (address, multiplexer) in &mut self.multiplexers {
+            let channel =
+                through.filter(|through| through.address == *address).map(|through| through.channel);
+            let wanted = channel.map_or(0, |channel| 1u8.checked_shl(channel.into()).unwrap_or(0));
+            // Whoever has a device behind it wants to know whether it answers, and asks seldom enough when it does not.
+            if multiplexer.connected == Some(wanted) || (channel.is_none() && !multiplexer.is_due()) {
                 continue;
             }
-            match self.backend.transfer(*multiplexer, &mut [Operation::Write(&[wanted])]) {
-                Ok(()) => *connected = Some(wanted),
-                // One that is not there connects nothing, and is not in the way of the others.
-                Err(BusFault::NoAcknowledge) if wanted == 0 => *connected = None,
+            match self.backend.transfer(*address, &mut [Operation::Write(&[wanted])]) {
+                Ok(()) => multiplexer.has_acknowledged(wanted),
+                Err(BusFault::NoAcknowledge) => {
+                    multiplexer.has_not_acknowledged();
+                    // One that is not there connects nothing, and is not in the way of the others.
+                    if channel.is_some() {
+                        return Err(BusFault::NoAcknowledge);
+                    }
+                }
                 Err(fault) => return Err(fault),
             }
         }

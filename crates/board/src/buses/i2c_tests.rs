@@ -132,3 +132,64 @@ fn two_multiplexers_with_the_same_addresses_behind_them_do_not_collide() {
     assert_eq!(celsius(&mut bus.port(Some(places[1])), 0x48), Ok(11));
     assert_eq!(celsius(&mut bus.port(Some(places[2])), 0x48), Err(BusFault::NoAcknowledge));
 }
+
+/// Counts what is written to a multiplexer, on its way to chips in memory.
+struct Counted {
+    chips: ChipBus,
+    writes: Arc<Mutex<Vec<(u8, u8)>>>,
+}
+
+impl I2cBackend for Counted {
+    fn transfer(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusFault> {
+        if let [Operation::Write([channels])] = operations {
+            self.writes.lock().unwrap().push((address, *channels));
+        }
+        self.chips.transfer(address, operations)
+    }
+}
+
+/// A multiplexer that was unplugged, and taken out of the configuration, was told to close its channels before each transfer
+/// of everybody else, for as long as the gateway ran.
+#[test]
+fn a_multiplexer_that_is_gone_costs_less_and_less_and_is_closed_when_it_is_back() {
+    let chips = ChipBus::default();
+    add(&chips, "tca9548a", None, 0x70, 0.0);
+    let through = Some(Through { address: 0x70, channel: 3 });
+    thermometer_of(&chips, through, 0x49, 11.0);
+    thermometer_of(&chips, None, 0x48, 21.0);
+    let writes = Arc::<Mutex<Vec<(u8, u8)>>>::default();
+    let backend = Counted { chips: chips.clone(), writes: writes.clone() };
+    let bus = I2cBus::start("test", Box::new(backend)).unwrap();
+    let closings = |transfers: u32| {
+        writes.lock().unwrap().clear();
+        for _ in 0..transfers {
+            assert_eq!(celsius(&mut bus.port(None), 0x48), Ok(21));
+        }
+        let writes = writes.lock().unwrap();
+        assert!(writes.iter().all(|write| *write == (0x70, 0)), "{writes:?}");
+        u32::try_from(writes.len()).unwrap()
+    };
+    // While it answers it is closed once.
+    assert_eq!(celsius(&mut bus.port(through), 0x49), Ok(11));
+    assert_eq!(closings(100), 1);
+    // It misses a transfer, with its channel open: it is told again at once.
+    assert_eq!(celsius(&mut bus.port(through), 0x49), Ok(11));
+    chips.set_fault(None, 0x70, Some(Fault::Refuses(2)));
+    assert_eq!(closings(10), 3);
+    // It is unplugged.
+    assert_eq!(celsius(&mut bus.port(through), 0x49), Ok(11));
+    chips.set_fault(None, 0x70, Some(Fault::Vanished));
+    assert_eq!(closings(TRIES_AT_ONCE), TRIES_AT_ONCE);
+    assert!(closings(1_000) <= 12, "in growing distance");
+    let rest = closings(10 * MAX_LEFT_ALONE);
+    assert!((9..=10).contains(&rest), "and not less than that: {rest}");
+    // Whoever has a device there learns of it each time.
+    assert_eq!(celsius(&mut bus.port(through), 0x49), Err(BusFault::NoAcknowledge));
+    // It is back with a channel open, as its supply had stayed.
+    chips.set_fault(None, 0x70, None);
+    closings(MAX_LEFT_ALONE + 1);
+    assert_eq!(celsius(&mut bus.port(None), 0x49), Err(BusFault::NoAcknowledge), "its channel is closed");
+    assert_eq!(celsius(&mut bus.port(through), 0x49), Ok(11));
+    chips.set_fault(None, 0x70, Some(Fault::Vanished));
+    assert_eq!(closings(TRIES_AT_ONCE), TRIES_AT_ONCE, "it counts anew");
+}
