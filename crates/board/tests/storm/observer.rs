@@ -1,7 +1,7 @@
 //! Somebody with a voltmeter at every output's pin and the safety rules on a sheet of paper. Nothing here is shared with
 //! the code that decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How late a pin may follow a deadline: the simulated pins need no time, timers have steps of a millisecond.
@@ -32,6 +32,15 @@ pub(crate) struct Sheet {
     pub(crate) slice: Option<Duration>,
 }
 
+/// Why a pin does not do what it is told. It can have both at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Illness {
+    /// Driving it or reading it fails.
+    Driving,
+    /// Its voltage stays where it is.
+    Stuck,
+}
+
 /// What the voltmeter said of one pin.
 #[derive(Clone, Debug)]
 struct Pin {
@@ -40,13 +49,17 @@ struct Pin {
     changed: Option<Duration>,
     /// Since when it is switched in slices.
     slices_since: Option<Duration>,
-    is_sick: bool,
+    illnesses: BTreeSet<Illness>,
     well_since: Duration,
 }
 
 impl Pin {
     fn is_away(&self) -> bool {
         self.is_on != self.sheet.safe_on
+    }
+
+    fn is_sick(&self) -> bool {
+        !self.illnesses.is_empty()
     }
 }
 
@@ -83,7 +96,7 @@ impl Observer {
                     is_on,
                     changed: None,
                     slices_since: None,
-                    is_sick: false,
+                    illnesses: BTreeSet::new(),
                     well_since: Duration::ZERO,
                 };
                 self.pins.insert(line, pin);
@@ -94,6 +107,13 @@ impl Observer {
     /// The bridge starts.
     pub(crate) fn start(&mut self, now: Duration) {
         self.started = now;
+        for pin in self.pins.values_mut() {
+            // What was driven safe in between is off, and no slice of what it was before, however short that was.
+            if pin.sheet.slice.is_some() && !pin.is_away() {
+                pin.changed = None;
+                pin.slices_since = None;
+            }
+        }
     }
 
     /// A pin is no output any more.
@@ -105,10 +125,18 @@ impl Observer {
         self.pins.keys().copied().collect()
     }
 
-    /// A pin does not do what it is told, or does again.
-    pub(crate) fn sick(&mut self, line: u32, is_sick: bool, now: Duration) {
+    /// A pin has an illness.
+    pub(crate) fn falls_sick(&mut self, line: u32, illness: Illness, now: Duration) {
         if let Some(pin) = self.pins.get_mut(&line) {
-            pin.is_sick = is_sick;
+            pin.illnesses.insert(illness);
+            pin.well_since = now;
+        }
+    }
+
+    /// A pin has an illness no more. It may have another one.
+    pub(crate) fn gets_well(&mut self, line: u32, illness: Illness, now: Duration) {
+        if let Some(pin) = self.pins.get_mut(&line) {
+            pin.illnesses.remove(&illness);
             pin.well_since = now;
         }
     }
@@ -120,7 +148,7 @@ impl Observer {
     /// Those of these pins that are well and away from their safe level.
     pub(crate) fn away(&self, lines: &[u32]) -> Vec<String> {
         let pins = lines.iter().filter_map(|line| self.pins.get(line));
-        pins.filter(|pin| pin.is_away() && !pin.is_sick).map(|pin| pin.sheet.device.clone()).collect()
+        pins.filter(|pin| pin.is_away() && !pin.is_sick()).map(|pin| pin.sheet.device.clone()).collect()
     }
 
     fn accuse(&mut self, now: Duration, what: &str) {
@@ -192,7 +220,7 @@ impl Observer {
 
     /// Whether a pin has been away from its safe level for too long.
     fn check_longest(&mut self, line: u32, now: Duration) {
-        let Some(pin) = self.pins.get(&line).filter(|pin| pin.is_away() && !pin.is_sick) else { return };
+        let Some(pin) = self.pins.get(&line).filter(|pin| pin.is_away() && !pin.is_sick()) else { return };
         let (Some(longest), Some(left)) = (pin.sheet.max_on, pin.slices_since.or(pin.changed)) else {
             return;
         };
@@ -213,10 +241,77 @@ impl Observer {
 
     /// Nobody serves the outputs any more: all that are well must be safe.
     pub(crate) fn check_all_safe(&mut self, now: Duration, why: &str) {
-        let away = self.pins.values().filter(|pin| pin.is_away() && !pin.is_sick);
+        let away = self.pins.values().filter(|pin| pin.is_away() && !pin.is_sick());
         let away: Vec<String> = away.map(|pin| pin.sheet.device.clone()).collect();
         for device in away {
             self.accuse(now, &format!("{device} is not safe after {why}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: u32 = 26;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn observer(slice: Option<Duration>) -> Observer {
+        let sheet = Sheet {
+            device: "floor".to_owned(),
+            is_active_low: false,
+            safe_on: false,
+            max_on: Some(at(900)),
+            min_on: Duration::ZERO,
+            min_off: Duration::ZERO,
+            group: None,
+            dead_time: Duration::ZERO,
+            slice,
+        };
+        let mut observer = Observer::default();
+        observer.expect(LINE, sheet, false);
+        observer
+    }
+
+    /// Schedules 0, 1, 3 and 4 of a day: a pin that was stuck could not be driven either for a while, counted as well when
+    /// that was over, and was accused of what it could not help.
+    #[test]
+    fn a_pin_with_two_illnesses_is_well_when_both_are_over() {
+        let mut observer = observer(None);
+        observer.look(LINE, true, at(10));
+        observer.falls_sick(LINE, Illness::Stuck, at(100));
+        observer.falls_sick(LINE, Illness::Driving, at(110));
+        observer.gets_well(LINE, Illness::Driving, at(200));
+        observer.look(LINE, true, at(1_000));
+        assert!(observer.violations.is_empty(), "{:?}", observer.violations);
+        observer.gets_well(LINE, Illness::Stuck, at(1_010));
+        observer.look(LINE, true, at(1_025));
+        assert!(observer.violations.is_empty(), "{:?}", observer.violations);
+        observer.look(LINE, true, at(1_031));
+        assert_eq!(observer.violations.len(), 1, "it had its time to get safe");
+    }
+
+    /// Schedules 6 and 13 of a day: an output in slices was driven safe by a restart and commanded on again within the length
+    /// of a slice, and its time from before was counted on.
+    #[test]
+    fn a_restart_ends_what_is_switched_in_slices() {
+        let slices = |observer: &mut Observer, from: u64, until: u64| {
+            for second in (from..until).step_by(20) {
+                observer.look(LINE, true, at(second));
+                observer.look(LINE, false, at(second + 10));
+            }
+        };
+        let mut restarted = observer(Some(at(20)));
+        slices(&mut restarted, 0, 600);
+        restarted.start(at(605));
+        slices(&mut restarted, 606, 1_400);
+        assert!(restarted.violations.is_empty(), "{:?}", restarted.violations);
+        let mut going_on = observer(Some(at(20)));
+        slices(&mut going_on, 0, 600);
+        slices(&mut going_on, 606, 1_400);
+        assert_eq!(going_on.violations.len(), 1, "a slice that comes early is a slice");
     }
 }

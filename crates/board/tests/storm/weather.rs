@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::StormClock;
 use crate::judge::Judge;
+use crate::observer::Illness;
 use crate::pins::{StormBoard, Trouble};
 use crate::pool;
 
@@ -181,13 +182,13 @@ impl Storm {
         }
         for sick in self.sick.keys() {
             if let Heals::Pin(line) = sick {
-                self.board.observer().sick(*line, true, self.clock.elapsed());
+                self.board.observer().falls_sick(*line, Illness::Driving, self.clock.elapsed());
             }
         }
         let stuck: Vec<DeviceId> = self.stuck();
         for device in &stuck {
             for line in self.lines_of(device) {
-                self.board.observer().sick(line, true, self.clock.elapsed());
+                self.board.observer().falls_sick(line, Illness::Stuck, self.clock.elapsed());
             }
         }
     }
@@ -302,12 +303,12 @@ impl Storm {
             }
             Heals::Pin(line) => {
                 self.board.trouble(*line, None);
-                self.board.observer().sick(*line, false, now);
+                self.board.observer().gets_well(*line, Illness::Driving, now);
             }
             Heals::Stuck(device) => {
                 self.board.sim.set_stuck(device, false);
                 for line in self.lines_of(device) {
-                    self.board.observer().sick(line, false, now);
+                    self.board.observer().gets_well(line, Illness::Stuck, now);
                 }
             }
             Heals::Wall => self.clock.set_right(),
@@ -437,7 +438,7 @@ impl Storm {
                 self.note(format!("{} is stuck", device.id));
                 self.board.sim.set_stuck(&device.id, true);
                 for line in lines {
-                    self.board.observer().sick(line, true, now);
+                    self.board.observer().falls_sick(line, Illness::Stuck, now);
                 }
                 return self.fall_sick(Heals::Stuck(device.id), 1_200);
             }
@@ -449,7 +450,7 @@ impl Storm {
         };
         self.note(format!("the pin of {} (line {line}) has {trouble:?}", device.id));
         self.board.trouble(line, Some(trouble));
-        self.board.observer().sick(line, true, now);
+        self.board.observer().falls_sick(line, Illness::Driving, now);
         self.fall_sick(Heals::Pin(line), 1_200);
     }
 
