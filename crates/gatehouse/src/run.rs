@@ -1,5 +1,7 @@
 //! `gatehouse run`: the daemon, from its command line to its exit code.
 
+use std::num::NonZero;
+
 use tracing::{error, warn};
 
 use crate::cli::RunArguments;
@@ -8,6 +10,9 @@ use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
 use crate::{check, logs, paths, running_copy, supervision};
+
+/// Fewest threads that the tasks share: see [`worker_threads`].
+const MIN_WORKERS: usize = 2;
 
 /// Runs the daemon until it is asked to stop, or until a part dies.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
@@ -25,11 +30,19 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     if !arguments.demo {
         running_copy::keep(&directory, &config.text);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let workers = worker_threads(std::thread::available_parallelism().map_or(1, NonZero::get));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let exit = runtime.block_on(live(config, source, &directory, arguments.demo));
     // Work that hangs in the kernel, such as asking a dead disk for its size, must not keep the process from ending.
     runtime.shutdown_background();
     exit
+}
+
+/// Threads that the daemon's tasks share on a machine with so many cores: one for each, as is usual, but never one alone. On
+/// a Pi Zero a single call that blocks, such as a write to a slow SD card, would else stop everything with it: the outputs'
+/// deadlines, the broker, and the sign of life for the watchdog.
+fn worker_threads(cores: usize) -> usize {
+    cores.max(MIN_WORKERS)
 }
 
 /// The daemon's life: open, start, wait, stop.
@@ -72,4 +85,24 @@ async fn live(
         }
     };
     Ok(if well && reason == StopReason::Asked { Exit::Success } else { Exit::Failure })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A Pi Zero, on which one task blocks: the others go on.
+    #[test]
+    fn on_one_core_a_task_that_blocks_does_not_stop_the_others() {
+        let workers = worker_threads(1);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build().unwrap();
+        let (done, waiting) = sync_channel::<()>(1);
+        let blocking = runtime.spawn(async move { waiting.recv_timeout(Duration::from_secs(30)) });
+        runtime.spawn(async move { done.send(()) });
+        assert_eq!(runtime.block_on(blocking).unwrap(), Ok(()));
+        assert_eq!(worker_threads(4), 4);
+    }
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gatehouse_model::{Clock, DeviceId, Moment};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::expander_owner::Owner;
 use super::expander_watchers::Watchers;
@@ -61,7 +62,7 @@ pub(super) struct Job {
     pub(super) at: Moment,
     /// When it was asked.
     pub(super) now: Moment,
-    pub(super) answer: SyncSender<Result<Said, String>>,
+    pub(super) answer: oneshot::Sender<Result<Said, String>>,
 }
 
 /// An expander in use.
@@ -71,6 +72,7 @@ pub(super) struct Expander {
     jobs: SyncSender<Job>,
     watchers: Arc<Watchers>,
     is_pwm: bool,
+    is_simulated: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -139,7 +141,8 @@ impl Expanders {
                 tracing::warn!(device = %device.id, "the expander's thread cannot be started: {problem}");
                 continue;
             }
-            let expander = Expander { lines, wanted, jobs, watchers, is_pwm, clock: clock.clone() };
+            let (is_simulated, clock) = (board.is_simulated(), clock.clone());
+            let expander = Expander { lines, wanted, jobs, watchers, is_pwm, is_simulated, clock };
             by_device.insert(device.id.clone(), Arc::new(expander));
         }
     }
@@ -206,15 +209,18 @@ impl Expander {
     }
 
     async fn ask(&self, ask: Ask, at: Option<Moment>) -> Result<Said, String> {
-        let (answer, said) = sync_channel(1);
+        let (answer, said) = oneshot::channel();
         let now = self.clock.moment();
         self.jobs.try_send(Job { ask, at: at.unwrap_or(now), now, answer }).map_err(|error| match error {
             TrySendError::Full(_) => "its bus is busy: a device holds it up".to_owned(),
             TrySendError::Disconnected(_) => "its driver has ended; please report this".to_owned(),
         })?;
-        let late = || format!("it did not answer within {} s", ANSWER_LIMIT.as_secs());
-        let waited = tokio::task::spawn_blocking(move || said.recv_timeout(ANSWER_LIMIT)).await;
-        waited.map_err(|error| error.to_string())?.map_err(|_| late())?
+        let _time = self.is_simulated.then(StandingTime::hold);
+        match timeout(ANSWER_LIMIT, said).await {
+            Ok(Ok(said)) => said,
+            Ok(Err(_)) => Err("its driver has ended; please report this".to_owned()),
+            Err(_) => Err(format!("it did not answer within {} s", ANSWER_LIMIT.as_secs())),
+        }
     }
 
     /// Follows the changes of a line, as any reading of the chip sees them, from [`Expander::begin`] on.
@@ -236,6 +242,23 @@ impl Expander {
     /// Those who follow lines learn of it when the chip is gone.
     fn heard<T>(&self, outcome: Result<T, String>) -> Result<T, String> {
         outcome.inspect_err(|_| self.watchers.lose())
+    }
+}
+
+/// Keeps simulated time where it is while a chip's thread works, which takes real time and no simulated time at all: tokio
+/// lets paused time run on when every task waits, but not while blocking work is done. A thread of the pool is what that
+/// costs, so it is for simulated boards only.
+struct StandingTime {
+    /// Closed when this is dropped.
+    _work: SyncSender<()>,
+}
+
+impl StandingTime {
+    fn hold() -> Self {
+        let (work, done) = sync_channel::<()>(1);
+        // A chip that hangs shall be found out: after that much real time simulated time goes on.
+        tokio::task::spawn_blocking(move || done.recv_timeout(ANSWER_LIMIT));
+        Self { _work: work }
     }
 }
 

@@ -58,7 +58,7 @@ impl Owner {
                 Found::Duty(duty) => Said::Duty(duty),
             });
             // What is wanted stays wanted, so a request that nobody waits for any more does no harm.
-            let _ = answer.try_send(said);
+            let _ = answer.send(said);
         }
     }
 

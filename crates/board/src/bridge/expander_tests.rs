@@ -308,3 +308,60 @@ async fn an_expander_that_lost_its_supply_tells_its_changes_again() {
         assert!(is_told(&bench), "{word}");
     }
 }
+
+/// An expander whose owner does what the test does with the requests.
+fn expander_served_by(
+    is_simulated: bool,
+    serve: impl FnOnce(std::sync::mpsc::Receiver<Job>) + Send + 'static,
+) -> Expander {
+    let (jobs, asked) = sync_channel(MAX_WAITING);
+    std::thread::spawn(move || serve(asked));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+    let (wanted, watchers) = (Arc::default(), Arc::default());
+    Expander { lines: 8, wanted, jobs, watchers, is_pwm: false, is_simulated, clock }
+}
+
+/// Each request held a thread of the pool for as long as the chip took: a bus that hung, with an expander's 16 outputs on
+/// it, kept threads from those who had work for them.
+#[test]
+fn a_request_takes_no_thread_of_the_pool() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
+    let (end, ended) = sync_channel::<()>(0);
+    runtime.spawn_blocking(move || ended.recv());
+    let expander = expander_served_by(false, |asked| {
+        for job in asked {
+            let _ = job.answer.send(Ok(Said::Levels(0x5A)));
+        }
+    });
+    let levels = runtime.block_on(async { timeout(Duration::from_secs(30), expander.levels()).await });
+    assert_eq!(levels, Ok(Ok(0x5A)), "the only thread of the pool is taken, and not needed");
+    drop(end);
+}
+
+/// A simulated chip takes no time, however long the machine takes for it.
+#[tokio::test(start_paused = true)]
+async fn simulated_time_waits_for_a_chips_thread() {
+    let (_never, busy) = sync_channel::<()>(0);
+    let expander = expander_served_by(true, move |asked| {
+        for job in asked {
+            // What a chip's thread takes in real time; nobody ends it sooner.
+            let _ = busy.recv_timeout(Duration::from_millis(50));
+            let _ = job.answer.send(Ok(Said::Levels(0x5A)));
+        }
+    });
+    assert_eq!(expander.levels().await, Ok(0x5A), "its limit of three seconds did not pass");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expander_that_does_not_answer_is_late_and_one_that_ended_says_so() {
+    let (end, ended) = sync_channel::<()>(0);
+    let silent = expander_served_by(false, move |asked| {
+        let _waiting = asked;
+        let _ = ended.recv();
+    });
+    assert_eq!(silent.levels().await, Err("it did not answer within 3 s".to_owned()));
+    drop(end);
+    let dead = expander_served_by(true, |asked| drop(asked.recv()));
+    assert!(dead.levels().await.unwrap_err().contains("has ended"));
+}
