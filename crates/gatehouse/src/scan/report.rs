@@ -133,7 +133,11 @@ pub(super) fn entry(entry: &CatalogueEntry) -> String {
     let wires = entry.wiring.iter().map(|wire| vec![wire.pin.clone(), wire.to.clone(), wire.note.clone()]);
     part("Wiring", wires.collect());
     let properties = entry.properties.iter().map(|property| {
-        let range = format!("{} to {} {}", property.lowest, property.highest, property.unit);
+        let range = if property.lowest < property.highest {
+            format!("{} to {} {}", property.lowest, property.highest, property.unit)
+        } else {
+            "no number: a text, or an event".to_owned()
+        };
         vec![property.id.clone(), property.name.clone(), range]
     });
     part("Measures", properties.collect());
@@ -157,6 +161,16 @@ mod tests {
     use gatehouse_model::Timestamp;
 
     use super::*;
+
+    /// The text of a display was said to range from 0 to 0.
+    #[test]
+    fn what_is_no_number_has_no_range() {
+        let catalogue = crate::wiring::catalogue_entries();
+        let told = |word: &str| entry(catalogue.entries.iter().find(|entry| entry.driver == word).unwrap());
+        assert!(told("ssd1306").contains("a text"), "{}", told("ssd1306"));
+        assert!(!told("ssd1306").contains("0 to 0"));
+        assert!(told("bme280").contains("-40 to 85"));
+    }
 
     fn board() -> Board {
         Board {
