@@ -242,10 +242,12 @@ pub struct CatalogueProperty {
     pub name: String,
     /// Its unit; empty when it has none.
     pub unit: String,
-    /// Lowest value that the chip can measure.
-    pub lowest: f64,
-    /// Highest value that the chip can measure.
-    pub highest: f64,
+    /// Lowest value that the chip can measure; null for what is no number: a text, or something that happens.
+    #[schema(required = true)]
+    pub lowest: Option<f64>,
+    /// Highest value that the chip can measure; null for what is no number.
+    #[schema(required = true)]
+    pub highest: Option<f64>,
 }
 
 /// A setting of a chip.

@@ -133,10 +133,9 @@ pub(super) fn entry(entry: &CatalogueEntry) -> String {
     let wires = entry.wiring.iter().map(|wire| vec![wire.pin.clone(), wire.to.clone(), wire.note.clone()]);
     part("Wiring", wires.collect());
     let properties = entry.properties.iter().map(|property| {
-        let range = if property.lowest < property.highest {
-            format!("{} to {} {}", property.lowest, property.highest, property.unit)
-        } else {
-            "no number: a text, or an event".to_owned()
+        let range = match (property.lowest, property.highest) {
+            (Some(lowest), Some(highest)) => format!("{lowest} to {highest} {}", property.unit),
+            _ => "no number: a text, or an event".to_owned(),
         };
         vec![property.id.clone(), property.name.clone(), range]
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatehouse_board::boards::recognise;
-use gatehouse_board::catalogue::{self, Bus, Entry, Kind, Setting, SettingKind};
+use gatehouse_board::catalogue::{self, Bus, Content, Entry, Kind, Setting, SettingKind};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::scan::{Candidate, Holder, Reach, Scan, Scanner, Thing};
 use gatehouse_board::sim::SimulatedBoard;
@@ -165,12 +165,15 @@ fn catalogue_entry(entry: &Entry) -> CatalogueEntry {
         Kind::PwmExpander { lines } => (CatalogueKindWord::PwmExpander, Some(lines)),
         Kind::Multiplexer { channels } => (CatalogueKindWord::Multiplexer, Some(channels)),
     };
-    let properties = entry.properties.iter().map(|property| CatalogueProperty {
-        id: property.id.to_owned(),
-        name: property.name.to_owned(),
-        unit: property.unit.to_owned(),
-        lowest: property.range.0,
-        highest: property.range.1,
+    let properties = entry.properties.iter().map(|property| {
+        let range = (property.content == Content::Number).then_some(property.range);
+        CatalogueProperty {
+            id: property.id.to_owned(),
+            name: property.name.to_owned(),
+            unit: property.unit.to_owned(),
+            lowest: range.map(|(lowest, _)| lowest),
+            highest: range.map(|(_, highest)| highest),
+        }
     });
     let wiring = entry.wiring.iter().map(|wire| CatalogueWire {
         pin: wire.pin.to_owned(),

@@ -17,10 +17,10 @@ name: string,
  */
 unit: string, 
 /**
- * Lowest value that the chip can measure.
+ * Lowest value that the chip can measure; null for what is no number: a text, or something that happens.
  */
-lowest: number, 
+lowest: number | null, 
 /**
- * Highest value that the chip can measure.
+ * Highest value that the chip can measure; null for what is no number.
  */
-highest: number, };
+highest: number | null, };
