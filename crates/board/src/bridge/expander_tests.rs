@@ -9,6 +9,8 @@ use crate::sim::chips::Fault;
 use crate::traits::{InputLine, LineError, OutputLine};
 use gatehouse_model::{ManualClock, Timestamp};
 
+#[path = "expander_boards.rs"]
+mod boards;
 #[path = "expander_glitches.rs"]
 mod glitches;
 

@@ -15,6 +15,7 @@ mod bme680;
 mod bmp180;
 mod ccs811;
 mod checksum;
+mod dockerpi;
 mod dps310;
 mod ds3231;
 mod ens160;
@@ -73,6 +74,7 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &bmp180::ENTRY,
     &bme280::BMP280,
     &ccs811::ENTRY,
+    &dockerpi::ENTRY,
     &dps310::ENTRY,
     &ds3231::ENTRY,
     &ens160::ENTRY,
@@ -83,10 +85,17 @@ pub(crate) const ENTRIES: &[&Entry] = &[
     &lm75::ENTRY,
     &mcp23017::MCP23008,
     &mcp23017::MCP23017,
+    &mcp3xxx::MCP3001,
+    &mcp3xxx::MCP3002,
     &mcp3xxx::MCP3004,
     &mcp3xxx::MCP3008,
+    &mcp3xxx::MCP3201,
+    &mcp3xxx::MCP3202,
     &mcp3xxx::MCP3204,
     &mcp3xxx::MCP3208,
+    &mcp3xxx::MCP3301,
+    &mcp3xxx::MCP3302,
+    &mcp3xxx::MCP3304,
     &mcp9808::ENTRY,
     &mhz19::ENTRY,
     &mpu6050::ENTRY,

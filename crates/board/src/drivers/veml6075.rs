@@ -6,9 +6,7 @@ use super::i2c_chip::I2cChip;
 use super::terms::I2C_WIRES;
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
-use crate::catalogue::{
-    Bus, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Recognition, Step, Supply,
-};
+use crate::catalogue::{Bus, Entry, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Supply};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -24,19 +22,13 @@ pub(super) static ENTRY: Entry = Entry {
         MeasuredProperty::new("uvb", "UVB", "", 0, (0.0, 65_535.0), None),
     ],
     settings: &[],
-    recognition: &[Recognition {
-        steps: &[Step {
-            select: &[0x0C],
-            expect: Expect::Bytes { value: &[0x26, 0x00], mask: &[0xFF, 0xFF] },
-        }],
-        certainty: 95,
-        or_else: &[],
-    }],
+    recognition: &[],
     wiring: I2C_WIRES,
     supply: Supply { lowest: 1.7, highest: 3.6 },
     periods: Periods { default: Duration::from_secs(10), shortest: Duration::from_secs(1) },
     source: "Vishay, VEML6075 datasheet 84304, rev. 1.2, and application note 84339, \"Designing the VEML6075 into an application\"",
     notes: &[
+        "A scan does not ask it: at its address may be a relay board (DockerPi), where nothing may be written.",
         "UVA and UVB are counts without what leaks in from visible and infrared light; the index is for a sensor without a window.",
         "Behind a window the index must be calibrated (calibrate.uv-index.scale): glass keeps UVB out.",
         "It has the same address as the VEML7700.",

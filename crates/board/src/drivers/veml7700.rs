@@ -6,9 +6,7 @@ use super::i2c_chip::I2cChip;
 use super::terms::I2C_WIRES;
 use super::{Driver, Measured};
 use crate::buses::I2cPort;
-use crate::catalogue::{
-    Bus, Entry, Expect, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Recognition, Step, Supply,
-};
+use crate::catalogue::{Bus, Entry, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Supply};
 use crate::traits::ReadError;
 
 /// See [`Entry`].
@@ -31,19 +29,13 @@ pub(super) static ENTRY: Entry = Entry {
         MeasuredProperty::new("white", "White channel", "", 0, (0.0, 65_535.0 * 512.0), None),
     ],
     settings: &[],
-    recognition: &[Recognition {
-        steps: &[Step {
-            select: &[0x07],
-            expect: Expect::Bytes { value: &[0x81, 0xC4], mask: &[0xFF, 0xFF] },
-        }],
-        certainty: 95,
-        or_else: &[],
-    }],
+    recognition: &[],
     wiring: I2C_WIRES,
     supply: Supply { lowest: 2.5, highest: 3.6 },
     periods: Periods { default: Duration::from_secs(10), shortest: Duration::from_secs(2) },
     source: "Vishay, VEML7700 datasheet 84286, rev. 1.8, and application note 84323, \"Designing the VEML7700 into an application\"",
     notes: &[
+        "A scan does not ask it: at its address may be a relay board (DockerPi), where nothing may be written.",
         "Older revisions of the datasheet say 0.0036 lx a count instead of 0.0042; if it must agree with an older device, set calibrate.illuminance.scale to 0.857.",
         "The white channel is given in counts as at gain 2 and 800 ms; it sees infrared as well.",
     ],

@@ -41,7 +41,9 @@ pub(crate) struct Identification {
 /// - expanders without registers: a PCF8574 (0x20 to 0x27), a PCF8574A (0x38 to 0x3F; NXP, PCF8574/PCF8574A rev. 5, table
 ///   5), or one of the catalogue that cannot be recognised;
 /// - converters to analogue: a PCF8591 (0x48 to 0x4F; NXP, rev. 7, section 8.2), whose control byte switches its output on
-///   or off, and an MCP4725 or MCP4728 (0x60 to 0x67; Microchip, DS22039D, section 6.1), which take two bytes for a level.
+///   or off, and an MCP4725 or MCP4728 (0x60 to 0x67; Microchip, DS22039D, section 6.1), which take two bytes for a level;
+/// - the relays of a DockerPi (0x10 to 0x13), an entry of the catalogue: its page (52Pi, EP-0099) says what a register and a
+///   value do, and nothing of a register's number alone. A VEML6075 or VEML7700 at 0x10 is not asked either.
 pub fn may_switch_outputs(address: u8) -> bool {
     if matches!(address, 0x20..=0x27 | 0x38..=0x3F | 0x48..=0x4F | 0x60..=0x67) {
         return true;

@@ -318,6 +318,21 @@ fn an_address_of_an_expander_without_registers_is_never_written_to() {
     assert!(chip.is_none() || chip.is_some_and(|chip| chip.note.is_some()));
 }
 
+/// Nobody says what a register's number does to the relays of a DockerPi, so a light sensor there is only guessed at.
+#[test]
+fn where_a_board_of_relays_may_be_nothing_is_asked() {
+    let machine = Machine::new();
+    machine.put(0x10, chip_with(0x07, 0x81));
+    let scan = machine.scanner(Vec::new()).scan();
+    assert_eq!(machine.questions(0x10), 0);
+    let chip = at(&scan, "i2c-1", "0x10").unwrap();
+    let names: Vec<_> = chip.candidates.iter().filter_map(|candidate| candidate.driver.as_deref()).collect();
+    for possible in ["dockerpi-relay", "veml6075", "veml7700"] {
+        assert!(names.contains(&possible), "{names:?}");
+    }
+    assert!(chip.note.is_some());
+}
+
 #[test]
 fn what_is_configured_or_the_kernels_is_not_asked() {
     let machine = Machine::new();

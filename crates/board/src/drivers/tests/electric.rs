@@ -53,6 +53,63 @@ fn the_inputs_of_the_mcp_converters() {
     }
 }
 
+#[test]
+fn the_small_mcp_converters() {
+    for (word, steps) in [("mcp3001", 1_024.0), ("mcp3201", 4_096.0)] {
+        let mut rig = Rig::with_settings(word, &[("reference", SettingValue::Number(2.5))]);
+        for (volts, clamped) in [(0.0, &[][..]), (1.2, &[]), (2.5, &["voltage"])] {
+            rig.feel(|world| world.voltage = volts);
+            assert_near(&rig.read().unwrap(), "voltage", volts, 2.5 / steps);
+            assert_eq!(rig.clamped(), clamped, "{word} at {volts} V");
+        }
+    }
+    for (word, steps) in [("mcp3002", 1_024.0), ("mcp3202", 4_096.0)] {
+        let mut rig = Rig::with_settings(word, &[("reference", SettingValue::Number(2.5))]);
+        rig.feel(|world| world.voltage = 2.0);
+        let reading = rig.read().unwrap();
+        assert_near(&reading, "ch0", 2.0, 2.5 / steps);
+        assert_near(&reading, "ch1", 1.0, 2.5 / steps);
+        let mut rig = Rig::with_settings(word, &[("ch0", SettingValue::Word("minus-ch1"))]);
+        rig.feel(|world| world.voltage = 2.0);
+        assert_near(&rig.read().unwrap(), "ch0", 1.0, 3.3 / steps);
+        let mut rig = Rig::with_settings(word, &[("ch1", SettingValue::Word("minus-ch0"))]);
+        rig.feel(|world| world.voltage = 2.0);
+        assert_eq!(rig.clamped(), ["ch1"], "{word}: it is below zero");
+    }
+}
+
+#[test]
+fn the_mcp_converters_with_a_sign_go_below_zero() {
+    let step = 4.096 / 4_096.0;
+    let mut rig = Rig::with_settings("mcp3301", &[("reference", SettingValue::Number(4.096))]);
+    for (volts, clamped) in [
+        (-4.2, &["voltage"][..]),
+        (-4.095, &[]),
+        (-0.001, &[]),
+        (0.0, &[]),
+        (4.094, &[]),
+        (4.2, &["voltage"]),
+    ] {
+        rig.feel(|world| world.voltage = volts);
+        let expected = volts.clamp(-4.096, 4.095);
+        assert_near(&rig.read().unwrap(), "voltage", expected, step);
+        assert_eq!(rig.clamped(), clamped, "{volts} V");
+    }
+    for (word, inputs) in [("mcp3302", 4), ("mcp3304", 8)] {
+        let settings = [("reference", SettingValue::Number(4.096)), ("ch1", SettingValue::Word("minus-ch0"))];
+        let mut rig = Rig::with_settings(word, &settings);
+        rig.feel(|world| world.voltage = 2.0);
+        let reading = rig.read().unwrap();
+        assert_eq!(reading.len(), inputs, "{word}");
+        assert_near(&reading, "ch0", 2.0, step);
+        assert_near(&reading, "ch1", -1.0, step);
+        assert_near(&reading, "ch2", 0.5, step);
+        // Against ground there is no sign, and nothing is nothing.
+        rig.feel(|world| world.voltage = 0.0);
+        assert!(rig.clamped().is_empty(), "{word}");
+    }
+}
+
 /// The bytes of figure 6-1 of DS21295D (channel 5, single-ended) and of DS21298E.
 #[test]
 fn the_frames_of_the_mcp_converters() {
@@ -71,6 +128,7 @@ fn the_frames_of_the_mcp_converters() {
     for (word, frame, volts) in [
         ("mcp3008", [0x01, 0xD0, 0x00], 1_023.0 / 1_024.0),
         ("mcp3208", [0x07, 0x40, 0x00], 1_023.0 / 4_096.0),
+        ("mcp3304", [0x0E, 0x80, 0x00], 1_023.0 / 4_096.0),
     ] {
         let listener = Listener::default();
         let mut rig = Rig::new(word);

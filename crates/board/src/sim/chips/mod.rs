@@ -19,6 +19,7 @@ mod bme680;
 mod bmp180;
 mod bosch;
 mod ccs811;
+mod dockerpi;
 mod dps310;
 mod ens160;
 mod expanders;
@@ -48,6 +49,7 @@ pub use surroundings::Surroundings;
 
 use crate::catalogue::Settings;
 use crate::traits::BusFault;
+use mcp3xxx::Inputs;
 
 /// A chip on I²C as the wires see it. It answers at once: drivers are told not to wait ([`crate::buses::Pause`]).
 pub trait I2cChip: Send {
@@ -129,6 +131,7 @@ const CHIPS: &[(&str, Make)] = &[
     ("bmp180", |_| i2c(Bytewise::new(bmp180::Bmp180::new()))),
     ("bmp280", |_| i2c(Bytewise::new(bosch::Bosch::new(false)))),
     ("ccs811", |_| i2c(ccs811::Ccs811::default())),
+    ("dockerpi-relay", |_| bytewise(dockerpi::DockerPi::default())),
     ("dps310", |_| i2c(Bytewise::new(dps310::Dps310::new()))),
     ("ds3231", |_| i2c(Bytewise::new(thermometers::Ds3231::new()))),
     ("ens160", |_| bytewise(ens160::Ens160::new())),
@@ -141,10 +144,17 @@ const CHIPS: &[(&str, Make)] = &[
     ("lm75", |_| i2c(lm75::Lm75::new())),
     ("mcp23008", |_| i2c(Bytewise::new(expanders::Mcp230::new(1)))),
     ("mcp23017", |_| i2c(Bytewise::new(expanders::Mcp230::new(2)))),
-    ("mcp3004", |settings| spi(mcp3xxx::Mcp3xxx::new(10, settings.number("reference")))),
-    ("mcp3008", |settings| spi(mcp3xxx::Mcp3xxx::new(10, settings.number("reference")))),
-    ("mcp3204", |settings| spi(mcp3xxx::Mcp3xxx::new(12, settings.number("reference")))),
-    ("mcp3208", |settings| spi(mcp3xxx::Mcp3xxx::new(12, settings.number("reference")))),
+    ("mcp3001", |settings| mcp3xxx(10, Inputs::Pair, settings)),
+    ("mcp3002", |settings| mcp3xxx(10, Inputs::Two, settings)),
+    ("mcp3004", |settings| mcp3xxx(10, Inputs::Eight, settings)),
+    ("mcp3008", |settings| mcp3xxx(10, Inputs::Eight, settings)),
+    ("mcp3201", |settings| mcp3xxx(12, Inputs::Pair, settings)),
+    ("mcp3202", |settings| mcp3xxx(12, Inputs::Two, settings)),
+    ("mcp3204", |settings| mcp3xxx(12, Inputs::Eight, settings)),
+    ("mcp3208", |settings| mcp3xxx(12, Inputs::Eight, settings)),
+    ("mcp3301", |settings| mcp3xxx(13, Inputs::Pair, settings)),
+    ("mcp3302", |settings| mcp3xxx(13, Inputs::Eight, settings)),
+    ("mcp3304", |settings| mcp3xxx(13, Inputs::Eight, settings)),
     ("mcp9808", |_| i2c(Wordwise::new(thermometers::Mcp9808::new()))),
     ("mhz19", |_| Chip::Serial(Box::new(mhz19::Mhz19::new()))),
     ("mpu6050", |_| bytewise(mpu6050::Mpu6050::new())),
@@ -182,6 +192,10 @@ fn bytewise(registers: impl ByteRegisters + 'static) -> Chip {
 
 fn wordwise(registers: impl WordRegisters + 'static) -> Chip {
     i2c(Wordwise::new(registers))
+}
+
+fn mcp3xxx(bits: u32, inputs: Inputs, settings: &Settings) -> Chip {
+    spi(mcp3xxx::Mcp3xxx::new(bits, inputs, settings.number("reference")))
 }
 
 fn spi(chip: impl SpiChip + 'static) -> Chip {
