@@ -1,6 +1,7 @@
-//! Expanders that are no I²C chips with sixteen lines: a board of relays.
+//! What only some expanders have: a board of relays, and one on SPI.
 
 use super::*;
+use crate::catalogue::SettingValue;
 
 #[tokio::test]
 async fn relays_of_a_board_do_what_they_are_told_and_come_back_as_they_are_wanted() {
@@ -50,4 +51,38 @@ async fn a_relay_is_no_input() {
     let error = bench.input(1).await.level().await.unwrap_err().to_string();
     assert!(error.contains("outputs only"), "{error}");
     assert_eq!(relay.read_back().await, Ok(Level::Active));
+}
+
+/// Nobody acknowledges on SPI: that a board is not there is known by what cannot be read back.
+#[tokio::test]
+async fn a_board_on_spi_that_is_not_there_is_no_board_whose_lines_are_high_or_low() {
+    for fault in [Fault::Vanished, Fault::ReadsAs(0x00), Fault::ReadsAs(0xFF)] {
+        let bench = bench("mcp23s17");
+        bench.board.set_chip_fault(&id(), Some(fault));
+        let mut relay = bench.output(0, ActiveLevel::High, Level::Inactive).unwrap();
+        let error = relay.read_back().await.unwrap_err().to_string();
+        assert!(error.contains("chip select"), "{fault:?}: {error}");
+        let error = bench.input(8).await.level().await.unwrap_err().to_string();
+        assert!(error.contains("chip select"), "{fault:?}: {error}");
+        bench.board.set_chip_fault(&id(), None);
+        assert_eq!(relay.read_back().await, Ok(Level::Inactive), "{fault:?}");
+    }
+}
+
+/// Its number counts only once it was told to listen to it, and other software may have told it before.
+#[tokio::test]
+async fn a_board_with_a_number_is_found_before_and_after_it_was_told_to_listen_to_it() {
+    let bench = bench_of("mcp23s17", false, |settings| settings.set("board", SettingValue::Word("3")));
+    let mut relay = bench.output(1, ActiveLevel::High, Level::Active).unwrap();
+    assert_eq!(relay.read_back().await, Ok(Level::Active));
+    bench.cut_power();
+    assert!(!bench.is_high(1));
+    bench.expander().check().await.unwrap();
+    assert!(bench.is_high(1));
+    // Another gateway finds it listening already.
+    let board: Arc<dyn Board> = Arc::new(bench.board.clone());
+    let lines = Lines::new(board.clone(), Arc::new(ManualClock::new(Timestamp::from_millis(0))));
+    lines.follow_expanders(&bench.devices, &Arc::new(Buses::new(board)), &BTreeSet::new());
+    let mut again = lines.request_output(&pin(1), ActiveLevel::High, Level::Active, Level::Inactive).unwrap();
+    assert_eq!(again.read_back().await, Ok(Level::Active));
 }

@@ -107,6 +107,7 @@ async fn no_output_shows_a_level_that_nobody_wanted() {
         // One transfer after the other is disturbed: whatever was half done is done again from the beginning.
         for disturbed in 1..4 {
             house.bench.cut_power();
+            // There is no acknowledge on SPI, so nothing to refuse: the cut alone is mended.
             house.bench.board.set_chip_fault(&id(), Some(Fault::Refuses(disturbed)));
             while house.bench.expander().check().await.is_err() {}
             house.leads_to([true, true, false, false], true, &format!("{word}, disturbed {disturbed} times"));

@@ -10,9 +10,9 @@ use super::expander::{Ask, Job, Said, Wanted, lock};
 use super::expander_watchers::Watchers;
 use super::place::Place;
 use crate::buses::{Buses, Pause};
-use crate::catalogue::{Entry, Open, Opening, Settings};
+use crate::catalogue::{Bus, Entry, Open, Opening, Settings};
 use crate::drivers::{LineExpander, PwmExpander, Seen};
-use crate::traits::{Duty, ReadError};
+use crate::traits::{BusError, Duty, ReadError, SpiRequest};
 
 pub(super) enum Chip {
     Lines(Box<dyn LineExpander>),
@@ -129,21 +129,28 @@ impl Owner {
     }
 
     fn open(&self) -> Result<Chip, ReadError> {
-        let Place::I2c { bus, through, address } = &self.place else {
-            return Err(ReadError::Cannot(format!("a {} is not connected like that", self.entry.name)));
-        };
-        let bus = self.buses.i2c(*bus).map_err(|error| ReadError::Silent(error.to_string()))?;
-        let port = bus.urgent_port(*through);
         let opening = Opening {
             settings: &self.settings,
             pause: self.pause,
             every: self.entry.periods.default,
             interrupts: self.interrupts,
         };
-        match self.entry.open {
-            Open::Lines(open) => Ok(Chip::Lines(open(port, *address, &opening)?)),
-            Open::Pwm(open) => Ok(Chip::Pwm(open(port, *address, &opening)?)),
-            _ => Err(ReadError::Cannot(format!("a {} has no lines", self.entry.name))),
+        let silent = |error: BusError| ReadError::Silent(error.to_string());
+        match (&self.place, &self.entry.open, self.entry.bus) {
+            (Place::I2c { bus, through, address }, Open::Lines(open), _) => {
+                let port = self.buses.i2c(*bus).map_err(silent)?.urgent_port(*through);
+                Ok(Chip::Lines(open(port, *address, &opening)?))
+            }
+            (Place::I2c { bus, through, address }, Open::Pwm(open), _) => {
+                let port = self.buses.i2c(*bus).map_err(silent)?.urgent_port(*through);
+                Ok(Chip::Pwm(open(port, *address, &opening)?))
+            }
+            (Place::Spi(place), Open::SpiLines(open), Bus::Spi { mode, max_hertz }) => {
+                let request = SpiRequest { place: *place, mode, max_hertz };
+                let port = self.buses.spi(&request).map_err(silent)?;
+                Ok(Chip::Lines(open(port, &opening)?))
+            }
+            _ => Err(ReadError::Cannot(format!("a {} is not connected like that", self.entry.name))),
         }
     }
 

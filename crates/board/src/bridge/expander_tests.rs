@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::bridge::lines::Lines;
-use crate::catalogue::{Settings, find};
+use crate::catalogue::{Bus, Settings, find};
 use crate::config::{ActiveLevel, ChipConfig, ChipPlace, I2cBusName, LineNumber, Pin};
 use crate::sim::SimulatedBoard;
 use crate::sim::chips::Fault;
-use crate::traits::{InputLine, LineError, OutputLine};
+use crate::traits::{InputLine, LineError, OutputLine, SpiPlace};
 use gatehouse_model::{ManualClock, Timestamp};
 
 #[path = "expander_boards.rs"]
@@ -36,10 +36,18 @@ fn bench(word: &str) -> Bench {
 }
 
 fn bench_with(word: &str, interrupts: bool) -> Bench {
+    bench_of(word, interrupts, |_| {})
+}
+
+fn bench_of(word: &str, interrupts: bool, set: impl FnOnce(&mut Settings)) -> Bench {
     let entry = find(word).unwrap();
-    let crate::catalogue::Bus::I2c { addresses } = entry.bus else { panic!() };
-    let place = ChipPlace::I2c { bus: I2cBusName::Kernel(1), address: addresses[0] };
-    let settings = Settings::defaults(entry.settings);
+    let place = match entry.bus {
+        Bus::I2c { addresses } => ChipPlace::I2c { bus: I2cBusName::Kernel(1), address: addresses[0] },
+        Bus::Spi { .. } => ChipPlace::Spi(SpiPlace { bus: 0, select: 0 }),
+        Bus::Serial { .. } => panic!(),
+    };
+    let mut settings = Settings::defaults(entry.settings);
+    set(&mut settings);
     let interrupt = interrupts.then_some(Pin::Header(INTERRUPT));
     let chip = ChipConfig { entry, place, settings, every: entry.periods.default, interrupt };
     let devices = [DeviceConfig::new(id(), "Porch", DriverConfig::Chip(chip))];
@@ -79,7 +87,7 @@ impl Bench {
     }
 }
 
-const WORDS: [&str; 5] = ["mcp23008", "mcp23017", "pca9555", "pcf8574", "pcf8575"];
+const WORDS: [&str; 6] = ["mcp23008", "mcp23017", "mcp23s17", "pca9555", "pcf8574", "pcf8575"];
 
 #[tokio::test]
 async fn outputs_do_what_they_are_told_and_are_read_at_the_pin() {
@@ -281,7 +289,7 @@ async fn a_change_that_is_seen_by_the_reading_of_a_command_is_told() {
 /// An MCP23017 keeps what a line was when it told of it: a pulse that was over before the chip was read is seen.
 #[tokio::test]
 async fn a_short_pulse_is_seen_where_the_chip_keeps_it() {
-    for word in ["mcp23008", "mcp23017"] {
+    for word in ["mcp23008", "mcp23017", "mcp23s17"] {
         let bench = bench_with(word, true);
         bench.board.with_chip(&id(), |chip| chip.drive_from_outside(5, Some(true))).unwrap();
         let mut contact = bench.input(5).await;

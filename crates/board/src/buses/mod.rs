@@ -19,7 +19,7 @@ pub use serial::SerialPort;
 pub use spi::SpiPort;
 
 use crate::kernel::OneWireProbes;
-use crate::traits::{Board, BusError};
+use crate::traits::{Board, BusError, SpiRequest};
 
 /// Where a bus is kept once it was opened.
 type Place = Arc<Mutex<Option<I2cBus>>>;
@@ -47,6 +47,14 @@ impl Buses {
     /// The thermometers on the kernel's 1-Wire buses, which measure together.
     pub fn one_wire(&self) -> &Arc<OneWireProbes> {
         &self.one_wire
+    }
+
+    /// A device on SPI.
+    ///
+    /// # Errors
+    /// When the board does not give it.
+    pub fn spi(&self, request: &SpiRequest) -> Result<SpiPort, BusError> {
+        Ok(SpiPort::new(self.board.open_spi(request)?))
     }
 
     /// The bus with this kernel number, opened when it is asked for first. It is closed when the last port to it and

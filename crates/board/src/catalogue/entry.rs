@@ -267,6 +267,8 @@ pub enum Open {
     Serial(fn(SerialPort, &Opening<'_>) -> Opened<dyn Driver>),
     /// An expander of lines on I²C at this address.
     Lines(fn(I2cPort, u8, &Opening<'_>) -> Opened<dyn LineExpander>),
+    /// An expander of lines on SPI.
+    SpiLines(fn(SpiPort, &Opening<'_>) -> Opened<dyn LineExpander>),
     /// PWM outputs on I²C at this address.
     Pwm(fn(I2cPort, u8, &Opening<'_>) -> Opened<dyn PwmExpander>),
     /// Nothing to open: the bus's owner selects the channel of a multiplexer with each transfer.
@@ -283,6 +285,7 @@ impl fmt::Debug for Open {
             Self::Spi(_) => "Spi",
             Self::Serial(_) => "Serial",
             Self::Lines(_) => "Lines",
+            Self::SpiLines(_) => "SpiLines",
             Self::Pwm(_) => "Pwm",
             Self::ByBusOwner => "ByBusOwner",
         })

@@ -43,7 +43,10 @@ fn every_entry_is_complete() {
             (Kind::Sensor, Open::Spi(_)) => matches!(entry.bus, Bus::Spi { .. }),
             (Kind::Sensor, Open::Serial(_)) => matches!(entry.bus, Bus::Serial { .. }),
             (Kind::LineExpander { lines }, Open::Lines(_)) | (Kind::PwmExpander { lines }, Open::Pwm(_)) => {
-                lines > 0
+                lines > 0 && matches!(entry.bus, Bus::I2c { .. })
+            }
+            (Kind::LineExpander { lines }, Open::SpiLines(_)) => {
+                lines > 0 && matches!(entry.bus, Bus::Spi { .. })
             }
             (Kind::Multiplexer { channels }, Open::ByBusOwner) => channels > 0,
             _ => false,

@@ -53,7 +53,7 @@ pub(super) static AHT10: Entry = Entry {
     open: Open::I2c(open_aht10),
 };
 
-/// A measurement takes about 80 ms (section 5.4); the status says when it is done.
+/// A measurement takes about 80 ms; the status says when it is done.
 const MEASURE: [u8; 3] = [0xAC, 0x33, 0x00];
 const MEASUREMENT_MS: u32 = 80;
 const INITIALIZATION_MS: u32 = 10;
@@ -128,7 +128,7 @@ impl Driver for Chip {
 }
 
 impl Chip {
-    /// Twenty bits each, which share a byte (section 5.4 and 6).
+    /// Twenty bits each, which share a byte.
     fn values(&self, bytes: [u8; 7]) -> Result<Vec<Measured>, ReadError> {
         let [status, h0, h1, shared, t1, t2, crc] = bytes;
         // Without its calibration it says -50 °C and 0 %, and the second could be true.

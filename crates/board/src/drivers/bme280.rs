@@ -67,14 +67,14 @@ const STATUS: u8 = 0xF3;
 const CTRL_MEAS: u8 = 0xF4;
 const DATA: u8 = 0xF7;
 
-/// Each quantity once (oversampling ×1), one measurement and then sleep again (section 3.5.1, weather monitoring).
+/// Each quantity once (oversampling ×1), one measurement and then sleep again, as it recommends for weather monitoring.
 const FORCED: u8 = 0b0010_0101;
 
-/// A measurement of all three takes at most 9.3 ms (section 9.1).
+/// A measurement of all three takes at most 9.3 ms.
 const MEASUREMENT_MS: u32 = 10;
 const TRIES: u32 = 5;
 
-/// What a quantity reads as that was not measured (section 5.4.7).
+/// What a quantity reads as that was not measured.
 const NOT_MEASURED: i32 = 0x80000;
 
 struct Chip {
@@ -100,7 +100,7 @@ fn open_bme280(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn 
     open(port, address, opening, &[0x60], "BME280")
 }
 
-/// Early samples of the BMP280 say 0x56 or 0x57 (BMP280 section 4.3.1).
+/// Early samples of the BMP280 say 0x56 or 0x57 (BME280, table 17).
 fn open_bmp280(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
     open(port, address, opening, &[0x56, 0x57, 0x58], "BMP280")
 }
@@ -135,7 +135,7 @@ impl Calibration {
         }
     }
 
-    /// Fine temperature, which the others need (appendix 8.1); 5120 steps a degree.
+    /// Fine temperature, which the others need (section 4.2.3 in floating point); 5120 steps a degree.
     fn fine(&self, raw: i32) -> f64 {
         let [t2, t3] = self.t;
         let first = (f64::from(raw) / 16_384.0 - self.t1 / 1_024.0) * t2;

@@ -1,4 +1,4 @@
-//! BME680: temperature, humidity, pressure, and the resistance of a heated gas sensor.
+//! BME680 and BME688: temperature, humidity, pressure, and the resistance of a heated gas sensor.
 
 use std::time::Duration;
 
@@ -17,7 +17,32 @@ use crate::catalogue::{
 use crate::traits::ReadError;
 
 /// See [`Entry`].
-pub(super) static ENTRY: Entry = Entry {
+pub(super) static BME680: Entry = COMMON;
+
+/// See [`Entry`].
+pub(super) static BME688: Entry = Entry {
+    word: "bme688",
+    name: "Bosch BME688",
+    properties: &[
+        temperature(-40.0, 85.0, 1),
+        humidity(),
+        pressure(300.0, 1_100.0),
+        MeasuredProperty::new("gas-resistance", "Gas resistance", "kΩ", 1, (0.1, 110_000.0), None),
+    ],
+    recognition: &[Recognition {
+        steps: &[
+            Step { select: &[ID], expect: Expect::Bytes { value: &[0x61], mask: &[0xFF] } },
+            Step { select: &[VARIANT], expect: Expect::Bytes { value: &[0x01], mask: &[0xFF] } },
+        ],
+        certainty: 95,
+        or_else: &[],
+    }],
+    source: "Bosch Sensortec, BME688 data sheet, BST-BME688-DS000; what differs from the BME680 as in Bosch's BME68x sensor API",
+    open: Open::I2c(|port, address, opening| open(port, address, opening, Variant::Bme688)),
+    ..COMMON
+};
+
+const COMMON: Entry = Entry {
     word: "bme680",
     name: "Bosch BME680",
     what: "Temperature, humidity, air pressure, and the resistance of a gas sensor: the lower, the more organic compounds.",
@@ -35,9 +60,12 @@ pub(super) static ENTRY: Entry = Entry {
         kind: SettingKind::Number { lowest: 200.0, highest: 400.0, default: 320.0, unit: "°C" },
     }],
     recognition: &[Recognition {
-        steps: &[Step { select: &[ID], expect: Expect::Bytes { value: &[0x61], mask: &[0xFF] } }],
-        certainty: 90,
-        or_else: &["BME688"],
+        steps: &[
+            Step { select: &[ID], expect: Expect::Bytes { value: &[0x61], mask: &[0xFF] } },
+            Step { select: &[VARIANT], expect: Expect::Bytes { value: &[0x00], mask: &[0xFF] } },
+        ],
+        certainty: 95,
+        or_else: &[],
     }],
     wiring: &[VCC, GND, SDA, SCL, address_wire("SDO", "it chooses the address: GND is 0x76, 3V3 is 0x77")],
     supply: Supply { lowest: 1.71, highest: 3.6 },
@@ -46,10 +74,48 @@ pub(super) static ENTRY: Entry = Entry {
     notes: &[
         "Its heater warms it: readings more often than every 30 s show up to a degree too much.",
         "The gas sensor needs some days to settle when it is new, and half an hour after each start.",
-        "A BME688 has another scale for its gas sensor and is refused.",
     ],
-    open: Open::I2c(open),
+    open: Open::I2c(|port, address, opening| open(port, address, opening, Variant::Bme680)),
 };
+
+/// What a BME688 differs in: its identity, the bit that runs its gas sensor, where the result is, and its scale.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variant {
+    Bme680,
+    Bme688,
+}
+
+impl Variant {
+    const fn id(self) -> u8 {
+        match self {
+            Self::Bme680 => 0,
+            Self::Bme688 => 1,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bme680 => "BME680",
+            Self::Bme688 => "BME688",
+        }
+    }
+
+    /// Run the gas measurement with the first heater set point.
+    const fn run_gas(self) -> u8 {
+        match self {
+            Self::Bme680 => 0x10,
+            Self::Bme688 => 0x20,
+        }
+    }
+
+    /// Where the gas sensor's two bytes are among the data.
+    const fn gas_at(self) -> usize {
+        match self {
+            Self::Bme680 => 11,
+            Self::Bme688 => 13,
+        }
+    }
+}
 
 /// Registers (section 5.2).
 const RES_HEAT_0: u8 = 0x5A;
@@ -62,13 +128,10 @@ const DATA: u8 = 0x1F;
 const ID: u8 = 0xD0;
 const VARIANT: u8 = 0xF0;
 
-/// Run the gas measurement with the first heater set point (section 5.3.4.2).
-const RUN_GAS: u8 = 0x10;
-
 /// Each quantity once, one measurement and then sleep again.
 const FORCED: u8 = 0b0010_0101;
 
-/// 150 ms of heating: 37 times 4 ms (section 5.3.3.3).
+/// 150 ms of heating: 37 times 4 ms.
 const HEAT_FOR: u8 = 0x40 | 37;
 
 /// With 150 ms of heating a measurement takes less than 200 ms.
@@ -79,7 +142,7 @@ const TRIES: u32 = 5;
 /// What a quantity reads as that was not measured.
 const NOT_MEASURED: i32 = 0x80000;
 
-/// Corrections of the gas sensor's ranges (section 3.4.1, table 16).
+/// Corrections of the gas sensor's ranges (section 3.4.1).
 const RANGE_FACTOR: [f64; 16] =
     [1.0, 1.0, 1.0, 1.0, 1.0, 0.99, 1.0, 0.992, 1.0, 1.0, 0.998, 0.995, 1.0, 0.99, 1.0, 1.0];
 const RANGE_OHMS: [f64; 16] = [
@@ -106,12 +169,13 @@ struct Chip {
     address: u8,
     pause: Pause,
     heater: f64,
+    variant: Variant,
     calibration: Calibration,
     /// The latest temperature, from which the heater's current is worked out.
     ambient: f64,
 }
 
-/// Trimming values (section 3.3 and 3.4, tables 11 to 15).
+/// Trimming values.
 struct Calibration {
     t: [f64; 3],
     p: [f64; 10],
@@ -122,7 +186,7 @@ struct Calibration {
     range_error: f64,
 }
 
-fn open(mut port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
+fn open(mut port: I2cPort, address: u8, opening: &Opening<'_>, variant: Variant) -> Opened<dyn Driver> {
     let mut register = |register: u8| -> Result<u8, ReadError> {
         let mut byte = [0];
         port.write_read(address, &[register], &mut byte)?;
@@ -130,10 +194,14 @@ fn open(mut port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Dri
     };
     let id = register(ID)?;
     if id != 0x61 {
-        return Err(wrong_chip("BME680", id));
+        return Err(wrong_chip(variant.name(), id));
     }
-    if register(VARIANT)? != 0 {
-        return Err(ReadError::Damaged("it is a BME688, whose gas sensor has another scale".to_owned()));
+    if register(VARIANT)? != variant.id() {
+        let (other, word) =
+            if variant == Variant::Bme680 { ("BME688", "bme688") } else { ("BME680", "bme680") };
+        return Err(ReadError::Damaged(format!(
+            "it is a {other}, whose gas sensor has another scale: write driver = \"{word}\""
+        )));
     }
     let (value, range, error) = (register(0x00)?, register(0x02)?, register(0x04)?);
     let (mut first, mut second) = ([0; 25], [0; 16]);
@@ -141,7 +209,7 @@ fn open(mut port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Dri
     port.write_read(address, &[0xE1], &mut second)?;
     let calibration = Calibration::of(&first, &second, value, range, error);
     let heater = opening.settings.number("heater");
-    Ok(Box::new(Chip { port, address, pause: opening.pause, heater, calibration, ambient: 25.0 }))
+    Ok(Box::new(Chip { port, address, pause: opening.pause, heater, variant, calibration, ambient: 25.0 }))
 }
 
 impl Calibration {
@@ -207,7 +275,7 @@ impl Calibration {
         Some(p + (p9 * p * p / 2_147_483_648.0 + p * p8 / 32_768.0 + cubic + p7 * 128.0) / 16.0)
     }
 
-    /// In % (section 3.3.3).
+    /// In %.
     fn humidity(&self, raw: i32, celsius: f64) -> f64 {
         let [h1, h2, h3, h4, h5, h6, h7] = self.h;
         let x = f64::from(raw) - (h1 * 16.0 + h3 / 2.0 * celsius);
@@ -224,7 +292,14 @@ impl Calibration {
         (ohms.is_finite() && ohms > 0.0).then_some(ohms)
     }
 
-    /// The heater's set point for a temperature, at this ambient one (section 3.3.5).
+    /// In Ω, of a BME688.
+    fn gas_of_bme688(raw: u16, range: u8) -> Option<f64> {
+        let scale = f64::from(262_144_u32 >> (range & 0x0F));
+        let ohms = 1e6 * scale / (4_096.0 + 3.0 * (f64::from(raw) - 512.0));
+        (ohms.is_finite() && ohms > 0.0).then_some(ohms)
+    }
+
+    /// The heater's set point for a temperature, at this ambient one.
     fn heat(&self, target: f64, ambient: f64) -> u8 {
         let [g1, g2, g3] = self.g;
         let slope = (g1 / 16.0 + 49.0) * (1.0 + (g2 / 32_768.0 * 0.0005 + 0.00235) * target);
@@ -241,7 +316,7 @@ impl Driver for Chip {
         let settings = [
             (RES_HEAT_0, heat),
             (GAS_WAIT_0, HEAT_FOR),
-            (CTRL_GAS_1, RUN_GAS),
+            (CTRL_GAS_1, self.variant.run_gas()),
             (CTRL_HUM, 1),
             (CTRL_MEAS, FORCED),
         ];
@@ -249,7 +324,7 @@ impl Driver for Chip {
             self.port.write(self.address, &[register, value])?;
         }
         self.wait()?;
-        let mut data = [0; 13];
+        let mut data = [0; 15];
         self.port.write_read(self.address, &[DATA], &mut data)?;
         let twenty = |at: usize| {
             i32::from(data[at]) << 12 | i32::from(data[at + 1]) << 4 | i32::from(data[at + 2]) >> 4
@@ -269,10 +344,16 @@ impl Driver for Chip {
             Measured::new("humidity", calibration.humidity(raw_humidity, celsius)),
             Measured::new("pressure", pressure / 100.0),
         ];
-        let [high, low] = [data[11], data[12]];
-        // Bit 5: the gas was measured; bit 4: the heater had reached its temperature (section 5.3.4.5).
+        let at = self.variant.gas_at();
+        let [high, low] = [data[at], data[at + 1]];
+        let raw = u16::from(high) << 2 | u16::from(low >> 6);
+        let ohms = match self.variant {
+            Variant::Bme680 => calibration.gas(raw, low),
+            Variant::Bme688 => Calibration::gas_of_bme688(raw, low),
+        };
+        // Bit 5: the gas was measured; bit 4: the heater had reached its temperature (sections 5.3.5.5 and 5.3.5.6).
         if low & 0x30 == 0x30
-            && let Some(ohms) = calibration.gas(u16::from(high) << 2 | u16::from(low >> 6), low)
+            && let Some(ohms) = ohms
         {
             measured.push(Measured::new("gas-resistance", ohms / 1_000.0));
         }

@@ -36,7 +36,7 @@ const CALIBRATION: u8 = 0xAA;
 const CONTROL: u8 = 0xF4;
 const RESULT: u8 = 0xF6;
 
-/// Eight samples a measurement (oss = 3): 25.5 ms at most, and the least noise (table 8).
+/// Eight samples a measurement (oss = 3): 25.5 ms at most, and the least noise.
 const OVERSAMPLING: u8 = 3;
 
 struct Chip {
@@ -46,7 +46,7 @@ struct Chip {
     calibration: Calibration,
 }
 
-/// AC1 to AC6, B1, B2, MB, MC, MD (section 3.4), in the arithmetic of section 3.5.
+/// AC1 to AC6, B1, B2, MB, MC, MD, in the arithmetic of section 3.5.
 struct Calibration {
     ac: [i64; 6],
     b: [i64; 2],
@@ -68,7 +68,7 @@ fn open(mut port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Dri
 
 impl Calibration {
     fn of(bytes: &[u8; 22]) -> Result<Self, ReadError> {
-        // A word of zeros or ones does not occur (section 3.4): the communication was disturbed.
+        // A word of zeros or ones does not occur: the communication was disturbed.
         if bytes.chunks(2).any(|word| word == [0, 0] || word == [0xFF, 0xFF]) {
             return Err(ReadError::Damaged("its calibration is not there".to_owned()));
         }

@@ -37,7 +37,7 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::I2c(open),
 };
 
-/// Registers (section 7).
+/// Registers.
 const PRESSURE: u8 = 0x00;
 const TEMPERATURE: u8 = 0x03;
 const PRESSURE_CONFIGURATION: u8 = 0x06;
@@ -48,7 +48,7 @@ const PRODUCT: u8 = 0x0D;
 const COEFFICIENTS: u8 = 0x10;
 const COEFFICIENT_SOURCE: u8 = 0x28;
 
-/// Eight samples a measurement: 14.8 ms, and results need no shift yet; with its scale (tables 9 and 16).
+/// Eight samples a measurement: 14.8 ms, and results need no shift yet; with its scale.
 const EIGHT_TIMES: u8 = 0x03;
 const SCALE: f64 = 7_864_320.0;
 const MEASUREMENT_MS: u32 = 16;
@@ -68,7 +68,7 @@ struct Chip {
     coefficients: Coefficients,
 }
 
-/// c0, c1, c00, c10, c01, c11, c20, c21, c30 (section 8.11), in this order.
+/// c0, c1, c00, c10, c01, c11, c20, c21, c30, in this order.
 struct Coefficients([f64; 9]);
 
 fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
@@ -79,7 +79,7 @@ fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver>
     }
     chip.wait(COEFFICIENTS_READY)?;
     chip.coefficients = Coefficients::of(&chip.registers(COEFFICIENTS)?);
-    // The coefficients were made with one of two thermometers, which must be measured with too (section 7.13).
+    // The coefficients were made with one of two thermometers, which must be measured with too.
     let [source] = chip.registers(COEFFICIENT_SOURCE)?;
     chip.write(TEMPERATURE_CONFIGURATION, source & 0x80 | EIGHT_TIMES)?;
     chip.write(PRESSURE_CONFIGURATION, EIGHT_TIMES)?;
@@ -106,7 +106,7 @@ impl Coefficients {
         }))
     }
 
-    /// In °C and Pa, from results that were divided by their scale (section 4.9.1 and 4.9.2).
+    /// In °C and Pa, from results that were divided by their scale.
     fn compensate(&self, temperature: f64, pressure: f64) -> (f64, f64) {
         let [c0, c1, c00, c10, c01, c11, c20, c21, c30] = self.0;
         let (t, p) = (temperature, pressure);

@@ -218,7 +218,7 @@ struct Ina226 {
     shunt: f64,
 }
 
-/// 16 samples of 1.1 ms for each value; both, again and again (tables 7-4 and 7-5). The reserved bits as they are at
+/// 16 samples of 1.1 ms for each value; both, again and again. The reserved bits as they are at
 /// power-on.
 const INA226_SETUP: u16 = 0b0100 << 12 | 0b010 << 9 | 0b100 << 6 | 0b100 << 3 | 0b111;
 

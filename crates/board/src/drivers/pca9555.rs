@@ -36,7 +36,7 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::Lines(open),
 };
 
-/// Register pairs (table 4 of the data sheet).
+/// Register pairs.
 const PINS: u8 = 0x00;
 const LATCHES: u8 = 0x02;
 const POLARITY: u8 = 0x04;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::i2c_chip::I2cChip;
 use super::{Driver, Measured};
-use crate::buses::I2cPort;
+use crate::buses::{I2cPort, SerialPort};
 use crate::catalogue::{
     Bus, Content, Entry, Kind, MeasuredProperty, Open, Opened, Opening, Periods, Supply, Wire,
 };
@@ -40,7 +40,35 @@ pub(super) static ENTRY: Entry = Entry {
         "A number can be copied to another card: it opens no door that matters by itself.",
         "A scan does not ask it: its address may be that of an expander (PCF8574), which would switch its outputs.",
     ],
-    open: Open::I2c(open),
+    open: Open::I2c(open_on_i2c),
+};
+
+/// See [`Entry`].
+pub(super) static ON_SERIAL: Entry = Entry {
+    word: "pn532-uart",
+    name: "NXP PN532 at a serial port",
+    what: ENTRY.what,
+    bus: Bus::Serial { baud: 115_200 },
+    kind: Kind::Sensor,
+    properties: ENTRY.properties,
+    settings: &[],
+    recognition: &[],
+    wiring: &[
+        Wire { pin: "VCC", to: "3V3", note: "or 5V where its board says so" },
+        Wire { pin: "GND", to: "GND", note: "" },
+        Wire { pin: "SDA/TXD", to: "RXD", note: "" },
+        Wire { pin: "SCL/RXD", to: "TXD", note: "" },
+        Wire { pin: "I0, I1", to: "the switches of its board", note: "set for HSU (serial): both at GND" },
+    ],
+    supply: ENTRY.supply,
+    periods: ENTRY.periods,
+    source: ENTRY.source,
+    notes: &[
+        "The tag is the number that it says, as in 04:a2:3b:7f; `none` when there is none. When several lie there, it is one of them.",
+        "Phones and some cards say another number each time: their number cannot be relied on.",
+        "A number can be copied to another card: it opens no door that matters by itself.",
+    ],
+    open: Open::Serial(open_on_serial),
 };
 
 /// What the manual calls TFI: to the chip, and from it.
@@ -68,27 +96,45 @@ const MISSES: u8 = 2;
 /// What is said when there is no tag.
 const NONE: &str = "none";
 
-struct Pn532 {
-    chip: I2cChip,
+/// How it is spoken to.
+trait Wires: Send {
+    /// Sends a command and gives the frame of its answer, from its start code on.
+    fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, ReadError>;
+
+    /// Wakes it up.
+    fn wake(&mut self) -> Result<(), ReadError>;
+}
+
+struct Pn532<W> {
+    wires: W,
     tag: String,
     misses: u8,
 }
 
-fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
-    let chip = I2cChip::new(port, address, opening);
-    let mut reader = Pn532 { chip, tag: NONE.to_owned(), misses: 0 };
-    // While it sleeps, the first contact only wakes it.
-    let version = reader.ask(&[GET_FIRMWARE_VERSION]).or_else(|_| {
-        reader.chip.wait(Duration::from_millis(10));
-        reader.ask(&[GET_FIRMWARE_VERSION])
+fn open_on_i2c(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {
+    open(I2cChip::new(port, address, opening))
+}
+
+fn open_on_serial(port: SerialPort, _: &Opening<'_>) -> Opened<dyn Driver> {
+    open(OnSerial { port, received: Vec::new() })
+}
+
+fn open<W: Wires + 'static>(wires: W) -> Opened<dyn Driver> {
+    let mut reader = Pn532 { wires, tag: NONE.to_owned(), misses: 0 };
+    reader.wires.wake()?;
+    // Without its partner for secure cards. It is also what ends the mode in which it starts at a serial port, so it comes
+    // first. While it sleeps, the first contact only wakes it.
+    let alone = [SAM_CONFIGURATION, 1, 0, 1];
+    reader.ask(&alone).or_else(|_| {
+        reader.wires.wake()?;
+        reader.ask(&alone)
     })?;
-    match *version {
+    match *reader.ask(&[GET_FIRMWARE_VERSION])? {
         [0x32, ..] => {}
-        [other, ..] => return Err(reader.chip.another("PN532", other)),
+        [other, ..] => return Err(damaged(&format!("it is no PN532: its identity reads {other:#04x}"))),
         [] => return Err(damaged("it does not say what it is")),
     }
-    // Without its partner for secure cards; then at most two tries to find a tag, since it would look for ever otherwise.
-    reader.ask(&[SAM_CONFIGURATION, 1, 0, 1])?;
+    // At most two tries to find a tag, since it would look for ever otherwise.
     reader.ask(&[RF_CONFIGURATION, 5, 0xFF, 1, 2])?;
     Ok(Box::new(reader))
 }
@@ -126,23 +172,98 @@ fn unframed(frame: &[u8], command: u8) -> Result<Vec<u8>, ReadError> {
     }
 }
 
-impl Pn532 {
-    /// Waits until it has something to say, which the first byte of each read tells, and reads that.
-    fn hear<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
-        let is_ready = |chip: &mut I2cChip| chip.read().map(|[status]| status & 1 == 1);
-        if !self.chip.wait_until(BETWEEN_LOOKS, LOOKS, is_ready)? {
-            return Err(ReadError::Silent("it does not get ready".to_owned()));
-        }
-        self.chip.read()
-    }
-
-    fn ask(&mut self, command: &[u8]) -> Result<Vec<u8>, ReadError> {
-        self.chip.write(&framed(command))?;
-        let [_, acknowledge @ ..] = self.hear::<7>()?;
+impl Wires for I2cChip {
+    fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, ReadError> {
+        self.write(&framed(command))?;
+        let [_, acknowledge @ ..] = hear::<7>(self)?;
         if acknowledge != ACKNOWLEDGE {
             return Err(damaged("it does not acknowledge a command"));
         }
-        let [_, frame @ ..] = self.hear::<ANSWER_BYTES>()?;
+        let [_, frame @ ..] = hear::<ANSWER_BYTES>(self)?;
+        Ok(frame.to_vec())
+    }
+
+    fn wake(&mut self) -> Result<(), ReadError> {
+        self.wait(Duration::from_millis(10));
+        Ok(())
+    }
+}
+
+/// Waits until it has something to say, which the first byte of each read tells, and reads that.
+fn hear<const N: usize>(chip: &mut I2cChip) -> Result<[u8; N], ReadError> {
+    let is_ready = |chip: &mut I2cChip| chip.read().map(|[status]| status & 1 == 1);
+    if !chip.wait_until(BETWEEN_LOOKS, LOOKS, is_ready)? {
+        return Err(ReadError::Silent("it does not get ready".to_owned()));
+    }
+    chip.read()
+}
+
+/// What wakes it at a serial port, and enough after it that its clock runs before the first frame: as public drivers send it.
+const WAKE: [u8; 16] = [0x55, 0x55, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// Longest wait for the next bytes of an answer.
+const ANSWER_LIMIT: Duration = Duration::from_millis(300);
+
+/// Bytes that are searched for an answer before it is given up.
+const MAX_SEARCHED: usize = 512;
+
+struct OnSerial {
+    port: SerialPort,
+    received: Vec<u8>,
+}
+
+impl OnSerial {
+    /// Forgets what was received up to these bytes; with `with_them`, them as well.
+    fn find(&mut self, bytes: &[u8], with_them: bool) -> Result<(), ReadError> {
+        loop {
+            if let Some(at) = self.received.windows(bytes.len()).position(|window| window == bytes) {
+                self.received.drain(..if with_them { at + bytes.len() } else { at });
+                return Ok(());
+            }
+            self.receive()?;
+        }
+    }
+
+    fn receive(&mut self) -> Result<(), ReadError> {
+        let mut buffer = [0; 64];
+        let count = self.port.read(&mut buffer, ANSWER_LIMIT)?;
+        if count == 0 && self.received.is_empty() {
+            let what = "nothing is received: check power and wiring, that RXD and TXD are crossed, and the switches of its board";
+            return Err(ReadError::Silent(what.to_owned()));
+        }
+        if count == 0 || self.received.len() > MAX_SEARCHED {
+            return Err(damaged("what is received is no answer of a PN532"));
+        }
+        self.received.extend(buffer.iter().take(count));
+        Ok(())
+    }
+}
+
+impl Wires for OnSerial {
+    fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, ReadError> {
+        self.port.discard()?;
+        self.received.clear();
+        self.port.write(&framed(command))?;
+        self.find(&ACKNOWLEDGE, true)?;
+        self.find(&[0, 0, 0xFF], false)?;
+        // The start code, two bytes of length, what is said, and its sum.
+        loop {
+            let length = self.received.get(3).copied().map_or(0, usize::from);
+            if self.received.len() > 5 + length {
+                return Ok(self.received.clone());
+            }
+            self.receive()?;
+        }
+    }
+
+    fn wake(&mut self) -> Result<(), ReadError> {
+        Ok(self.port.write(&WAKE)?)
+    }
+}
+
+impl<W: Wires> Pn532<W> {
+    fn ask(&mut self, command: &[u8]) -> Result<Vec<u8>, ReadError> {
+        let frame = self.wires.exchange(command)?;
         unframed(&frame, command.first().copied().unwrap_or_default())
     }
 }
@@ -160,7 +281,7 @@ fn number(answer: &[u8]) -> Result<Option<&[u8]>, ReadError> {
     }
 }
 
-impl Driver for Pn532 {
+impl<W: Wires> Driver for Pn532<W> {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
         // One tag, at 106 kbit/s, of type A.
         let answer = self.ask(&[IN_LIST_PASSIVE_TARGET, 1, 0])?;

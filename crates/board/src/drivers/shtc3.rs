@@ -33,7 +33,7 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::I2c(open),
 };
 
-/// Commands (section 5): wake up (at most 240 µs), measure temperature and then humidity without clock stretching (at
+/// Commands: wake up (at most 240 µs), measure temperature and then humidity without clock stretching (at
 /// most 12.1 ms), the identity, sleep.
 const WAKE: [u8; 2] = [0x35, 0x17];
 const MEASURE: [u8; 2] = [0x78, 0x66];
@@ -54,7 +54,7 @@ fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver>
     let mut identity = [0; 3];
     chip.port.write_read(address, &IDENTITY, &mut identity)?;
     let [identity] = words(0xFF, &identity)?;
-    // The bits that say what it is (section 5.9).
+    // The bits that say what it is.
     if identity & 0x083F != 0x0807 {
         return Err(wrong_chip("SHTC3", identity));
     }

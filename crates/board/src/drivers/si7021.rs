@@ -19,7 +19,7 @@ pub(super) static ENTRY: Entry = Entry {
     kind: Kind::Sensor,
     properties: &[temperature(-40.0, 125.0, 1), humidity()],
     settings: &[],
-    // The user register after power-on (section 6.1); an HTU21D has another. The serial number tells more, but its two bytes
+    // The user register after power-on; an HTU21D has another. The serial number tells more, but its two bytes
     // would be a register and its value to a PCA9685, which can be here too: all its outputs would change.
     recognition: &[Recognition {
         steps: &[Step { select: &[0xE7], expect: Expect::Bytes { value: &[0x3A], mask: &[0xFF] } }],
@@ -34,7 +34,7 @@ pub(super) static ENTRY: Entry = Entry {
     open: Open::I2c(open),
 };
 
-/// Measurements without holding the clock (Si7021 table 11, HTU21D "Commands"), and the longest that one takes on either
+/// Measurements without holding the clock (Si7021, HTU21D "Commands"), and the longest that one takes on either
 /// chip: 50 ms and 16 ms on the HTU21D, 10.8 ms and 22.8 ms on the Si7021.
 const TEMPERATURE: (u8, u32) = (0xF3, 50);
 const HUMIDITY: (u8, u32) = (0xF5, 25);
@@ -65,7 +65,7 @@ impl Chip {
 
 impl Driver for Chip {
     fn read(&mut self) -> Result<Vec<Measured>, ReadError> {
-        // Si7021 sections 5.1.1 and 5.1.2; humidity may come out a little beyond its scale, and is cropped.
+        // Humidity may come out a little beyond its scale, and is cropped.
         let humidity = (125.0 * self.measure(HUMIDITY)? - 6.0).clamp(0.0, 100.0);
         let temperature = 175.72 * self.measure(TEMPERATURE)? - 46.85;
         Ok(vec![Measured::new("temperature", temperature), Measured::new("humidity", humidity)])

@@ -323,7 +323,7 @@ fn an_address_of_an_expander_without_registers_is_never_written_to() {
 fn where_a_board_of_relays_may_be_nothing_is_asked() {
     let machine = Machine::new();
     machine.put(0x10, chip_with(0x07, 0x81));
-    let scan = machine.scanner(Vec::new()).scan();
+    let scan = machine.scanner(Vec::new()).scan(Reach::Header);
     assert_eq!(machine.questions(0x10), 0);
     let chip = at(&scan, "i2c-1", "0x10").unwrap();
     let names: Vec<_> = chip.candidates.iter().filter_map(|candidate| candidate.driver.as_deref()).collect();

@@ -143,12 +143,13 @@ impl SimulatedBoard {
         self.wired.i2c(bus)
     }
 
-    /// Gives the chip of a device a fault, or heals it. Whether the device has a chip on I²C.
+    /// Gives the chip of a device a fault, or heals it. Whether the device has a chip on I²C or SPI that can have it.
     pub fn set_chip_fault(&self, device: &DeviceId, fault: Option<Fault>) -> bool {
         self.wired.set_fault(device, fault)
     }
 
-    /// Does something with the chip of a device: cuts its power, drives its lines. Nothing when it has none on I²C.
+    /// Does something with the chip of a device: cuts its power, drives its lines. Nothing when it has none on I²C, nor one on SPI
+    /// that exists on I²C as well.
     pub fn with_chip<T>(&self, device: &DeviceId, act: impl FnOnce(&mut dyn I2cChip) -> T) -> Option<T> {
         self.wired.with_chip(device, act)
     }

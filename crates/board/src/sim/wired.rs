@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_model::DeviceId;
 
-use super::chips::{Chip, ChipBus, ChipSelect, Fault, I2cChip, PeerPort, Surroundings, make};
+use super::chips::{Chip, ChipBus, ChipSelect, Fault, I2cChip, Listener, PeerPort, Surroundings, make};
 use super::terminal::Terminal;
 use crate::buses::Through;
 use crate::catalogue::Settings;
@@ -53,10 +53,13 @@ impl Seated {
 
 /// A chip whose interrupt output is wired to a line.
 struct Listening {
-    bus: ChipBus,
-    through: Option<Through>,
-    address: u8,
+    chip: Interrupting,
     line: LineNumber,
+}
+
+enum Interrupting {
+    I2c { bus: ChipBus, through: Option<Through>, address: u8 },
+    Spi(ChipSelect),
 }
 
 #[derive(Default)]
@@ -132,9 +135,13 @@ impl Wired {
         for line in let_go {
             (self.follow)(line, &|| false);
         }
-        for Listening { bus, through, address, line } in listening {
+        for Listening { chip, line } in listening {
             let follow = self.follow.clone();
-            bus.listen(through, address, Arc::new(move |pulls_down| follow(line, pulls_down)));
+            let listener: Listener = Arc::new(move |pulls_down| follow(line, pulls_down));
+            match chip {
+                Interrupting::I2c { bus, through, address } => bus.listen(through, address, listener),
+                Interrupting::Spi(select) => select.listen(listener),
+            }
         }
     }
 
@@ -158,8 +165,11 @@ impl Wired {
         self.state().terminals.get(path).cloned()
     }
 
-    /// Whether the device has a chip on I²C that took the fault.
+    /// Whether the device has a chip on I²C or SPI that took the fault.
     pub(super) fn set_fault(&self, device: &DeviceId, fault: Option<Fault>) -> bool {
+        if let Some(select) = self.select(device) {
+            return select.set_fault(fault);
+        }
         let Some((bus, through, address)) = self.place(device) else { return false };
         bus.set_fault(through, address, fault);
         true
@@ -175,8 +185,18 @@ impl Wired {
         device: &DeviceId,
         act: impl FnOnce(&mut dyn I2cChip) -> T,
     ) -> Option<T> {
+        if let Some(select) = self.select(device) {
+            return select.with_chip(act);
+        }
         let (bus, through, address) = self.place(device)?;
         bus.with_chip(through, address, act)
+    }
+
+    /// The chip select of a device on SPI.
+    fn select(&self, device: &DeviceId) -> Option<ChipSelect> {
+        let state = self.state();
+        let Seat::Spi(place) = &state.seated.get(device)?.seat else { return None };
+        state.spi.get(place).cloned()
     }
 
     /// The bus of a device on I²C, and where it is there. The bus is used while this is not locked: a chip that feels
@@ -216,15 +236,14 @@ impl State {
             (Some(Chip::I2c(chip)), Seat::I2c { bus, through, address }) => {
                 let bus = self.i2c.entry(*bus).or_default().clone();
                 bus.add(*through, *address, chip, feel);
-                listening = seated.interrupt.map(|line| Listening {
-                    bus,
-                    through: *through,
-                    address: *address,
-                    line,
-                });
+                let chip = Interrupting::I2c { bus, through: *through, address: *address };
+                listening = seated.interrupt.map(|line| Listening { chip, line });
             }
             (Some(Chip::Spi(chip)), Seat::Spi(place)) => {
-                self.spi.insert(*place, ChipSelect::new(chip, feel));
+                let select = ChipSelect::new(chip, feel);
+                self.spi.insert(*place, select.clone());
+                let chip = Interrupting::Spi(select);
+                listening = seated.interrupt.map(|line| Listening { chip, line });
             }
             (Some(Chip::Serial(peer)), Seat::Serial(path)) => {
                 self.serial.insert(path.clone(), PeerPort::new(peer, feel));

@@ -1,5 +1,6 @@
 //! `gatehouse import`: configurations of other programs, converted, and rows from elsewhere for the history.
 
+mod converters;
 mod history;
 mod modules;
 mod mqtt_io;

@@ -4,20 +4,35 @@
 pub(super) enum Pins {
     /// The header of the board.
     Header,
-    /// An expander: our driver, and the address that mqtt-io takes when none is given.
-    Expander(&'static str, u32),
+    /// An expander on I²C: our driver, the address that mqtt-io takes when none is given, and its numbers of the lines.
+    Expander(&'static str, u32, Numbering),
+    /// A PiFace Digital 2, on SPI.
+    PiFace,
     /// Nothing that Gatehouse serves.
     Unknown,
+}
+
+/// How mqtt-io's numbers of an expander's lines become ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// They are the same.
+    Same,
+    /// Its first is 1, ours 0.
+    FromOne,
+    /// Outputs are the same; its inputs begin at 0 as well and are our lines from 8 on, switched to ground.
+    PiFace,
 }
 
 /// mqtt-io's modules for pins.
 pub(super) fn pins(module: &str) -> Pins {
     match module {
         "raspberrypi" | "gpiozero" | "gpiod" => Pins::Header,
-        "mcp23017" => Pins::Expander("mcp23017", 0x20),
-        "pcf8574" => Pins::Expander("pcf8574", 0x20),
-        "pcf8575" => Pins::Expander("pcf8575", 0x20),
-        "xl9535" => Pins::Expander("xl9535", 0x20),
+        "mcp23017" => Pins::Expander("mcp23017", 0x20, Numbering::Same),
+        "pcf8574" => Pins::Expander("pcf8574", 0x20, Numbering::Same),
+        "pcf8575" => Pins::Expander("pcf8575", 0x20, Numbering::Same),
+        "xl9535" => Pins::Expander("pca9555", 0x20, Numbering::Same),
+        "dockerpi" => Pins::Expander("dockerpi-relay", 0x11, Numbering::FromOne),
+        "piface2" => Pins::PiFace,
         _ => Pins::Unknown,
     }
 }
@@ -83,7 +98,22 @@ pub(super) const SENSORS: &[Sensor] = &[
     elsewhere("frequencycounter", "counter", &[("", "frequency")]),
     elsewhere("hcsr04", "hc-sr04", &[("", "distance")]),
     elsewhere("mcp3008", "mcp3008", &[]),
-    elsewhere("mhz19", "mh-z19", &[("", "co2")]),
-    elsewhere("pms5003", "pms5003", &[]),
+    elsewhere("mhz19", "mhz19", &[("", "co2")]),
+    elsewhere(
+        "pms5003",
+        "pms5003",
+        &[
+            ("", "pm2-5"),
+            ("pm10_std", "pm1"),
+            ("pm25_std", "pm2-5"),
+            ("pm100_std", "pm10"),
+            ("gr03um", "particles-0-3"),
+            ("gr05um", "particles-0-5"),
+            ("gr10um", "particles-1"),
+            ("gr25um", "particles-2-5"),
+            ("gr50um", "particles-5"),
+            ("gr100um", "particles-10"),
+        ],
+    ),
     elsewhere("yfs201", "counter", &[("", "flow")]),
 ];

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use gatehouse_board::catalogue;
-
-use super::modules::{Pins, SENSORS, Sensor, pins};
+use super::converters;
+use super::modules::{Numbering, Pins, SENSORS, Sensor, pins};
 use super::yaml::Entry;
 
 /// Seconds between two readings when mqtt-io's configuration says nothing.
@@ -46,8 +45,8 @@ struct Conversion {
     alias_text: String,
     ids: BTreeSet<String>,
     notes: Vec<String>,
-    /// mqtt-io's modules for pins: the id of the expander here; nothing for the header.
-    pin_modules: BTreeMap<String, Option<String>>,
+    /// mqtt-io's modules for pins: the id of the expander here with its numbers; nothing for the header.
+    pin_modules: BTreeMap<String, Option<(String, Numbering)>>,
 }
 
 fn quoted(text: &str) -> String {
@@ -76,7 +75,10 @@ impl Conversion {
         for output in root.list("digital_outputs") {
             self.output(output);
         }
-        for module in root.list("sensor_modules") {
+        for converter in converters::of(root) {
+            self.converter(&converter);
+        }
+        for module in root.list("sensor_modules").filter(|module| !converters::is_one(*module)) {
             let name = module.text("name").unwrap_or_default();
             let inputs: Vec<_> = root
                 .list("sensor_inputs")
@@ -145,20 +147,25 @@ impl Conversion {
             Pins::Header => {
                 self.pin_modules.insert(name, None);
             }
-            Pins::Expander(driver, address) if catalogue::find(driver).is_some() => {
+            Pins::Expander(driver, address, numbering) => {
                 let id = self.device(&name, driver);
-                self.i2c(module, address);
+                self.i2c(module, module.whole("dev_addr").unwrap_or(address));
                 self.line("");
-                self.pin_modules.insert(name, Some(id));
+                self.pin_modules.insert(name, Some((id, numbering)));
             }
-            Pins::Expander(..) | Pins::Unknown => {
+            Pins::PiFace => {
+                let id = self.device(&name, "mcp23s17");
+                self.line("bus = \"spi-0.0\"\n");
+                self.pin_modules.insert(name, Some((id, Numbering::PiFace)));
+            }
+            Pins::Unknown => {
                 self.leave(module, &format!("the pin module `{word}` is not served"));
             }
         }
     }
 
     /// `pin = …` of an input or output; nothing, with a word about it, when it cannot be had.
-    fn pin(&mut self, entry: Entry<'_>) -> Option<String> {
+    fn pin(&mut self, entry: Entry<'_>, is_input: bool) -> Option<String> {
         let module = entry.text("module").unwrap_or_default();
         let Some(expander) = self.pin_modules.get(&module).cloned() else {
             self.leave(entry, &format!("its pin module `{module}` is not served"));
@@ -170,21 +177,27 @@ impl Conversion {
         };
         Some(match expander {
             None => format!("pin = {pin}"),
-            Some(id) => format!("pin = \"{id}:{pin}\""),
+            Some((id, Numbering::FromOne)) => format!("pin = \"{id}:{}\"", pin.saturating_sub(1)),
+            Some((id, Numbering::PiFace)) if is_input => format!("pin = \"{id}:{}\"", pin.saturating_add(8)),
+            Some((id, Numbering::Same | Numbering::PiFace)) => format!("pin = \"{id}:{pin}\""),
         })
     }
 
     fn input(&mut self, input: Entry<'_>) {
-        let Some(pin) = self.pin(input) else { return };
+        let Some(pin) = self.pin(input, true) else { return };
+        let module = input.text("module").unwrap_or_default();
+        let is_piface = matches!(self.pin_modules.get(&module), Some(Some((_, Numbering::PiFace))));
         let name = input.text("name").unwrap_or_default();
         let id = self.device(&name, "input");
         self.line(&pin);
         let pull = match (input.flag("pullup"), input.flag("pulldown")) {
+            _ if is_piface => "up",
             (true, _) => "up",
             (false, true) => "down",
             (false, false) => "none",
         };
-        let active = if input.flag("inverted") { "low" } else { "high" };
+        // The library of a PiFace turns its inputs round.
+        let active = if input.flag("inverted") != is_piface { "low" } else { "high" };
         let debounce = input.number("bouncetime").unwrap_or(BOUNCE_TIME).clamp(0.0, 10_000.0);
         self.line(&format!("pull = \"{pull}\"\nactive = \"{active}\"\ndebounce = \"{debounce:.0}ms\""));
         if pull == "none" {
@@ -200,7 +213,7 @@ impl Conversion {
     }
 
     fn output(&mut self, output: Entry<'_>) {
-        let Some(pin) = self.pin(output) else { return };
+        let Some(pin) = self.pin(output, false) else { return };
         let name = output.text("name").unwrap_or_default();
         let inverted = output.flag("inverted");
         let id = self.device(&name, "output");
@@ -238,13 +251,19 @@ impl Conversion {
             self.leave(module, why);
             return;
         };
+        if sensor.driver == "counter" {
+            for input in inputs {
+                self.counter(module, *input, &word);
+            }
+            if inputs.is_empty() {
+                self.leave(module, "no input uses it");
+            }
+            return;
+        }
         let Some(id) = self.connect(module, name, sensor) else { return };
         let every = inputs.iter().filter_map(|input| input.number("interval")).fold(f64::INFINITY, f64::min);
         let every = if every.is_finite() { every.clamp(1.0, 86_400.0) } else { INTERVAL };
-        if sensor.driver != "counter" {
-            self.line(&format!("every = \"{every:.0}s\""));
-        }
-        self.line("");
+        self.line(&format!("every = \"{every:.0}s\"\n"));
         for input in inputs {
             let input_name = input.text("name").unwrap_or_default();
             let kind = input.text("type").unwrap_or_default();
@@ -263,12 +282,6 @@ impl Conversion {
 
     /// Begins the device of a sensor with its connection; gives its id when that could be done.
     fn connect(&mut self, module: Entry<'_>, name: &str, sensor: &Sensor) -> Option<String> {
-        let known = matches!(sensor.driver, "counter" | "hc-sr04" | "ds18b20")
-            || catalogue::find(sensor.driver).is_some();
-        if !known {
-            self.leave(module, "this sensor is not served");
-            return None;
-        }
         let id = match (sensor.driver, sensor.address) {
             (driver, Some(address)) => {
                 let id = self.device(name, driver);
@@ -296,32 +309,83 @@ impl Conversion {
                 self.line(&format!("trigger = {trigger}\necho = {echo}"));
                 id
             }
-            ("counter", None) => {
-                let Some(pin) = module.whole("pin") else {
-                    self.leave(module, "it names no pin");
-                    return None;
-                };
-                let id = self.device(name, "counter");
-                self.line(&format!("pin = {pin}\npull = \"up\"\ndebounce = \"0ms\""));
-                if module.text("module").as_deref() != Some("frequencycounter") {
-                    self.line("unit = \"L\"\npulses_per_unit = 450  # look: that of a YF-S201; see the data of yours");
-                }
-                id
-            }
-            ("mcp3008", None) => {
-                let select = module.whole("chip_select").or_else(|| module.whole("device")).unwrap_or(0);
-                let id = self.device(name, "mcp3008");
-                self.line(&format!("bus = \"spi-0.{select}\""));
-                id
-            }
             (driver, None) => {
-                let port = module.text("serial_port").unwrap_or_else(|| "/dev/serial0".to_owned());
+                let port = module.text("serial_port").or_else(|| module.text("device"));
+                let port = port.unwrap_or_else(|| "/dev/serial0".to_owned());
                 let id = self.device(name, driver);
                 self.line(&format!("port = {}", quoted(&port)));
+                if driver == "mhz19" {
+                    // mqtt-io sets the range at each start.
+                    self.line(&format!("range = \"{}\"", module.whole("range").unwrap_or(5_000)));
+                }
                 id
             }
         };
         Some(id)
+    }
+
+    /// Pulses of a flow meter, or of anything: mqtt-io has the pin at the input, and a factor of hertz for a litre a minute.
+    fn counter(&mut self, module: Entry<'_>, input: Entry<'_>, word: &str) {
+        let Some(pin) = input.whole("pin").or_else(|| module.whole("pin")) else {
+            self.leave(input, "it names no pin");
+            return;
+        };
+        let name = input.text("name").unwrap_or_default();
+        let id = self.device(&name, "counter");
+        self.line(&format!("pin = {pin}\npull = \"up\"\ndebounce = \"0ms\""));
+        let rate = if word == "frequencycounter" {
+            "frequency"
+        } else {
+            let factor = input.number("factor").filter(|factor| *factor > 0.0).unwrap_or(7.0);
+            let pulses = factor * 60.0;
+            self.line(&format!("unit = \"L\"\npulses_per_unit = {pulses}"));
+            "flow"
+        };
+        self.line("");
+        self.alias(&id, rate, &format!("sensor/{name}"), input, false);
+    }
+
+    /// A converter to digital, of which each of mqtt-io's modules may have one input.
+    fn converter(&mut self, converter: &converters::Converter<'_>) {
+        let driver = match &converter.driver {
+            Ok(driver) => driver,
+            Err(why) => {
+                self.leave(converter.module, why);
+                return;
+            }
+        };
+        let id = self.device(&converter.name, driver);
+        self.line(&converter.lines);
+        for (input, value) in &converter.inputs {
+            let name = input.text("name").unwrap_or_default();
+            match value {
+                Some(value) => self.alias(&id, value, &format!("sensor/{name}"), *input, false),
+                None => self.note(format!(
+                    "{name}: mqtt-io says a number without a unit, `{id}` says volts; it gets no alias"
+                )),
+            }
+        }
+    }
+
+    /// A reader of tags; nfcpy names its port `tty:S0:pn532` or `ttyUSB0`.
+    fn reader(&mut self, stream: Entry<'_>) {
+        let device = stream.text("device").unwrap_or_default();
+        let port = match device.split(':').collect::<Vec<_>>().as_slice() {
+            ["tty", port, ..] => Some(format!("/dev/tty{port}")),
+            ["tty" | ""] => None,
+            [port] if port.starts_with("tty") => Some(format!("/dev/{port}")),
+            _ => {
+                self.leave(stream, "only readers at a serial port are served");
+                return;
+            }
+        };
+        let name = stream.text("name").unwrap_or_default();
+        self.device(&name, "pn532-uart");
+        match port {
+            Some(port) => self.line(&format!("port = {}\n", quoted(&port))),
+            None => self.line("port = \"/dev/serial0\"  # look: mqtt-io tried all ports\n"),
+        }
+        self.note(format!("{name}: its `tag` is written as 04:a2:3b:7f, and gets no alias"));
     }
 
     fn stream(&mut self, stream: Entry<'_>) {
@@ -337,6 +401,7 @@ impl Conversion {
                     self.note(format!("{name}: a stream gets no alias; its topics differ"));
                 }
             }
+            ("pn532", _) => self.reader(stream),
             _ => self.leave(stream, "this stream is not served"),
         }
     }
@@ -514,6 +579,67 @@ sensor_inputs:
         assert!(!door.commands);
         assert!(alias("home/kitchen/sensor/kitchen_temp").retain);
         assert_eq!(alias("home/kitchen/status").from, Source::Status);
+    }
+
+    /// Several of them were said to be converted and were not: their words had no driver here.
+    #[test]
+    fn the_whole_inventory_is_converted() {
+        let yaml = include_str!("inventory.yml");
+        let converted = convert(yaml, true).unwrap();
+        let config = config::load(&converted.toml, "the result");
+        let config = config.unwrap_or_else(|problems| panic!("{problems}\n{}", converted.toml));
+        let left: Vec<&str> = converted.toml.lines().filter(|line| line.starts_with("# look: ")).collect();
+        assert_eq!(left.len(), 4, "beaglebone, orangepi, sunxi, and DHT22 by the kernel: {left:#?}");
+        let of = |id: &str| {
+            let device = config.devices.iter().find(|device| device.id.as_str() == id);
+            device.unwrap_or_else(|| panic!("{id} is not in\n{}", converted.toml))
+        };
+        let words: BTreeSet<&str> = config.devices.iter().map(|device| device.driver.word()).collect();
+        for word in [
+            "ads1015",
+            "adxl345",
+            "aht20",
+            "as3935",
+            "bh1750",
+            "bme280",
+            "bme680",
+            "bmp180",
+            "counter",
+            "dockerpi-relay",
+            "ds18b20",
+            "ens160",
+            "hc-sr04",
+            "ina219",
+            "lm75",
+            "mcp23017",
+            "mcp23s17",
+            "mcp3008",
+            "mcp3202",
+            "mhz19",
+            "pca9555",
+            "pcf8574",
+            "pcf8575",
+            "pms5003",
+            "pn532-uart",
+            "serial",
+            "sht4x",
+            "tsl2561",
+            "veml6075",
+            "veml7700",
+        ] {
+            assert!(words.contains(word), "{word} is not among {words:?}");
+        }
+        let DriverConfig::Output(relay) = &of("relay-two").driver else { panic!("an output") };
+        assert_eq!(relay.pin.to_string(), "line 1 of `hat`", "mqtt-io counts from 1");
+        let DriverConfig::Input(switch) = &of("piface-switch").driver else { panic!("an input") };
+        assert_eq!(switch.pin.to_string(), "line 10 of `piface`");
+        assert_eq!(switch.active, gatehouse_board::config::ActiveLevel::Low);
+        let DriverConfig::Chip(chip) = &of("left").driver else { panic!("a chip") };
+        assert_eq!(chip.settings.word("ch1"), "minus-ch0", "two modules, one chip: {}", converted.toml);
+        let topics: BTreeSet<&str> = config.aliases.iter().map(|alias| alias.topic.as_str()).collect();
+        for topic in ["sensor/solar volts", "sensor/water", "sensor/dust"] {
+            assert!(topics.contains(topic), "{topics:?}");
+        }
     }
 
     #[test]

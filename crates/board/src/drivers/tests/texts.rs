@@ -20,7 +20,12 @@ fn is(tag: &str) -> Result<Option<String>, ReadError> {
 
 #[test]
 fn a_tag_is_told_while_it_lies_on_the_pn532() {
-    let mut rig = Rig::new("pn532");
+    for word in ["pn532", "pn532-uart"] {
+        tells_its_tag(Rig::new(word));
+    }
+}
+
+fn tells_its_tag(mut rig: Rig) {
     assert_eq!(said(&mut rig), is("none"));
     for (number, told) in [
         (vec![0x12, 0x34, 0x56, 0x78], "12:34:56:78"),

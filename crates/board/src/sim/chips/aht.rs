@@ -1,4 +1,4 @@
-//! ASAIR AHT20 (product manual, version 1.1, sections 5.3 to 6) and AHT10 (technical manual, version 1.1).
+//! ASAIR AHT20 (product manual, version 1.1) and AHT10 (technical manual, version 1.1).
 
 use super::sensirion::checksum;
 use super::{I2cChip, Surroundings};

@@ -1,4 +1,4 @@
-//! Bosch BME680 (BST-BME680-DS001, rev. 1.9).
+//! Bosch BME680 (BST-BME680-DS001, rev. 1.9) and BME688 (BST-BME688-DS000; the arithmetic of Bosch's BME68x sensor API).
 //!
 //! As with the BME280, raw values are searched for from which the integer arithmetic of Bosch's reference makes what the
 //! room has; drivers use the floating-point arithmetic of the datasheet.
@@ -54,16 +54,18 @@ fn humidity(raw: i64, celsius_100: i64) -> i64 {
 /// The registers (section 5.2).
 pub(super) struct Bme680 {
     surroundings: Surroundings,
+    /// Its variant: 0, or 1 for a BME688.
+    variant: u8,
     settings: [u8; 0x76],
-    data: [u8; 13],
+    data: [u8; 15],
     has_news: bool,
 }
 
 impl Bme680 {
-    pub(super) fn new() -> Self {
-        let mut data = [0; 13];
+    pub(super) fn new(variant: u8) -> Self {
+        let mut data = [0; 15];
         (data[0], data[3], data[6]) = (0x80, 0x80, 0x80);
-        Self { surroundings: Surroundings::default(), settings: [0; 0x76], data, has_news: false }
+        Self { surroundings: Surroundings::default(), variant, settings: [0; 0x76], data, has_news: false }
     }
 
     fn measure(&mut self) {
@@ -79,9 +81,12 @@ impl Bme680 {
         self.data[6..8].copy_from_slice(&(raw_h as u16).to_be_bytes());
         // Gas only when it was asked for, with a set point and a time for the heater.
         let [heat, wait, gas] = [0x5A, 0x64, 0x71].map(|register| self.settings[register]);
-        let flags = if gas & 0x10 != 0 && heat != 0 && wait != 0 { 0x30 } else { 0 };
-        self.data[11] = (GAS_RAW >> 2) as u8;
-        self.data[12] = (GAS_RAW << 6) as u8 | flags | GAS_RANGE;
+        let run = if self.variant == 0 { 0x10 } else { 0x20 };
+        let flags = if gas & run != 0 && heat != 0 && wait != 0 { 0x30 } else { 0 };
+        // A BME688 has its result two bytes behind that of a BME680, and another scale: 1 MΩ at its middle in range 6.
+        let at = if self.variant == 0 { 11 } else { 13 };
+        self.data[at] = (GAS_RAW >> 2) as u8;
+        self.data[at + 1] = (GAS_RAW << 6) as u8 | flags | GAS_RANGE;
         self.has_news = true;
     }
 
@@ -135,7 +140,8 @@ impl ByteRegisters for Bme680 {
         match register {
             0xD0 => 0x61,
             0x1D => u8::from(self.has_news) << 7,
-            0x1F..=0x2B => self.data[usize::from(register - 0x1F)],
+            0xF0 => self.variant,
+            0x1F..=0x2D => self.data[usize::from(register - 0x1F)],
             0x5A..=0x75 => self.settings[usize::from(register)],
             _ => Self::calibration(register),
         }
@@ -167,6 +173,6 @@ impl ByteRegisters for Bme680 {
 
     fn lose_power(&mut self) {
         let surroundings = self.surroundings.clone();
-        *self = Self { surroundings, ..Self::new() };
+        *self = Self { surroundings, ..Self::new(self.variant) };
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{ByteRegisters, Surroundings};
 
-/// AC1 to AC6, B1, B2, MB, MC, MD of the worked example (section 3.5).
+/// AC1 to AC6, B1, B2, MB, MC, MD of the worked example.
 const CALIBRATION: [i32; 11] = [408, -72, -14_383, 32_741, 32_757, 23_153, 6_190, 4, -32_768, -8_711, 2_868];
 
-/// B5, in the steps of section 3.5.
+/// B5.
 fn b5(ut: i32) -> i32 {
     let [.., ac5, ac6, _, _, _, mc, md] = CALIBRATION;
     let x1 = ((i64::from(ut - ac6) * i64::from(ac5)) / 32_768) as i32;
@@ -18,7 +18,7 @@ fn temperature(ut: i32) -> i32 {
     (b5(ut) + 8) / 16
 }
 
-/// In Pa, without shortcuts: the steps of section 3.5 with their divisions.
+/// In Pa, without shortcuts, with the divisions of the data sheet.
 fn pressure(up: i64, b5: i64, oss: u32) -> i64 {
     let [ac1, ac2, ac3, ac4, _, _, b1, b2, ..] = CALIBRATION.map(i64::from);
     let b6 = b5 - 4_000;

@@ -5,7 +5,7 @@
 
 use super::{ByteRegisters, Surroundings};
 
-/// T1 to T3 and P1 to P9 of the worked example (BMP280 section 3.12).
+/// T1 to T3 and P1 to P9 of the worked example of the BMP280.
 const T: [i64; 3] = [27_504, 26_435, -1_000];
 const P: [i64; 9] = [36_477, -10_685, 3_024, 2_855, 140, -7, 15_500, -14_600, 6_000];
 
@@ -55,7 +55,7 @@ pub(super) fn search(limit: i64, reaches: impl Fn(i64) -> bool) -> i64 {
     low
 }
 
-/// The registers (BMP280 section 4.2, BME280 section 5.3).
+/// The registers (BMP280 section 4, BME280 section 5.3).
 pub(super) struct Bosch {
     has_humidity: bool,
     surroundings: Surroundings,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_worked_example_of_the_data_sheet() {
-        // BMP280 section 3.12: t_fine 128422, 25.08 °C, and 100653.27 Pa from raw 519888 and 415148.
+        // The worked example of the BMP280: t_fine 128422, 25.08 °C, and 100653.27 Pa from raw 519888 and 415148.
         assert_eq!((fine(519_888), temperature(519_888)), (128_422, 2_508));
         let pascal = pressure(415_148, 128_422) as f64 / 256.0;
         assert!((pascal - 100_653.27).abs() < 0.5, "{pascal}");

@@ -2,15 +2,15 @@
 
 use super::{ByteRegisters, Surroundings};
 
-/// Coefficients (section 8.11) of the size that chips have: c0, c1 (12 bits), c00, c10 (20 bits), c01, c11, c20, c21, c30
+/// Coefficients of the size that chips have: c0, c1 (12 bits), c00, c10 (20 bits), c01, c11, c20, c21, c30
 /// (16 bits).
 const C: [i64; 9] = [209, -256, 80_469, -54_769, -2_803, 1_226, -9_787, 183, -1_603];
 const WIDTHS: [u32; 9] = [12, 12, 20, 20, 16, 16, 16, 16, 16];
 
-/// Scale factors by oversampling rate (table 9).
+/// Scale factors by oversampling rate.
 const SCALES: [i32; 8] = [524_288, 1_572_864, 3_670_016, 7_864_320, 253_952, 516_096, 1_040_384, 2_088_960];
 
-/// Registers (section 7).
+/// Registers.
 pub(super) struct Dps310 {
     surroundings: Surroundings,
     configuration: [u8; 4],
@@ -24,7 +24,7 @@ impl Dps310 {
         Self { surroundings, configuration: [0; 4], ready: 0, results: [0x80, 0, 0, 0x80, 0, 0] }
     }
 
-    /// The temperature that belongs to a scaled result, solved for the result (section 4.9.2: T = c0 / 2 + c1 · t).
+    /// The temperature that belongs to a scaled result, solved for the result (T = c0 / 2 + c1 · t).
     fn scaled_temperature(&self) -> f64 {
         (self.surroundings.temperature - C[0] as f64 / 2.0) / C[1] as f64
     }
@@ -53,7 +53,7 @@ impl Dps310 {
             let [_, bytes @ ..] = raw.to_be_bytes();
             bytes
         };
-        // A thermometer other than that of the coefficients measures something else (section 7.13).
+        // A thermometer other than that of the coefficients measures something else.
         let is_right_thermometer = temperature & 0x80 == 0x80;
         let t = self.scaled_temperature() + if is_right_thermometer { 0.0 } else { 0.1 };
         match what & 7 {

@@ -26,7 +26,7 @@ impl ByteRegisters for Ens160 {
             0x13..=0x16 => self.inputs[usize::from(register - 0x13)],
             // A mode runs, the values are valid, new data.
             0x20 if self.mode == 0x02 => 0x80 | 0x02,
-            // The index of the German environment agency: up to 65, 220, 660, 2,200 ppb and above (table 4).
+            // The index of the German environment agency: up to 65, 220, 660, 2,200 ppb and above.
             0x21 => match compounds {
                 0..=64 => 1,
                 65..=219 => 2,

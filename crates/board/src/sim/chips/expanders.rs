@@ -1,7 +1,7 @@
-//! Expanders: Microchip MCP23017 (DS20001952D) and MCP23008 (DS20001919F), NXP PCF8574 (rev. 5) and TI PCF8575
+//! Expanders: Microchip MCP23017 and MCP23S17 (DS20001952D) and MCP23008 (DS20001919F), NXP PCF8574 (rev. 5) and TI PCF8575
 //! (SCPS121E), NXP PCA9555 (rev. 10) and PCA9685 (rev. 4), TI TCA9548A (SCPS207H).
 
-use super::{ByteRegisters, I2cChip};
+use super::{ByteRegisters, Bytewise, I2cChip, SpiChip};
 use crate::traits::BusFault;
 
 /// What is connected to the lines of an expander, seen from outside.
@@ -25,7 +25,7 @@ impl Outside {
     }
 }
 
-/// MCP23017 with two ports, MCP23008 with one. Registers as of IOCON.BANK = 0 (table 3-1), by their number there times
+/// MCP23017 with two ports, MCP23008 with one. Registers as of IOCON.BANK = 0 (table 3-5), by their number there times
 /// the number of ports.
 pub(super) struct Mcp230 {
     ports: u8,
@@ -54,7 +54,7 @@ const INTPOL: u8 = 0x02;
 
 impl Mcp230 {
     pub(super) fn new(ports: u8) -> Self {
-        // All registers are zero after power-on but the directions (table 3-1).
+        // All registers are zero after power-on but the directions (table 3-5).
         let mut registers = [[0; 2]; 11];
         registers[IODIR] = [0xFF; 2];
         Self { ports, registers, outside: Outside::default(), previous: 0 }
@@ -68,7 +68,7 @@ impl Mcp230 {
         self.outside.voltages(!self.word(IODIR), self.word(OLAT), self.word(GPPU))
     }
 
-    /// Looks for changes (sections 3.6.4 and 3.6.5): each input that is enabled is compared with what it was, or with its bit
+    /// Looks for changes: each input that is enabled is compared with what it was, or with its bit
     /// of DEFVAL. The first change of a port is kept in INTF and INTCAP until the interrupt is taken back; those that follow
     /// meanwhile leave no trace.
     fn watch(&mut self) {
@@ -99,7 +99,7 @@ impl ByteRegisters for Mcp230 {
             Some((number, port)) => self.registers[number][port],
             None => 0,
         };
-        // Reading either of them takes the interrupt of the port back (section 3.6.4).
+        // Reading either of them takes the interrupt of the port back.
         if let Some((GPIO | INTCAP, port)) = self.place(register) {
             self.registers[INTF][port] = 0;
             self.watch();
@@ -112,7 +112,7 @@ impl ByteRegisters for Mcp230 {
             // Writing the port writes its latch (section 3.5.10); there is one control register for both ports.
             Some((GPIO, port)) => self.registers[OLAT][port] = value,
             Some((IOCON, _)) => self.registers[IOCON] = [value; 2],
-            // They can only be read (sections 3.5.8 and 3.5.9).
+            // They can only be read (INTCAP: section 3.5.9).
             Some((INTF | INTCAP, _)) => {}
             Some((number, port)) => self.registers[number][port] = value,
             None => {}
@@ -121,7 +121,7 @@ impl ByteRegisters for Mcp230 {
     }
 
     fn after(&self, register: u8) -> u8 {
-        // Sequential operation goes round (section 3.2.1).
+        // Sequential operation goes round.
         if register + 1 >= 11 * self.ports { 0 } else { register + 1 }
     }
 
@@ -146,6 +146,71 @@ impl ByteRegisters for Mcp230 {
         let control = self.registers[IOCON][0];
         let is_pending = a != 0 || (control & MIRROR != 0 && b != 0);
         is_pending != (control & (ODR | INTPOL) == INTPOL)
+    }
+}
+
+/// MCP23S17: the same registers behind an opcode (DS20001952). Without IOCON.HAEN its number is 0.
+pub(super) struct Mcp23s17 {
+    chip: Bytewise<Mcp230>,
+    /// What its pins A0 to A2 are wired to.
+    number: u8,
+    frame: Frame,
+}
+
+/// How far a transaction is.
+enum Frame {
+    Opcode,
+    Register {
+        is_read: bool,
+    },
+    Data {
+        register: u8,
+        is_read: bool,
+    },
+    /// It is for another chip.
+    NotOurs,
+}
+
+/// The bit of IOCON by which it listens to its number.
+const HAEN: u8 = 0x08;
+
+impl Mcp23s17 {
+    pub(super) fn new(number: u8) -> Self {
+        Self { chip: Bytewise::new(Mcp230::new(2)), number, frame: Frame::Opcode }
+    }
+}
+
+impl SpiChip for Mcp23s17 {
+    fn select(&mut self) {
+        self.frame = Frame::Opcode;
+    }
+
+    /// Its output is not driven before the data, and reads as ones then.
+    fn exchange(&mut self, byte: u8) -> u8 {
+        let (frame, answer) = match self.frame {
+            Frame::Opcode => {
+                let is_numbered = self.chip.registers().registers[IOCON][0] & HAEN != 0;
+                let number = if is_numbered { self.number } else { 0 };
+                let is_ours = byte >> 1 == 0x20 | number;
+                (if is_ours { Frame::Register { is_read: byte & 1 == 1 } } else { Frame::NotOurs }, 0xFF)
+            }
+            Frame::Register { is_read } => (Frame::Data { register: byte, is_read }, 0xFF),
+            Frame::Data { register, is_read } => {
+                let mut answer = [0xFF];
+                let bytes = [register, byte];
+                let done = self.chip.write(if is_read { &bytes[..1] } else { &bytes });
+                let done = done.and_then(|()| if is_read { self.chip.read(&mut answer) } else { Ok(()) });
+                debug_assert!(done.is_ok(), "registers take everything");
+                (Frame::Data { register: self.chip.registers().after(register), is_read }, answer[0])
+            }
+            Frame::NotOurs => (Frame::NotOurs, 0xFF),
+        };
+        self.frame = frame;
+        answer
+    }
+
+    fn as_on_i2c(&mut self) -> Option<&mut dyn I2cChip> {
+        Some(&mut self.chip)
     }
 }
 
@@ -231,7 +296,7 @@ impl I2cChip for Pcf857 {
     }
 }
 
-/// PCA9555: pairs of registers for input, output, polarity, configuration (section 6.2).
+/// PCA9555: pairs of registers for input, output, polarity, configuration.
 pub(super) struct Pca9555 {
     registers: [u8; 8],
     outside: Outside,
@@ -241,7 +306,7 @@ pub(super) struct Pca9555 {
 
 impl Pca9555 {
     pub(super) fn new() -> Self {
-        // Outputs are ones and all lines inputs after power-on (sections 6.2.3 to 6.2.5).
+        // Outputs are ones and all lines inputs after power-on.
         let registers = [0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF];
         let new = Self { registers, outside: Outside::default(), seen: [0; 2] };
         Self { seen: new.voltages().to_le_bytes(), ..new }
@@ -278,7 +343,7 @@ impl ByteRegisters for Pca9555 {
     }
 
     fn after(&self, register: u8) -> u8 {
-        // The two of a pair follow each other in turn (section 6.3.1).
+        // The two of a pair follow each other in turn.
         register ^ 1
     }
 
@@ -295,14 +360,14 @@ impl ByteRegisters for Pca9555 {
         self.outside.drive(line, is_high);
     }
 
-    /// While an input differs from what it was when its port was last read; an output does not count (section 6.5.3).
+    /// While an input differs from what it was when its port was last read; an output does not count.
     fn interrupts(&self) -> bool {
         let [.., c0, c1] = self.registers;
         (self.voltages() ^ u16::from_le_bytes(self.seen)) & u16::from_le_bytes([c0, c1]) != 0
     }
 }
 
-/// PCA9685 (section 7.3).
+/// PCA9685.
 pub(super) struct Pca9685 {
     registers: [u8; 256],
 }
@@ -310,7 +375,7 @@ pub(super) struct Pca9685 {
 impl Pca9685 {
     pub(super) fn new() -> Self {
         let mut registers = [0; 256];
-        // Asleep and answering to all call; every output fully off; 200 Hz (tables 5, 7 and section 7.3.5).
+        // Asleep and answering to all call; every output fully off; 200 Hz.
         registers[0x00] = 0x11;
         registers[0x01] = 0x04;
         for output in 0..16 {
@@ -331,7 +396,7 @@ impl ByteRegisters for Pca9685 {
         if register != 0xFE || self.registers[0] & 0x10 != 0 {
             self.registers[usize::from(register)] = value;
         }
-        // Four registers load those of all outputs at once (section 7.3.4).
+        // Four registers load those of all outputs at once.
         if let Some(part @ 0..4) = register.checked_sub(0xFA) {
             for output in 0..16 {
                 self.registers[0x06 + 4 * output + usize::from(part)] = value;
@@ -340,7 +405,7 @@ impl ByteRegisters for Pca9685 {
     }
 
     fn after(&self, register: u8) -> u8 {
-        // Only with auto-increment; after the last output it begins again (table 5).
+        // Only with auto-increment; after the last output it begins again.
         match register {
             _ if self.registers[0] & 0x20 == 0 => register,
             0x45 => 0,
@@ -353,7 +418,7 @@ impl ByteRegisters for Pca9685 {
     }
 }
 
-/// TCA9548A: one register, a bit for each channel (section 8.6.2); none after power-on.
+/// TCA9548A: one register, a bit for each channel; none after power-on.
 #[derive(Default)]
 pub(super) struct Tca9548a(u8);
 

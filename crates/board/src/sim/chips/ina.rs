@@ -112,7 +112,7 @@ mod tests {
         Surroundings { voltage: 11.98, current: 10.0, ..Surroundings::default() }
     }
 
-    /// SBOS448G, table 8: 10 A through 2 mΩ at 12 V; 1 mA a step makes the calibration 0x5000.
+    /// SBOS448G: 10 A through 2 mΩ at 12 V; 1 mA a step makes the calibration 0x5000.
     #[test]
     fn the_example_of_the_ina219() {
         let mut chip = Ina::new(Kind::Ina219, 0.002);
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(chip.load(0x03), 0x1766);
     }
 
-    /// SBOS547, table 8-1: the same load; the calibration is 0xA00.
+    /// SBOS547: the same load; the calibration is 0xA00.
     #[test]
     fn the_example_of_the_ina226() {
         let mut chip = Ina::new(Kind::Ina226, 0.002);

@@ -3,7 +3,7 @@
 use super::{I2cChip, Surroundings};
 use crate::traits::BusFault;
 
-/// Registers: temperature, configuration, hysteresis, shutdown threshold (section 7.4).
+/// Registers: temperature, configuration, hysteresis, shutdown threshold.
 pub(super) struct Lm75 {
     pointer: u8,
     celsius: f64,
@@ -14,11 +14,11 @@ pub(super) struct Lm75 {
 
 impl Lm75 {
     pub(super) const fn new() -> Self {
-        // At power-on 75 °C and 80 °C (section 7.4.4).
+        // At power-on 75 °C and 80 °C.
         Self { pointer: 0, celsius: 0.0, configuration: 0, hysteresis: [0x4B, 0], threshold: [0x50, 0] }
     }
 
-    /// Eleven bits of an eighth of a degree each, in the upper bits of the register (section 7.4.3).
+    /// Eleven bits of an eighth of a degree each, in the upper bits of the register.
     fn temperature(&self) -> [u8; 2] {
         let eighths = (self.celsius * 8.0).floor().clamp(-1_024.0, 1_023.0) as i16;
         (eighths << 5).to_be_bytes()

@@ -127,7 +127,8 @@ const CHIPS: &[(&str, Make)] = &[
     ("as3935", |_| bytewise(as3935::As3935::new())),
     ("bh1750", |_| i2c(bh1750::Bh1750::new())),
     ("bme280", |_| i2c(Bytewise::new(bosch::Bosch::new(true)))),
-    ("bme680", |_| i2c(Bytewise::new(bme680::Bme680::new()))),
+    ("bme680", |_| i2c(Bytewise::new(bme680::Bme680::new(0)))),
+    ("bme688", |_| i2c(Bytewise::new(bme680::Bme680::new(1)))),
     ("bmp180", |_| i2c(Bytewise::new(bmp180::Bmp180::new()))),
     ("bmp280", |_| i2c(Bytewise::new(bosch::Bosch::new(false)))),
     ("ccs811", |_| i2c(ccs811::Ccs811::default())),
@@ -144,6 +145,9 @@ const CHIPS: &[(&str, Make)] = &[
     ("lm75", |_| i2c(lm75::Lm75::new())),
     ("mcp23008", |_| i2c(Bytewise::new(expanders::Mcp230::new(1)))),
     ("mcp23017", |_| i2c(Bytewise::new(expanders::Mcp230::new(2)))),
+    ("mcp23s17", |settings| {
+        spi(expanders::Mcp23s17::new(settings.word("board").parse().unwrap_or_default()))
+    }),
     ("mcp3001", |settings| mcp3xxx(10, Inputs::Pair, settings)),
     ("mcp3002", |settings| mcp3xxx(10, Inputs::Two, settings)),
     ("mcp3004", |settings| mcp3xxx(10, Inputs::Eight, settings)),
@@ -164,6 +168,7 @@ const CHIPS: &[(&str, Make)] = &[
     ("pcf8575", |_| i2c(expanders::Pcf857::new(2))),
     ("pms5003", |_| Chip::Serial(Box::new(pms5003::Pms5003))),
     ("pn532", |_| i2c(pn532::Pn532::default())),
+    ("pn532-uart", |_| Chip::Serial(Box::new(pn532::OnSerial::default()))),
     ("scd30", |_| i2c(gas::Commanded::new(gas::Scd30::default))),
     ("scd4x", |_| i2c(gas::Commanded::new(gas::Scd4x::default))),
     ("sgp30", |_| i2c(gas::Commanded::new(gas::Sgp30::default))),

@@ -4,7 +4,7 @@ use super::{SerialPeer, Surroundings};
 
 pub(super) struct Pms5003;
 
-/// A frame with these 13 words: start bytes, length, words, sum (appendix I).
+/// A frame with these 13 words: start bytes, length, words, sum.
 pub(super) fn frame(words: [u16; 13]) -> Vec<u8> {
     let mut frame = vec![0x42, 0x4D, 0x00, 28];
     frame.extend(words.into_iter().flat_map(u16::to_be_bytes));

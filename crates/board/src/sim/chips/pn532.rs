@@ -1,8 +1,8 @@
-//! NXP PN532 with its firmware 1.6 (UM0701-02), at I²C.
+//! NXP PN532 with its firmware 1.6 (UM0701-02), at I²C and at a serial port.
 
 use std::collections::VecDeque;
 
-use super::{I2cChip, Surroundings};
+use super::{I2cChip, SerialPeer, Surroundings};
 use crate::traits::BusFault;
 
 /// What it has been told, and the frames that wait to be read.
@@ -39,20 +39,17 @@ impl Pn532 {
     }
 }
 
-impl I2cChip for Pn532 {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), BusFault> {
-        if !self.is_awake {
-            self.is_awake = true;
-            return Err(BusFault::NoAcknowledge);
-        }
-        let [0x00, 0x00, 0xFF, length, sum_of_length, rest @ ..] = bytes else { return Ok(()) };
-        let Some((said, [sum, 0x00])) = rest.split_at_checked(usize::from(*length)) else { return Ok(()) };
+impl Pn532 {
+    /// A frame of the host: the acknowledge and the answer wait to be read then.
+    fn hear(&mut self, bytes: &[u8]) {
+        let [0x00, 0x00, 0xFF, length, sum_of_length, rest @ ..] = bytes else { return };
+        let Some((said, [sum, 0x00])) = rest.split_at_checked(usize::from(*length)) else { return };
         let is_whole = length.wrapping_add(*sum_of_length) == 0
             && said.iter().fold(*sum, |sum, byte| sum.wrapping_add(*byte)) == 0;
-        let [0xD4, command @ ..] = said else { return Ok(()) };
+        let [0xD4, command @ ..] = said else { return };
         self.waiting.clear();
         if !is_whole {
-            return Ok(());
+            return;
         }
         self.waiting.push_back(vec![0x00, 0x00, 0xFF, 0x00, 0xFF, 0x00]);
         if let Some(answer) = self.obey(command) {
@@ -63,6 +60,41 @@ impl I2cChip for Pn532 {
             frame.extend([0_u8.wrapping_sub(sum), 0x00]);
             self.waiting.push_back(frame);
         }
+    }
+}
+
+/// At a serial port it sleeps until it hears 0x55, and then obeys nothing before it was told how to work with a security
+/// module (SAMConfiguration).
+#[derive(Default)]
+pub(super) struct OnSerial {
+    chip: Pn532,
+    is_set_up: bool,
+}
+
+impl SerialPeer for OnSerial {
+    fn receive(&mut self, bytes: &[u8]) {
+        self.chip.is_awake |= bytes.contains(&0x55);
+        let start = bytes.windows(3).position(|window| window == [0x00, 0x00, 0xFF]);
+        let Some(frame) = start.and_then(|start| bytes.get(start..)) else { return };
+        self.is_set_up |= frame.get(5..7) == Some(&[0xD4, 0x14]);
+        if self.chip.is_awake && self.is_set_up {
+            self.chip.hear(frame);
+        }
+    }
+
+    fn send(&mut self, surroundings: &Surroundings) -> Vec<u8> {
+        self.chip.tag.clone_from(&surroundings.tag);
+        std::mem::take(&mut self.chip.waiting).into_iter().flatten().collect()
+    }
+}
+
+impl I2cChip for Pn532 {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BusFault> {
+        if !self.is_awake {
+            self.is_awake = true;
+            return Err(BusFault::NoAcknowledge);
+        }
+        self.hear(bytes);
         Ok(())
     }
 

@@ -56,6 +56,11 @@ impl<R: ByteRegisters> Bytewise<R> {
     pub const fn new(registers: R) -> Self {
         Self { registers, pointer: 0, notes: None }
     }
+
+    /// Its registers.
+    pub const fn registers(&self) -> &R {
+        &self.registers
+    }
 }
 
 impl<R: ByteRegisters> I2cChip for Bytewise<R> {

@@ -79,7 +79,7 @@ impl Climate {
                 vec![share(t, -45.0, 175.0, 65_535.0), share(h, -6.0, 125.0, 65_535.0)]
             }
             (Asked::Climate, _) => vec![share(t, -45.0, 175.0, 65_536.0), share(h, 0.0, 100.0, 65_536.0)],
-            // Si7021 sections 5.1.1 and 5.1.2; the lowest bits say which of the two it is (HTU21D).
+            // The lowest bits say which of the two it is (HTU21D).
             (Asked::Temperature, _) => vec![share(t, -46.85, 175.72, 65_536.0) & !3],
             (Asked::Humidity, _) => vec![share(h, -6.0, 125.0, 65_536.0) & !3 | 2],
         }

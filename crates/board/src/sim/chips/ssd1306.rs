@@ -38,7 +38,7 @@ impl Ssd1306 {
         }
     }
 
-    /// How many bytes follow a command (table 9-1).
+    /// How many bytes follow a command.
     const fn arguments(command: u8) -> usize {
         match command {
             0x20 | 0x81 | 0x8D | 0xA8 | 0xD3 | 0xD5 | 0xD9 | 0xDA | 0xDB => 1,

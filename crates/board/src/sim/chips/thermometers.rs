@@ -105,7 +105,7 @@ impl WordRegisters for Tmp102 {
     }
 }
 
-/// Registers of the DS3231 (figure 1); the clock does not run.
+/// Registers of the DS3231; the clock does not run.
 pub(super) struct Ds3231 {
     celsius: f64,
     registers: [u8; 0x11],
@@ -167,7 +167,7 @@ mod tests {
         let mut chip = Ds3231::new();
         chip.feel(&at(25.25));
         assert_eq!((chip.load(0x11), chip.load(0x12)), (0b0001_1001, 0b0100_0000));
-        // MCP9808 equation 5-1: upper byte × 16 + lower byte / 16, less 256 when the sign bit is set.
+        // MCP9808: upper byte × 16 + lower byte / 16, less 256 when the sign bit is set.
         for celsius in [-39.5, -0.25, 0.0, 25.25, 125.0] {
             let mut chip = Mcp9808::new();
             chip.feel(&at(celsius));

@@ -2,7 +2,7 @@
 
 use super::{ByteRegisters, Surroundings};
 
-/// Registers of tables 1 to 10. The command byte has the number in its lower four bits.
+/// Registers. The command byte has the number in its lower four bits.
 pub(super) struct Tsl2561 {
     lux: f64,
     control: u8,

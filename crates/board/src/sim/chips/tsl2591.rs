@@ -2,7 +2,7 @@
 
 use super::{ByteRegisters, Surroundings};
 
-/// Registers of figure 15. The command byte has the number in its lower five bits.
+/// Registers. The command byte has the number in its lower five bits.
 pub(super) struct Tsl2591 {
     lux: f64,
     enable: u8,
@@ -28,7 +28,7 @@ impl Tsl2591 {
         };
         let time = self.control & 0x07;
         let milliseconds = f64::from(time + 1) * 100.0;
-        // At 100 ms the counter ends earlier (figure 8).
+        // At 100 ms the counter ends earlier.
         let most = if time == 0 { 37_888.0 } else { 65_535.0 };
         // 408 counts at 1 ms and gain 1 are a lux of light without infrared; what is seen twice is taken off twice.
         let all = self.lux * milliseconds * gain / 408.0 / (1.0 - INFRARED).powi(2);

@@ -2,7 +2,7 @@
 
 use super::{Surroundings, WordRegisters};
 
-/// Command codes of table 1, the low byte first on the wire.
+/// Command codes, the low byte first on the wire.
 pub(super) struct Veml7700 {
     lux: f64,
     configuration: u16,
