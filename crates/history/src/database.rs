@@ -120,9 +120,8 @@ pub(crate) async fn open(
     Ok(opened)
 }
 
-async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> Result<Opened, HistoryError> {
-    let unclean = log_is_left(path);
-    let explain = |source| explain_open(path, source);
+/// The connections to a file: one that writes and those that read. Each is made when it is used first.
+pub(crate) fn pools(path: &Path, options: &Options, page_bytes: u32) -> (SqlitePool, SqlitePool) {
     let base = SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -147,7 +146,6 @@ async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> R
         // The writer makes the checkpoints itself, after a commit, and counts their pages.
         .pragma("wal_autocheckpoint", "0")
         .pragma("secure_delete", "OFF");
-    let page_bytes = page_bytes(path);
     let max_pages = (options.max_file_bytes / u64::from(page_bytes)).max(1);
     let writer_options = writer_options.pragma("max_page_count", max_pages.to_string());
     // One connection that stays: a second writer would only wait for the first.
@@ -156,9 +154,23 @@ async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> R
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(writer_options)
-        .await
-        .map_err(explain)?;
+        .connect_lazy_with(writer_options);
+    let reader_options =
+        base.read_only(true).pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"));
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(READER_WAIT)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(reader_options);
+    (writer, readers)
+}
+
+async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> Result<Opened, HistoryError> {
+    let unclean = log_is_left(path);
+    let explain = |source| explain_open(path, source);
+    let page_bytes = page_bytes(path);
+    let (writer, readers) = pools(path, options, page_bytes);
     let prepared = async {
         let mut connection = writer.acquire().await.map_err(explain)?;
         MIGRATIONS.run(&mut *connection).await.map_err(|error| explain_migration(path, error))?;
@@ -175,20 +187,12 @@ async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> R
             return Err(error);
         }
     };
-    let reader_options =
-        base.read_only(true).pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"));
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(READER_WAIT)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_lazy_with(reader_options);
     Ok(Opened { writer, readers, rows, page_bytes })
 }
 
 /// The page size of the file at `path`, or what a new one gets: bytes 16 and 17 of its head, where 1 means 65,536
 /// (<https://www.sqlite.org/fileformat2.html#page_size>). A file whose head makes no sense is refused by SQLite.
-fn page_bytes(path: &Path) -> u32 {
+pub(crate) fn page_bytes(path: &Path) -> u32 {
     use std::io::Read;
     let mut head = [0; 18];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));

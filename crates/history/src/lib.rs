@@ -20,6 +20,7 @@ mod chunk;
 mod clocks;
 mod database;
 mod diary;
+mod door;
 mod error;
 pub mod formats;
 pub mod home_assistant;
@@ -56,6 +57,7 @@ use std::sync::Arc;
 use futures_util::Stream;
 use gatehouse_model::{Clock, Message, Scheme, Timestamp};
 use sqlx::SqlitePool;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use archive::Archive;
@@ -74,6 +76,8 @@ pub use sources::{MAX_JSON_BYTES, MAX_TOPIC_FIELDS, MAX_TOPIC_RULES, TopicRule};
 pub use status::{NotRecorded, Status};
 pub use text_range::{MAX_TEXTS, TextAt, TextQuery, Texts};
 
+use database::Opened;
+use door::Door;
 use notes::{Note, Notes};
 use status::Counters;
 use waiting::Recording;
@@ -86,11 +90,11 @@ pub struct History {
     clock: Arc<dyn Clock>,
     writer: SqlitePool,
     readers: SqlitePool,
-    page_bytes: u32,
     counters: Arc<Counters>,
     recording: Arc<Recording>,
     notes: Arc<Notes>,
     trust: ClockTrust,
+    door: Arc<Door>,
 }
 
 impl History {
@@ -101,19 +105,52 @@ impl History {
     /// # Errors
     /// When the file cannot be opened or made, is damaged, or was written by a newer release.
     pub async fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, HistoryError> {
-        let opened = database::open(path, &options, &clock).await?;
-        Ok(Self {
+        let Opened { writer, readers, rows, page_bytes } = database::open(path, &options, &clock).await?;
+        let door = Door::opened(path.to_owned(), options.clone(), Arc::clone(&clock), page_bytes);
+        Ok(Self::new(path, options, clock, (writer, readers), Counters::new(rows), door))
+    }
+
+    /// Opens the file as [`History::open`] does. Where that fails the history is there all the same: what is recorded waits
+    /// in a bounded buffer, queries fail and say so, and [`History::record`] tries to open the file again, as often as it
+    /// tries a commit that failed. [`History::trouble`] tells why.
+    pub async fn open_in_any_case(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Self {
+        let problem = match Self::open(path, options.clone(), Arc::clone(&clock)).await {
+            Ok(history) => return history,
+            Err(problem) => problem,
+        };
+        tracing::error!("{problem}. Meanwhile readings wait in memory, and it is tried again");
+        let counters = Counters::new(None);
+        counters.in_trouble(clock.now(), problem.to_string());
+        let door = Door::closed(path.to_owned(), options.clone(), Arc::clone(&clock), &problem);
+        let pools = database::pools(path, &options, database::page_bytes(path));
+        Self::new(path, options, clock, pools, counters, door)
+    }
+
+    fn new(
+        path: &Path,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        (writer, readers): (SqlitePool, SqlitePool),
+        counters: Counters,
+        door: Door,
+    ) -> Self {
+        Self {
             path: Arc::new(path.to_owned()),
             options,
             clock,
-            writer: opened.writer,
-            readers: opened.readers,
-            page_bytes: opened.page_bytes,
-            counters: Arc::new(Counters::new(opened.rows)),
+            writer,
+            readers,
+            counters: Arc::new(counters),
             recording: Arc::default(),
             notes: Arc::default(),
             trust: ClockTrust::any(),
-        })
+            door: Arc::new(door),
+        }
+    }
+
+    /// Why nothing can be written, in a sentence for people, as long as that lasts; it changes when that begins and ends.
+    pub fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.counters.trouble()
     }
 
     /// The same history, which believes the wall clock once `trust` does. Until then what is heard is held in memory, for
@@ -245,6 +282,11 @@ impl History {
     /// Moves everything from the log into the database file and closes it. Recording must have ended; other clones
     /// are of no use afterwards.
     pub async fn close(self) {
-        database::close(&self.writer, &self.readers).await;
+        if self.door.is_open() {
+            database::close(&self.writer, &self.readers).await;
+        } else {
+            self.readers.close().await;
+            self.writer.close().await;
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::clocks::{Clocks, Dating, HeldMessage, Look, Turn};
 use crate::diary::budget::{Account, Budget};
 use crate::diary::witness::{OFFLINE, Witness, said};
 use crate::diary::{GatewayWord, NewEvent};
+use crate::door::Door;
 use crate::intake::{Batch, Intake, Outage, Verdict};
 use crate::names::{Kind, SeriesName};
 use crate::notes::{Note, Notes};
@@ -81,6 +82,7 @@ pub(crate) struct Recorder {
     sealing: OptionFuture<BoxFuture<'static, SealResult>>,
     upkeep: Upkeep,
     path: Arc<std::path::PathBuf>,
+    door: Arc<Door>,
     /// The wait before the next try, while commits fail.
     retry: Option<Duration>,
     dropping: bool,
@@ -106,11 +108,16 @@ impl Recorder {
             budget: Budget::default(),
             at_once: Account::new(EVENTS_AT_ONCE, now),
             alarm: Alarm::default(),
-            writer: Some(Writer::new(history.writer.clone(), history.page_bytes)),
+            writer: Some(Writer::new(
+                history.writer.clone(),
+                Arc::clone(&history.door),
+                Arc::clone(&history.counters),
+            )),
             commit: None.into(),
             sealing: None.into(),
             upkeep: Upkeep::default(),
             path: Arc::clone(&history.path),
+            door: Arc::clone(&history.door),
             retry: None,
             dropping: false,
             clocks: Clocks::new(history.trust.clone(), options.wait_for_clock, now),
@@ -438,7 +445,8 @@ impl Recorder {
                 self.retry = Some(wait);
                 self.alarm.clear();
                 self.alarm.set_within(wait);
-                self.counters.failed(&error, self.clock.now());
+                let reason = self.door.reason().unwrap_or_else(|| error.to_string());
+                self.counters.in_trouble(self.clock.now(), reason);
                 Some(error)
             }
         };
@@ -465,8 +473,9 @@ impl Recorder {
     fn after_sealing(&mut self, (writer, now, result): SealResult) {
         self.sealing = None.into();
         self.writer = Some(writer);
-        if let Ok((_, bytes)) = &result {
+        if let Ok((progress, bytes)) = &result {
             self.counters.wrote(*bytes);
+            self.counters.found_damaged(progress.damaged);
         }
         self.upkeep.sealed(&result.map(|(progress, _)| progress), now, self.clock.moment());
     }

@@ -1,7 +1,7 @@
 //! What the recorder did, counted, and how large the file is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatehouse_model::Timestamp;
@@ -42,6 +42,11 @@ pub struct Status {
     pub last_commit: Option<Timestamp>,
     /// The last trouble with the disk, and when; it may be over.
     pub last_error: Option<(Timestamp, String)>,
+    /// Since when nothing can be written, as long as that lasts: readings wait in memory, and it is tried again.
+    pub refused_since: Option<Timestamp>,
+    /// Chunks that were found to be damaged since the start, when something was to be added to them: their samples are
+    /// missing in what is read, and all others are there.
+    pub damaged_chunks: u64,
 }
 
 /// Readings that were not recorded, by reason.
@@ -67,7 +72,7 @@ pub struct NotRecorded {
 /// The counters that the recorder turns and [`Status`] shows.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    rows_at_open: Option<u64>,
+    rows_at_open: Mutex<Option<u64>>,
     recorded: AtomicU64,
     replayed: AtomicU64,
     waiting: AtomicU64,
@@ -83,12 +88,16 @@ pub(crate) struct Counters {
     /// Time of the last commit; whoever wants to see one happen watches it.
     last_commit: watch::Sender<Option<Timestamp>>,
     last_error: Mutex<Option<(Timestamp, String)>>,
+    refused_since: Mutex<Option<Timestamp>>,
+    damaged_chunks: AtomicU64,
+    /// Why nothing can be written.
+    trouble: watch::Sender<Option<Arc<str>>>,
 }
 
 impl Counters {
     pub(crate) fn new(rows_at_open: Option<u64>) -> Self {
         Self {
-            rows_at_open,
+            rows_at_open: Mutex::new(rows_at_open),
             recorded: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
@@ -103,7 +112,35 @@ impl Counters {
             events: AtomicU64::new(0),
             last_commit: watch::Sender::new(None),
             last_error: Mutex::new(None),
+            refused_since: Mutex::new(None),
+            damaged_chunks: AtomicU64::new(0),
+            trouble: watch::Sender::new(None),
         }
+    }
+
+    /// The file that could not be opened is open now, and holds so many rows.
+    pub(crate) fn opened(&self, rows: Option<u64>) {
+        *self.rows_at_open.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
+    /// Nothing can be written, for this reason.
+    pub(crate) fn in_trouble(&self, now: Timestamp, reason: String) {
+        self.refused_since.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+        let told: Arc<str> = reason.as_str().into();
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, reason));
+        self.trouble.send_if_modified(|trouble| {
+            let is_new = trouble.as_ref() != Some(&told);
+            *trouble = Some(told);
+            is_new
+        });
+    }
+
+    pub(crate) fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.trouble.subscribe()
+    }
+
+    pub(crate) fn found_damaged(&self, chunks: usize) {
+        self.damaged_chunks.fetch_add(chunks as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn count(&self, verdict: Verdict) {
@@ -142,15 +179,13 @@ impl Counters {
         self.replayed.fetch_add(committed.known, Ordering::Relaxed);
         self.texts.fetch_add(committed.texts_refused, Ordering::Relaxed);
         self.bytes_written.fetch_add(committed.bytes, Ordering::Relaxed);
+        *self.refused_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.trouble.send_if_modified(|trouble| trouble.take().is_some());
         self.last_commit.send_replace(Some(now));
     }
 
     pub(crate) fn wrote(&self, bytes: u64) {
         self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn failed(&self, error: &sqlx::Error, now: Timestamp) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, error.to_string()));
     }
 
     /// Changes with each commit.
@@ -162,18 +197,24 @@ impl Counters {
 
 pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
     let limit = history.options.query_time_limit;
-    let (series, since): (i64, Option<i64>) = sqlx::query_as("SELECT count(*), min(since) FROM series")
-        .fetch_one(&history.readers)
-        .await
-        .map_err(|error| explain_read(error, limit))?;
+    let (series, since): (i64, Option<i64>) = if history.door.is_open() {
+        sqlx::query_as("SELECT count(*), min(since) FROM series")
+            .fetch_one(&history.readers)
+            .await
+            .map_err(|error| explain_read(error, limit))?
+    } else {
+        (0, None)
+    };
     let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
     let counters = &history.counters;
     let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let recorded = value(&counters.recorded);
     let last_error = counters.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let last_commit = *counters.last_commit.borrow();
+    let rows = *counters.rows_at_open.lock().unwrap_or_else(PoisonError::into_inner);
+    let refused_since = *counters.refused_since.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Status {
-        rows: counters.rows_at_open.map(|rows| rows + recorded),
+        rows: rows.map(|rows| rows + recorded),
         series: u64::try_from(series).unwrap_or(0),
         file_bytes: size(&history.path) + size(&database::log_path(&history.path)),
         bytes_written: value(&counters.bytes_written),
@@ -194,5 +235,7 @@ pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
         commit_every: history.options.commit_every,
         last_commit,
         last_error,
+        refused_since,
+        damaged_chunks: value(&counters.damaged_chunks),
     })
 }

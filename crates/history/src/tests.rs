@@ -7,6 +7,7 @@ mod exporting;
 mod migration;
 mod ranges;
 mod recording;
+mod refusing;
 mod sealed;
 mod waiting;
 

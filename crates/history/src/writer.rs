@@ -1,12 +1,16 @@
 //! One transaction: a batch of samples onto the disk, and the checkpoint that follows now and then.
 
+use std::sync::Arc;
+
 use gatehouse_model::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, SqlitePool};
 
+use crate::door::Door;
 use crate::intake::{Batch, NewSeries, Sample};
 use crate::names::Kind;
 use crate::seal::Progress;
+use crate::status::Counters;
 use crate::texts::{NewTexts, Texts};
 use crate::{Retention, apart, diary, outages, quality, retention, row, seal};
 
@@ -38,7 +42,8 @@ pub(crate) struct Committed {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pool: SqlitePool,
-    page_bytes: u64,
+    door: Arc<Door>,
+    counters: Arc<Counters>,
     /// What is stored of each series, by its index.
     series: Vec<Stored>,
     /// What is stored of each text, by its number.
@@ -62,9 +67,8 @@ struct Pages {
 }
 
 impl Writer {
-    pub(crate) fn new(pool: SqlitePool, page_bytes: u32) -> Self {
-        let (series, texts) = (Vec::new(), Texts::default());
-        Self { pool, page_bytes: u64::from(page_bytes), series, texts, pages: None }
+    pub(crate) fn new(pool: SqlitePool, door: Arc<Door>, counters: Arc<Counters>) -> Self {
+        Self { pool, door, counters, series: Vec::new(), texts: Texts::default(), pages: None }
     }
 
     /// How many series it knows.
@@ -83,6 +87,7 @@ impl Writer {
         batch: &Batch,
         give_up: Option<(Timestamp, u64)>,
     ) -> Result<Committed, sqlx::Error> {
+        self.door.open(&self.counters).await?;
         let mut connection = self.pool.acquire().await?;
         if self.pages.is_none() {
             self.pages = Some(Pages { log: log_pages(&mut connection, LOOK).await?, file: 0 });
@@ -146,15 +151,16 @@ impl Writer {
         let log = log_pages(connection, LOOK).await?;
         // After a checkpoint the log starts again from its beginning.
         let appended = log.checked_sub(before.log).unwrap_or(log);
-        let mut bytes = appended * (self.page_bytes + LOG_FRAME_HEADER_BYTES);
+        let page_bytes = self.door.page_bytes();
+        let mut bytes = appended * (page_bytes + LOG_FRAME_HEADER_BYTES);
         let mut file = before.file;
-        if log * self.page_bytes >= CHECKPOINT_BYTES {
+        if log * page_bytes >= CHECKPOINT_BYTES {
             log_pages(connection, MOVE).await?;
             let now: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *connection).await?;
             file = u64::try_from(now).unwrap_or(0);
             // Before the first checkpoint of this run the new pages are not known; they are at most those of the log.
             let grown = if before.file == 0 { 0 } else { file.saturating_sub(before.file) };
-            bytes += grown.max(log / PAGES_FOR_ONE_MOVED) * self.page_bytes;
+            bytes += grown.max(log / PAGES_FOR_ONE_MOVED) * page_bytes;
         }
         self.pages = Some(Pages { log, file });
         Ok(bytes)
