@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use gatehouse_history::{History, Options, Retention};
 use gatehouse_model::{
     Cause, DeviceId, ManualClock, Message, Origin, PropertyId, Quality, Reading, Scheme, Timestamp, Value,
@@ -90,22 +90,28 @@ pub(crate) async fn record(file: &Path, from: i64, eager: bool) {
         ..Options::default()
     };
     let history = History::open(file, options, clock.clone()).await.unwrap();
-    let (sender, receiver) = mpsc::channel(64);
-    let messages = stream::unfold(receiver, |mut receiver: mpsc::Receiver<Message>| async {
-        receiver.recv().await.map(|message| (message, receiver))
+    let (sender, receiver) = mpsc::channel::<(Message, bool)>(64);
+    // The clock moves on where the recorder takes the first message of a minute: were it moved elsewhere, the recorder could
+    // find it moved between its two hands, which looks like a clock that was set.
+    let hands = clock.clone();
+    let messages = stream::unfold(receiver, move |mut receiver| {
+        let hands = hands.clone();
+        async move {
+            let (message, is_first) = receiver.recv().await?;
+            if is_first {
+                hands.advance(Duration::from_millis(MINUTE.unsigned_abs()));
+            }
+            Some((message, receiver))
+        }
     });
     let (recorder, of_recorder) = (history.clone(), scheme.clone());
-    let mut recording = Box::pin(async move {
+    tokio::spawn(async move {
         recorder.record(of_recorder, messages.boxed(), CancellationToken::new()).await.unwrap();
     });
-    // Once, so that its run begins before the house goes on.
-    assert_eq!((&mut recording).now_or_never(), None);
-    tokio::spawn(recording);
     let (mut sent, mut told) = (0, 0);
     for minute in from.. {
-        clock.advance(Duration::from_millis(MINUTE.unsigned_abs()));
-        for said in said_in(minute) {
-            sender.send(message(&scheme, said)).await.unwrap();
+        for (number, said) in said_in(minute).into_iter().enumerate() {
+            sender.send((message(&scheme, said), number == 0)).await.unwrap();
             sent += 1;
         }
         if !is_switched_in(minute) {
