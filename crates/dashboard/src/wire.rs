@@ -234,6 +234,8 @@ pub enum WarningWord {
     StoreFailing,
     /// The broker's file was damaged when it was opened; the detail says what was done.
     StoreDamaged,
+    /// History cannot be opened or written: what is recorded waits in memory, as much as fits. The detail says why.
+    HistoryFailing,
 }
 
 /// A condition that people should know of, as long as it lasts.

@@ -117,9 +117,9 @@ impl House {
             .await
             .with_context(|| format!("the accounts in {} cannot be opened", accounts_file.display()))?;
         let history_file = directory.join(paths::HISTORY_FILE);
-        let history = History::open(&history_file, config.history.clone(), clock.clone())
+        // Without it the house is not without its outputs and its broker.
+        let history = History::open_in_any_case(&history_file, config.history.clone(), clock.clone())
             .await
-            .with_context(|| format!("the history in {} cannot be opened", history_file.display()))?
             .trusting_clock(history_clock(demo));
         let broker_file = directory.join(paths::BROKER_FILE);
         let store = SqliteStore::open(&broker_file, StoreOptions::default(), clock.clone())
@@ -303,7 +303,8 @@ impl Joints {
         self.start_history(running).await?;
         let live = self.start_live_page(running).await?;
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
-        running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, page, lasting, stop));
+        let history = running.history.trouble();
+        running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, history, page, lasting, stop));
         let outputs = bridge.handle();
         self.start_bridge(running, bridge).await?;
         self.start_looking(running);
@@ -605,6 +606,30 @@ mod tests {
             Ok(running) => running,
             Err((_, problem)) => panic!("{problem:#}"),
         }
+    }
+
+    /// A card that was full kept the lights off.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_history_that_cannot_be_opened_keeps_nothing_else_from_running() {
+        let directory = tempfile::tempdir().unwrap();
+        let in_the_way = directory.path().join(paths::HISTORY_FILE);
+        std::fs::create_dir(&in_the_way).unwrap();
+        let mut running = demonstration(directory.path()).await;
+        let mut trouble = running.history.trouble();
+        assert!(trouble.borrow_and_update().as_deref().is_some_and(|why| why.contains(paths::HISTORY_FILE)));
+        let client = running.voice.client.clone();
+        let filter = gatehouse_model::TopicFilter::new("home/heater/power").unwrap();
+        let mut seen = client.subscribe(&[(filter, Qos::AtLeastOnce)]).await.unwrap();
+        let command = TopicName::new("home/heater/power/set").unwrap();
+        let origin = Origin::Page { user: "ana".into() };
+        client.publish(Message::new(command, "ON", Qos::AtLeastOnce, false, origin)).await.unwrap();
+        while seen.recv().await.unwrap().payload != "ON" {}
+        // And it begins by itself.
+        std::fs::remove_dir(&in_the_way).unwrap();
+        while trouble.borrow_and_update().is_some() {
+            trouble.changed().await.unwrap();
+        }
+        assert!(running.stop_outputs("it was asked to").await && running.stop_rest().await);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,12 @@
 //! What people should know of the gateway's condition reaches the page.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt as _;
 use gatehouse_broker::{BrokerHandle, Subscription};
 use gatehouse_dashboard::{LiveHouse, Warning, WarningWord};
 use gatehouse_model::{Qos, TopicFilter};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Where the broker says whether its store works.
@@ -15,12 +18,13 @@ const STORE_NOTICE: &str = "$SYS/broker/store/notice";
 /// What the store says when nothing is wrong.
 const WORKS: &str = "ok";
 
-/// Shows on the page whether the broker's store works, beside what holds for the whole run, until `stop`.
+/// Shows on the page whether the broker's store and the history work, beside what holds for the whole run, until `stop`.
 ///
 /// # Errors
 /// When the broker is gone.
 pub(crate) async fn show_warnings(
     broker: BrokerHandle,
+    mut history: watch::Receiver<Option<Arc<str>>>,
     live: LiveHouse,
     lasting: Vec<Warning>,
     stop: CancellationToken,
@@ -33,10 +37,17 @@ pub(crate) async fn show_warnings(
     let mut messages: Subscription = broker.client("warnings").subscribe(&wanted).await?;
     let (mut failing, mut damaged) = (None, None);
     loop {
-        let found = [failing.clone(), damaged.clone()].into_iter().flatten();
+        let trouble = history.borrow_and_update().clone();
+        let recording = trouble
+            .map(|detail| Warning { kind: WarningWord::HistoryFailing, detail: detail.as_ref().to_owned() });
+        let found = [failing.clone(), damaged.clone(), recording].into_iter().flatten();
         live.warn(lasting.iter().cloned().chain(found).collect());
         let message = tokio::select! {
             message = messages.next() => message,
+            changed = history.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => anyhow::bail!("the warnings lost the history"),
+            },
             () = stop.cancelled() => return Ok(()),
         };
         let Some(message) = message else { anyhow::bail!("the warnings lost the broker") };

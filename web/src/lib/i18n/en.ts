@@ -44,6 +44,8 @@ export const en = {
     storeFailing: (why: string) =>
       `The gateway cannot write to its disk. Switching and live values go on; messages that have to be kept are not accepted until it can. ${why}`,
     storeDamaged: (what: string) => `The file of the MQTT broker was damaged. ${what}`,
+    historyFailing: (why: string) =>
+      `History cannot be written. Switching and live values go on; what is measured waits in memory, as much as fits. ${why}`,
     demo: 'Demo house: what is marked “sim” is made up. The sensors of this machine are real.',
   },
   setup: {

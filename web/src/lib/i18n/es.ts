@@ -45,6 +45,8 @@ export const es: Messages = {
     storeFailing: (why) =>
       `La pasarela no puede escribir en su disco. El control y los valores en directo siguen; los mensajes que hay que guardar no se aceptan hasta que pueda. ${why}`,
     storeDamaged: (what) => `El archivo del servidor MQTT estaba dañado. ${what}`,
+    historyFailing: (why) =>
+      `El historial no se puede escribir. El control y los valores en directo siguen; lo medido espera en memoria, mientras quepa. ${why}`,
     demo: 'Casa de demostración: lo marcado «sim» es inventado. Los sensores de esta máquina son reales.',
   },
   setup: {

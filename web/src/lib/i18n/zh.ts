@@ -44,6 +44,8 @@ export const zh: Messages = {
     storeFailing: (why) =>
       `网关无法写入磁盘。控制和实时数值不受影响；需要保存的消息在恢复之前不会被接受。${why}`,
     storeDamaged: (what) => `MQTT 服务器的数据文件已损坏。${what}`,
+    historyFailing: (why) =>
+      `无法写入历史记录。控制和实时数值不受影响；测量值暂存在内存中，直到存满为止。${why}`,
     demo: '演示住宅：标有“模拟”的数值是虚构的，本机的传感器是真实的。',
   },
   setup: {
