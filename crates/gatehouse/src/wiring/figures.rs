@@ -91,6 +91,16 @@ fn of_history(status: &gatehouse_history::Status) -> Vec<Figure> {
             "Bytes written to the disk, about.",
             status.bytes_written,
         ),
+        gauge(
+            "gatehouse_history_failing",
+            "Whether history cannot be written.",
+            f64::from(u8::from(status.refused_since.is_some())),
+        ),
+        gauge(
+            "gatehouse_history_damaged_chunks",
+            "Chunks that were found to be damaged since the start.",
+            number(status.damaged_chunks),
+        ),
         counter("gatehouse_history_recorded_samples_total", "Samples that were stored.", status.recorded),
         Figure {
             name: "gatehouse_history_lost_samples_total",

@@ -3,4 +3,4 @@
 /**
  * What people should know of the gateway's condition.
  */
-export type WarningKind = "anonymous_clients" | "store_failing" | "store_damaged";
+export type WarningKind = "anonymous_clients" | "store_failing" | "store_damaged" | "history_failing";
