@@ -41,7 +41,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqlitePool};
 
-use crate::{HistoryError, Options, salvage};
+use crate::{HistoryError, Options, retention, salvage};
 
 /// Bytes of a page of a new file: see above. One that has another page size keeps it.
 const PAGE_BYTES: u32 = 512;
@@ -103,11 +103,27 @@ pub(crate) async fn open(
     };
     tracing::error!(%detail, "history's file is damaged: what can be read of it is copied into a new one");
     let fresh = salvage::fresh_path(path);
+    // Without room for the copy nothing is begun: this is tried again each minute.
+    let length = std::fs::metadata(path).map_or(0, |file| file.len());
+    if retention::free_bytes(path).is_some_and(|free| free < length) {
+        return Err(in_place(std::io::Error::new(
+            std::io::ErrorKind::StorageFull,
+            format!("it is damaged ({detail}), and there is no room for a copy of what can be read of it"),
+        )));
+    }
     let opened = open_whole(&fresh, options, clock).await?;
     let mut connection = opened.writer.acquire().await.map_err(|source| explain_open(&fresh, source))?;
     let salvaged = salvage::copy(&mut connection, path).await;
     drop(connection);
     close(&opened.writer, &opened.readers).await;
+    let salvaged = match salvaged {
+        Ok(salvaged) => salvaged,
+        Err(source) => {
+            // The damaged file stays in its place, and the unfinished one does not take the room that is left.
+            salvage::fresh_path(path);
+            return Err(HistoryError::Open { path: path.to_owned(), source });
+        }
+    };
     let aside = salvage::replace(path, clock.now()).map_err(in_place)?;
     let sentence = salvaged.sentence(&detail, &aside);
     tracing::error!("{sentence}");
@@ -277,6 +293,11 @@ pub(crate) fn was_interrupted(error: &sqlx::Error) -> bool {
 /// Whether another program held the file for longer than [`LOCK_WAIT`] (SQLITE_BUSY).
 pub(crate) fn was_locked(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(5)
+}
+
+/// Whether there is no room, on the disk or by a limit (SQLITE_FULL).
+pub(crate) fn was_full(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(13)
 }
 
 /// The primary result code, <https://www.sqlite.org/rescode.html>.

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::diary::{self, GatewayWord, NewEvent};
 use crate::intake::{Outage, Start};
-use crate::row;
+use crate::{row, seal};
 
 /// What is shorter than this is none: no series is expected to say something that often.
 pub(crate) const SHORTEST: i64 = 1_000;
@@ -65,9 +65,9 @@ pub(crate) async fn store(transaction: &mut SqliteConnection, outage: Outage) ->
     )
     .bind(outage.start)
     .bind(outage.stop.max(outage.start))
-    .execute(transaction)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    seal::again::outage_is_late(transaction, outage.start, outage.stop).await
 }
 
 impl Outage {

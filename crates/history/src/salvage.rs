@@ -12,7 +12,8 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::chunk::Chunk;
-use crate::seal::HOUR;
+use crate::database;
+use crate::seal::{HOUR, again};
 
 /// The ending of the new file while it is made.
 const UNFINISHED: &str = ".salvaged";
@@ -30,6 +31,26 @@ const NUMBERED: [(&str, &str, i64); 7] = [
     ("recent", "key", 1 << 20),
     ("event", "id", 1),
     ("notice", "id", 1),
+];
+
+/// The same for a file of the first release, which had other tables: what is copied, how, the range of its keys, and the
+/// smallest range.
+const FIRST_RELEASE: [(&str, &str, (i64, i64), i64); 2] = [
+    (
+        "series",
+        "INSERT OR IGNORE INTO main.series (id, source, name, kind, unit, since)
+         SELECT id, 'property', device || '/' || property, 'number', NULL, since FROM old.series
+         WHERE id BETWEEN ?1 AND ?2",
+        (i64::MIN, i64::MAX),
+        1,
+    ),
+    (
+        "sample",
+        "INSERT OR IGNORE INTO main.recent (key, value, quality)
+         SELECT (ts << 20) | series, value, quality FROM old.sample WHERE ts BETWEEN ?1 AND ?2",
+        (0, (1 << 43) - 1),
+        1_000,
+    ),
 ];
 
 /// A file that stands beside another one, or ends in something more.
@@ -89,6 +110,8 @@ pub(crate) struct Salvaged {
     pub(crate) chunks_lost: u64,
     /// Samples in those.
     pub(crate) samples_lost: u64,
+    /// Hours whose rollups were lost and computed again from their chunks.
+    pub(crate) hours_rebuilt: u64,
     /// Nothing could be read at all, for this reason.
     pub(crate) nothing: Option<String>,
 }
@@ -108,7 +131,11 @@ impl Salvaged {
             if self.chunks_lost > 0 {
                 parts.push(format!("{} samples in {} chunks", self.samples_lost, self.chunks_lost));
             }
-            format!("what could be read was copied into a new one; lost: {}", parts.join(" and "))
+            let rebuilt = match self.hours_rebuilt {
+                0 => String::new(),
+                hours => format!(" (rollups of {hours} hours were computed again from their samples)"),
+            };
+            format!("what could be read was copied into a new one; lost: {}{rebuilt}", parts.join(" and "))
         };
         format!(
             "The history's file was damaged ({problem}). It was moved to {}, and {lost}. See to the health of the disk, \
@@ -119,7 +146,10 @@ impl Salvaged {
 }
 
 /// Copies everything readable of the damaged file at `path` into the new one behind `fresh`, which has all tables.
-pub(crate) async fn copy(fresh: &mut SqliteConnection, path: &Path) -> Salvaged {
+///
+/// # Errors
+/// When there is no room for the new one: then the damaged one is to stay where it is.
+pub(crate) async fn copy(fresh: &mut SqliteConnection, path: &Path) -> Result<Salvaged, sqlx::Error> {
     let mut salvaged = Salvaged::default();
     if let Err(error) = sqlx::query("ATTACH DATABASE ?1 AS old")
         .bind(path.to_string_lossy().into_owned())
@@ -127,29 +157,58 @@ pub(crate) async fn copy(fresh: &mut SqliteConnection, path: &Path) -> Salvaged 
         .await
     {
         salvaged.nothing = Some(error.to_string());
-        return salvaged;
+        return Ok(salvaged);
     }
     if let Err(error) = sqlx::query("SELECT 1 FROM old.sqlite_schema LIMIT 1").execute(&mut *fresh).await {
         salvaged.nothing = Some(error.to_string());
     } else {
-        copy_tables(fresh, &mut salvaged).await;
+        copy_tables(fresh, &mut salvaged).await?;
         if let Err(error) = check_chunks(fresh, &mut salvaged).await {
             tracing::warn!(%error, "the chunks that were salvaged could not be checked");
         }
         if let Err(error) = name_the_nameless(fresh).await {
             tracing::warn!(%error, "series without a name could not be given one");
         }
+        match rebuild(fresh, &salvaged).await {
+            Ok(hours) => salvaged.hours_rebuilt = hours,
+            Err(error) => tracing::warn!(%error, "lost rollups could not be computed again"),
+        }
     }
     let _ = sqlx::query("DETACH DATABASE old").execute(fresh).await;
-    salvaged
+    Ok(salvaged)
 }
 
-async fn copy_tables(fresh: &mut SqliteConnection, salvaged: &mut Salvaged) {
+async fn copy_tables(fresh: &mut SqliteConnection, salvaged: &mut Salvaged) -> Result<(), sqlx::Error> {
+    let is_of_first_release: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM old.sqlite_schema WHERE type = 'table' AND name = 'sample'")
+            .fetch_one(&mut *fresh)
+            .await
+            .unwrap_or(0);
+    if is_of_first_release > 0 {
+        for (table, copy, range, unit) in FIRST_RELEASE {
+            if !copy_ranges(fresh, copy, range, unit).await? {
+                salvaged.incomplete.push(table);
+            }
+        }
+        return Ok(());
+    }
     for (table, key, unit) in NUMBERED {
+        // An earlier release may have had fewer columns.
+        let columns: Option<String> =
+            sqlx::query_scalar("SELECT group_concat(name, ', ') FROM pragma_table_info(?1, 'old')")
+                .bind(table)
+                .fetch_one(&mut *fresh)
+                .await
+                .unwrap_or_default();
+        let Some(columns) = columns else {
+            salvaged.incomplete.push(table);
+            continue;
+        };
         let copy = format!(
-            "INSERT OR IGNORE INTO main.{table} SELECT * FROM old.{table} WHERE {key} BETWEEN ?1 AND ?2"
+            "INSERT OR IGNORE INTO main.{table} ({columns})
+             SELECT {columns} FROM old.{table} WHERE {key} BETWEEN ?1 AND ?2"
         );
-        if !copy_ranges(fresh, &copy, (i64::MIN, i64::MAX), unit).await {
+        if !copy_ranges(fresh, &copy, (i64::MIN, i64::MAX), unit).await? {
             salvaged.incomplete.push(table);
         }
     }
@@ -172,27 +231,36 @@ async fn copy_tables(fresh: &mut SqliteConnection, salvaged: &mut Salvaged) {
                 "INSERT OR IGNORE INTO main.{table} SELECT * FROM old.{table} \
                  WHERE series = {series} AND start BETWEEN ?1 AND ?2"
             );
-            complete &= copy_ranges(fresh, &copy, (0, 1 << 43), HOUR).await;
+            complete &= copy_ranges(fresh, &copy, (0, 1 << 43), HOUR).await?;
         }
         if !complete {
             salvaged.incomplete.push(table);
         }
     }
+    Ok(())
 }
 
 /// Copies the rows with keys in this range, around what cannot be read. Gives whether all could be.
-async fn copy_ranges(fresh: &mut SqliteConnection, copy: &str, range: (i64, i64), unit: i64) -> bool {
+async fn copy_ranges(
+    fresh: &mut SqliteConnection,
+    copy: &str,
+    range: (i64, i64),
+    unit: i64,
+) -> Result<bool, sqlx::Error> {
     let mut todo = vec![range];
     let mut failures = 0;
     while let Some((from, to)) = todo.pop() {
         let result =
             sqlx::query(sqlx::AssertSqlSafe(copy.to_owned())).bind(from).bind(to).execute(&mut *fresh).await;
-        if result.is_ok() {
-            continue;
+        match result {
+            Ok(_) => continue,
+            // It is not the damaged file that fails.
+            Err(error) if database::was_full(&error) => return Err(error),
+            Err(_) => {}
         }
         failures += 1;
         if failures > MAX_FAILURES {
-            return false;
+            return Ok(false);
         }
         let middle = ((i128::from(from) + i128::from(to)).div_euclid(2)) as i64;
         if i128::from(to) - i128::from(from) >= i128::from(unit) && middle < to {
@@ -200,7 +268,7 @@ async fn copy_ranges(fresh: &mut SqliteConnection, copy: &str, range: (i64, i64)
             todo.push((from, middle));
         }
     }
-    failures == 0
+    Ok(failures == 0)
 }
 
 #[derive(sqlx::FromRow)]
@@ -230,6 +298,17 @@ async fn check_chunks(fresh: &mut SqliteConnection, salvaged: &mut Salvaged) -> 
             }
         }
     }
+}
+
+/// Computes rollups that were lost again from the chunks that were not.
+async fn rebuild(fresh: &mut SqliteConnection, salvaged: &Salvaged) -> Result<u64, sqlx::Error> {
+    if !salvaged.incomplete.iter().any(|table| ["hour", "day"].contains(table)) {
+        return Ok(0);
+    }
+    let mut transaction = fresh.begin().await?;
+    let hours = again::rebuild(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(hours)
 }
 
 /// Series whose row was lost get a name by which people can find them: their samples are worth more than it.

@@ -5,6 +5,7 @@
 //! leaves each row either in `recent` or in a chunk with its rollups. Rows that came late are merged into the chunks
 //! where they belong, and the hours and days that they change are computed again.
 
+pub(crate) mod again;
 mod chunks;
 mod days;
 mod hours;
@@ -94,6 +95,7 @@ async fn seal_slice(
     for (series, rows) in by_series(rows) {
         progress.damaged += seal_series(&mut transaction, series, &rows, until).await?;
     }
+    progress.more |= again::settle(&mut transaction, until).await?;
     let first_open_day = known.map_or(i64::MAX, |known| floor(known, DAY));
     days::complete(&mut transaction, first_open_day, until).await?;
     if let Some(last) = last {

@@ -188,6 +188,55 @@ async fn what_comes_late_changes_what_follows_it() {
     assert_eq!(rollups(&mut file, "day", 1).await, expected(&rows, &[], DAY, until));
 }
 
+/// The gateway was off from before the end of an hour that it had sealed, which said that its value held on.
+#[tokio::test]
+async fn an_outage_that_is_noted_late_changes_what_was_sealed() {
+    let (_directory, mut file) = file().await;
+    let row = |minute: i64, value| Row { at: START + minute * 60_000, value, quality: 0 };
+    let rows =
+        [row(10, 1.0), row(23 * 60 + 10, 2.0), row(24 * 60 + 30, 3.0), row(30 * 60, 4.0), row(100 * 60, 5.0)];
+    insert(&mut file, 1, &rows).await;
+    seal_all(&mut file, START + 120 * HOUR, SLICE_ROWS).await;
+    let before = rollups(&mut file, "hour", 1).await;
+    let (first, second) = (START + 23 * HOUR + 1_200_000, START + 30 * HOUR + 60_000);
+    let outages =
+        [Outage { start: first, stop: first + HOUR }, Outage { start: second, stop: second + 69 * HOUR }];
+    for Outage { start, stop } in outages {
+        crate::outages::store(&mut file, crate::intake::Outage { start, stop }).await.unwrap();
+    }
+    let until = seal_all(&mut file, START + 121 * HOUR, SLICE_ROWS).await;
+    let after = rollups(&mut file, "hour", 1).await;
+    assert_ne!(after, before);
+    assert_eq!(after, expected(&rows, &outages, HOUR, until));
+    assert_eq!(rollups(&mut file, "day", 1).await, expected(&rows, &outages, DAY, until));
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM meta WHERE key LIKE 'outages%'")
+        .fetch_one(&mut file)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+/// A page of rollups was lost with a damaged file, while the samples under them were not.
+#[tokio::test]
+async fn rollups_that_were_lost_are_those_of_their_chunks() {
+    let (_directory, mut file) = file().await;
+    let rows = every(600, START, START + 3 * DAY);
+    insert(&mut file, 1, &rows).await;
+    let until = seal_all(&mut file, START + 3 * DAY + HOUR + LATE, SLICE_ROWS).await;
+    let whole = (rollups(&mut file, "hour", 1).await, rollups(&mut file, "day", 1).await);
+    assert_eq!(whole.1, expected(&rows, &[], DAY, until));
+    for lost in [
+        format!("DELETE FROM hour WHERE start BETWEEN {} AND {}", START + 20 * HOUR, START + 30 * HOUR),
+        format!("DELETE FROM day WHERE start = {START}"),
+        "DELETE FROM hour".to_owned(),
+        "DELETE FROM day".to_owned(),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(lost)).execute(&mut file).await.unwrap();
+    }
+    assert_eq!(again::rebuild(&mut file).await.unwrap(), 72);
+    assert_eq!((rollups(&mut file, "hour", 1).await, rollups(&mut file, "day", 1).await), whole);
+}
+
 /// The retained messages of a start are all known already.
 #[tokio::test]
 async fn a_replay_writes_nothing() {

@@ -44,12 +44,7 @@ async fn around_a_damaged_page_everything_is_salvaged() {
     let readings: Vec<Reading> = (0..5_000).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
     record_all(&history, &readings).await;
     history.close().await;
-    let mut bytes = std::fs::read(house.file()).unwrap();
-    let page = bytes.len() / 512 / 2 * 512;
-    bytes[page..page + 512].fill(0x5a);
-    std::fs::write(house.file(), &bytes).unwrap();
-    // A log left behind is the sign of an unclean stop; SQLite discards one without a valid header.
-    std::fs::write(crate::database::log_path(&house.file()), [0; 32]).unwrap();
+    spoil_a_page(&house, 512);
     let history = house.open(lazy()).await;
     assert!(history.notices().await.unwrap()[0].1.contains("parts of recent"));
     let left = counts(&day_of(&history, "kitchen").await);
@@ -63,6 +58,50 @@ async fn around_a_damaged_page_everything_is_salvaged() {
     );
     let whole = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
     assert_eq!(with_sqlite3(&house.file(), whole).await, 1);
+}
+
+/// A copy for which there was no room took the place of the whole file, with what had fitted in it.
+#[tokio::test]
+async fn without_room_for_the_copy_a_damaged_file_stays_until_there_is() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let readings: Vec<Reading> = (0..5_000).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
+    record_all(&history, &readings).await;
+    history.close().await;
+    spoil_a_page(&house, 512);
+    let small = Options { max_file_bytes: 130 * 512, ..lazy() };
+    let error = History::open(&house.file(), small, house.clock.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("full"), "{error}");
+    assert!(moved_aside(&house).is_empty());
+    assert!(!house.directory.path().join("history.db.salvaged").exists());
+    let history = house.open(lazy()).await;
+    let left = counts(&day_of(&history, "kitchen").await);
+    assert!((4_900..5_000).contains(&left), "{left}");
+    history.close().await;
+}
+
+/// What was recorded by the first release is in other tables, which the copy did not know.
+#[tokio::test]
+async fn a_damaged_file_of_the_first_release_keeps_its_samples() {
+    let house = House::new();
+    let samples: Vec<(i64, i64, f64, i64)> = (0..5_000).map(|n| (NOW + n, 3, n as f64, 0)).collect();
+    super::migration::first_release(&house.file(), &samples).await;
+    spoil_a_page(&house, 4_096);
+    let history = house.open(lazy()).await;
+    let left = counts(&day_of(&history, "kitchen").await);
+    assert!((4_000..5_000).contains(&left), "{left}");
+    assert!(history.notices().await.unwrap()[0].1.contains("parts of sample"));
+    history.close().await;
+}
+
+/// Spoils a page in the middle of a file that was not closed in order.
+fn spoil_a_page(house: &House, page_bytes: usize) {
+    let mut bytes = std::fs::read(house.file()).unwrap();
+    let page = bytes.len() / page_bytes / 2 * page_bytes;
+    bytes[page..page + page_bytes].fill(0x5a);
+    std::fs::write(house.file(), &bytes).unwrap();
+    // A log left behind is the sign of an unclean stop; SQLite discards one without a valid header.
+    std::fs::write(crate::database::log_path(&house.file()), [0; 32]).unwrap();
 }
 
 /// Between the two renames there is no file in its place.

@@ -132,6 +132,48 @@ async fn what_goes_in_comes_out_and_goes_in_once() {
     history.close().await;
 }
 
+/// Rows of the past are sealed like those of the house itself, also when more of them come later, and come out once.
+#[tokio::test]
+async fn what_was_imported_is_sealed_and_comes_out_once() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let past = NOW - 3 * 86_400_000;
+    let all: Vec<Row> = (0..40_000_i32)
+        .map(|n| row("kitchen/temperature", Value::Number(f64::from(n % 97)), past + i64::from(n) * 5_000))
+        .collect();
+    let pick = |is_late: bool| -> Vec<Row> {
+        all.iter()
+            .enumerate()
+            .filter(|(n, _)| (n % 100 == 7) == is_late)
+            .map(|(_, row)| row.clone())
+            .collect()
+    };
+    let (late, early) = (pick(true), pick(false));
+    let sealed = async |rows: u64, hours: i64| {
+        let mut connection = history.writer.acquire().await.unwrap();
+        while crate::seal::seal(&mut connection, NOW + hours * 3_600_000).await.unwrap().more {}
+        drop(connection);
+        let count = async |sql| with_sqlite3(&house.file(), sql).await.unsigned_abs();
+        assert_eq!(count("SELECT sum(count) FROM chunk").await, rows);
+        assert_eq!(count("SELECT sum(count) FROM hour").await, rows);
+        assert_eq!(count("SELECT count(*) FROM recent").await, 0);
+    };
+    assert_eq!(import(&history, &early).await.stored, 39_600);
+    sealed(39_600, 0).await;
+    assert!(read(&history, RowsQuery::default()).await == early);
+    let counts = import(&history, &all).await;
+    assert_eq!((counts.stored, counts.known), (late.len() as u64, 39_600));
+    assert!(read(&history, RowsQuery::default()).await == all, "chunks and recent rows together");
+    sealed(40_000, 1).await;
+    let told = read(&history, RowsQuery::default()).await;
+    assert!(told == all);
+    // And into another house.
+    let other = House::new();
+    let second = other.open(lazy()).await;
+    assert_eq!(import(&second, &told).await.stored, 40_000);
+    assert!(read(&second, RowsQuery::default()).await == all);
+}
+
 #[tokio::test]
 async fn patterns_and_times_choose() {
     let house = House::new();

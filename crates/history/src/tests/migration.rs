@@ -5,7 +5,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode};
 
 /// The file of the first release, with `samples`, as that release left it.
-async fn first_release(file: &Path, samples: &[(i64, i64, f64, i64)]) {
+pub(super) async fn first_release(file: &Path, samples: &[(i64, i64, f64, i64)]) {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
