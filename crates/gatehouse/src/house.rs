@@ -450,7 +450,7 @@ fn open_board(
     let memory = open_memory(directory, clock)?;
     let places = host.clone();
     let parts = BridgeParts { scheme, devices, board: board.clone(), host, memory, clock: clock.clone() };
-    let bridge = Bridge::new(parts)?.trusting_clock(clock_trust(demo));
+    let bridge = Bridge::new(parts)?.trusting_clock(clock_trust(demo, &config.board.sys));
     for obstacle in obstacles(&*board, &config.devices) {
         warn!("{obstacle}");
     }

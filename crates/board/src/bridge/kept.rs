@@ -27,7 +27,8 @@ impl ClockTrust {
         Self::new(move || clock.now() >= CLOCK_IS_SET_FROM)
     }
 
-    fn is_trusted(&self) -> bool {
+    /// Whether it can be trusted at this moment.
+    pub fn is_trusted(&self) -> bool {
         (self.0)()
     }
 }

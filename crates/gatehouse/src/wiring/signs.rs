@@ -1,40 +1,17 @@
 //! Who is alive: outputs with a dead-man hear of topics and clients through this.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use gatehouse_board::bridge::{ClockTrust, SignsOfLife};
+use gatehouse_board::bridge::SignsOfLife;
 use gatehouse_board::config::Source;
 use gatehouse_broker::{BrokerHandle, ClientView, Subscription};
-use gatehouse_model::{Clock as _, Qos, SystemClock, TopicFilter};
+use gatehouse_model::{Qos, TopicFilter};
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked who is connected.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// What systemd-timesyncd makes when it has set the clock. It lies in memory, so it does not outlive the machine.
-const TIME_IS_SET: &str = "/run/systemd/timesync/synchronized";
-
-/// Whether the wall clock is right. The demonstration believes any that shows a time after this software was written.
-pub(crate) fn clock_trust(demo: bool) -> ClockTrust {
-    ClockTrust::new(move || {
-        let is_plausible = SystemClock::new().now() >= gatehouse_control::guard::CLOCK_IS_SET_FROM;
-        is_plausible && (demo || Path::new(TIME_IS_SET).exists())
-    })
-}
-
-/// Where systemd-timesyncd, while it runs, keeps that file.
-const TIME_SERVICE: &str = "/run/systemd/timesync";
-
-/// Whether history believes the wall clock: where no service is there that could vouch for it one day, it is not waited
-/// for.
-pub(crate) fn history_clock(demo: bool) -> gatehouse_history::ClockTrust {
-    gatehouse_history::ClockTrust::new(move || {
-        demo || !Path::new(TIME_SERVICE).exists() || Path::new(TIME_IS_SET).exists()
-    })
-}
 
 /// Tells the bridge when one of those that it wants to hear of was heard, until `stop`. When this ends early, nobody is
 /// heard any more, and outputs with a dead-man go safe.
