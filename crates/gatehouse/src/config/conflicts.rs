@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use gatehouse_board::config::{ChipPlace, KernelDevice, Pin};
+use gatehouse_board::config::{ChipPlace, KernelDevice, LineNumber, Pin};
 use gatehouse_model::{DeviceId, PropertyPath};
 
+use super::bus_pins;
 use super::drivers::Numbers;
 use super::nearest::{listed, nearest};
 use super::pins::Numbering;
@@ -42,6 +43,8 @@ pub(super) struct Conflicts<'t> {
     text: &'t str,
     ids: BTreeMap<DeviceId, usize>,
     pins: BTreeMap<Pin, (String, usize)>,
+    /// Those of the header, where buses have theirs.
+    header: Vec<(String, Spanned<LineNumber>)>,
     chips: Vec<(ChipPlace, String, usize)>,
     kernel: BTreeMap<KernelDevice, (String, usize)>,
     groups: BTreeMap<String, Vec<Member>>,
@@ -55,6 +58,7 @@ impl<'t> Conflicts<'t> {
             text,
             ids: BTreeMap::new(),
             pins: BTreeMap::new(),
+            header: Vec::new(),
             chips: Vec::new(),
             kernel: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -81,6 +85,9 @@ impl<'t> Conflicts<'t> {
         self.sources.extend(places.sources.into_iter().map(|source| (called.to_owned(), source)));
         for pin in &places.pins {
             self.add_pin(pin, called, findings);
+            if let (Numbering::Header, Some(line)) = (&places.numbering, pin.value.header_line()) {
+                self.header.push((called.to_owned(), Spanned { value: line, span: pin.span.clone() }));
+            }
         }
         if let Some(chip) = &places.chip {
             self.add_chip(chip, called, findings);
@@ -169,8 +176,38 @@ impl<'t> Conflicts<'t> {
         Some(Finding::error(source.span.clone(), what, hint))
     }
 
+    /// Pins that a bus takes at which another device is: the kernel gives such a pin to whoever asks, and the bus is dead
+    /// from then on, or the relay chatters with it.
+    fn check_buses(&self, findings: &mut Findings) {
+        for (called, pin) in &self.header {
+            let takes = |(place, _, _): &&(ChipPlace, String, usize)| {
+                bus_pins::lines_of(place).0.contains(&pin.value.number())
+            };
+            if let Some((place, other, at)) = self.chips.iter().find(takes) {
+                let bus = bus_pins::lines_of(place).1;
+                let what = format!(
+                    "{called}: {} belongs to {bus}, where {other} is connected (line {at})",
+                    pin.value
+                );
+                findings.push(Finding::error(pin.span.clone(), what, "choose another pin"));
+            }
+            let probe = |(device, _): &(&KernelDevice, _)| matches!(device, KernelDevice::OneWire(_));
+            if pin.value.number() == bus_pins::ONE_WIRE
+                && let Some((_, (other, at))) = self.kernel.iter().find(probe)
+            {
+                let what = format!(
+                    "{called}: {} is where 1-Wire is unless its overlay names another pin, and {other} is on 1-Wire (line {at})",
+                    pin.value
+                );
+                let hint = "choose another pin; or leave it when config.txt says dtoverlay=w1-gpio,gpiopin=… with another number, or the probe is at an adapter";
+                findings.push(Finding::warning(pin.span.clone(), what, hint));
+            }
+        }
+    }
+
     /// Reports what can only be told when all devices are known.
     pub(super) fn finish(self, findings: &mut Findings) {
+        self.check_buses(findings);
         for (called, source) in &self.sources {
             if let Some(finding) = self.check_source(called, source) {
                 findings.push(finding);

@@ -7,6 +7,7 @@
 mod aliases;
 mod board;
 mod broker;
+mod bus_pins;
 mod chips;
 mod conflicts;
 mod covers;

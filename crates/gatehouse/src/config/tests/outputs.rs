@@ -114,6 +114,28 @@ driver = \"host\"
     );
 }
 
+/// A relay at a pin of the bus that its own house uses kills the bus, or is switched by it.
+#[test]
+fn an_output_cannot_have_a_pin_of_a_bus_that_is_used() {
+    let relay = |pin: &str| device("output", &format!("pin = {pin}\nsafe = \"off\"\nmax_on = \"1h\"\n"));
+    let air = "[[device]]\nid = \"air\"\ndriver = \"bh1750\"\naddress = 0x23\n";
+    let i2c =
+        (4, 7, "GPIO 2, header pin 3 belongs to i2c-1, where `air` is connected (line 10)", "another pin");
+    check(&(relay("2") + air), &[i2c]);
+    check(&(relay("\"P5\"") + air), &[(4, 7, "GPIO 3, header pin 5 belongs to i2c-1", "another pin")]);
+    check(&(relay("2") + air + "bus = \"i2c-3\"\n"), &[]);
+    let tank = "[[device]]\nid = \"tank\"\ndriver = \"mcp3008\"\nbus = \"spi-0.0\"\n";
+    check(&(relay("7") + tank), &[(4, 7, "belongs to SPI 0, where `tank`", "another pin")]);
+    check(&relay("7"), &[]);
+    let dust = |port: &str| format!("[[device]]\nid = \"dust\"\ndriver = \"pms5003\"\nport = \"{port}\"\n");
+    check(&(relay("14") + &dust("/dev/ttyAMA0")), &[(4, 7, "belongs to /dev/ttyAMA0", "another pin")]);
+    check(&(relay("15") + &dust("/dev/ttyUSB0")), &[]);
+    let probe = "[[device]]\nid = \"floor\"\ndriver = \"ds18b20\"\nprobe = \"28-0000055e2f3b\"\n";
+    check(&(relay("4") + probe), &[(4, 7, "where 1-Wire is unless its overlay names another", "gpiopin")]);
+    let elsewhere = "[board]\nchip = \"pinctrl-rk3399\"\n";
+    check(&(relay("2") + air + elsewhere), &[]);
+}
+
 #[test]
 fn mistakes_in_levels_and_covers() {
     let pwm = |lines: &str| device("pwm", &format!("pin = 18\nmax_on = \"1h\"\n{lines}"));
