@@ -163,16 +163,21 @@ impl Expander {
         self.is_pwm
     }
 
-    /// Makes a line what is wanted, and tells the levels of all lines at their pins then.
-    pub(super) async fn make(&self, line: u8, wanted: Wanted) -> Result<u32, String> {
+    /// From here on it is wanted, whether the chip can be had now or not. Nobody waits: it comes true with the next request
+    /// for any line.
+    pub(super) fn want(&self, line: u8, wanted: Wanted) {
         let wanted = match wanted {
             Wanted::Output(level) if self.is_pwm => {
                 Wanted::Pwm(if level.is_on() { Duty::FULL } else { Duty::OFF })
             }
             other => other,
         };
-        // From here on it is wanted, whether the chip can be had now or not.
         lock(&self.wanted).insert(line, wanted);
+    }
+
+    /// Makes a line what is wanted, and tells the levels of all lines at their pins then.
+    pub(super) async fn make(&self, line: u8, wanted: Wanted) -> Result<u32, String> {
+        self.want(line, wanted);
         self.levels_by(Ask::Apply, None).await
     }
 

@@ -36,7 +36,8 @@ impl Watched {
 
     /// Everything that was shown since the last time leads from what was shown then to what is wanted now, without a way
     /// round. `may_drop` allows what was on to go off first, as when the supply is cut.
-    fn leads_to(&mut self, wanted: [bool; 4], may_drop: bool, story: &str) {
+    /// It gives the levels of all lines that were shown.
+    fn leads_to(&mut self, wanted: [bool; 4], may_drop: bool, story: &str) -> Vec<u32> {
         let noted = self.bench.board.with_chip(&id(), |chip| chip.noted_lines()).unwrap();
         for (index, (line, active)) in self.active.into_iter().enumerate() {
             let is_on = |levels: &u32| (levels >> line & 1 == 1) == (active == ActiveLevel::High);
@@ -50,6 +51,7 @@ impl Watched {
             assert!(is_fine, "{story}: line {line} was {seen:?}, on its way to {}", wanted[index]);
             self.shown[index] = wanted[index];
         }
+        noted
     }
 
     /// Another gateway takes over: it knows nothing, and the chip goes on as it is.
@@ -111,6 +113,47 @@ async fn no_output_shows_a_level_that_nobody_wanted() {
             house.bench.board.set_chip_fault(&id(), Some(Fault::Refuses(disturbed)));
             while house.bench.expander().check().await.is_err() {}
             house.leads_to([true, true, false, false], true, &format!("{word}, disturbed {disturbed} times"));
+        }
+    }
+}
+
+/// A chip whose reads were all ones was taken for one that had lost its settings; what it read as was written back to the
+/// other lines, so that a fountain went on for a moment in each second.
+#[tokio::test]
+async fn reads_that_lie_move_no_output() {
+    for word in WORDS {
+        for lie in [0xFF, 0x00] {
+            let mut house = watched(word);
+            house.bench.board.with_chip(&id(), |chip| chip.drive_from_outside(5, Some(true)));
+            let mut outputs = house.request([false, true, true, false]);
+            let _input = house.bench.input(5).await.level().await.unwrap();
+            settle(&mut outputs).await;
+            house.leads_to([false, true, true, false], false, word);
+
+            let says = |house: &Watched, fault| house.bench.board.set_chip_fault(&id(), fault);
+            says(&house, Some(Fault::ReadsAs(lie)));
+            for _ in 0..3 {
+                house.bench.expander().check().await.unwrap();
+            }
+            outputs[0].set(Level::Active).await.unwrap();
+            outputs[1].set(Level::Inactive).await.unwrap();
+            let shown = house.leads_to([true, false, true, false], false, &format!("{word} reads as {lie}"));
+            assert!(
+                shown.iter().all(|lines| lines >> 5 & 1 == 1),
+                "{word} reads as {lie}: its input was driven"
+            );
+
+            // The same of a gateway that starts meanwhile: it never read anything else.
+            drop(outputs);
+            house.restart();
+            outputs = house.request([true, false, true, false]);
+            let _input = house.bench.input(5).await;
+            settle(&mut outputs).await;
+            says(&house, None);
+            house.bench.expander().check().await.unwrap();
+            let story = format!("{word} reads as {lie} at a start");
+            let shown = house.leads_to([true, false, true, false], false, &story);
+            assert!(shown.iter().all(|lines| lines >> 5 & 1 == 1), "{story}: its input was driven");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::expander::{Expander, Wanted};
 use crate::config::{ActiveLevel, Pin, Pull};
 use crate::traits::{Duty, Edge, InputLine, Level, LineError, OutputLine, PwmOutput};
 
-fn applied(level: Level, active: ActiveLevel) -> Level {
+pub(super) fn applied(level: Level, active: ActiveLevel) -> Level {
     Level::from_on(level.is_on() == (active == ActiveLevel::High))
 }
 

@@ -11,7 +11,7 @@ use super::expander_watchers::Watchers;
 use super::place::Place;
 use crate::buses::{Buses, Pause};
 use crate::catalogue::{Bus, Entry, Open, Opening, Settings};
-use crate::drivers::{LineExpander, PwmExpander, Seen};
+use crate::drivers::{Expected, LineExpander, PwmExpander, Seen};
 use crate::traits::{BusError, Duty, ReadError, SpiRequest};
 
 pub(super) enum Chip {
@@ -101,6 +101,19 @@ impl Owner {
         }
         let wanted = lock(&self.wanted).clone();
         let Some(chip) = &mut self.chip else { return Ok(()) };
+        if let (true, Chip::Lines(chip)) = (self.applied.is_empty(), &mut *chip) {
+            // An input that nobody has asked for yet is one already: it must not be driven against what is connected to it.
+            for line in self.watchers.lines() {
+                chip.expect(line, Expected::Input(None));
+            }
+            for (line, wanted) in &wanted {
+                match wanted {
+                    Wanted::Output(level) => chip.expect(*line, Expected::Output(*level)),
+                    Wanted::Input(pull) => chip.expect(*line, Expected::Input(Some(*pull))),
+                    Wanted::Pwm(_) => {}
+                }
+            }
+        }
         for (line, wanted) in wanted {
             let before = self.applied.get(&line).copied();
             if before == Some(wanted) {

@@ -71,6 +71,11 @@ impl Watchers {
         }
     }
 
+    /// The lines that are followed or will be.
+    pub(super) fn lines(&self) -> Vec<u8> {
+        lock(&self.0).iter().map(|watcher| watcher.line).collect()
+    }
+
     /// Whether there is anybody.
     pub(super) fn are_there(&self) -> bool {
         let mut watchers = lock(&self.0);

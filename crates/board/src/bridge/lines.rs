@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gatehouse_model::{Clock, DeviceId};
 
-use super::expander::{Expander, Expanders};
-use super::expander_lines::{ExpanderInput, ExpanderOutput, ExpanderPwm};
+use super::expander::{Expander, Expanders, Wanted};
+use super::expander_lines::{ExpanderInput, ExpanderOutput, ExpanderPwm, applied};
 use crate::buses::Buses;
 use crate::config::{ActiveLevel, DeviceConfig, Pin, Pull};
 use crate::traits::{
@@ -90,14 +90,14 @@ impl Lines {
                 safe,
                 consumer: CONSUMER.to_owned(),
             }),
-            // The chip is asked when the line is driven or read first: nobody waits here.
-            Pin::Expander { device, line } => Ok(Box::new(ExpanderOutput {
-                expander: self.expander(pin, device, *line)?,
-                pin: pin.clone(),
-                line: *line,
-                active,
-                initial: Some(initial),
-            })),
+            // The chip is asked when the line is driven or read first: nobody waits here. What is wanted is known at once,
+            // so that a neighbour that is asked first writes this line's level too, and not what it reads of it.
+            Pin::Expander { device, line } => {
+                let expander = self.expander(pin, device, *line)?;
+                expander.want(*line, Wanted::Output(applied(initial, active)));
+                let (pin, line) = (pin.clone(), *line);
+                Ok(Box::new(ExpanderOutput { expander, pin, line, active, initial: Some(initial) }))
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use embedded_hal::i2c::I2c;
 use embedded_hal::spi::{Operation, SpiDevice};
 
-use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down};
-use super::{LineExpander, Seen};
+use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down, with_bit};
+use super::{Expected, LineExpander, Seen};
 use crate::buses::{I2cPort, SpiPort};
 use crate::catalogue::{
     Bus, Entry, Kind, Open, Opened, Opening, Periods, Setting, SettingKind, Supply, Wire,
@@ -287,12 +287,22 @@ impl<W: Wires> Chip<W> {
     }
 }
 
-fn with_bit(value: u16, line: u8, is_set: bool) -> u16 {
-    let bit = 1u16.checked_shl(line.into()).unwrap_or(0);
-    if is_set { value | bit } else { value & !bit }
-}
-
 impl<W: Wires> LineExpander for Chip<W> {
+    fn expect(&mut self, line: u8, will_be: Expected) {
+        match will_be {
+            Expected::Output(level) => {
+                self.latches = with_bit(self.latches, line, level.is_on());
+                self.direction = with_bit(self.direction, line, false);
+            }
+            Expected::Input(pull) => {
+                self.direction = with_bit(self.direction, line, true);
+                if let Some(pull) = pull {
+                    self.pull_ups = with_bit(self.pull_ups, line, pull == Pull::Up);
+                }
+            }
+        }
+    }
+
     fn make_output(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
         self.let_tell(line, false)?;
         // The level is in the latch before the line is driven.

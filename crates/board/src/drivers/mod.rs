@@ -207,6 +207,10 @@ impl Seen {
 
 /// An expander of lines that was opened. Levels are those of the wire: active means high.
 pub trait LineExpander: Send {
+    /// Tells what a line will be made, before the first line is. Nothing is sent; but whatever is written for one line is
+    /// written for its neighbours too, and what opening read of them may be false: a bus that is held reads as all ones.
+    fn expect(&mut self, line: u8, will_be: Expected);
+
     /// Makes a line an output that has this level from the first moment.
     ///
     /// # Errors
@@ -237,6 +241,15 @@ pub trait LineExpander: Send {
     /// # Errors
     /// When the chip does not answer.
     fn is_as_set(&mut self) -> Result<bool, ReadError>;
+}
+
+/// What a line of an expander will be made. Levels are those of the wire: active means high.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// An output with this level.
+    Output(Level),
+    /// An input with this pull, where that is known yet.
+    Input(Option<Pull>),
 }
 
 /// PWM outputs of an expander that was opened.

@@ -2,8 +2,8 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down};
-use super::{LineExpander, Seen};
+use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down, with_bit};
+use super::{Expected, LineExpander, Seen};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply};
 use crate::traits::{Level, Pull, ReadError};
@@ -71,8 +71,7 @@ impl Chip {
     }
 
     fn turn(&mut self, line: u8, is_input: bool) -> Result<(), ReadError> {
-        let bit = 1u16.checked_shl(line.into()).unwrap_or(0);
-        let direction = if is_input { self.direction | bit } else { self.direction & !bit };
+        let direction = with_bit(self.direction, line, is_input);
         self.write(DIRECTION, direction)?;
         self.direction = direction;
         Ok(())
@@ -80,6 +79,13 @@ impl Chip {
 }
 
 impl LineExpander for Chip {
+    fn expect(&mut self, line: u8, will_be: Expected) {
+        if let Expected::Output(level) = will_be {
+            self.latches = with_bit(self.latches, line, level.is_on());
+        }
+        self.direction = with_bit(self.direction, line, matches!(will_be, Expected::Input(_)));
+    }
+
     fn make_output(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
         // The level is in the latch before the line is driven.
         self.drive(line, level)?;
@@ -96,8 +102,7 @@ impl LineExpander for Chip {
     }
 
     fn drive(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
-        let bit = 1u16.checked_shl(line.into()).unwrap_or(0);
-        let latches = if level.is_on() { self.latches | bit } else { self.latches & !bit };
+        let latches = with_bit(self.latches, line, level.is_on());
         self.write(LATCHES, latches)?;
         self.latches = latches;
         Ok(())

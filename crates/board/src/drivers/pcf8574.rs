@@ -3,8 +3,8 @@
 
 use embedded_hal::i2c::I2c;
 
-use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down};
-use super::{LineExpander, Seen};
+use super::terms::{GND, INT, SCL, SDA, VCC, address_wire, no_pull_down, with_bit};
+use super::{Expected, LineExpander, Seen};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply, Wire};
 use crate::traits::{Level, Pull, ReadError};
@@ -88,20 +88,25 @@ impl Chip {
     }
 
     fn write(&mut self, line: u8, is_high: bool) -> Result<(), ReadError> {
-        let bit = 1u16.checked_shl(line.into()).unwrap_or(0);
-        let latches = if is_high { self.latches | bit } else { self.latches & !bit };
+        let latches = with_bit(self.latches, line, is_high);
         self.port.write(self.address, &latches.to_le_bytes()[..self.bytes])?;
         self.latches = latches;
         Ok(())
     }
 
     fn mark(&mut self, line: u8, is_output: bool) {
-        let bit = 1u16.checked_shl(line.into()).unwrap_or(0);
-        self.outputs = if is_output { self.outputs | bit } else { self.outputs & !bit };
+        self.outputs = with_bit(self.outputs, line, is_output);
     }
 }
 
 impl LineExpander for Chip {
+    fn expect(&mut self, line: u8, will_be: Expected) {
+        // An input is a one, that pulls up weakly.
+        let is_high = !matches!(will_be, Expected::Output(Level::Inactive));
+        self.latches = with_bit(self.latches, line, is_high);
+        self.mark(line, matches!(will_be, Expected::Output(_)));
+    }
+
     fn make_output(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
         self.write(line, level.is_on())?;
         self.mark(line, true);

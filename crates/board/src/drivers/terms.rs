@@ -66,3 +66,9 @@ pub(super) fn wrong_chip(expected: &str, said: impl std::fmt::LowerHex) -> ReadE
 pub(super) fn not_ready() -> ReadError {
     ReadError::Silent("it does not finish its measurement".to_owned())
 }
+
+/// Lines of an expander, with one of them set or not.
+pub(super) fn with_bit(lines: u16, line: u8, is_set: bool) -> u16 {
+    let bit = 1u16.checked_shl(line.into()).unwrap_or(0);
+    if is_set { lines | bit } else { lines & !bit }
+}
