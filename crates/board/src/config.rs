@@ -165,6 +165,11 @@ impl DriverConfig {
         expanders.chain(multiplexer).chain(sources).collect()
     }
 
+    /// Whether it reads its lines: lines that are outputs only are none for it.
+    pub const fn reads_lines(&self) -> bool {
+        matches!(self, Self::Input(_) | Self::Counter(_) | Self::Encoder(_) | Self::Ultrasonic(_))
+    }
+
     /// The lines that it uses.
     pub fn pins(&self) -> Vec<&Pin> {
         match self {

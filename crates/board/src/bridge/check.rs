@@ -21,6 +21,9 @@ pub(super) fn problems(devices: &[DeviceConfig]) -> Vec<String> {
     }
     ids_and_lines(devices, &mut problems);
     for device in devices {
+        expander_lines(device, devices, &mut problems);
+    }
+    for device in devices {
         one_device(device, &mut problems);
     }
     outputs::problems(devices, &mut problems);
@@ -40,6 +43,35 @@ fn ids_and_lines(devices: &[DeviceConfig], problems: &mut Vec<String>) {
                     .push(format!("`{other}` and `{}` both use {line}: move one to another pin", device.id));
             }
         }
+    }
+}
+
+/// Whether each line of an expander is there: an output without its expander would never be switched, nor be driven safe.
+fn expander_lines(device: &DeviceConfig, devices: &[DeviceConfig], problems: &mut Vec<String>) {
+    // Interrupt lines of expanders are lines of the header.
+    if matches!(device.driver, DriverConfig::Chip(_)) {
+        return;
+    }
+    for pin in device.driver.pins() {
+        let Pin::Expander { device: expander, line } = pin else { continue };
+        let kind = devices.iter().find(|other| other.id == *expander).map(|other| match &other.driver {
+            DriverConfig::Chip(chip) => chip.entry.kind,
+            _ => Kind::Sensor,
+        });
+        let problem = match kind {
+            None => format!("there is no device `{expander}`: add this expander, or choose another pin"),
+            Some(kind) if kind.lines() == 0 => {
+                format!("`{expander}` is no expander: choose a pin of the header, or a line of an expander")
+            }
+            Some(kind) if *line >= kind.lines() => {
+                format!("its lines are 0 to {}: choose one of them", kind.lines() - 1)
+            }
+            Some(Kind::PwmExpander { .. }) if device.driver.reads_lines() => {
+                "its lines are outputs only: choose another pin".to_owned()
+            }
+            Some(_) => continue,
+        };
+        problems.push(format!("`{}` uses {pin}, but {problem}", device.id));
     }
 }
 
@@ -162,6 +194,37 @@ mod tests {
         assert!(
             problems(&[elsewhere]).join("\n").contains("`porch`: its interrupt line is line 3 of `attic`")
         );
+    }
+
+    #[test]
+    fn a_line_of_an_expander_that_is_not_there_is_refused() {
+        // A heater whose expander was taken out of the configuration was accepted, and nothing could drive it safe.
+        let id = |word: &str| DeviceId::new(word).unwrap();
+        let chip = |word: &str, name: &str| {
+            let entry = crate::catalogue::find(name).unwrap();
+            let bus = crate::config::I2cBusName::Kernel(1);
+            let place = crate::config::ChipPlace::I2c { bus, address: 0x20 };
+            let settings = crate::catalogue::Settings::default();
+            let every = Duration::from_secs(1);
+            let chip = ChipConfig { entry, place, settings, every, interrupt: None };
+            DeviceConfig::new(id(word), word, DriverConfig::Chip(chip))
+        };
+        let at = |device: &str, line| Pin::Expander { device: id(device), line };
+        let heater = |device: &str, line| output("heater", 0, |output| output.pin = at(device, line));
+        let porch = chip("porch", "mcp23008");
+        assert_eq!(problems(&[heater("porch", 7), porch.clone()]), Vec::<String>::new());
+        let button = DriverConfig::Input(InputConfig::at(at("lamps", 2)));
+        let button = DeviceConfig::new(id("button"), "Button", button);
+        for (devices, words) in [
+            (vec![heater("porch", 3)], "`heater` uses line 3 of `porch`, but there is no device `porch`"),
+            (vec![porch, heater("porch", 8)], "but its lines are 0 to 7"),
+            (vec![chip("air", "bme280"), heater("air", 0)], "but `air` is no expander"),
+            (vec![heater("pump", 0), output("pump", 4, |_| ())], "but `pump` is no expander"),
+            (vec![chip("lamps", "pca9685"), button], "but its lines are outputs only"),
+        ] {
+            let found = problems(&devices);
+            assert!(found.len() == 1 && found[0].contains(words), "{words}: {found:?}");
+        }
     }
 
     #[test]

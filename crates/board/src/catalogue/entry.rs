@@ -92,6 +92,24 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// How many lines it has that are pins of other devices.
+    pub const fn lines(self) -> u8 {
+        match self {
+            Self::LineExpander { lines } | Self::PwmExpander { lines } => lines,
+            Self::Sensor | Self::Multiplexer { .. } => 0,
+        }
+    }
+
+    /// How many buses it has that are those of other devices.
+    pub const fn channels(self) -> u8 {
+        match self {
+            Self::Multiplexer { channels } => channels,
+            Self::Sensor | Self::LineExpander { .. } | Self::PwmExpander { .. } => 0,
+        }
+    }
+}
+
 /// A value that a chip measures.
 #[derive(Debug)]
 pub struct MeasuredProperty {
