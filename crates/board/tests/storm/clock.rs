@@ -16,6 +16,9 @@ const GRAIN: i64 = 2;
 #[derive(Debug)]
 pub(crate) struct StormClock {
     start: Instant,
+    /// What was shown last, for threads outside the runtime, which have no part in its paused time. That stands still while
+    /// one of them is waited for.
+    shown: Mutex<Duration>,
     /// Since when the wall clock has been so far from its course, in milliseconds; the newest is the last.
     steps: Mutex<Vec<(i64, i64)>>,
 }
@@ -30,11 +33,15 @@ impl StormClock {
         reason = "the clock of these tests follows tokio's, which is paused"
     )]
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), steps: Mutex::new(vec![(0, 0)]) }
+        Self { start: Instant::now(), shown: Mutex::default(), steps: Mutex::new(vec![(0, 0)]) }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if tokio::runtime::Handle::try_current().is_ok() {
+            *shown = self.start.elapsed();
+        }
+        *shown
     }
 
     pub(crate) fn instant_at(&self, elapsed: Duration) -> Instant {

@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use embedded_hal::i2c::Operation;
 use gatehouse_board::config::{DeviceConfig, LineNumber};
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::{
-    ActiveLevel, Board, BusError, BusInfo, Duty, I2cBackend, InputLine, InputRequest, Level, LineError,
-    LineInfo, OutputLine, OutputRequest, PwmOutput, PwmRequest, SensorError, SensorSource, SerialBackend,
-    SerialRequest, SpiBackend, SpiRequest,
+    ActiveLevel, Board, BusError, BusFault, BusInfo, Duty, I2cBackend, InputLine, InputRequest, Level,
+    LineError, LineInfo, OutputLine, OutputRequest, PwmOutput, PwmRequest, SensorError, SensorSource,
+    SerialBackend, SerialRequest, SpiBackend, SpiRequest,
 };
+use gatehouse_model::DeviceId;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::StormClock;
 use crate::observer::Observer;
+use crate::pool;
 
 /// What is the matter with a pin, beside being stuck.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,6 +96,11 @@ impl StormBoard {
 
     /// The voltage of a line. The board tells levels as their holder sees them.
     pub(crate) fn is_high(&self, line: u32) -> bool {
+        if let Some(line) = line.checked_sub(pool::PORCH_LINES) {
+            let porch = DeviceId::new(pool::PORCH).unwrap();
+            let lines = self.sim.with_chip(&porch, |chip| chip.lines()).flatten().unwrap_or_default();
+            return lines >> line & 1 == 1;
+        }
         let level = self.sim.level(LineNumber::new(line)).is_some_and(Level::is_on);
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&line).copied();
         if held == Some(ActiveLevel::Low) { !level } else { level }
@@ -150,6 +158,27 @@ impl OutputLine for StormOutput {
     async fn read_back(&mut self) -> Result<Level, LineError> {
         self.board.troubled_reading(self.line).await?;
         self.inner()?.read_back().await
+    }
+}
+
+/// The bus of the expander: after each transfer its lines are looked at.
+struct Watched {
+    inner: Box<dyn I2cBackend>,
+    board: StormBoard,
+}
+
+impl I2cBackend for Watched {
+    fn transfer(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusFault> {
+        let outcome = self.inner.transfer(address, operations);
+        let lines = self.board.observer().lines();
+        for line in lines.into_iter().filter(|line| *line >= pool::PORCH_LINES) {
+            self.board.look(line);
+        }
+        outcome
+    }
+
+    fn recover(&mut self) -> bool {
+        self.inner.recover()
     }
 }
 
@@ -234,7 +263,8 @@ impl Board for StormBoard {
     }
 
     fn open_i2c(&self, bus: u8) -> Result<Box<dyn I2cBackend>, BusError> {
-        self.sim.open_i2c(bus)
+        let inner = self.sim.open_i2c(bus)?;
+        Ok(if bus == pool::PORCH_BUS { Box::new(Watched { inner, board: self.clone() }) } else { inner })
     }
 
     fn open_spi(&self, request: &SpiRequest) -> Result<Box<dyn SpiBackend>, BusError> {

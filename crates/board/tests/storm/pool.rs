@@ -7,7 +7,7 @@ use gatehouse_board::catalogue::{Settings, find};
 use gatehouse_board::config::{
     ActiveLevel, ChipConfig, ChipPlace, CounterConfig, CoverConfig, DEFAULT_PWM_PERIOD, DeadMan,
     DeviceConfig, DriverConfig, Duty, I2cBusName, InputConfig, LineNumber, MIN_SOFTWARE_PERIOD, OutputConfig,
-    OutputKind, PowerOn, SimulatedClimateConfig, Source,
+    OutputKind, Pin, PowerOn, SimulatedClimateConfig, Source,
 };
 use gatehouse_model::{DeviceId, PropertyId, PropertyPath};
 use rand::RngExt;
@@ -29,6 +29,16 @@ pub(crate) const FAN: u32 = 12;
 
 /// A meter with pulses, whose line no output has.
 pub(crate) const METER: &str = "meter";
+
+/// An expander on a bus of its own, so that only its own faults are its outputs': its device, where it is, the line that
+/// its interrupt output is wired to, and its input.
+pub(crate) const PORCH: &str = "porch";
+pub(crate) const PORCH_BUS: u8 = 4;
+const PORCH_INTERRUPT: u32 = 4;
+pub(crate) const GATE: &str = "gate";
+
+/// Where the observer has the lines of the expander: behind those of the header.
+pub(crate) const PORCH_LINES: u32 = 100;
 
 /// A line with hardware PWM.
 const DIMMER: u32 = 18;
@@ -111,6 +121,16 @@ fn outputs(random: &mut StdRng) -> Vec<DeviceConfig> {
             dimmer.max_on = Some(pick(random, 10 * MINUTE, 3 * MINUTE));
             dimmer.min_off = pick(random, Duration::ZERO, 10 * SECOND);
         }),
+        output("garden", 0, &mut |garden| {
+            garden.pin = porch(2);
+            garden.active = ActiveLevel::Low;
+            garden.max_on = Some(pick(random, 10 * MINUTE, 4 * MINUTE));
+        }),
+        output("fountain", 0, &mut |fountain| {
+            fountain.pin = porch(9);
+            fountain.max_on = Some(5 * MINUTE);
+            fountain.min_off = pick(random, Duration::ZERO, 10 * SECOND);
+        }),
         device(
             "blind",
             DriverConfig::Cover(CoverConfig::at(
@@ -120,6 +140,10 @@ fn outputs(random: &mut StdRng) -> Vec<DeviceConfig> {
             )),
         ),
     ]
+}
+
+fn porch(line: u8) -> Pin {
+    Pin::Expander { device: DeviceId::new(PORCH).unwrap(), line }
 }
 
 fn sensors(random: &mut StdRng) -> Vec<DeviceConfig> {
@@ -139,6 +163,14 @@ fn sensors(random: &mut StdRng) -> Vec<DeviceConfig> {
     }
     let door = InputConfig { class: Some("door".to_owned()), ..InputConfig::at(LineNumber::new(17)) };
     sensors.push(device("door", DriverConfig::Input(door)).in_room("Hall"));
+    let entry = find("mcp23017").unwrap();
+    let place = ChipPlace::I2c { bus: I2cBusName::Kernel(PORCH_BUS), address: 0x20 };
+    let settings = Settings::defaults(entry.settings);
+    let interrupt = Some(LineNumber::new(PORCH_INTERRUPT).into());
+    let chip = ChipConfig { entry, place, settings, every: Duration::ZERO, interrupt };
+    sensors.push(device(PORCH, DriverConfig::Chip(chip)).in_room("Hall"));
+    let gate = InputConfig { class: Some("door".to_owned()), ..InputConfig::at(porch(8)) };
+    sensors.push(device(GATE, DriverConfig::Input(gate)).in_room("Hall"));
     let meter = CounterConfig { debounce: Duration::ZERO, ..CounterConfig::at(LineNumber::new(25)) };
     sensors.push(device(METER, DriverConfig::Counter(meter)));
     sensors
@@ -158,7 +190,10 @@ pub(crate) fn is_sensor(device: &DeviceConfig) -> bool {
 
 /// What the sheet says of a device's pins, by line.
 pub(crate) fn sheets(device: &DeviceConfig) -> BTreeMap<u32, Sheet> {
-    let line = |pin: &gatehouse_board::config::Pin| pin.header_line().unwrap().number();
+    let line = |pin: &Pin| match pin {
+        Pin::Header(line) => line.number(),
+        Pin::Expander { line, .. } => PORCH_LINES + u32::from(*line),
+    };
     match &device.driver {
         DriverConfig::Output(output) => {
             let slice = match output.kind {

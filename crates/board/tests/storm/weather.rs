@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::stream;
 use gatehouse_board::bridge::safe;
-use gatehouse_board::config::DeviceConfig;
+use gatehouse_board::config::{DeviceConfig, Pin};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::SimulatedBoard;
@@ -169,6 +169,15 @@ impl Storm {
 
     fn observe(&mut self, devices: &[DeviceConfig]) {
         let wanted: BTreeMap<u32, _> = devices.iter().flat_map(pool::sheets).collect();
+        // A relay board holds its input where the relay is off, while nothing drives it.
+        let porch = DeviceId::new(pool::PORCH).unwrap();
+        for (line, sheet) in &wanted {
+            let Some(line) = line.checked_sub(pool::PORCH_LINES).and_then(|line| u8::try_from(line).ok())
+            else {
+                continue;
+            };
+            self.board.sim.with_chip(&porch, |chip| chip.drive_from_outside(line, Some(sheet.is_active_low)));
+        }
         let mut observer = self.board.observer();
         for line in observer.lines() {
             if !wanted.contains_key(&line) {
@@ -185,11 +194,23 @@ impl Storm {
                 self.board.observer().falls_sick(*line, Illness::Driving, self.clock.elapsed());
             }
         }
+        if self.sick.contains_key(&Heals::Sensor(porch)) {
+            self.porch_is_sick(true);
+        }
         let stuck: Vec<DeviceId> = self.stuck();
         for device in &stuck {
             for line in self.lines_of(device) {
                 self.board.observer().falls_sick(line, Illness::Stuck, self.clock.elapsed());
             }
+        }
+    }
+
+    /// The outputs at the expander do not do what they are told, or do again.
+    fn porch_is_sick(&self, is_sick: bool) {
+        let now = self.now();
+        let mut observer = self.board.observer();
+        for line in observer.lines().into_iter().filter(|line| *line >= pool::PORCH_LINES) {
+            observer.sick(line, is_sick, now);
         }
     }
 
@@ -297,6 +318,9 @@ impl Storm {
         match what {
             Heals::Sensor(device) => {
                 self.board.sim.set_failure(device, None);
+                if device.as_str() == pool::PORCH {
+                    self.porch_is_sick(false);
+                }
                 if device.as_str() == pool::HEARD_BY_FAN {
                     self.fan_is_deaf = None;
                 }
@@ -424,12 +448,18 @@ impl Storm {
                 self.fan_is_deaf = Some(self.now());
             }
         }
+        if device.id.as_str() == pool::PORCH {
+            self.porch_is_sick(true);
+        }
         self.note(format!("{} has {fault:?}", device.id));
         self.fall_sick(Heals::Sensor(device.id), 900);
     }
 
     fn pin_falls_sick(&mut self) {
-        let Some(device) = self.any_device(|device| !pool::sheets(device).is_empty()) else { return };
+        // The pins of the expander are as sick as it is.
+        let is_at_header =
+            |device: &DeviceConfig| pool::sheets(device).keys().any(|line| *line < pool::PORCH_LINES);
+        let Some(device) = self.any_device(is_at_header) else { return };
         let lines = self.lines_of(&device.id);
         let line = lines[self.random.random_range(0..lines.len())];
         let now = self.now();
@@ -466,7 +496,9 @@ impl Storm {
     }
 
     fn lose_power(&mut self) {
-        let Some(device) = self.any_device(pool::is_sensor) else { return };
+        // Outputs that lose their supply are watched byte by byte elsewhere.
+        let loses = |device: &DeviceConfig| pool::is_sensor(device) && device.id.as_str() != pool::PORCH;
+        let Some(device) = self.any_device(loses) else { return };
         if self.board.sim.with_chip(&device.id, |chip| chip.lose_power()).is_some() {
             self.note(format!("{} lost its power for a moment", device.id));
         }
@@ -483,8 +515,9 @@ impl Storm {
 
     fn contact(&mut self) {
         let on = self.random.random_bool(0.5);
-        self.board.sim.set_input(&DeviceId::new("door").unwrap(), on);
-        self.note("the door moves");
+        let what = if self.random.random_bool(0.5) { "door" } else { pool::GATE };
+        self.board.sim.set_input(&DeviceId::new(what).unwrap(), on);
+        self.note(format!("the {what} moves"));
     }
 
     /// Something flows through the meter.
@@ -510,6 +543,14 @@ impl Storm {
                 }
             }
         }
+        // Without their expander its lines are refused, and with them the whole configuration.
+        let ids: Vec<DeviceId> = devices.iter().map(|device| device.id.clone()).collect();
+        devices.retain(|device| {
+            device.driver.pins().iter().all(|pin| match pin {
+                Pin::Expander { device, .. } => ids.contains(device),
+                Pin::Header(_) => true,
+            })
+        });
         // The board knows the pin of a device only for as long as it expects that device.
         let stays = |id: &DeviceId| devices.iter().any(|device| device.id == *id);
         let is_gone = |sick: &Heals| matches!(sick, Heals::Sensor(id) | Heals::Stuck(id) if !stays(id));
