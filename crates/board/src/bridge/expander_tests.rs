@@ -7,6 +7,7 @@ use crate::config::{ActiveLevel, ChipConfig, ChipPlace, I2cBusName, LineNumber, 
 use crate::sim::SimulatedBoard;
 use crate::sim::chips::Fault;
 use crate::traits::{InputLine, LineError, OutputLine, SpiPlace};
+use embedded_hal::i2c::Operation;
 use gatehouse_model::{ManualClock, Timestamp};
 
 #[path = "expander_boards.rs"]
@@ -80,6 +81,17 @@ impl Bench {
     /// The voltage at a line.
     fn is_high(&self, line: u8) -> bool {
         self.board.with_chip(&id(), |chip| chip.lines()).flatten().unwrap() >> line & 1 == 1
+    }
+
+    /// Another program writes to the chip.
+    fn meddle(&self, bytes: &[u8]) {
+        let DriverConfig::Chip(ChipConfig { place: ChipPlace::I2c { address, .. }, .. }) =
+            self.devices[0].driver
+        else {
+            panic!()
+        };
+        let mut bus = self.board.open_i2c(1).unwrap();
+        bus.transfer(address, &mut [Operation::Write(bytes)]).unwrap();
     }
 
     fn cut_power(&self) {
@@ -374,4 +386,24 @@ async fn an_expander_that_does_not_answer_is_late_and_one_that_ended_says_so() {
     drop(end);
     let dead = expander_served_by(true, |asked| drop(asked.recv()));
     assert!(dead.levels().await.unwrap_err().contains("has ended"));
+}
+
+/// Nothing ever wrote the second mode register of a PCA9685: with what another program had left there, each output that
+/// was off was on, and the read-back saw nothing of it.
+#[tokio::test]
+async fn outputs_that_another_program_inverted_are_as_they_are_wanted() {
+    const MODE2: u8 = 0x01;
+    // INVRT; INVRT with push-pull outputs; open drains.
+    for left in [0x10, 0x14, 0x00] {
+        let bench = bench("pca9685");
+        bench.meddle(&[MODE2, left]);
+        let mut heater = bench.output(3, ActiveLevel::High, Level::Inactive).unwrap();
+        let mut pump = bench.output(9, ActiveLevel::High, Level::Active).unwrap();
+        heater.read_back().await.unwrap();
+        pump.read_back().await.unwrap();
+        assert!(!bench.is_high(3) && bench.is_high(9), "0x{left:02x} at the start");
+        bench.meddle(&[MODE2, left]);
+        bench.expander().check().await.unwrap();
+        assert!(!bench.is_high(3) && bench.is_high(9), "0x{left:02x} while it runs");
+    }
 }

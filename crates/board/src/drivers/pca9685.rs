@@ -47,10 +47,17 @@ pub(super) static ENTRY: Entry = Entry {
 
 /// Registers, and the bits of the mode that are used.
 const MODE1: u8 = 0x00;
+const MODE2: u8 = 0x01;
 const FIRST_OUTPUT: u8 = 0x06;
 const PRE_SCALE: u8 = 0xFE;
 const SLEEP: u8 = 0x10;
 const AUTO_INCREMENT: u8 = 0x20;
+
+/// Outputs drive both ways, are not inverted, and change with the end of a transfer, as after power-on. Another program may
+/// have left it otherwise: inverted, everything that is off is on.
+const OUTPUTS: u8 = 0x04;
+/// INVRT, OCH, OUTDRV and OUTNE; the rest cannot be written (table 6).
+const OUTPUT_BITS: u8 = 0x1F;
 
 /// Counts of a period, the internal clock, and the time that it needs to start.
 const COUNTS: u32 = 4_096;
@@ -68,6 +75,7 @@ struct Chip {
 /// An output that runs goes on running, unless the frequency is another one.
 fn open(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn PwmExpander> {
     let mut chip = Chip { port, address };
+    chip.write(MODE2, OUTPUTS)?;
     let (mode, scale) = (chip.register(MODE1)?, pre_scale(opening.settings.number("frequency")));
     if mode & SLEEP != 0 || chip.register(PRE_SCALE)? != scale {
         // The scale can be written only while the clock stands (section 7.3.5).
@@ -139,7 +147,8 @@ impl PwmExpander for Chip {
     }
 
     fn is_as_set(&mut self) -> Result<bool, ReadError> {
-        Ok(self.register(MODE1)? & (SLEEP | AUTO_INCREMENT) == AUTO_INCREMENT)
+        Ok(self.register(MODE1)? & (SLEEP | AUTO_INCREMENT) == AUTO_INCREMENT
+            && self.register(MODE2)? & OUTPUT_BITS == OUTPUTS)
     }
 }
 

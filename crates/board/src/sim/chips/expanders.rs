@@ -416,6 +416,24 @@ impl ByteRegisters for Pca9685 {
     fn lose_power(&mut self) {
         *self = Self::new();
     }
+
+    /// The outputs that are high for any part of a period. MODE2 (table 6) inverts them; as open drains nothing pulls them up.
+    fn lines(&self) -> Option<u32> {
+        let (mode1, mode2) = (self.registers[0x00], self.registers[0x01]);
+        let is_on = |output: &usize| {
+            let [on, off] = [0x06, 0x08].map(|first| {
+                u16::from_le_bytes([
+                    self.registers[first + 4 * output],
+                    self.registers[first + 1 + 4 * output],
+                ])
+            });
+            // Bit 12 is always off before it is always on (section 7.3.3); a clock that stands drives nothing.
+            mode1 & 0x10 == 0 && off & 0x1000 == 0 && (on & 0x1000 != 0 || on != off)
+        };
+        let on = (0..16).filter(is_on).fold(0, |lines, output| lines | 1 << output);
+        let shown = if mode2 & 0x10 == 0 { on } else { !on & 0xFFFF };
+        Some(if mode2 & 0x04 == 0 { 0 } else { shown })
+    }
 }
 
 /// TCA9548A: one register, a bit for each channel; none after power-on.

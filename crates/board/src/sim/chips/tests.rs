@@ -3,7 +3,7 @@
 use embedded_hal::i2c::Operation;
 
 use super::*;
-use crate::catalogue::{Bus, Kind, entries};
+use crate::catalogue::{Bus, entries};
 use crate::traits::I2cBackend;
 
 #[test]
@@ -11,12 +11,10 @@ fn there_is_a_chip_for_every_entry_of_the_catalogue() {
     for entry in entries() {
         let chip = make(entry.word, &Settings::defaults(entry.settings));
         let fits = match (chip, entry.bus) {
-            (Some(Chip::I2c(chip)), Bus::I2c { .. }) => {
-                matches!(entry.kind, Kind::LineExpander { .. }) == chip.lines().is_some()
-            }
+            (Some(Chip::I2c(chip)), Bus::I2c { .. }) => (entry.kind.lines() > 0) == chip.lines().is_some(),
             (Some(Chip::Spi(mut chip)), Bus::Spi { .. }) => {
                 let lines = chip.as_on_i2c().and_then(|chip| chip.lines());
-                matches!(entry.kind, Kind::LineExpander { .. }) == lines.is_some()
+                (entry.kind.lines() > 0) == lines.is_some()
             }
             (Some(Chip::Serial(_)), Bus::Serial { .. }) => true,
             _ => false,
