@@ -3,7 +3,7 @@
 use embedded_hal::i2c::I2c;
 
 use super::terms::{SCL, SDA};
-use super::{LineExpander, Seen};
+use super::{Expected, LineExpander, Seen};
 use crate::buses::I2cPort;
 use crate::catalogue::{Bus, Entry, Kind, Open, Opened, Opening, Periods, Supply, Wire};
 use crate::traits::{Level, Pull, ReadError};
@@ -76,6 +76,9 @@ impl Board {
 }
 
 impl LineExpander for Board {
+    /// Each relay has a register of its own, so that writing one never writes another.
+    fn expect(&mut self, _: u8, _: Expected) {}
+
     fn make_output(&mut self, line: u8, level: Level) -> Result<(), ReadError> {
         self.drive(line, level)
     }

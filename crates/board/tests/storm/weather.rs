@@ -210,7 +210,11 @@ impl Storm {
         let now = self.now();
         let mut observer = self.board.observer();
         for line in observer.lines().into_iter().filter(|line| *line >= pool::PORCH_LINES) {
-            observer.sick(line, is_sick, now);
+            if is_sick {
+                observer.falls_sick(line, Illness::Driving, now);
+            } else {
+                observer.gets_well(line, Illness::Driving, now);
+            }
         }
     }
 
