@@ -7,6 +7,7 @@
 #![cfg(test)]
 
 mod clock;
+mod figures;
 mod judge;
 mod observer;
 mod pins;
@@ -15,7 +16,8 @@ mod weather;
 
 use std::time::Duration;
 
-use weather::{Figures, Storm};
+use figures::Figures;
+use weather::Storm;
 
 /// Schedules of the run that is always made, and how long each is.
 const SHORT_SCHEDULES: u64 = 6;

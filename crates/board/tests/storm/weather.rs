@@ -1,7 +1,6 @@
 //! A schedule of happenings, drawn by its seed, and the bridge that lives through it.
 
 use std::collections::BTreeMap;
-use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::StormClock;
+use crate::figures::Figures;
 use crate::judge::Judge;
 use crate::observer::Illness;
 use crate::pins::{StormBoard, Trouble};
@@ -41,40 +41,6 @@ const DEAD_MAN_SLACK: Duration = Duration::from_secs(25);
 /// 1970-01-01T00:00:05Z and 2120-01-01T00:00:00Z.
 const LONG_AGO: i64 = 5_000;
 const FAR_AWAY: i64 = 4_733_510_400_000;
-
-/// What was lived through.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Figures {
-    pub(crate) hours: u64,
-    pub(crate) happenings: u64,
-    pub(crate) commands: u64,
-    pub(crate) restarts: u64,
-    pub(crate) sudden_ends: u64,
-    pub(crate) configurations: u64,
-    pub(crate) changes: u64,
-    pub(crate) went_away: u64,
-    pub(crate) readings: u64,
-    pub(crate) doubtful: u64,
-    pub(crate) pulses: u64,
-    pub(crate) counted: u64,
-}
-
-impl AddAssign for Figures {
-    fn add_assign(&mut self, other: Self) {
-        self.hours += other.hours;
-        self.happenings += other.happenings;
-        self.commands += other.commands;
-        self.restarts += other.restarts;
-        self.sudden_ends += other.sudden_ends;
-        self.configurations += other.configurations;
-        self.changes += other.changes;
-        self.went_away += other.went_away;
-        self.readings += other.readings;
-        self.doubtful += other.doubtful;
-        self.pulses += other.pulses;
-        self.counted += other.counted;
-    }
-}
 
 /// How it ended.
 pub(crate) struct Outcome {
