@@ -58,6 +58,41 @@ impl PwmOutput for SimulatedPwm {
     }
 
     async fn read_back(&mut self) -> Result<Duty, LineError> {
-        Ok(self.hold.shared.world().duties.get(&self.hold.line).copied().unwrap_or(Duty::OFF))
+        let (line, world) = (self.hold.line, self.hold.shared.world());
+        // One that was stuck already when it was requested never took a duty: it is as its pin is.
+        let at_pin =
+            || world.lines.level(line).filter(|level| level.is_on()).map_or(Duty::OFF, |_| Duty::FULL);
+        Ok(world.duties.get(&line).copied().unwrap_or_else(at_pin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_model::{ManualClock, Timestamp};
+
+    use super::*;
+    use crate::sim::SimulatedBoard;
+    use crate::traits::{ActiveLevel, Board as _};
+
+    /// Storm schedules 13 and 15 of a day: a dimmer was stuck while the gateway restarted, read as off, and so was never
+    /// driven off again when it could be.
+    #[tokio::test]
+    async fn what_is_stuck_reads_as_it_is_for_whoever_requests_it_anew() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+        let board = SimulatedBoard::still(&[], 1, clock);
+        let line = LineNumber::new(18);
+        let period = std::time::Duration::from_millis(1);
+        let request = PwmRequest { line, active: ActiveLevel::High, period, initial: Duty::OFF };
+        let mut first = board.open_pwm(&request).unwrap();
+        first.set(Duty::FULL).await.unwrap();
+        board.set_line_stuck(line, true);
+        drop(first);
+        let mut second = board.open_pwm(&request).unwrap();
+        assert_eq!(second.read_back().await, Ok(Duty::FULL));
+        second.set(Duty::OFF).await.unwrap();
+        assert_eq!(second.read_back().await, Ok(Duty::FULL));
+        board.set_line_stuck(line, false);
+        second.set(Duty::OFF).await.unwrap();
+        assert_eq!(second.read_back().await, Ok(Duty::OFF));
     }
 }

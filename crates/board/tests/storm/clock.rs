@@ -59,18 +59,20 @@ impl StormClock {
         self.set_wall(START + millis(self.elapsed()));
     }
 
-    /// The latest moment at which the wall clock showed this time; nothing when it never did.
-    pub(crate) fn when(&self, shown: Timestamp) -> Option<Duration> {
+    /// The moments at which the wall clock showed this time, the latest first: none when it never did, several when it was
+    /// set back.
+    pub(crate) fn moments(&self, shown: Timestamp) -> Vec<Duration> {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         let mut until = millis(self.elapsed());
+        let mut moments = Vec::new();
         for (since, offset) in steps.iter().rev() {
             let moment = shown.as_millis() - START - offset;
             if (since - GRAIN..=until + GRAIN).contains(&moment) {
-                return Some(Duration::from_millis(u64::try_from(moment.max(0)).unwrap()));
+                moments.push(Duration::from_millis(u64::try_from(moment.max(0)).unwrap()));
             }
             until = *since;
         }
-        None
+        moments
     }
 }
 
@@ -83,5 +85,24 @@ impl Clock for StormClock {
 
     fn moment(&self) -> Moment {
         Moment::from_start(self.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Schedule 13 of a day: the wall clock showed the same minutes twice, and a reading that waited on its way from the
+    /// first of them was compared with the room as it was in the second.
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_was_shown_twice_means_both() {
+        let clock = StormClock::new();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let shown = clock.now();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        clock.set_wall(shown.as_millis());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(clock.moments(shown), [200, 100].map(Duration::from_secs));
+        assert_eq!(clock.moments(Timestamp::from_millis(0)), [], "never shown");
     }
 }

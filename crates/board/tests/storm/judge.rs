@@ -109,9 +109,9 @@ impl Judge {
         if let Some(reading) = message.to_reading(&self.scheme, never).filter(|_| !is_cleared) {
             let said = format!("{} = {} ({})", message.topic, reading.value, reading.quality.as_str());
             self.readings += 1;
-            match self.clock.when(reading.at) {
-                None => self.accuse(&format!("{said} is from {}, which no clock has shown", reading.at)),
-                Some(measured) => {
+            match self.clock.moments(reading.at).as_slice() {
+                [] => self.accuse(&format!("{said} is from {}, which no clock has shown", reading.at)),
+                measured => {
                     if let Value::Number(number) = reading.value {
                         let property = reading.property.to_string();
                         if reading.device.as_str() == pool::METER && property == "total" {
@@ -142,6 +142,7 @@ impl Judge {
         self.total = total;
     }
 
+    /// Compares a number with the room as it was when it was measured: the latest first of the moments that this may be.
     fn compare(
         &mut self,
         said: &str,
@@ -149,7 +150,7 @@ impl Judge {
         property: &str,
         number: f64,
         quality: Quality,
-        measured: Duration,
+        measured: &[Duration],
     ) {
         if matches!(quality, Quality::Stale | Quality::Suspect | Quality::Clamped) {
             self.doubtful += 1;
@@ -160,22 +161,25 @@ impl Judge {
             Some((from, until)) if now < until.saturating_add(FRESH) => now - from,
             _ => Duration::ZERO,
         };
-        if measured + FRESH + waited < now {
-            let age = now.saturating_sub(measured);
+        let latest = measured.iter().copied().max().unwrap_or_default();
+        if latest + FRESH + waited < now {
+            let age = now.saturating_sub(latest);
             self.accuse(&format!("{said} is said to be good and is {age:?} old"));
         }
         let Some((_, beside)) = BESIDE.iter().find(|(known, _)| *known == property) else { return };
         let Some(room) = self.room_of.get(device).and_then(|room| self.rooms.get(room)) else { return };
-        let from = measured.saturating_sub(PROBE_EVERY * 4);
-        let then = room.numbers.iter().filter(|(at, _)| *at >= from);
-        let numbers: Vec<f64> = then.filter_map(|(_, numbers)| numbers.get(property)).copied().collect();
-        if numbers.is_empty() {
-            return;
+        let mut shown = Vec::new();
+        for measured in measured {
+            let from = measured.saturating_sub(PROBE_EVERY * 4);
+            let then = room.numbers.iter().filter(|(at, _)| *at >= from);
+            let numbers: Vec<f64> = then.filter_map(|(_, numbers)| numbers.get(property)).copied().collect();
+            let low = numbers.iter().copied().fold(f64::INFINITY, f64::min) - beside;
+            let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max) + beside;
+            if numbers.is_empty() || (low..=high).contains(&number) {
+                return;
+            }
+            shown.push(format!("{low:.2} to {high:.2}"));
         }
-        let low = numbers.iter().copied().fold(f64::INFINITY, f64::min) - beside;
-        let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max) + beside;
-        if !(low..=high).contains(&number) {
-            self.accuse(&format!("{said} is from nowhere: the room had {low:.2} to {high:.2}"));
-        }
+        self.accuse(&format!("{said} is from nowhere: the room had {}", shown.join(", or ")));
     }
 }

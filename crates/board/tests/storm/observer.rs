@@ -11,6 +11,9 @@ const TOLERANCE: Duration = Duration::from_millis(50);
 /// attempts, with what an attempt takes.
 const CONVALESCENCE: Duration = Duration::from_secs(20);
 
+/// How long after a sudden end of the process its outputs are safe, at the latest: what the product promises.
+const AFTER_SUDDEN_END: Duration = Duration::from_secs(2);
+
 /// Shortest time at the safe level between two times away from it.
 const SHORTEST_SAFE: Duration = Duration::from_millis(500);
 
@@ -49,6 +52,8 @@ struct Pin {
     changed: Option<Duration>,
     /// Since when it is switched in slices.
     slices_since: Option<Duration>,
+    /// How long it was away from its safe level the last time.
+    last_run: Duration,
     illnesses: BTreeSet<Illness>,
     well_since: Duration,
 }
@@ -73,6 +78,8 @@ pub(crate) struct Observer {
     /// When the bridge started last. An output that comes up as it was does not know that it was off for a moment,
     /// unless a shortest time is asked of it.
     started: Duration,
+    /// When it was killed, until it starts again.
+    killed: Option<Duration>,
     /// Changes of level that were seen.
     pub(crate) changes: u64,
     pub(crate) went_away: u64,
@@ -96,6 +103,7 @@ impl Observer {
                     is_on,
                     changed: None,
                     slices_since: None,
+                    last_run: Duration::ZERO,
                     illnesses: BTreeSet::new(),
                     well_since: Duration::ZERO,
                 };
@@ -107,6 +115,7 @@ impl Observer {
     /// The bridge starts.
     pub(crate) fn start(&mut self, now: Duration) {
         self.started = now;
+        self.killed = None;
         for pin in self.pins.values_mut() {
             // What was driven safe in between is off, and no slice of what it was before, however short that was.
             if pin.sheet.slice.is_some() && !pin.is_away() {
@@ -114,6 +123,11 @@ impl Observer {
                 pin.slices_since = None;
             }
         }
+    }
+
+    /// The bridge is killed.
+    pub(crate) fn kill(&mut self, now: Duration) {
+        self.killed = Some(now);
     }
 
     /// A pin is no output any more.
@@ -166,15 +180,18 @@ impl Observer {
             return;
         }
         self.changes += 1;
-        let (sheet, before) = (pin.sheet.clone(), pin.changed);
+        let (sheet, before, last_run) = (pin.sheet.clone(), pin.changed, pin.last_run);
         let goes_away = is_on != sheet.safe_on;
         if goes_away {
             self.went_away += 1;
             let configured = if sheet.safe_on { sheet.min_on } else { sheet.min_off };
             let is_of_this_run = before.is_some_and(|before| before >= self.started);
             let shortest = if is_of_this_run { configured.max(SHORTEST_SAFE) } else { configured };
-            let is_next_slice =
-                sheet.slice.zip(before).is_some_and(|(slice, before)| now <= before + slice + TOLERANCE);
+            // A slice has its time on and its time off; whoever was off for longer was switched off.
+            let is_next_slice = sheet
+                .slice
+                .zip(before)
+                .is_some_and(|(slice, before)| now + last_run <= before + slice + TOLERANCE);
             if sheet.slice.is_some() {
                 if let Some(pin) = self.pins.get_mut(&line).filter(|_| !is_next_slice) {
                     pin.slices_since = Some(now);
@@ -197,6 +214,9 @@ impl Observer {
             }
         }
         if let Some(pin) = self.pins.get_mut(&line) {
+            if !goes_away {
+                pin.last_run = before.map_or(Duration::ZERO, |before| now - before);
+            }
             pin.is_on = is_on;
             pin.changed = Some(now);
         }
@@ -227,6 +247,9 @@ impl Observer {
         let mut until = left + longest + TOLERANCE + pin.sheet.slice.unwrap_or_default();
         if pin.well_since > left {
             until = until.max(pin.well_since + CONVALESCENCE);
+        }
+        if let Some(killed) = self.killed {
+            until = until.max(killed + AFTER_SUDDEN_END);
         }
         if now > until {
             let what = format!("{} is away from its safe level for {:?}", pin.sheet.device, now - left);
@@ -310,8 +333,28 @@ mod tests {
         slices(&mut restarted, 606, 1_400);
         assert!(restarted.violations.is_empty(), "{:?}", restarted.violations);
         let mut going_on = observer(Some(at(20)));
-        slices(&mut going_on, 0, 600);
-        slices(&mut going_on, 606, 1_400);
-        assert_eq!(going_on.violations.len(), 1, "a slice that comes early is a slice");
+        slices(&mut going_on, 0, 1_000);
+        assert_eq!(going_on.violations.len(), 1, "slices that go on are one time");
+        // Schedule 21 of a day: it was commanded off, and on again twenty seconds later.
+        let mut commanded = observer(Some(at(20)));
+        commanded.look(LINE, true, at(0));
+        commanded.look(LINE, false, at(700));
+        commanded.look(LINE, true, at(719));
+        commanded.look(LINE, true, at(1_600));
+        assert!(commanded.violations.is_empty(), "{:?}", commanded.violations);
+        commanded.look(LINE, true, at(1_650));
+        assert_eq!(commanded.violations.len(), 1);
+    }
+
+    /// Schedule 25 of a day: the process was killed half a second before a shutter's motor had to stop.
+    #[test]
+    fn after_a_kill_outputs_are_safe_within_two_seconds() {
+        let mut killed = observer(None);
+        killed.look(LINE, true, at(10));
+        killed.kill(at(909));
+        killed.look(LINE, true, at(911));
+        assert!(killed.violations.is_empty(), "{:?}", killed.violations);
+        killed.look(LINE, true, at(912));
+        assert_eq!(killed.violations.len(), 1);
     }
 }

@@ -575,6 +575,8 @@ impl Storm {
             for line in self.board.slow_lines() {
                 self.heal(&Heals::Pin(line));
             }
+            let now = self.now();
+            self.board.observer().kill(now);
             running.task.abort();
             let _ = running.task.await;
             // What belongs to a process ends with it.
