@@ -62,8 +62,8 @@ const READERS: u32 = 2;
 /// Bytes to which the log is cut back after something made it grow (a long query, an import).
 const LOG_BYTES: u32 = 16 * 1_024 * 1_024;
 
-/// Prepared statements that a connection keeps: more than this room has.
-const STATEMENTS: usize = 16;
+/// Prepared statements that a connection keeps: more than sealing and an import take turns with.
+const STATEMENTS: usize = 32;
 
 /// How long a connection waits for a lock of another process, such as the `sqlite3` tool.
 const LOCK_WAIT: Duration = Duration::from_secs(5);

@@ -1,11 +1,12 @@
 //! Rows from elsewhere, many at a time.
 //!
-//! Rows are gathered until there are enough of them for a transaction, sorted in the order of the key and put into
-//! `recent`; sealing takes them from there into chunks, where rows of the past belong. What is there already stays as it is:
-//! a row is known by its series and its time, so the same file can be imported again and again, and an import that was cut
-//! short goes on where it was.
+//! Rows are gathered until there are enough of them for a transaction. Those of hours that are over go by series and UTC day
+//! directly into the chunks where they belong, and their hours and days are computed again, as sealing does it with rows
+//! that come late; the few of the present hour go into `recent`. What is there already stays as it is: a row is known by its
+//! series and its time, so the same file can be imported again and again, and an import that was cut short goes on where it
+//! was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gatehouse_model::{Timestamp, Value};
@@ -16,9 +17,10 @@ use crate::chunk::Chunk;
 use crate::formats::{Entry, Head, Row};
 use crate::intake::{MAX_AHEAD, MAX_SERIES};
 use crate::rows::ChunkRow;
-use crate::{HistoryError, Kind, quality, row};
+use crate::texts::Room;
+use crate::{HistoryError, Kind, quality, row, seal};
 
-/// Rows of one transaction: some 10 MB in memory, and half a second of a slow card.
+/// Rows of one transaction: some 10 MB in memory, and less than a second of a processor.
 const BATCH: usize = 100_000;
 
 /// Different texts of one transaction: each has up to 1 KiB.
@@ -35,6 +37,8 @@ const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
 pub struct Import {
     writer: SqlitePool,
     now: Timestamp,
+    /// The end of the last hour that is sealed, once the first batch was written.
+    sealed_until: Option<i64>,
     series: Vec<Series>,
     index: HashMap<Arc<Head>, usize>,
     texts: Vec<Arc<str>>,
@@ -63,12 +67,14 @@ pub struct Refused {
     pub number: u64,
     /// Of more series than history keeps.
     pub series: u64,
+    /// Of more different texts than history keeps, of one series or of all.
+    pub texts: u64,
 }
 
 impl Refused {
     /// All of them.
     pub const fn total(&self) -> u64 {
-        self.time + self.number + self.series
+        self.time + self.number + self.series + self.texts
     }
 }
 
@@ -101,6 +107,7 @@ impl Import {
         Self {
             writer,
             now,
+            sealed_until: None,
             series: Vec::new(),
             index: HashMap::new(),
             texts: Vec::new(),
@@ -191,8 +198,9 @@ impl Import {
             }
         };
         let total = u64::try_from(self.batch.len()).unwrap_or(u64::MAX);
-        self.counts.stored += written;
-        self.counts.known += total.saturating_sub(written);
+        self.counts.stored += written.rows;
+        self.counts.refused.texts += written.too_many_texts;
+        self.counts.known += total.saturating_sub(written.rows + written.too_many_texts);
         self.batch.clear();
         // A text that was met long ago is looked up again: what is remembered stays small.
         self.texts.clear();
@@ -221,50 +229,113 @@ impl Import {
         self.counts
     }
 
-    async fn write(&mut self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    async fn write(&mut self, connection: &mut SqliteConnection) -> Result<Written, sqlx::Error> {
+        let until = match self.sealed_until {
+            Some(until) => until,
+            None => seal_all(connection, self.now).await?,
+        };
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut ids = Vec::with_capacity(self.series.len());
         for series in &self.series {
             ids.push(series_id(&mut transaction, series).await?);
         }
-        let mut texts = Vec::with_capacity(self.texts.len());
-        for text in &self.texts {
-            texts.push(text_id(&mut transaction, text).await?);
-        }
-        // In the order of the series: of two rows of one time the first one counts.
+        let mut texts = Ids::new(&mut transaction, &self.texts).await?;
+        // Of two rows of one time the first one counts.
         self.batch.sort_by_key(|row| (row.series, row.at));
-        let mut rows = Vec::with_capacity(self.batch.len());
+        let mut written = Written::default();
+        let mut recent = Vec::new();
         for group in self.batch.chunk_by(|left, right| left.series == right.series) {
-            let Some(id) = group.first().and_then(|first| ids.get(first.series)) else { continue };
-            let sealed = sealed_times(&mut transaction, *id, group).await?;
-            let mut last = None;
-            for row in group {
-                if last.replace(row.at) == Some(row.at) || sealed.binary_search(&row.at).is_ok() {
-                    continue;
-                }
-                let value = match row.value {
-                    Stored::Number(number) => number,
-                    Stored::Text(index) => texts.get(index).copied().unwrap_or(0.0),
+            let Some(id) = group.first().and_then(|first| ids.get(first.series).copied()) else { continue };
+            let mut rows = Vec::with_capacity(group.len());
+            for gathered in group {
+                let value = match gathered.value {
+                    Stored::Number(number) => Some(number),
+                    Stored::Text(text) => texts.id_of(&mut transaction, id, text).await?,
                 };
-                rows.push((row::key(row.at, *id), value, row.quality));
+                match value {
+                    Some(value) => rows.push(row::Row { at: gathered.at, value, quality: gathered.quality }),
+                    None => written.too_many_texts += 1,
+                }
             }
+            rows.dedup_by_key(|row| row.at);
+            let (past, present) = rows.split_at(rows.partition_point(|row| row.at < until));
+            let added = seal::add(&mut transaction, id, past, until).await?;
+            written.rows += u64::try_from(added.rows).unwrap_or(u64::MAX);
+            let sealed = sealed_times(&mut transaction, id, present).await?;
+            let new = present.iter().filter(|row| sealed.binary_search(&row.at).is_err());
+            recent.extend(new.map(|row| (row::key(row.at, id), row.value, row.quality)));
         }
         // The order of the key, so that each page is written once.
-        rows.sort_unstable_by_key(|(key, ..)| *key);
-        let mut stored = 0;
-        for part in rows.chunks(ROWS_IN_STATEMENT) {
+        recent.sort_unstable_by_key(|(key, ..)| *key);
+        for part in recent.chunks(ROWS_IN_STATEMENT) {
             let mut statement = QueryBuilder::<Sqlite>::new("INSERT INTO recent (key, value, quality) ");
             statement.push_values(part, |mut values, (key, value, quality)| {
                 values.push_bind(*key).push_bind(*value).push_bind(i64::from(*quality));
             });
             statement.push(" ON CONFLICT (key) DO NOTHING");
-            stored += statement.build().execute(&mut *transaction).await?.rows_affected();
+            written.rows += statement.build().execute(&mut *transaction).await?.rows_affected();
         }
         transaction.commit().await?;
+        self.sealed_until = Some(until);
         for (series, id) in self.series.iter_mut().zip(ids) {
             series.id = Some(id);
         }
-        Ok(stored)
+        Ok(written)
+    }
+}
+
+/// What one transaction wrote.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    rows: u64,
+    too_many_texts: u64,
+}
+
+/// Seals what is due, so that no row of the past is left in `recent`. Gives the end of the last sealed hour.
+async fn seal_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<i64, sqlx::Error> {
+    loop {
+        let progress = seal::seal(connection, now.as_millis()).await?;
+        if !progress.more {
+            return Ok(progress.sealed_until);
+        }
+    }
+}
+
+/// The ids of the texts of a batch, within one transaction.
+struct Ids<'a> {
+    texts: &'a [Arc<str>],
+    found: HashMap<usize, f64>,
+    /// Those that found no room, by series and text.
+    refused: HashSet<(i64, usize)>,
+    room: Room,
+}
+
+impl<'a> Ids<'a> {
+    async fn new(transaction: &mut SqliteConnection, texts: &'a [Arc<str>]) -> Result<Self, sqlx::Error> {
+        let room = if texts.is_empty() { Room::default() } else { Room::look(transaction).await? };
+        Ok(Self { texts, found: HashMap::new(), refused: HashSet::new(), room })
+    }
+
+    /// The id of a text, as it is stored; nothing at a limit.
+    async fn id_of(
+        &mut self,
+        transaction: &mut SqliteConnection,
+        series: i64,
+        text: usize,
+    ) -> Result<Option<f64>, sqlx::Error> {
+        if let Some(id) = self.found.get(&text) {
+            return Ok(Some(*id));
+        }
+        let Some(content) = self.texts.get(text).filter(|_| !self.refused.contains(&(series, text))) else {
+            return Ok(None);
+        };
+        #[expect(clippy::cast_precision_loss, reason = "ids of a table with a limit are far below 2^53")]
+        let id = self.room.find_or_make(transaction, series, content).await?.map(|id| id as f64);
+        match id {
+            Some(id) => drop(self.found.insert(text, id)),
+            None => drop(self.refused.insert((series, text))),
+        }
+        Ok(id)
     }
 }
 
@@ -313,25 +384,11 @@ async fn series_id(transaction: &mut SqliteConnection, series: &Series) -> Resul
     Ok(id)
 }
 
-/// The id of a text, as it is stored.
-#[expect(clippy::cast_precision_loss, reason = "ids of texts stay far below 2^53")]
-async fn text_id(transaction: &mut SqliteConnection, text: &str) -> Result<f64, sqlx::Error> {
-    sqlx::query("INSERT INTO text (content) VALUES (?1) ON CONFLICT (content) DO NOTHING")
-        .bind(text)
-        .execute(&mut *transaction)
-        .await?;
-    let id: i64 = sqlx::query_scalar("SELECT id FROM text WHERE content = ?1")
-        .bind(text)
-        .fetch_one(&mut *transaction)
-        .await?;
-    Ok(id as f64)
-}
-
 /// The times of a series that chunks have, between the first and the last of these rows, in order.
 async fn sealed_times(
     transaction: &mut SqliteConnection,
     series: i64,
-    rows: &[Gathered],
+    rows: &[row::Row],
 ) -> Result<Vec<i64>, sqlx::Error> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
     let chunks: Vec<ChunkRow> = sqlx::query_as(

@@ -159,6 +159,11 @@ impl Rollup {
         gathering.finish()
     }
 
+    /// How many samples it has.
+    pub(crate) fn count(&self) -> i64 {
+        self.samples.map_or(0, |samples| samples.count)
+    }
+
     /// This stretch and the one that follows it without a gap, which began with what is held at the end of this one.
     pub(crate) fn then(&self, next: &Self) -> Self {
         Self {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
+use self::chunks::Which;
 use crate::rollup::Outage;
 use crate::row::{Row, keys_from};
 
@@ -145,29 +146,68 @@ async fn seal_series(
 ) -> Result<usize, sqlx::Error> {
     let mut damaged = 0;
     for group in groups(rows) {
-        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let window = (floor(first.at, HOUR), floor(last.at, HOUR) + HOUR);
-        let placed = chunks::place(connection, series, window, group).await?;
-        damaged += placed.damaged;
-        if !placed.changed {
-            continue;
-        }
-        let outages = outages(connection, window.0, window.1).await?;
-        let hours: std::collections::BTreeSet<i64> = group.iter().map(|row| floor(row.at, HOUR)).collect();
-        let mut held_changed = false;
-        for hour in hours {
-            held_changed = hours::write(connection, series, hour, &placed, &outages).await?;
-        }
-        if held_changed {
-            hours::again_after(connection, series, window.1 - HOUR).await?;
-        }
-        let day = floor(first.at, DAY);
-        if day + DAY <= until {
-            days::write(connection, series, day).await?;
-            days::again_after(connection, series, day).await?;
-        }
+        damaged += place(connection, series, group, until, Which::Later).await?.damaged;
     }
     Ok(damaged)
+}
+
+/// What came of rows that were put into chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// Rows that are new.
+    pub(crate) rows: usize,
+    /// Chunks that could not be read.
+    pub(crate) damaged: usize,
+}
+
+/// Puts rows from elsewhere that are older than `until`, the end of the last sealed hour, directly into chunks, and
+/// computes their hours and days again. They are of one series, in the order of time and each time once; of rows that
+/// are known already what is there stays.
+///
+/// # Errors
+/// When SQLite cannot read or write: the transaction is to be given up.
+pub(crate) async fn add(
+    connection: &mut SqliteConnection,
+    series: i64,
+    rows: &[Row],
+    until: i64,
+) -> Result<Added, sqlx::Error> {
+    let mut added = Added::default();
+    for day in rows.chunk_by(|row, next| floor(row.at, DAY) == floor(next.at, DAY)) {
+        let placed = place(connection, series, day, until, Which::Known).await?;
+        added.rows += placed.rows;
+        added.damaged += placed.damaged;
+    }
+    Ok(added)
+}
+
+/// Puts rows of one series and one day, in the order of time, into chunks, and computes what is beside them.
+async fn place(
+    connection: &mut SqliteConnection,
+    series: i64,
+    rows: &[Row],
+    until: i64,
+    which: Which,
+) -> Result<Added, sqlx::Error> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Added::default()) };
+    let window = (floor(first.at, HOUR), floor(last.at, HOUR) + HOUR);
+    let placed = chunks::place(connection, series, window, rows, which).await?;
+    let added = Added { rows: placed.new.len(), damaged: placed.damaged };
+    if !placed.changed {
+        return Ok(added);
+    }
+    let outages = outages(connection, window.0, window.1).await?;
+    let mut hours: Vec<i64> = placed.new.iter().map(|row| floor(row.at, HOUR)).collect();
+    hours.dedup();
+    if hours::write(connection, series, &hours, &placed, &outages).await? {
+        hours::again_after(connection, series, hours.last().copied().unwrap_or(window.0)).await?;
+    }
+    let day = floor(first.at, DAY);
+    if day + DAY <= until {
+        days::write(connection, series, day).await?;
+        days::again_after(connection, series, day).await?;
+    }
+    Ok(added)
 }
 
 /// Cuts rows into those of one UTC day whose hours follow each other, so that what lies between is not read for them.

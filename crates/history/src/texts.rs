@@ -74,10 +74,7 @@ async fn find_or_make(
     series: i64,
     text: &str,
 ) -> Result<Option<i64>, sqlx::Error> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT id FROM text WHERE content = ?1")
-        .bind(text)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let found = find(transaction, text).await?;
     if found.is_some() {
         return Ok(found);
     }
@@ -88,10 +85,58 @@ async fn find_or_make(
     if all >= MAX_TEXTS_IN_FILE || own >= MAX_TEXTS_OF_A_SERIES {
         return Ok(None);
     }
+    make(transaction, series, text).await.map(Some)
+}
+
+async fn find(transaction: &mut SqliteConnection, text: &str) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("SELECT id FROM text WHERE content = ?1").bind(text).fetch_optional(transaction).await
+}
+
+async fn make(transaction: &mut SqliteConnection, series: i64, text: &str) -> Result<i64, sqlx::Error> {
     let made = sqlx::query("INSERT INTO text (content, series) VALUES (?1, ?2)")
         .bind(text)
         .bind(series)
         .execute(transaction)
         .await?;
-    Ok(Some(made.last_insert_rowid()))
+    Ok(made.last_insert_rowid())
+}
+
+/// How many texts there are, counted once for a transaction that brings many. [`MAX_TEXTS_IN_FILE`] and
+/// [`MAX_TEXTS_OF_A_SERIES`] hold for it too.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    all: i64,
+    of_series: HashMap<i64, i64>,
+}
+
+impl Room {
+    /// Counts.
+    pub(crate) async fn look(transaction: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let counts: Vec<(Option<i64>, i64)> =
+            sqlx::query_as("SELECT series, count(*) FROM text GROUP BY series")
+                .fetch_all(transaction)
+                .await?;
+        let all = counts.iter().map(|(_, count)| count).sum();
+        Ok(Self { all, of_series: counts.into_iter().filter_map(|(id, count)| Some((id?, count))).collect() })
+    }
+
+    /// The id of a text that a series says; nothing at a limit.
+    pub(crate) async fn find_or_make(
+        &mut self,
+        transaction: &mut SqliteConnection,
+        series: i64,
+        text: &str,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let found = find(transaction, text).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let own = self.of_series.entry(series).or_default();
+        if self.all >= MAX_TEXTS_IN_FILE || *own >= MAX_TEXTS_OF_A_SERIES {
+            return Ok(None);
+        }
+        let id = make(transaction, series, text).await?;
+        (self.all, *own) = (self.all + 1, *own + 1);
+        Ok(Some(id))
+    }
 }

@@ -140,6 +140,7 @@ fn sentence(counts: Imported) -> String {
         (refused.time, "are refused for their time, before 2000 or in the future"),
         (refused.number, "are refused since they are no finite numbers"),
         (refused.series, "are refused since there are too many series"),
+        (refused.texts, "are refused since there are too many different texts"),
     ] {
         if count > 0 {
             text += &format!(", {count} {reason}");

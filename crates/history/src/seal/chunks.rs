@@ -10,6 +10,15 @@ use crate::row::{Row, merged};
 /// hours, switches of a day. Larger ones would hardly be smaller for each row, and are written again each hour.
 const FULL_ROWS: usize = 2_048;
 
+/// Which of two rows of one time counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The new one, as in [`Row::replaces`]: it was recorded later.
+    Later,
+    /// The one that is there: the new one comes from elsewhere.
+    Known,
+}
+
 /// What came of placing rows.
 #[derive(Debug)]
 pub(super) struct Placed {
@@ -17,6 +26,8 @@ pub(super) struct Placed {
     pub(super) rows: Vec<Row>,
     /// The rows of the window that were there before.
     pub(super) before: Vec<Row>,
+    /// The new rows that were put into chunks.
+    pub(super) new: Vec<Row>,
     /// Whether anything is different from before.
     pub(super) changed: bool,
     /// Chunks that cannot be read. They stay as they are.
@@ -55,6 +66,7 @@ pub(super) async fn place(
     series: i64,
     (from, to): (i64, i64),
     new: &[Row],
+    which: Which,
 ) -> Result<Placed, sqlx::Error> {
     let stored: Vec<Stored> = sqlx::query_as(AROUND)
         .bind(series)
@@ -75,7 +87,10 @@ pub(super) async fn place(
     let in_window = |row: &&Row| (from..to).contains(&row.at);
     let before: Vec<Row> = pieces.iter().flat_map(|piece| &piece.rows).filter(in_window).copied().collect();
     // A chunk that cannot be read keeps its place; a row of the very time of its first one is most likely that one.
-    let new: Vec<Row> = new.iter().filter(|row| !damaged_starts.contains(&row.at)).copied().collect();
+    let mut new: Vec<Row> = new.iter().filter(|row| !damaged_starts.contains(&row.at)).copied().collect();
+    if which == Which::Known {
+        new.retain(|row| before.binary_search_by_key(&row.at, |known| known.at).is_err());
+    }
     let rows = merged(before.clone(), &new);
     let changed = rows != before;
     if changed {
@@ -83,7 +98,7 @@ pub(super) async fn place(
             write(connection, series, piece).await?;
         }
     }
-    Ok(Placed { rows, before, changed, damaged: damaged_starts.len() })
+    Ok(Placed { rows, before, new, changed, damaged: damaged_starts.len() })
 }
 
 /// Puts each new row into the last piece that begins at or before it when it lies inside that one or there is room, and

@@ -36,7 +36,7 @@ pub(super) async fn write(
     series: i64,
     day: i64,
 ) -> Result<(), sqlx::Error> {
-    let rows: Vec<(i64, Rollup)> = read_hours(connection, series, day).await?;
+    let rows: Vec<(i64, Rollup)> = read_hours(connection, series, (day, day + DAY)).await?;
     if rows.is_empty() {
         return Ok(());
     }
@@ -80,10 +80,11 @@ pub(super) async fn again_after(
     Ok(())
 }
 
-async fn read_hours(
+/// The hours of a series in a stretch of time that have a row, in order.
+pub(super) async fn read_hours(
     connection: &mut SqliteConnection,
     series: i64,
-    day: i64,
+    (from, to): (i64, i64),
 ) -> Result<Vec<(i64, Rollup)>, sqlx::Error> {
     #[derive(sqlx::FromRow)]
     struct Hour {
@@ -96,8 +97,8 @@ async fn read_hours(
     );
     let rows: Vec<Hour> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
         .bind(series)
-        .bind(day)
-        .bind(day + DAY)
+        .bind(from)
+        .bind(to)
         .fetch_all(connection)
         .await?;
     Ok(rows.into_iter().map(|Hour { start, rollup }| (start, rollup)).collect())

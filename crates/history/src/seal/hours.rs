@@ -1,35 +1,65 @@
 //! The rows of `hour`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::sqlite::SqliteConnection;
 
-use super::chunks::{self, Placed};
+use super::chunks::{self, Placed, Which};
 use super::{HOUR, outages};
 use crate::rollup::{COLUMNS, Outage, Rollup};
 use crate::row::Row;
 
-/// Computes an hour of a series again from the rows that were placed; `outages` are those of their window. Gives whether
-/// the value at its end is another one than before.
+/// Computes the hours of a series again from the rows that were placed: those of `changed`, which are in the order of time and
+/// in the window of one day, and the hours between them, into which another value may be carried. `outages` are those of
+/// the window. Gives whether the value at the end of the last one is another one than before.
 ///
-/// Where rows were deleted since the hour was computed (their age, a damaged chunk), it stays as it is: a rollup of all
+/// Where rows were deleted since an hour was computed (their age, a damaged chunk), it stays as it is: a rollup of all
 /// is worth more than one of what came late.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     series: i64,
-    hour: i64,
+    changed: &[i64],
     placed: &Placed,
     outages: &[Outage],
 ) -> Result<bool, sqlx::Error> {
-    let known = read(connection, series, hour).await?;
-    let in_hour = |row: &&Row| (hour..hour + HOUR).contains(&row.at);
-    let before = placed.before.iter().filter(in_hour).filter(|row| !row.is_silence()).count();
-    let counted = known.and_then(|known| known.samples).map_or(0, |samples| samples.count);
-    if usize::try_from(counted).is_ok_and(|counted| counted > before) {
+    let (Some(first), Some(last)) = (changed.first().copied(), changed.last().copied()) else {
         return Ok(false);
+    };
+    let known = read(connection, series, first, last).await?;
+    let mut hours: BTreeSet<i64> = known.keys().copied().collect();
+    hours.extend(changed);
+    let mut held = carried(connection, series, first).await?;
+    let mut end = first;
+    let mut held_changed = false;
+    for hour in hours {
+        // As `carried` has it: what held ends with an outage in the hours in which nothing came.
+        if outages.iter().any(|outage| (end..hour).contains(&outage.start)) {
+            held = None;
+        }
+        let rollup = match known.get(&hour) {
+            Some(known) if known.count() > samples(of_hour(&placed.before, hour)) => *known,
+            _ => Rollup::of((hour, hour + HOUR), held, of_hour(&placed.rows, hour), outages),
+        };
+        let before = known.get(&hour);
+        if before != Some(&rollup) {
+            store(connection, "hour", series, hour, &rollup).await?;
+        }
+        held_changed = before.is_none_or(|before| before.held != rollup.held);
+        (held, end) = (rollup.held, hour + HOUR);
     }
-    let carried = carried(connection, series, hour).await?;
-    let rollup = Rollup::of((hour, hour + HOUR), carried, placed.rows.iter().filter(in_hour), outages);
-    store(connection, "hour", series, hour, &rollup).await?;
-    Ok(known.is_none_or(|known| known.held != rollup.held))
+    Ok(held_changed)
+}
+
+/// Those of rows in the order of time that are in an hour.
+fn of_hour(rows: &[Row], hour: i64) -> &[Row] {
+    let from = rows.partition_point(|row| row.at < hour);
+    let to = rows.partition_point(|row| row.at < hour + HOUR);
+    rows.get(from..to).unwrap_or_default()
+}
+
+/// How many are samples, and no marks of silence.
+fn samples(rows: &[Row]) -> i64 {
+    i64::try_from(rows.iter().filter(|row| !row.is_silence()).count()).unwrap_or(i64::MAX)
 }
 
 /// Computes the next hour that has a row again, since another value is carried into it.
@@ -46,24 +76,20 @@ pub(super) async fn again_after(
             .await?;
     let Some(next) = next else { return Ok(()) };
     let window = (next, next + HOUR);
-    let placed = chunks::place(connection, series, window, &[]).await?;
+    let placed = chunks::place(connection, series, window, &[], Which::Later).await?;
     let outages = outages(connection, window.0, window.1).await?;
-    write(connection, series, next, &placed, &outages).await?;
+    write(connection, series, &[next], &placed, &outages).await?;
     Ok(())
 }
 
+/// The hours of a series from `first` to `last` that have a row.
 async fn read(
     connection: &mut SqliteConnection,
     series: i64,
-    hour: i64,
-) -> Result<Option<Rollup>, sqlx::Error> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM hour WHERE series = ?1 AND start = ?2"
-    )))
-    .bind(series)
-    .bind(hour)
-    .fetch_optional(connection)
-    .await
+    first: i64,
+    last: i64,
+) -> Result<BTreeMap<i64, Rollup>, sqlx::Error> {
+    Ok(super::days::read_hours(connection, series, (first, last + HOUR)).await?.into_iter().collect())
 }
 
 /// The value that holds when this hour begins.

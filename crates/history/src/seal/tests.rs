@@ -342,4 +342,50 @@ proptest! {
             assert_eq!(rollups(&mut file, "day", 1).await, expected(&all, &[], DAY, until));
         });
     }
+
+    /// Rows from elsewhere, before and after what was recorded and between, in any portions: what is known stays, and
+    /// chunks, hours and days are those of one walk over all rows.
+    #[test]
+    fn rows_from_elsewhere_are_as_if_they_had_been_recorded(
+        portions in prop::collection::vec((any_rows(), any::<bool>()), 1..4),
+        outages in prop::collection::vec((0_i64..60 * 60, 0_i64..500), 0..3),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (_directory, mut file) = file().await;
+            let outages: BTreeMap<i64, i64> = outages.into_iter().collect();
+            let outages: Vec<Outage> = outages
+                .into_iter()
+                .map(|(start, length)| (START + start * 60_000, length * 60_000))
+                .map(|(start, length)| Outage { start, stop: start + length })
+                .collect();
+            for outage in &outages {
+                sqlx::query("INSERT INTO outage (start, stop) VALUES (?1, ?2)")
+                    .bind(outage.start)
+                    .bind(outage.stop)
+                    .execute(&mut file)
+                    .await
+                    .unwrap();
+            }
+            let until = seal_all(&mut file, START + 70 * HOUR, SLICE_ROWS).await;
+            let mut all: Vec<Row> = Vec::new();
+            for (rows, is_recorded) in portions {
+                if is_recorded {
+                    insert(&mut file, 1, &rows).await;
+                    all = merged(all, &rows);
+                    seal_all(&mut file, START + 70 * HOUR, SLICE_ROWS).await;
+                    continue;
+                }
+                let before = all.len();
+                let known: BTreeMap<i64, Row> = rows.iter().chain(&all).map(|row| (row.at, *row)).collect();
+                all = known.into_values().collect();
+                let added = add(&mut file, 1, &rows, until).await.unwrap();
+                assert_eq!(added, Added { rows: all.len() - before, damaged: 0 });
+                assert_eq!(add(&mut file, 1, &rows, until).await.unwrap(), Added::default());
+            }
+            assert_eq!(sealed_rows(&mut file, 1).await, all);
+            assert_eq!(rollups(&mut file, "hour", 1).await, expected(&all, &outages, HOUR, until));
+            assert_eq!(rollups(&mut file, "day", 1).await, expected(&all, &outages, DAY, until));
+        });
+    }
 }

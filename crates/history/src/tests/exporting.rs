@@ -269,6 +269,52 @@ async fn what_nobody_can_have_measured_is_refused_and_counted() {
     assert_eq!(counts.stored, 10_000);
 }
 
+/// Years that were imported were one table of recent rows until the gateway had sealed them, hours later.
+#[tokio::test]
+async fn what_is_imported_is_sealed_at_once_but_for_the_present_hour() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    // An hour of a night that waits for its sealing, and one row of it that the file has too.
+    let night = NOW - 10 * 3_600_000;
+    record_all(&history, &[reading("kitchen", 20.0, night)]).await;
+    let rows: Vec<Row> = (0..3 * 8_640_i32)
+        .map(|n| row("kitchen/temperature", Value::Number(f64::from(n % 77)), NOW - i64::from(n) * 10_000))
+        .collect();
+    let counts = import(&history, &rows).await;
+    assert_eq!((counts.stored, counts.known), (3 * 8_640 - 1, 1));
+    let told = read(&history, RowsQuery::default()).await;
+    assert_eq!(told.len(), rows.len());
+    let kept = told.iter().find(|row| row.at.as_millis() == night).unwrap();
+    assert_eq!(kept.entry, Entry::Reading { value: Value::Number(20.0), quality: Quality::Ok });
+    assert_eq!(import(&history, &rows).await.known, 3 * 8_640);
+    history.close().await;
+    let file = house.file();
+    // From 09:00 to 09:14.
+    assert_eq!(with_sqlite3(&file, "SELECT count(*) FROM recent").await, 14 * 6 + 1);
+    assert_eq!(with_sqlite3(&file, "SELECT sum(count) FROM chunk").await, 3 * 8_640 - 85);
+    assert_eq!(with_sqlite3(&file, "SELECT sum(count) FROM hour").await, 3 * 8_640 - 85);
+    assert_eq!(with_sqlite3(&file, "SELECT count(*) FROM day WHERE count = 8640").await, 2);
+    assert_eq!(with_sqlite3(&file, "SELECT max(count) < 4096 FROM chunk").await, 1);
+}
+
+#[tokio::test]
+async fn an_import_keeps_to_the_limit_on_different_texts() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let limit = crate::texts::MAX_TEXTS_OF_A_SERIES;
+    let said = |name: &str, n: i64| row(name, Value::Text(format!("word {n}").into()), NOW - n * 1_000);
+    let mut rows: Vec<Row> = (0..limit + 2).map(|n| said("a/words", n)).collect();
+    // Another series has room of its own, and what is known already costs none.
+    rows.extend([said("b/words", limit), said("b/words", 5)]);
+    let counts = import(&history, &rows).await;
+    assert_eq!((counts.refused.texts, counts.known), (2, 0));
+    assert_eq!(counts.stored, u64::try_from(limit).unwrap() + 2);
+    assert_eq!(read(&history, RowsQuery::default()).await.len(), rows.len() - 2);
+    // The text has come in with the other series.
+    let again = import(&history, &rows).await;
+    assert_eq!((again.stored, again.refused.texts), (1, 1));
+}
+
 #[tokio::test]
 async fn an_import_says_that_the_disk_is_full_and_goes_on_later() {
     let house = House::new();
