@@ -70,7 +70,7 @@ async fn run(
         import.push(&row).await?;
     }
     let counts = import.finish().await?;
-    let took: Duration = clock.moment() - started;
+    let took: Duration = clock.moment().saturating_since(started);
     history.close().await;
     let total = counts.stored + counts.known;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -188,7 +188,7 @@ impl History {
     }
 
     /// Begins to read what was recorded, row by row, for an export. Readings that still wait for their commit are in it, but
-    /// for texts. Each step of it has [`Options::query_time_limit`].
+    /// for those of series that are new with them. Each step of it has [`Options::query_time_limit`].
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -16,7 +16,7 @@ use sqlx::{Connection, SqlitePool};
 
 use crate::chunk::Chunk;
 use crate::formats::{Entry, Head, Row};
-use crate::range::explain_read;
+use crate::range::{self, explain_read};
 use crate::row::{self, keys_from, merged};
 use crate::waiting::Recording;
 use crate::{HistoryError, Kind, SeriesName, database, quality};
@@ -169,13 +169,15 @@ impl RowsReader {
         let limit = self.store.limit;
         let explain = |error| explain_read(error, limit);
         // Before the file is read: see `waiting`.
-        let waiting = self.waiting(head);
+        let (waiting, contents) = self.waiting(head);
         let mut connection = self.store.readers.acquire().await.map_err(explain)?;
         database::limit_time(&mut connection, &self.store.clock, limit).await.map_err(explain)?;
         let read = self.read(&mut connection, id, head.kind, cursor, waiting).await;
         database::lift_time_limit(&mut connection).await.map_err(explain)?;
         drop(connection);
         let read = read.map_err(explain)?;
+        // The text of a waiting row has no id of the file yet, but a negative number: see `HeldTexts`.
+        self.texts.extend((1..).map(|place: i64| -place).zip(contents));
         let rows = read.rows.iter().filter_map(|row| self.to_row(head, row)).collect();
         Ok(Step { rows, next: read.next, damaged: read.damaged })
     }
@@ -249,19 +251,20 @@ impl RowsReader {
         Ok(Step { rows, next: until.checked_add(1), damaged })
     }
 
-    /// What waits for its commit, in the order of time.
-    fn waiting(&self, head: &Head) -> Vec<row::Row> {
-        // A text has no id before it is written, so it shows in the next export.
-        let Some(recording) = self.store.recording.as_ref().filter(|_| head.kind != Kind::Text) else {
-            return Vec::new();
-        };
+    /// What waits for its commit, in the order of time, and what its texts say.
+    fn waiting(&self, head: &Head) -> (Vec<row::Row>, Vec<Arc<str>>) {
+        let Some(recording) = self.store.recording.as_ref() else { return Default::default() };
+        if head.kind == Kind::Text {
+            let held = recording.texts_of(&head.name);
+            return (held.entries.iter().map(row_of).collect(), held.contents);
+        }
         let held = recording.of_series(&head.name).waiting;
         let rows = held.iter().map(|sample| row::Row {
             at: sample.at,
             value: sample.value,
             quality: u8::try_from(sample.quality).unwrap_or(row::WORST),
         });
-        rows.fold(Vec::new(), |rows, row| merged(rows, &[row]))
+        (rows.fold(Vec::new(), |rows, row| merged(rows, &[row])), Vec::new())
     }
 
     async fn look_up_texts(
@@ -272,8 +275,11 @@ impl RowsReader {
         if self.texts.len() > TEXTS {
             self.texts.clear();
         }
-        let missing: HashSet<i64> =
-            rows.iter().map(|row| text_id(row.value)).filter(|id| !self.texts.contains_key(id)).collect();
+        let missing: HashSet<i64> = rows
+            .iter()
+            .map(|row| text_id(row.value))
+            .filter(|id| *id > 0 && !self.texts.contains_key(id))
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -301,6 +307,15 @@ impl RowsReader {
         };
         Some(Row { head: Arc::clone(head), at: Timestamp::from_millis(row.at), entry })
     }
+}
+
+/// What waits, as it will be stored.
+fn row_of(entry: &range::Entry) -> row::Row {
+    let (at, value, quality) = match *entry {
+        range::Entry::Reading { at, value, quality } => (at, value, quality),
+        range::Entry::Unknown { at, .. } => (at, 0.0, quality::SILENCE),
+    };
+    row::Row { at, value, quality: u8::try_from(quality).unwrap_or(row::WORST) }
 }
 
 /// The id of a text, which is stored like every value.

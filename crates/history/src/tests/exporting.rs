@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::waiting::Going;
 use super::*;
 use crate::formats::{Entry, Head, Row};
 use crate::{Archive, Imported, Kind, RowsQuery, chunk};
@@ -245,11 +246,38 @@ async fn what_waits_for_its_commit_is_told() {
     let house = House::new();
     let history = house.open(lazy()).await;
     import(&history, &[row("kitchen/temperature", Value::Number(1.0), NOW - 5)]).await;
-    let going = super::waiting::Going::with(&history, &[reading("kitchen", 2.0, NOW)]).await;
+    let going = Going::with(&history, &[reading("kitchen", 2.0, NOW)]).await;
     let rows = read(&history, RowsQuery { patterns: vec!["kitchen/*".into()], ..RowsQuery::default() }).await;
     let times: Vec<i64> = rows.iter().map(|row| row.at.as_millis() - NOW).collect();
     assert_eq!(times, [-5, 0]);
     going.end().await;
+}
+
+/// A text gets its id when it is written; until then an export left it out.
+#[tokio::test]
+async fn texts_that_wait_are_told() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let said = |word: &str, at| Reading { value: Value::Text(word.into()), ..reading("door", 0.0, at) };
+    record_all(&history, &[said("open", NOW - 3), said("ajar", NOW - 2)]).await;
+    let stale = Reading { quality: Quality::Stale, ..said("wide open", NOW + 2) };
+    let going = Going::with(&history, &[said("closed", NOW), said("open", NOW + 1), stale]).await;
+    let told = async || -> Vec<(i64, Option<String>)> {
+        let rows = read(&history, RowsQuery::default()).await;
+        let words = rows.iter().map(|row| match &row.entry {
+            Entry::Reading { value: Value::Text(text), .. } => {
+                (row.at.as_millis() - NOW, Some(text.to_string()))
+            }
+            _ => (row.at.as_millis() - NOW, None),
+        });
+        words.collect()
+    };
+    let waiting = told().await;
+    let words = [(-3, "open"), (-2, "ajar"), (0, "closed"), (1, "open"), (2, "wide open")];
+    assert_eq!(waiting[..5], words.map(|(at, word)| (at, Some(word.to_owned()))));
+    assert!(waiting[5..].iter().all(|(_, word)| word.is_none()), "{waiting:?}");
+    going.end().await;
+    assert_eq!(told().await, waiting);
 }
 
 #[tokio::test]
