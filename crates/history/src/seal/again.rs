@@ -114,12 +114,12 @@ pub(crate) async fn rebuild(connection: &mut SqliteConnection) -> Result<u64, sq
 /// Computes an hour from its chunks. Gives whether it has any row.
 async fn hour(connection: &mut SqliteConnection, series: i64, start: i64) -> Result<bool, sqlx::Error> {
     let window = (start, start + HOUR);
-    let placed = chunks::place(connection, series, window, &[]).await?;
+    let placed = chunks::place(connection, series, window, &[], chunks::Which::Later).await?;
     if placed.rows.is_empty() {
         return Ok(false);
     }
     let outages = outages(connection, window.0, window.1).await?;
-    hours::write(connection, series, start, &placed, &outages).await?;
+    hours::write(connection, series, &[start], &placed, &outages).await?;
     Ok(true)
 }
 
