@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_history::{MAX_TOPIC_FIELDS, MAX_TOPIC_RULES, Options, TopicRule};
+use gatehouse_history::{Keep, MAX_TOPIC_FIELDS, MAX_TOPIC_RULES, Options, Retention, TopicRule};
 use gatehouse_model::{TopicFilter, TopicName};
 use toml_edit::{TableLike, Value};
 
@@ -25,11 +25,22 @@ const CLOCK_LIMITS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(
 /// Shortest and longest time limit of a query.
 const QUERY_LIMITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 
-/// Shortest and longest age of events: from a day to a hundred years.
-const EVENT_AGES: (Duration, Duration) = (Duration::from_secs(86_400), Duration::from_secs(36_525 * 86_400));
+/// Shortest and longest age of events and of samples: from a day to a hundred years. Samples go by whole UTC days.
+const AGES: (Duration, Duration) = (Duration::from_secs(86_400), Duration::from_secs(36_525 * 86_400));
 
 /// Fewest and most events: at most some gigabyte.
 const EVENT_NUMBERS: (u64, u64) = (1_000, 5_000_000);
+
+/// Smallest and largest size of all sealed samples of a kind: from a megabyte, below which hardly a day of a house fits, to
+/// more than any card holds.
+const KEEP_SIZES: (u64, u64) = (1 << 20, 1 << 40);
+
+/// Smallest and largest size of the file: from what the tables and a week of a small house take, to more than any card
+/// holds.
+const FILE_SIZES: (u64, u64) = (64 << 20, 1 << 40);
+
+/// Smallest and largest disk floor: it may be switched off.
+const FLOORS: (u64, u64) = (0, 1 << 40);
 
 /// Longest unit, in characters.
 const MAX_UNIT_CHARACTERS: usize = 16;
@@ -47,8 +58,10 @@ pub(super) fn read(section: Option<Section<'_>>, findings: &mut Findings) -> Opt
     let commit_states_within = within("commit_events_within", STATES_LIMITS, "1s", &mut section);
     let wait_for_clock = within("wait_for_clock", CLOCK_LIMITS, "5m", &mut section);
     let query_time_limit = within("query_time_limit", QUERY_LIMITS, "5s", &mut section);
-    let keep_events = within("keep_events", EVENT_AGES, "3650d", &mut section);
+    let keep_events = within("keep_events", AGES, "3650d", &mut section);
     let max_events = section.whole_within("max_events", EVENT_NUMBERS, findings);
+    let max_file_bytes = section.bytes_within("max_file_bytes", FILE_SIZES, findings);
+    let retention = retention(&mut section, default.retention, findings);
     let topics = topics(&mut section, findings);
     section.finish("[history]", findings);
     Options {
@@ -58,9 +71,36 @@ pub(super) fn read(section: Option<Section<'_>>, findings: &mut Findings) -> Opt
         query_time_limit: query_time_limit.unwrap_or(default.query_time_limit),
         keep_events: keep_events.unwrap_or(default.keep_events),
         max_events: max_events.unwrap_or(default.max_events),
+        max_file_bytes: max_file_bytes.unwrap_or(default.max_file_bytes),
+        retention,
         topics,
         ..default
     }
+}
+
+/// How long samples are kept, by what their values are.
+fn retention(section: &mut Section<'_>, default: Retention, findings: &mut Findings) -> Retention {
+    Retention {
+        numbers: keep(section, "numbers", findings),
+        switches: keep(section, "switches", findings),
+        texts: keep(section, "texts", findings),
+        disk_floor: section.bytes_within("disk_floor", FLOORS, findings).unwrap_or(default.disk_floor),
+    }
+}
+
+fn keep(section: &mut Section<'_>, key: &'static str, findings: &mut Findings) -> Keep {
+    let Some(found) = section.item(key) else { return Keep::default() };
+    let Some(table) = found.value.as_table_like() else {
+        let hint =
+            format!("write {key} = {{ keep_for = \"730d\", keep_bytes = \"1 GiB\" }}, or one of the two");
+        findings.push(section.wrong_kind(key, &found, hint));
+        return Keep::default();
+    };
+    let mut class = Section::new(table, found.span, format!("{key}: "));
+    let age = class.duration_within("keep_for", AGES, "730d", findings);
+    let bytes = class.bytes_within("keep_bytes", KEEP_SIZES, findings);
+    class.finish(&format!("`{key}`"), findings);
+    Keep { age, bytes }
 }
 
 /// Topics outside the gateway's own: texts, or tables with more to say.

@@ -51,3 +51,42 @@ fn limits_of_events_and_of_the_clock() {
     check("[history]\nkeep_events = \"1h\"\n", &[(2, 15, "is too short", "between")]);
     check("[history]\nwait_for_clock = \"2h\"\n", &[(2, 18, "is too long", "between")]);
 }
+
+#[test]
+fn retention_is_set_by_age_and_by_size_for_each_kind() {
+    use gatehouse_history::{Keep, Retention};
+    use std::time::Duration;
+    let page = include_str!("../../../../../docs/history.md");
+    let example = page.split("```toml\n").nth(2).and_then(|rest| rest.split("```").next()).unwrap();
+    let text = format!("{example}disk_floor = \"1 GiB\"\nmax_file_bytes = 100000000\n");
+    let history = super::load(&text, "f").unwrap_or_else(|problems| panic!("{problems}")).history;
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    let retention = Retention {
+        numbers: Keep { age: days(730), bytes: Some(1 << 30) },
+        switches: Keep { age: days(3_650), bytes: None },
+        texts: Keep { age: None, bytes: Some(200 << 20) },
+        disk_floor: 1 << 30,
+    };
+    assert_eq!((history.retention, history.max_file_bytes), (retention, 100_000_000));
+    let none =
+        super::load("[history]\ndisk_floor = 0\n", "f").unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(none.history.retention, Retention { disk_floor: 0, ..Retention::default() });
+}
+
+#[test]
+fn mistakes_in_retention_are_told_with_their_place() {
+    check("[history]\nnumbers = \"730d\"\n", &[(2, 11, "`numbers` is a text", "write numbers = { keep_for")]);
+    check(
+        "[history]\ntexts = { keep_for = \"1h\", keep_bytes = \"1 KiB\" }\n",
+        &[
+            (2, 22, "texts: `keep_for` is too short", "between \"1d\""),
+            (2, 41, "texts: `keep_bytes` is too small", "write a size from 1MiB to"),
+        ],
+    );
+    check(
+        "[history.switches]\nkeep_fro = \"1d\"\n",
+        &[(2, 1, "switches: `keep_fro` is no setting of `switches`", "did you mean `keep_for`")],
+    );
+    check("[history]\ndisk_floor = \"much\"\n", &[(2, 14, "`much` is no size", "write a size")]);
+    check("[history]\nmax_file_bytes = 1000\n", &[(2, 18, "is too small", "from 64MiB")]);
+}
