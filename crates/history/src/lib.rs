@@ -30,6 +30,7 @@ mod names;
 mod notes;
 mod options;
 mod outages;
+mod pace;
 mod quality;
 mod range;
 mod recorder;
@@ -69,6 +70,7 @@ pub use error::{HistoryError, InvalidRange};
 pub use import::{Import, Imported, Refused};
 pub use names::{Kind, KindError, SeriesName, SeriesNameError};
 pub use options::Options;
+pub use pace::{Rates, Wear};
 pub use range::{Gap, GapReason, MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
 pub use retention::{Keep, Retention};
 pub use rows::{MAX_PATTERNS, RowsProgress, RowsQuery, RowsReader};
@@ -107,7 +109,8 @@ impl History {
     pub async fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, HistoryError> {
         let Opened { writer, readers, rows, page_bytes } = database::open(path, &options, &clock).await?;
         let door = Door::opened(path.to_owned(), options.clone(), Arc::clone(&clock), page_bytes);
-        Ok(Self::new(path, options, clock, (writer, readers), Counters::new(rows), door))
+        let counters = Counters::new(rows, clock.moment());
+        Ok(Self::new(path, options, clock, (writer, readers), counters, door))
     }
 
     /// Opens the file as [`History::open`] does. Where that fails the history is there all the same: what is recorded waits
@@ -119,7 +122,7 @@ impl History {
             Err(problem) => problem,
         };
         tracing::error!("{problem}. Meanwhile readings wait in memory, and it is tried again");
-        let counters = Counters::new(None);
+        let counters = Counters::new(None, clock.moment());
         counters.in_trouble(clock.now(), problem.to_string());
         let door = Door::closed(path.to_owned(), options.clone(), Arc::clone(&clock), &problem);
         let pools = database::pools(path, &options, database::page_bytes(path));

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatehouse_model::Timestamp;
+use gatehouse_model::{Moment, Timestamp};
 use tokio::sync::watch;
 
 use crate::intake::Verdict;
+use crate::pace::Pace;
 use crate::range::explain_read;
 use crate::writer::Committed;
-use crate::{History, HistoryError, database};
+use crate::{History, HistoryError, Rates, database};
 
 /// Size, counts and troubles of a history. Counts are since it was opened unless they say otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Status {
     pub file_bytes: u64,
     /// Bytes written to the disk, about: pages of the log and of the file, without what the file system and the card add.
     pub bytes_written: u64,
+    /// How fast it grows: exact when somebody looks at least every minute.
+    pub rates: Rates,
     /// Time of the first reading in the file.
     pub recording_since: Option<Timestamp>,
     /// Readings that were stored.
@@ -92,10 +95,11 @@ pub(crate) struct Counters {
     damaged_chunks: AtomicU64,
     /// Why nothing can be written.
     trouble: watch::Sender<Option<Arc<str>>>,
+    pace: Mutex<Pace>,
 }
 
 impl Counters {
-    pub(crate) fn new(rows_at_open: Option<u64>) -> Self {
+    pub(crate) fn new(rows_at_open: Option<u64>, now: Moment) -> Self {
         Self {
             rows_at_open: Mutex::new(rows_at_open),
             recorded: AtomicU64::new(0),
@@ -115,6 +119,7 @@ impl Counters {
             refused_since: Mutex::new(None),
             damaged_chunks: AtomicU64::new(0),
             trouble: watch::Sender::new(None),
+            pace: Mutex::new(Pace::new(now)),
         }
     }
 
@@ -209,6 +214,9 @@ pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
     let counters = &history.counters;
     let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let recorded = value(&counters.recorded);
+    let written = value(&counters.bytes_written);
+    let now = history.clock.moment();
+    let rates = counters.pace.lock().unwrap_or_else(PoisonError::into_inner).look(now, recorded, written);
     let last_error = counters.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let last_commit = *counters.last_commit.borrow();
     let rows = *counters.rows_at_open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,7 +225,8 @@ pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
         rows: rows.map(|rows| rows + recorded),
         series: u64::try_from(series).unwrap_or(0),
         file_bytes: size(&history.path) + size(&database::log_path(&history.path)),
-        bytes_written: value(&counters.bytes_written),
+        bytes_written: written,
+        rates,
         recording_since: since.map(Timestamp::from_millis),
         recorded,
         replayed: value(&counters.replayed),
