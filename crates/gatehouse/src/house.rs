@@ -37,6 +37,7 @@ use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, PageCommands, Playground, RecordedCharts, RoomFigures, WebDoor,
     carry, clock_trust, enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found,
+    tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -53,6 +54,7 @@ const WARNINGS: &str = "warnings";
 const CERTIFICATES: &str = "certificates";
 const RELOADING: &str = "reloading";
 const LOOKING: &str = "look at the buses";
+const RECORDING_FIGURES: &str = "figures of the recording";
 const FOUND: &str = "word of what is found";
 const ALIASES: &str = "aliases";
 
@@ -68,10 +70,11 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 12] = [
+const STOP_AFTER_OFFLINE: [(&str, Duration); 13] = [
     // These only wait, and end at once.
     (LOOKING, Duration::from_millis(50)),
     (FOUND, Duration::from_millis(50)),
+    (RECORDING_FIGURES, Duration::from_millis(50)),
     (RELOADING, Duration::from_millis(50)),
     (ALIASES, Duration::from_millis(50)),
     (WATCHDOG, Duration::from_millis(50)),
@@ -79,7 +82,7 @@ const STOP_AFTER_OFFLINE: [(&str, Duration); 12] = [
     (REVOCATION, Duration::from_millis(50)),
     (WARNINGS, Duration::from_millis(50)),
     (DASHBOARD, Duration::from_millis(2_400)),
-    (LIVE_PAGE, Duration::from_millis(200)),
+    (LIVE_PAGE, Duration::from_millis(150)),
     (HISTORY, Duration::from_millis(3_500)),
     // Connections get 0.7 s for their last bytes, while the store commits and moves its log into its file: some 0.1 s,
     // and up to a second on a slow card or when another program holds the file.
@@ -331,6 +334,8 @@ impl Joints {
         running.lifecycle.start(HISTORY, |stop| async move {
             history.record(scheme, messages, stop).await.context("the history failed")
         });
+        let (history, client) = (running.history.clone(), self.broker.client("history figures"));
+        running.lifecycle.start(RECORDING_FIGURES, |stop| tell_recording(history, client, stop));
         Ok(())
     }
 

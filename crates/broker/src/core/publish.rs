@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatehouse_model::{Message, Moment, Qos, TopicName};
+use gatehouse_model::{Message, Moment, Origin, Qos, TopicName};
 
 use super::Core;
 use super::outgoing::expiry_left;
@@ -13,8 +13,12 @@ use super::timers::Timer;
 use crate::store::{Change, Ticket};
 use crate::{Refusal, RefusalCode};
 
-/// Topics that only the broker itself publishes to.
+/// Topics that only the broker itself publishes to, but for [`PARTS_TOPICS`].
 pub(super) const OWN_TOPICS: &str = "$SYS";
+
+/// What parts of the gateway tell of themselves stands below this one, beside the broker's own figures: no client and no
+/// person at the page publishes there.
+const PARTS_TOPICS: &str = "$SYS/gatehouse/";
 
 /// The refusal of a message that the sender has no right to publish.
 pub(super) fn not_authorized() -> Box<Refusal> {
@@ -56,6 +60,7 @@ impl Core {
         publisher: Option<u32>,
     ) -> Result<bool, Box<Refusal>> {
         let checked = match message.topic.as_str().starts_with(OWN_TOPICS) {
+            true if is_of_a_part(message) => Ok(()),
             true => Err(Box::new(Refusal {
                 code: RefusalCode::NotAuthorized,
                 reason: "topics below $SYS are the broker's own".to_owned(),
@@ -172,4 +177,9 @@ pub(super) fn compact(message: &Message) -> Message {
     copy.properties.correlation_data =
         message.properties.correlation_data.as_deref().map(Bytes::copy_from_slice);
     copy
+}
+
+/// Whether it is what a part of the gateway tells of itself. No client can be one: its origin is made by the broker.
+fn is_of_a_part(message: &Message) -> bool {
+    message.topic.as_str().starts_with(PARTS_TOPICS) && matches!(message.origin, Origin::Part { .. })
 }

@@ -14,6 +14,7 @@ mod mqtt_door;
 mod outbox;
 mod revocation;
 mod signs;
+mod told;
 mod warnings;
 
 pub(crate) use aliases::serve_aliases;
@@ -30,4 +31,5 @@ pub(crate) use mqtt_door::WebDoor;
 pub(crate) use outbox::carry;
 pub(crate) use revocation::enforce_changes;
 pub(crate) use signs::hear;
+pub(crate) use told::tell_recording;
 pub(crate) use warnings::show_warnings;

@@ -137,6 +137,22 @@ fn nobody_publishes_figures_but_the_broker() {
     assert_eq!(world.core.publish_local(world.now, &message).unwrap_err().code, RefusalCode::NotAuthorized);
 }
 
+#[test]
+fn a_part_of_the_gateway_tells_its_figures_and_nobody_in_its_place() {
+    let mut world = World::new();
+    let client = world.client(Version::V5, "c");
+    world.subscribe(client, "$SYS/gatehouse/#", Qos::AtMostOnce);
+    let topic = "$SYS/gatehouse/history/series";
+    let of = |origin| Message::new(name(topic), "3", Qos::AtMostOnce, true, origin);
+    world.core.publish_local(world.now, &of(Origin::part("history"))).unwrap();
+    world.settle();
+    assert_eq!(world.payloads(client), ["3"]);
+    let page = world.core.publish_local(world.now, &of(Origin::Page { user: "ana".into() }));
+    assert_eq!(page.unwrap_err().code, RefusalCode::NotAuthorized);
+    world.publish(client, topic, "4", Qos::AtLeastOnce, 1);
+    assert_eq!(world.sent(client), [Sent::Ack("PUBACK", 1, 0x87)]);
+}
+
 /// A guard that takes no wills that say `ON`.
 #[derive(Debug)]
 struct NoOn;
