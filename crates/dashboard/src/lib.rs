@@ -31,9 +31,10 @@ pub use accounts::{Accounts, LogIn, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
     BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse, DemoProblem,
-    ExportFormat, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem, HistoryReader,
-    MomentValue, MqttDoor, MqttPlace, MqttRefusal, Ports, RecordedKind, RecordedSeries, RecordedText,
-    RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery, TextsView,
+    EventsQuery, ExportFormat, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem,
+    HistoryReader, MomentValue, MqttDoor, MqttPlace, MqttRefusal, Ports, RecordedKind, RecordedSeries,
+    RecordedText, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery,
+    TextsView,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gatehouse_model::{Clock, DeviceId, PropertyId, Quality, Randomness, Timestamp, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::wire::{Board, BoardScan, Catalogue};
+use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, HistoryStatus};
 use crate::{Accounts, LiveHouse};
 
 /// Everything that [`crate::serve`] works with.
@@ -224,6 +224,37 @@ pub trait HistoryReader: Send + Sync {
     /// # Errors
     /// See [`HistoryProblem`].
     async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem>;
+
+    /// What happened, in the words of the API, the newest first.
+    ///
+    /// # Errors
+    /// See [`HistoryProblem`].
+    async fn events(&self, query: EventsQuery) -> Result<Vec<HistoryEvent>, HistoryProblem>;
+
+    /// How the recording is, in the words of the API.
+    ///
+    /// # Errors
+    /// See [`HistoryProblem`].
+    async fn status(&self) -> Result<HistoryStatus, HistoryProblem>;
+}
+
+/// Which events are asked for. What is not said does not matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsQuery {
+    /// Start, inclusive.
+    pub from: Option<Timestamp>,
+    /// End, exclusive.
+    pub to: Option<Timestamp>,
+    /// Of one of these kinds; empty: of any.
+    pub kinds: Vec<EventKindWord>,
+    /// Of this device.
+    pub device: Option<DeviceId>,
+    /// With this text somewhere in it.
+    pub contains: Option<String>,
+    /// Those that stand behind the event with this number.
+    pub before_id: Option<i64>,
+    /// Most events of the answer, at least one.
+    pub limit: u32,
 }
 
 /// What is exported.

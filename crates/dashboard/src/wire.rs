@@ -6,6 +6,7 @@
 mod board;
 mod convert;
 mod demo;
+mod diary;
 mod generated;
 mod history;
 
@@ -20,6 +21,9 @@ pub use board::{
     LineDirectionWord, ScannedBus,
 };
 pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
+pub use diary::{
+    EventKindWord, HistoryEvent, HistoryEvents, HistoryNotRecorded, HistoryNotice, HistoryStatus, HistoryWear,
+};
 pub use generated::generated_files;
 pub use history::{
     GapWord, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,

@@ -187,11 +187,11 @@ pub(super) async fn series(
     Ok(Json(series.iter().map(HistorySeriesInfo::from).collect()))
 }
 
-fn bad_query(rejection: &QueryRejection) -> ApiError {
+pub(super) fn bad_query(rejection: &QueryRejection) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "bad_query", rejection.body_text())
 }
 
-fn time(name: &str, text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|_| {
         format!("`{name}` is not a time. Write it like 2026-11-21T09:14:00Z (a + in it becomes %2B).")
     })

@@ -2,6 +2,7 @@
 
 mod board;
 mod demo;
+mod diary;
 mod error;
 mod events;
 mod export;
@@ -129,6 +130,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/devices/{device}/properties/{property}/set", post(set::set))
         .route("/api/v1/history/as-of", get(history::as_of))
         .route("/api/v1/history/series", get(history::series))
+        .route("/api/v1/history/events", get(diary::events))
+        .route("/api/v1/history/status", get(diary::status))
         .route("/api/v1/history/{device}/{property}", get(history::history))
         .route("/api/v1/history/export", get(export::export))
         .route("/api/v1/history/{device}/{property}/texts", get(history::texts))
@@ -232,6 +235,8 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         history::texts,
         history::as_of,
         history::series,
+        diary::events,
+        diary::status,
         demo::fault,
         demo::input,
         board::board,

@@ -2,6 +2,7 @@
 
 mod board;
 mod demo;
+mod diary;
 mod events;
 mod exports;
 mod house;

@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use gatehouse_dashboard::wire::{HistoryEvent, HistoryStatus};
 use gatehouse_dashboard::{
-    ExportFormat, ExportQuery, GapReason as GapWord, HistoryProblem, HistoryReader, MomentValue,
+    EventsQuery, ExportFormat, ExportQuery, GapReason as GapWord, HistoryProblem, HistoryReader, MomentValue,
     RecordedKind, RecordedSeries, RecordedText, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery,
     SeriesView, TextsQuery, TextsView,
 };
 use gatehouse_history::formats::{Format, RowWriter};
 use gatehouse_history::{
-    AsOf, Before, Gap, GapReason, History, HistoryError, Kind, Point, RangeQuery, RowsQuery, RowsReader,
-    SeriesInfo, SeriesName, TextAt, TextQuery,
+    AsOf, Before, EventQuery, Gap, GapReason, History, HistoryError, Kind, Point, RangeQuery, RowsQuery,
+    RowsReader, SeriesInfo, SeriesName, TextAt, TextQuery,
 };
 use gatehouse_model::Timestamp;
+
+use super::diary;
 
 /// The dashboard's history reader on top of the history room.
 pub(crate) struct RecordedCharts {
@@ -92,6 +95,20 @@ impl HistoryReader for RecordedCharts {
         let writer = RowWriter::new(to_format(format), pending.clone())
             .map_err(|error| HistoryProblem::Broken(error.to_string()))?;
         Ok(Box::new(Export { rows, writer: Some(writer), pending }))
+    }
+
+    async fn events(&self, query: EventsQuery) -> Result<Vec<HistoryEvent>, HistoryProblem> {
+        let EventsQuery { from, to, kinds, device, contains, before_id, limit } = query;
+        let kinds = kinds.into_iter().map(diary::to_kind).collect();
+        let query = EventQuery { from, to, kinds, device, contains, before_id, limit };
+        let found = self.history.events(&query).await.map_err(to_problem)?;
+        Ok(found.into_iter().map(diary::to_event).collect())
+    }
+
+    async fn status(&self) -> Result<HistoryStatus, HistoryProblem> {
+        let status = self.history.status().await.map_err(to_problem)?;
+        let notices = self.history.notices().await.map_err(to_problem)?;
+        Ok(diary::to_status(status, notices))
     }
 }
 

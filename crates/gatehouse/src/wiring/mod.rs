@@ -6,6 +6,7 @@ mod charts;
 mod clock;
 mod commands;
 mod demo;
+mod diary;
 mod figures;
 mod found;
 mod guard;

@@ -15,8 +15,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
 use gatehouse_model::{
-    DeviceId, DeviceInfo, GatewayInfo, ManualClock, Message, Origin, PropertyId, PropertyInfo, PropertyKind,
-    Qos, Quality, Scheme, SeededRandomness, Timestamp, TopicName, Value,
+    Cause, DeviceId, DeviceInfo, GatewayInfo, ManualClock, Message, Origin, PropertyId, PropertyInfo,
+    PropertyKind, Qos, Quality, Scheme, SeededRandomness, Timestamp, TopicName, Value,
 };
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,12 +25,15 @@ use tower::ServiceExt;
 
 use crate::api::{App, Peer, router};
 use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, ScannedBus};
+use crate::wire::{
+    CauseView, EventKindWord, HistoryEvent, HistoryNotRecorded, HistoryNotice, HistoryStatus, HistoryWear,
+};
 use crate::{
     Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse,
-    DemoProblem, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem, HistoryReader,
-    LiveHouse, MomentValue, MqttDoor, MqttPlace, MqttRefusal, Ports, RecordedKind, RecordedSeries,
-    RecordedText, Role, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery,
-    TextsView,
+    DemoProblem, EventsQuery, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem,
+    HistoryReader, LiveHouse, MomentValue, MqttDoor, MqttPlace, MqttRefusal, Ports, RecordedKind,
+    RecordedSeries, RecordedText, Role, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery,
+    SeriesView, TextsQuery, TextsView,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -136,6 +139,7 @@ pub(super) struct FakeHistory {
     pub(super) mood: Mutex<Mood>,
     pub(super) asked: Mutex<Vec<SeriesQuery>>,
     pub(super) exports: Mutex<Vec<ExportQuery>>,
+    pub(super) searches: Mutex<Vec<EventsQuery>>,
     stuck: AtomicUsize,
 }
 
@@ -222,6 +226,56 @@ impl HistoryReader for FakeHistory {
     async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem> {
         self.exports.lock().unwrap().push(query);
         Ok(Box::new(FakeExport { mood: self.mood.lock().unwrap().clone(), pieces: 0 }))
+    }
+
+    async fn events(&self, query: EventsQuery) -> Result<Vec<HistoryEvent>, HistoryProblem> {
+        self.feel().await?;
+        let last = query.before_id.unwrap_or(10);
+        let cause = Cause::direct(Origin::Page { user: "ana".into() });
+        let event = |id| HistoryEvent {
+            id,
+            at: Timestamp::from_millis(1_795_252_440_000),
+            kind: EventKindWord::Switched,
+            device: Some("boiler".to_owned()),
+            property: Some("power".to_owned()),
+            value: Some("ON".to_owned()),
+            sentence: None,
+            who: None,
+            cause: Some(CauseView::from(&cause)),
+        };
+        let all = (last - 3..last).rev().map(event).take(usize::try_from(query.limit).unwrap());
+        self.searches.lock().unwrap().push(query);
+        Ok(all.collect())
+    }
+
+    async fn status(&self) -> Result<HistoryStatus, HistoryProblem> {
+        self.feel().await?;
+        let at = Timestamp::from_millis(1_795_252_440_000);
+        Ok(HistoryStatus {
+            file_bytes: 4_096,
+            bytes_written: 100,
+            bytes_per_day: Some(1_000),
+            measured_for_ms: 60_000,
+            samples_per_second: Some(8.5),
+            series: 3,
+            samples: None,
+            recording_since: Some(at),
+            recorded: 12,
+            loss_window_ms: 10_000,
+            last_commit: Some(at),
+            waiting: 4,
+            held_for_clock: 1,
+            not_recorded: HistoryNotRecorded { events: 2, ..HistoryNotRecorded::default() },
+            last_error: None,
+            wear: HistoryWear {
+                write_amplification: 8,
+                card_endurance_bytes: 9,
+                card_bytes_per_day: Some(8_000),
+                years: Some(70.0),
+                assumption: "Assumed.".to_owned(),
+            },
+            notices: vec![HistoryNotice { at, sentence: "A page was torn.".to_owned() }],
+        })
     }
 }
 
