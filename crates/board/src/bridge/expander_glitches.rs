@@ -121,7 +121,8 @@ async fn no_output_shows_a_level_that_nobody_wanted() {
 /// other lines, so that a fountain went on for a moment in each second.
 #[tokio::test]
 async fn reads_that_lie_move_no_output() {
-    for word in WORDS {
+    // On SPI nobody acknowledges: a chip whose reads lie is taken for none there, and nothing is written to it.
+    for word in WORDS.into_iter().filter(|word| *word != "mcp23s17") {
         for lie in [0xFF, 0x00] {
             let mut house = watched(word);
             house.bench.board.with_chip(&id(), |chip| chip.drive_from_outside(5, Some(true)));

@@ -502,7 +502,7 @@ digital_outputs:
     pin: 22
   - name: garage
     module: relays
-    pin: 3
+    pin: 6
     inverted: yes
     timed_set_ms: 500
     initial: low
@@ -552,7 +552,7 @@ sensor_inputs:
             assert!(converted.notes.iter().any(|note| note.starts_with(lost)), "{:?}", converted.notes);
         }
         let DriverConfig::Output(garage) = &config.devices[2].driver else { panic!("an output") };
-        assert_eq!(garage.pin.to_string(), "GPIO 3, header pin 5");
+        assert_eq!(garage.pin.to_string(), "GPIO 6, header pin 31");
         let DriverConfig::Chip(air) = &config.devices[3].driver else { panic!("a chip") };
         assert_eq!((air.entry.word, air.every.as_secs()), ("bme280", 30));
         assert!(
