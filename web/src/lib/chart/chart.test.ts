@@ -173,7 +173,8 @@ describe('the value before the range', () => {
 
   it('counts for the steps, the changes and the share of time from the edge on', () => {
     const opened = from + DAY_MS / 4;
-    const point = { min: 1, mean: 1, max: 1, last: 1, count: 1, quality: 'ok', at: iso(opened) } as const;
+    const facts = { min: 1, mean: 1, max: 1, last: 1, count: 1, quality: 'ok', held: false } as const;
+    const point = { ...facts, at: iso(opened) };
     const buckets = recordedOf({ before, points: [point] });
     expect(columnsOf(buckets, drawing({ steps: true, from }), now).slice(0, 2)).toEqual([
       [from / 1_000, opened / 1_000, now / 1_000],
