@@ -53,6 +53,8 @@ pub enum RefusalKind {
     Duplicate,
     /// A last will that commands something else than the safe level.
     UnsafeWill,
+    /// The gateway is starting: nobody would hear the command yet.
+    Starting,
     /// The gateway is stopping.
     Stopping,
     /// What only the gateway says: its own state, and what its devices report.
@@ -83,7 +85,15 @@ pub struct CommandGuard {
     notes: DeviceNotes,
     done: VecDeque<Done>,
     senders: HashMap<(Sender, DeviceId, PropertyId), Bucket>,
-    is_stopping: bool,
+    phase: Phase,
+}
+
+/// Whether there is somebody who would do a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Serving,
+    Stopping,
 }
 
 /// What the inventory does not say of devices, and the guard must know.
@@ -130,7 +140,8 @@ struct Bucket {
 }
 
 impl CommandGuard {
-    /// A guard of these devices.
+    /// A guard of these devices. It refuses every command until [`CommandGuard::admit`] says that there is somebody who
+    /// does them: one that is acknowledged must not be lost because it came too early.
     pub fn new(scheme: Scheme, devices: &[DeviceInfo], notes: DeviceNotes) -> Self {
         let mut guard = Self {
             scheme,
@@ -140,7 +151,7 @@ impl CommandGuard {
             notes: DeviceNotes::default(),
             done: VecDeque::new(),
             senders: HashMap::new(),
-            is_stopping: false,
+            phase: Phase::Starting,
         };
         guard.expect(devices, notes);
         guard
@@ -163,9 +174,16 @@ impl CommandGuard {
         self.notes = notes;
     }
 
+    /// Lets commands pass from now on: whoever does them is there. After [`CommandGuard::refuse_all`] it is too late for that.
+    pub fn admit(&mut self) {
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Serving;
+        }
+    }
+
     /// Refuses every command from now on.
     pub fn refuse_all(&mut self) {
-        self.is_stopping = true;
+        self.phase = Phase::Stopping;
     }
 
     /// Decides whether a client may leave this message as its last will. A will is published when nobody is there to see
@@ -268,9 +286,16 @@ impl CommandGuard {
         property: &PropertyId,
         now: Now,
     ) -> Result<(), (RefusalKind, String)> {
-        if self.is_stopping {
-            let reason = "the gateway is stopping: its outputs stay at their safe level".to_owned();
-            return Err((RefusalKind::Stopping, reason));
+        match self.phase {
+            Phase::Serving => {}
+            Phase::Starting => {
+                let reason = "the gateway is still starting: send the command again in a moment".to_owned();
+                return Err((RefusalKind::Starting, reason));
+            }
+            Phase::Stopping => {
+                let reason = "the gateway is stopping: its outputs stay at their safe level".to_owned();
+                return Err((RefusalKind::Stopping, reason));
+            }
         }
         if message.retain {
             let reason = "a command must not be retained, or it would be repeated at every reconnect: send it without the retain flag";

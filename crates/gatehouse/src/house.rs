@@ -201,6 +201,7 @@ impl House {
         };
         let started = async {
             let (page, mqtt) = (page_addresses?, mqtt_addresses?);
+            let commands = joints.hear_commands(&running.guard).await?;
             let banner = joints.banner(&running.accounts, page, mqtt, directory).await?;
             if let Some(certificates) = &joints.certificates {
                 let certificates = Arc::clone(certificates);
@@ -213,7 +214,7 @@ impl House {
             let reloader = joints.reloader(&running, source, as_started, &bridge, directory);
             // Taken before outputs are: a hang-up that nobody takes would end the process.
             let hangups = signal(SignalKind::hangup())?;
-            joints.start_parts(&mut running, bridge, page_listeners?, mqtt.plain.port()).await?;
+            joints.start_parts(&mut running, bridge, commands, page_listeners?, mqtt.plain.port()).await?;
             running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
             announce(&banner);
             anyhow::Ok(())
@@ -296,6 +297,7 @@ impl Joints {
         &self,
         running: &mut Running,
         bridge: Bridge,
+        commands: Subscription,
         listeners: Listeners,
         mqtt_port: u16,
     ) -> anyhow::Result<()> {
@@ -309,7 +311,7 @@ impl Joints {
         let history = running.history.trouble();
         running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, history, page, lasting, stop));
         let outputs = bridge.handle();
-        self.start_bridge(running, bridge).await?;
+        self.start_bridge(running, bridge, commands);
         self.start_looking(running);
         self.start_dashboard(running, listeners, live, mqtt_port);
         running.voice.say_status(true).await?;
@@ -352,9 +354,18 @@ impl Joints {
         Ok(live)
     }
 
-    async fn start_bridge(&self, running: &mut Running, bridge: Bridge) -> anyhow::Result<()> {
+    /// Hears commands from here on, for the bridge that is about to start, and only then lets them in: what is acknowledged
+    /// is done. Those that come before the bridge runs wait for it.
+    async fn hear_commands(&self, guard: &DoorGuard) -> anyhow::Result<Subscription> {
         let client = self.broker.client("bridge");
-        let commands = client.subscribe(&[(self.scheme.all_commands(), Qos::ExactlyOnce)]).await?;
+        let commands = client.subscribe(&[(self.scheme.all_commands(), Qos::ExactlyOnce)]).await;
+        let commands = commands.context("commands cannot be heard")?;
+        guard.admit();
+        Ok(commands)
+    }
+
+    fn start_bridge(&self, running: &mut Running, bridge: Bridge, commands: Subscription) {
+        let client = self.broker.client("bridge");
         let (outbox, messages) = mpsc::channel(OUTBOX_LIMIT);
         running.lifecycle.start(OUTBOX, |_| carry(messages, client));
         let (signs, broker) = (bridge.signs_of_life(), self.broker.clone());
@@ -370,7 +381,6 @@ impl Joints {
             ears.abort();
             outcome
         });
-        Ok(())
     }
 
     /// Looks from time to time what is connected and not used, and tells everybody.
@@ -584,83 +594,5 @@ impl Running {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::SocketAddr;
-
-    use crate::config::Addresses;
-    use crate::lifecycle::STOP_LIMIT;
-
-    /// A part that had less time than its own limits was cut off while it did what it should, and the stop exited 1.
-    #[test]
-    fn the_parts_have_time_to_stop_within_the_limit_of_the_whole() {
-        let parts =
-            [STOP_FIRST, STOP_BEFORE_OFFLINE].into_iter().chain(STOP_AFTER_OFFLINE).map(|(_, limit)| limit);
-        assert!(parts.sum::<Duration>() + LAST_WORD_LIMIT <= STOP_LIMIT);
-    }
-
-    /// The demonstration house with its listeners on free ports of this machine.
-    async fn demonstration(directory: &Path) -> Running {
-        let config = crate::config::load(crate::config::default_text(), "the default configuration").unwrap();
-        let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut config =
-            config.with_addresses(Addresses { http: Some(free), mqtt: Some(free), ..Addresses::default() });
-        config.devices = gatehouse_board::sim::demo_house();
-        let house = House::open(config, directory, true).await.unwrap();
-        match house.start(Source::new(None, true, Addresses::default()), directory).await {
-            Ok(running) => running,
-            Err((_, problem)) => panic!("{problem:#}"),
-        }
-    }
-
-    /// A card that was full kept the lights off.
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_history_that_cannot_be_opened_keeps_nothing_else_from_running() {
-        let directory = tempfile::tempdir().unwrap();
-        let in_the_way = directory.path().join(paths::HISTORY_FILE);
-        std::fs::create_dir(&in_the_way).unwrap();
-        let mut running = demonstration(directory.path()).await;
-        let mut trouble = running.history.trouble();
-        assert!(trouble.borrow_and_update().as_deref().is_some_and(|why| why.contains(paths::HISTORY_FILE)));
-        let client = running.voice.client.clone();
-        let filter = gatehouse_model::TopicFilter::new("home/heater/power").unwrap();
-        let mut seen = client.subscribe(&[(filter, Qos::AtLeastOnce)]).await.unwrap();
-        let command = TopicName::new("home/heater/power/set").unwrap();
-        let origin = Origin::Page { user: "ana".into() };
-        client.publish(Message::new(command, "ON", Qos::AtLeastOnce, false, origin)).await.unwrap();
-        while seen.recv().await.unwrap().payload != "ON" {}
-        // And it begins by itself.
-        std::fs::remove_dir(&in_the_way).unwrap();
-        while trouble.borrow_and_update().is_some() {
-            trouble.changed().await.unwrap();
-        }
-        assert!(running.stop_outputs("it was asked to").await && running.stop_rest().await);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_part_that_dies_stops_the_house_with_its_outputs_safe() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut running = demonstration(directory.path()).await;
-        let client = running.voice.client.clone();
-        let states = |text| gatehouse_model::TopicFilter::new(text).unwrap();
-        let filters =
-            [(states("home/heater/power"), Qos::AtLeastOnce), (states("home/status"), Qos::AtLeastOnce)];
-        let mut seen = client.subscribe(&filters).await.unwrap();
-        let command = TopicName::new("home/heater/power/set").unwrap();
-        let origin = Origin::Page { user: "ana".into() };
-        client.publish(Message::new(command, "ON", Qos::AtLeastOnce, false, origin)).await.unwrap();
-        while seen.recv().await.unwrap().payload != "ON" {}
-
-        running.lifecycle.start("fragile part", |_| async { anyhow::bail!("the wire broke") });
-        let mut signals = crate::lifecycle::Signals::listen().unwrap();
-        let reason = running.lifecycle.wait(&mut signals).await;
-        assert_eq!(reason, crate::lifecycle::StopReason::PartDied, "the process exits with 1");
-        assert!(running.stop_outputs("it was asked to").await && running.stop_rest().await);
-
-        let mut words = Vec::new();
-        while let Some(message) = seen.recv().await {
-            words.push(String::from_utf8(message.payload.to_vec()).unwrap());
-        }
-        assert_eq!(words, ["OFF", "offline"], "first safe, then offline");
-    }
-}
+#[path = "house_tests.rs"]
+mod tests;

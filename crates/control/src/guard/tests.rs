@@ -53,7 +53,9 @@ impl House {
             safe_when_on: BTreeSet::from([freezer.id.clone()]),
             takes_text: BTreeSet::from([meter.id.clone()]),
         };
-        Self { guard: CommandGuard::new(scheme.clone(), &[heater, freezer, meter], notes), scheme }
+        let mut guard = CommandGuard::new(scheme.clone(), &[heater, freezer, meter], notes);
+        guard.admit();
+        Self { guard, scheme }
     }
 
     fn send(
@@ -114,6 +116,26 @@ fn what_does_not_pass() {
     assert_eq!(house.refusal("heater", "power", "maybe", false), RefusalKind::Malformed);
     house.guard.refuse_all();
     assert_eq!(house.refusal("heater", "power", "ON", false), RefusalKind::Stopping);
+}
+
+/// A heater was told to go on while the gateway started: the command was acknowledged, and nobody had heard it.
+#[test]
+fn a_command_that_comes_before_anybody_could_do_it_is_refused_and_says_so() {
+    let mut house = House::new();
+    house.guard = CommandGuard { phase: Phase::Starting, ..house.guard };
+    let refusal = house.send("heater", "power", "ON", false, 0).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Starting);
+    assert!(refusal.reason.contains("still starting"), "{refusal}");
+    assert!(refusal.answer.is_some_and(|(_, _, result)| !result.ok), "whoever asked is answered");
+    house.guard.admit();
+    assert_eq!(house.send("heater", "power", "ON", false, 0), Ok(()));
+    house.guard.refuse_all();
+    house.guard.admit();
+    assert_eq!(
+        house.refusal("heater", "power", "ON", false),
+        RefusalKind::Stopping,
+        "it does not start again"
+    );
 }
 
 /// Zero is off for a switch. For a valve that a servo turns it is an angle, and perhaps the open one.

@@ -20,7 +20,7 @@ pub(crate) struct DoorGuard {
 }
 
 impl DoorGuard {
-    /// A guard of these devices.
+    /// A guard of these devices, which refuses commands until [`DoorGuard::admit`].
     pub(crate) fn new(
         scheme: Scheme,
         devices: &[DeviceInfo],
@@ -41,6 +41,11 @@ impl DoorGuard {
     /// Guards these devices from now on.
     pub(crate) fn expect(&self, devices: &[DeviceInfo], notes: DeviceNotes) {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner).expect(devices, notes);
+    }
+
+    /// Lets commands pass from now on: somebody hears them.
+    pub(crate) fn admit(&self) {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).admit();
     }
 
     /// Refuses every command from now on.
@@ -98,9 +103,11 @@ impl PublishGuard for DoorGuard {
 
 fn code_of(kind: RefusalKind) -> RefusalCode {
     match kind {
-        RefusalKind::Retained | RefusalKind::Stale | RefusalKind::Duplicate | RefusalKind::Stopping => {
-            RefusalCode::Implementation
-        }
+        RefusalKind::Retained
+        | RefusalKind::Stale
+        | RefusalKind::Duplicate
+        | RefusalKind::Starting
+        | RefusalKind::Stopping => RefusalCode::Implementation,
         RefusalKind::NotYours | RefusalKind::UnsafeWill => RefusalCode::NotAuthorized,
         RefusalKind::UnknownTarget => RefusalCode::TopicNameInvalid,
         RefusalKind::Malformed => RefusalCode::PayloadFormatInvalid,
