@@ -55,6 +55,7 @@ impl Archive {
             clock: Arc::clone(&self.clock),
             limit: STEP_TIME_LIMIT,
             recording: None,
+            notes: Arc::default(),
         };
         RowsReader::open(store, query).await
     }

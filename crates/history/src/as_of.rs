@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::asking::{self, Deadline, Trouble};
 use crate::chunk::Chunk;
 use crate::names::{Kind, SeriesName};
+use crate::notes::Notes;
 use crate::range::Entry;
 use crate::range::read::outages;
 use crate::range::sealed;
@@ -87,19 +88,20 @@ pub(crate) async fn read(history: &History, at: Timestamp) -> Result<Vec<AsOf>, 
     let (mut connection, deadline) = asking::begin(history).await?;
     // Before the file is read: see `waiting`.
     let held = history.recording.latest_at(at.as_millis());
-    let answer = read_limited(&mut connection, held, at.as_millis(), &deadline).await;
+    let answer = read_limited(&mut connection, &history.notes, held, at.as_millis(), &deadline).await;
     asking::end(connection, &deadline, answer).await
 }
 
 async fn read_limited(
     connection: &mut SqliteConnection,
+    notes: &Arc<Notes>,
     held: Vec<HeldLatest>,
     at: i64,
     deadline: &Deadline,
 ) -> Result<Vec<AsOf>, Trouble> {
     let mut transaction = connection.begin().await?;
     let rows: Vec<Row> = sqlx::query_as(SERIES).fetch_all(&mut *transaction).await?;
-    let mut found = last_entries(&mut transaction, at, deadline).await?;
+    let mut found = last_entries(&mut transaction, notes, at, deadline).await?;
     let mut all = BTreeMap::new();
     for row in rows {
         let (Some(name), Ok(kind)) = (SeriesName::from_stored(&row.source, &row.name), row.kind.parse())
@@ -149,6 +151,7 @@ fn is_lost(since: i64, at: i64, outages: &[(i64, i64)]) -> bool {
 /// The last entry of each series at or before a moment, by the id of the series.
 async fn last_entries(
     connection: &mut SqliteConnection,
+    notes: &Arc<Notes>,
     at: i64,
     deadline: &Deadline,
 ) -> Result<HashMap<i64, Entry>, Trouble> {
@@ -168,7 +171,7 @@ async fn last_entries(
     let mut chunks = sqlx::query_as::<_, Chunk>(LAST_CHUNKS).bind(at).fetch(connection).try_chunks(BATCH);
     while let Some(batch) = chunks.try_next().await.map_err(|error| error.1)? {
         deadline.go_on()?;
-        for (id, entry) in sealed::last_entries(batch, at).await {
+        for (id, entry) in sealed::last_entries(batch, at, notes).await {
             let older = found
                 .get(&id)
                 .is_none_or(|row| row.at() < entry.at() || (row.at() == entry.at() && !row.replaces(&entry)));

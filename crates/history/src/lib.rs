@@ -18,6 +18,7 @@ mod asking;
 mod before;
 mod chunk;
 mod clocks;
+mod damage;
 mod database;
 mod diary;
 mod door;
@@ -201,6 +202,7 @@ impl History {
             clock: Arc::clone(&self.clock),
             limit: self.options.query_time_limit,
             recording: Some(Arc::clone(&self.recording)),
+            notes: Arc::clone(&self.notes),
         };
         RowsReader::open(store, query).await
     }

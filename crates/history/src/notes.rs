@@ -1,9 +1,10 @@
 //! What other parts have to tell the diary.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::damage::{Found, Log};
 use crate::diary::GatewayWord;
 
 /// Most notes that wait for the recorder; more come only when none is at work, and say nothing new.
@@ -22,6 +23,7 @@ pub(crate) enum Note {
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     waiting: Mutex<Vec<Note>>,
+    damage: Mutex<Log>,
     wake: Notify,
 }
 
@@ -37,6 +39,18 @@ impl Notes {
 
     pub(crate) fn take(&self) -> Vec<Note> {
         std::mem::take(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A chunk was found to be damaged. It is told once, however often it is found.
+    pub(crate) fn damaged(&self, found: Found) {
+        if self.damage().take(found) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// What was found to be damaged in this run.
+    pub(crate) fn damage(&self) -> MutexGuard<'_, Log> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there is one.

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clocks::{Clocks, Dating, HeldMessage, Look, Turn};
+use crate::damage::Found;
 use crate::diary::budget::{Account, Budget};
 use crate::diary::witness::{OFFLINE, Witness, said};
 use crate::diary::{GatewayWord, NewEvent};
@@ -93,6 +94,8 @@ pub(crate) struct Recorder {
     /// Somebody said why the gateway stops.
     is_stopping: bool,
     next_give_up: Moment,
+    /// The damaged chunks that the commit under way tells of.
+    telling: Vec<Found>,
 }
 
 impl Recorder {
@@ -125,6 +128,7 @@ impl Recorder {
             began: Some(now),
             is_stopping: false,
             next_give_up: now,
+            telling: Vec::new(),
             scheme,
             options,
             clock,
@@ -318,6 +322,9 @@ impl Recorder {
                 }
             }
         }
+        if self.notes.damage().has_waiting() {
+            self.urgently();
+        }
     }
 
     /// The gateway stops, and why. Only the first reason counts.
@@ -394,8 +401,14 @@ impl Recorder {
         let Some(mut writer) = self.writer.take() else { return };
         let batch = self.intake.lock().batch(writer.known(), writer.known_texts());
         let give_up = self.give_up();
+        let now = self.clock.now();
+        // What has no time yet waits, as events do.
+        if !self.clocks.is_waiting() {
+            self.telling = self.notes.damage().waiting();
+        }
+        let damaged = self.telling.clone();
         let commit = async move {
-            let result = writer.commit(&batch, give_up).await;
+            let result = writer.commit(&batch, (now, &damaged), give_up).await;
             (writer, batch, result)
         };
         self.commit = Some(commit.boxed()).into();
@@ -419,6 +432,7 @@ impl Recorder {
         let error = match result {
             Ok(committed) => {
                 self.intake.lock().written();
+                self.telling.clear();
                 if self.retry.take().is_some() {
                     tracing::info!("history is being written again");
                 }
@@ -438,6 +452,7 @@ impl Recorder {
             }
             Err(error) => {
                 self.intake.lock().give_back();
+                self.notes.damage().give_back(std::mem::take(&mut self.telling));
                 let wait = self.retry.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY));
                 if self.retry.is_none() {
                     tracing::error!(%error, "history cannot be written; readings wait in memory. Check the disk's space and health");
@@ -475,7 +490,7 @@ impl Recorder {
         self.writer = Some(writer);
         if let Ok((progress, bytes)) = &result {
             self.counters.wrote(*bytes);
-            self.counters.found_damaged(progress.damaged);
+            progress.damaged.iter().for_each(|found| self.notes.damaged(found.clone()));
         }
         self.upkeep.sealed(&result.map(|(progress, _)| progress), now, self.clock.moment());
     }

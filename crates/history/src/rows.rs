@@ -15,7 +15,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, SqlitePool};
 
 use crate::chunk::Chunk;
+use crate::damage::Found;
 use crate::formats::{Entry, Head, Row};
+use crate::notes::Notes;
 use crate::range::{self, explain_read};
 use crate::row::{self, keys_from, merged};
 use crate::waiting::Recording;
@@ -50,6 +52,8 @@ pub(crate) struct Store {
     pub(crate) limit: Duration,
     /// What waits for its commit, where this process records.
     pub(crate) recording: Option<Arc<Recording>>,
+    /// Where chunks that are damaged are told.
+    pub(crate) notes: Arc<Notes>,
 }
 
 /// Reads rows step by step.
@@ -207,7 +211,8 @@ impl RowsReader {
             match chunk.decode() {
                 Ok(rows) => sealed = rows,
                 Err(damage) => {
-                    tracing::warn!(series = id, start = chunk.start, %damage, "a chunk of history is damaged, and left out");
+                    tracing::debug!(series = id, start = chunk.start, %damage, "a chunk of history is left out");
+                    self.store.notes.damaged(Found::new(&chunk, damage));
                     damaged = true;
                     // Where it says that it ends may be what is damaged.
                     let next: Option<i64> =

@@ -18,6 +18,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use self::chunks::Which;
+use crate::damage::Found;
 use crate::rollup::Outage;
 use crate::row::{Row, keys_from};
 
@@ -42,12 +43,12 @@ const KEPT_ROWS: i64 = 10_000;
 const SEALED_UNTIL: &str = "sealed_until";
 
 /// What one transaction did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// Rows that left `recent`.
     pub(crate) rows: usize,
     /// Chunks that could not be read when something should be added to them.
-    pub(crate) damaged: usize,
+    pub(crate) damaged: Vec<Found>,
     /// Whether more is due at once.
     pub(crate) more: bool,
     /// The end of the last hour that is sealed now.
@@ -92,9 +93,9 @@ async fn seal_slice(
     // A clock that was ahead is set back: what it called sealed has still to come.
     let until = known.filter(|known| *known <= target).map_or(complete_to, |known| known.max(complete_to));
 
-    let mut progress = Progress { rows: rows.len(), damaged: 0, more, sealed_until: until };
+    let mut progress = Progress { rows: rows.len(), damaged: Vec::new(), more, sealed_until: until };
     for (series, rows) in by_series(rows) {
-        progress.damaged += seal_series(&mut transaction, series, &rows, until).await?;
+        progress.damaged.extend(seal_series(&mut transaction, series, &rows, until).await?);
     }
     progress.more |= again::settle(&mut transaction, until).await?;
     let first_open_day = known.map_or(i64::MAX, |known| floor(known, DAY));
@@ -137,27 +138,27 @@ fn by_series(rows: Vec<(i64, f64, i64)>) -> BTreeMap<i64, Vec<Row>> {
     series
 }
 
-/// Seals rows of one series, in the order of time. Gives how many chunks were found to be damaged.
+/// Seals rows of one series, in the order of time. Gives the chunks that were found to be damaged.
 async fn seal_series(
     connection: &mut SqliteConnection,
     series: i64,
     rows: &[Row],
     until: i64,
-) -> Result<usize, sqlx::Error> {
-    let mut damaged = 0;
+) -> Result<Vec<Found>, sqlx::Error> {
+    let mut damaged = Vec::new();
     for group in groups(rows) {
-        damaged += place(connection, series, group, until, Which::Later).await?.damaged;
+        damaged.extend(place(connection, series, group, until, Which::Later).await?.damaged);
     }
     Ok(damaged)
 }
 
 /// What came of rows that were put into chunks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Added {
     /// Rows that are new.
     pub(crate) rows: usize,
     /// Chunks that could not be read.
-    pub(crate) damaged: usize,
+    pub(crate) damaged: Vec<Found>,
 }
 
 /// Puts rows from elsewhere that are older than `until`, the end of the last sealed hour, directly into chunks, and
@@ -176,7 +177,7 @@ pub(crate) async fn add(
     for day in rows.chunk_by(|row, next| floor(row.at, DAY) == floor(next.at, DAY)) {
         let placed = place(connection, series, day, until, Which::Known).await?;
         added.rows += placed.rows;
-        added.damaged += placed.damaged;
+        added.damaged.extend(placed.damaged);
     }
     Ok(added)
 }
@@ -191,8 +192,8 @@ async fn place(
 ) -> Result<Added, sqlx::Error> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Added::default()) };
     let window = (floor(first.at, HOUR), floor(last.at, HOUR) + HOUR);
-    let placed = chunks::place(connection, series, window, rows, which).await?;
-    let added = Added { rows: placed.new.len(), damaged: placed.damaged };
+    let mut placed = chunks::place(connection, series, window, rows, which).await?;
+    let added = Added { rows: placed.new.len(), damaged: std::mem::take(&mut placed.damaged) };
     if !placed.changed {
         return Ok(added);
     }

@@ -47,8 +47,8 @@ pub struct Status {
     pub last_error: Option<(Timestamp, String)>,
     /// Since when nothing can be written, as long as that lasts: readings wait in memory, and it is tried again.
     pub refused_since: Option<Timestamp>,
-    /// Chunks that were found to be damaged since the start, when something was to be added to them: their samples are
-    /// missing in what is read, and all others are there.
+    /// Chunks that were found to be damaged since the start: their samples are missing in what is read, and all others are
+    /// there. Each is in [`History::notices`] as well.
     pub damaged_chunks: u64,
 }
 
@@ -92,7 +92,6 @@ pub(crate) struct Counters {
     last_commit: watch::Sender<Option<Timestamp>>,
     last_error: Mutex<Option<(Timestamp, String)>>,
     refused_since: Mutex<Option<Timestamp>>,
-    damaged_chunks: AtomicU64,
     /// Why nothing can be written.
     trouble: watch::Sender<Option<Arc<str>>>,
     pace: Mutex<Pace>,
@@ -117,7 +116,6 @@ impl Counters {
             last_commit: watch::Sender::new(None),
             last_error: Mutex::new(None),
             refused_since: Mutex::new(None),
-            damaged_chunks: AtomicU64::new(0),
             trouble: watch::Sender::new(None),
             pace: Mutex::new(Pace::new(now)),
         }
@@ -142,10 +140,6 @@ impl Counters {
 
     pub(crate) fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.trouble.subscribe()
-    }
-
-    pub(crate) fn found_damaged(&self, chunks: usize) {
-        self.damaged_chunks.fetch_add(chunks as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn count(&self, verdict: Verdict) {
@@ -245,6 +239,6 @@ pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
         last_commit,
         last_error,
         refused_since,
-        damaged_chunks: value(&counters.damaged_chunks),
+        damaged_chunks: history.notes.damage().count() as u64,
     })
 }

@@ -99,8 +99,10 @@ async fn read_limited(
     let begin = seed.first().map_or(grid.from, Entry::at);
     let outages = outages(&mut transaction, begin, grid.to).await?;
     let mut found: Vec<Entry> = Vec::new();
-    let mut sources =
-        Sources { recent: Recent::new(id, waiting, grid.from), sealed: Sealed::new(id, grid.from) };
+    let mut sources = Sources {
+        recent: Recent::new(id, waiting, grid.from),
+        sealed: Sealed::new(id, grid.from, &history.notes),
+    };
     let (mut at, mut texts) = (grid.from, 0);
     while at < grid.to && texts <= limit {
         deadline.go_on()?;

@@ -32,12 +32,6 @@ impl Upkeep {
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("history is being sealed again");
                 }
-                if progress.damaged > 0 {
-                    tracing::error!(
-                        chunks = progress.damaged,
-                        "chunks of history are damaged: what came late was put beside them. Check the disk's health"
-                    );
-                }
                 self.sealed_until = (!progress.more).then_some(seal::due_until(now.as_millis()));
             }
             Err(error) => {

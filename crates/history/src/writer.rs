@@ -6,6 +6,7 @@ use gatehouse_model::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, SqlitePool};
 
+use crate::damage::{self, Found};
 use crate::door::Door;
 use crate::intake::{Batch, NewSeries, Sample};
 use crate::names::Kind;
@@ -81,10 +82,11 @@ impl Writer {
         self.texts.known()
     }
 
-    /// Writes a batch, or nothing of it. Then gives up events: those before a time, and those that are more than a number.
+    /// Writes a batch and the chunks that were found to be damaged until now, or nothing of it. Then gives up events: those before a time, and those that are more than a number.
     pub(crate) async fn commit(
         &mut self,
         batch: &Batch,
+        (now, damaged): (Timestamp, &[Found]),
         give_up: Option<(Timestamp, u64)>,
     ) -> Result<Committed, sqlx::Error> {
         self.door.open(&self.counters).await?;
@@ -92,7 +94,7 @@ impl Writer {
         if self.pages.is_none() {
             self.pages = Some(Pages { log: log_pages(&mut connection, LOOK).await?, file: 0 });
         }
-        let written = match write(&mut connection, &self.series, &self.texts, batch).await {
+        let written = match write(&mut connection, &self.series, &self.texts, batch, (now, damaged)).await {
             Ok(written) => written,
             Err(error) => {
                 // SQLite may have rolled back on its own (a full disk), which leaves the connection's count of open
@@ -195,6 +197,7 @@ async fn write(
     known_series: &[Stored],
     texts: &Texts,
     batch: &Batch,
+    (now, damaged): (Timestamp, &[Found]),
 ) -> Result<Written, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     if let Some(start) = batch.start {
@@ -248,6 +251,7 @@ async fn write(
     for event in &batch.events {
         diary::store::write(&mut transaction, event).await?;
     }
+    damage::tell(&mut transaction, now, damaged).await?;
     transaction.commit().await?;
     Ok(Written { series, texts: new_texts, committed })
 }

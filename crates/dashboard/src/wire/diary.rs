@@ -120,6 +120,14 @@ pub struct HistoryStatus {
     /// The last trouble with the disk, which may be over; null when there was none.
     #[schema(required = true)]
     pub last_error: Option<HistoryNotice>,
+    /// Since when nothing can be written (RFC 3339, UTC): what is recorded waits in memory, and it is tried again; null while
+    /// all is well.
+    #[ts(type = "string | null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub refused_since: Option<Timestamp>,
+    /// Stretches of samples that were found to be damaged since the start: they are missing in what is shown, and all
+    /// others are there. What they were is among `notices`.
+    pub damaged_chunks: u64,
     /// What this does to a memory card.
     pub wear: HistoryWear,
     /// What was lost or given up, the newest first: at most a hundred.

@@ -71,6 +71,8 @@ pub(super) fn to_status(status: Status, notices: Vec<(Timestamp, String)>) -> Hi
             events: lost.events,
         },
         last_error: status.last_error.map(to_notice),
+        refused_since: status.refused_since,
+        damaged_chunks: status.damaged_chunks,
         wear: HistoryWear {
             write_amplification: Wear::AMPLIFICATION,
             card_endurance_bytes: Wear::ENDURANCE_BYTES,

@@ -65,6 +65,7 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
         ("lost/texts", lost.texts.to_string()),
         ("lost/before_the_clock", lost.before_the_clock.to_string()),
         ("lost/events", lost.events.to_string()),
+        ("damaged/chunks", status.damaged_chunks.to_string()),
     ];
     if let Some(samples) = rates.samples_per_second {
         figures.push(("samples/per_second", format!("{samples:.2}")));

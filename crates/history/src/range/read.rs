@@ -94,8 +94,10 @@ async fn read_limited(
 
     let sealed = sealed_until(&mut transaction).await?;
     let unsealed = unsealed(&mut transaction, id, &grid, sealed, &waiting).await?;
-    let mut sources =
-        Sources { recent: Recent::new(id, waiting, grid.from), sealed: Sealed::new(id, grid.from) };
+    let mut sources = Sources {
+        recent: Recent::new(id, waiting, grid.from),
+        sealed: Sealed::new(id, grid.from, &history.notes),
+    };
     for stretch in stretches(&grid, sealed, &unsealed) {
         match (stretch.unit, id) {
             (Unit::Raw, _) => {
@@ -130,7 +132,7 @@ pub(crate) async fn seed(
     recorder: Vec<Entry>,
     deadline: &Deadline,
 ) -> Result<Vec<Entry>, Trouble> {
-    let chunk = sealed::last_before(connection, id, from).await?;
+    let chunk = sealed::last_before(connection, id, from, &history.notes).await?;
     // No look for one that is older, but for one of the same moment, which may be better.
     let known = chunk.last().into_iter().chain(recorder.last()).map(Entry::at).max();
     let left = deadline.left();

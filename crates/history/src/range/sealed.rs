@@ -1,6 +1,7 @@
 //! What is in chunks.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -9,29 +10,35 @@ use super::gather::Entry;
 use super::grid::DAY;
 use super::recent::take_before;
 use crate::chunk::Chunk;
+use crate::damage::Found;
+use crate::notes::Notes;
 
 /// Chunks that are read at a time: with the most samples that a chunk has, less than a megabyte when decoded.
 const BATCH: i64 = 16;
 
 /// The entries of a chunk. Of a damaged one nothing is known from its start on, or from where the reading begins.
-fn entries(chunk: &Chunk, from: i64) -> Vec<Entry> {
+fn entries(chunk: &Chunk, from: i64, notes: &Notes) -> Vec<Entry> {
     match chunk.decode() {
         Ok(rows) => rows.iter().map(Entry::of).collect(),
-        Err(_) => vec![Entry::Unknown { at: chunk.start.max(from), why: GapReason::Damaged }],
+        Err(damage) => {
+            notes.damaged(Found::new(chunk, damage));
+            vec![Entry::Unknown { at: chunk.start.max(from), why: GapReason::Damaged }]
+        }
     }
 }
 
 /// The chunks of one series, read batch by batch.
 pub(crate) struct Sealed {
     series: Option<i64>,
+    notes: Arc<Notes>,
     decoded: VecDeque<Entry>,
     /// Everything before it was decoded.
     pub(crate) decoded_to: i64,
 }
 
 impl Sealed {
-    pub(crate) fn new(series: Option<i64>, from: i64) -> Self {
-        Self { series, decoded: VecDeque::new(), decoded_to: from }
+    pub(crate) fn new(series: Option<i64>, from: i64, notes: &Arc<Notes>) -> Self {
+        Self { series, notes: Arc::clone(notes), decoded: VecDeque::new(), decoded_to: from }
     }
 
     /// Decodes the next chunks of a stretch that begins at or after what was decoded.
@@ -58,7 +65,7 @@ impl Sealed {
         let is_full = i64::try_from(chunks.len()).is_ok_and(|chunks| chunks == BATCH);
         let last = chunks.last().map_or(to, |chunk| chunk.stop.saturating_add(1).min(to));
         self.decoded_to = if is_full { last } else { to };
-        self.decoded.extend(decode(chunks, from, self.decoded_to).await);
+        self.decoded.extend(decode(chunks, (from, self.decoded_to), &self.notes).await);
         Ok(())
     }
 
@@ -69,9 +76,10 @@ impl Sealed {
 }
 
 /// Decodes chunks that follow each other, on a thread for such work: what they have of a stretch of time.
-async fn decode(chunks: Vec<Chunk>, from: i64, to: i64) -> Vec<Entry> {
+async fn decode(chunks: Vec<Chunk>, (from, to): (i64, i64), notes: &Arc<Notes>) -> Vec<Entry> {
+    let notes = Arc::clone(notes);
     let decode = move || {
-        let mut entries: Vec<Entry> = chunks.iter().flat_map(|chunk| entries(chunk, from)).collect();
+        let mut entries: Vec<Entry> = chunks.iter().flat_map(|chunk| entries(chunk, from, &notes)).collect();
         entries.retain(|entry| (from..to).contains(&entry.at()));
         // Chunks of one series do not overlap, unless they are damaged.
         if !entries.is_sorted_by_key(Entry::at) {
@@ -87,10 +95,11 @@ pub(crate) async fn last_before(
     connection: &mut SqliteConnection,
     series: i64,
     at: i64,
+    notes: &Notes,
 ) -> Result<Vec<Entry>, sqlx::Error> {
     let chunk: Option<Chunk> = sqlx::query_as(LAST).bind(series).bind(at).fetch_optional(connection).await?;
     let mut entries: VecDeque<Entry> =
-        chunk.map(|chunk| entries(&chunk, i64::MIN)).unwrap_or_default().into();
+        chunk.map(|chunk| entries(&chunk, i64::MIN, notes)).unwrap_or_default().into();
     Ok(take_before(&mut entries, at))
 }
 
@@ -103,10 +112,11 @@ pub(crate) const LAST: &str = "
     WHERE series = ?1 AND start < ?2 ORDER BY start DESC LIMIT 1";
 
 /// The last entry of each chunk at or before a moment, with the id of its series.
-pub(crate) async fn last_entries(chunks: Vec<Chunk>, at: i64) -> Vec<(i64, Entry)> {
+pub(crate) async fn last_entries(chunks: Vec<Chunk>, at: i64, notes: &Arc<Notes>) -> Vec<(i64, Entry)> {
+    let notes = Arc::clone(notes);
     let decode = move || {
         let last = |chunk: &Chunk| {
-            let entries = entries(chunk, i64::MIN);
+            let entries = entries(chunk, i64::MIN, &notes);
             let count = entries.partition_point(|entry| entry.at() <= at);
             entries[..count].last().map(|entry| (chunk.series, *entry))
         };

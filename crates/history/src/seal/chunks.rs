@@ -4,6 +4,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{DAY, floor};
 use crate::chunk::{self, Chunk, MAX_ROWS};
+use crate::damage::Found;
 use crate::row::{Row, merged};
 
 /// Rows up to which a chunk of the same day grows: series that are read every ten seconds have chunks of about six
@@ -31,7 +32,7 @@ pub(super) struct Placed {
     /// Whether anything is different from before.
     pub(super) changed: bool,
     /// Chunks that cannot be read. They stay as they are.
-    pub(super) damaged: usize,
+    pub(super) damaged: Vec<Found>,
 }
 
 /// A chunk that can be added to, or one that is made.
@@ -77,17 +78,19 @@ pub(super) async fn place(
         .fetch_all(&mut *connection)
         .await?;
     let mut pieces = Vec::new();
-    let mut damaged_starts = Vec::new();
+    let mut damaged = Vec::new();
     for Stored { id, series, start, stop, count, checksum, data } in stored {
-        match (Chunk { series, start, stop, count, checksum, data }).decode() {
+        let chunk = Chunk { series, start, stop, count, checksum, data };
+        match chunk.decode() {
             Ok(rows) => pieces.push(Piece { id: Some(id), rows, dirty: false }),
-            Err(_) => damaged_starts.push(start),
+            Err(damage) => damaged.push(Found::new(&chunk, damage)),
         }
     }
     let in_window = |row: &&Row| (from..to).contains(&row.at);
     let before: Vec<Row> = pieces.iter().flat_map(|piece| &piece.rows).filter(in_window).copied().collect();
     // A chunk that cannot be read keeps its place; a row of the very time of its first one is most likely that one.
-    let mut new: Vec<Row> = new.iter().filter(|row| !damaged_starts.contains(&row.at)).copied().collect();
+    let mut new: Vec<Row> =
+        new.iter().filter(|row| !damaged.iter().any(|found| found.begins_at(row.at))).copied().collect();
     if which == Which::Known {
         new.retain(|row| before.binary_search_by_key(&row.at, |known| known.at).is_err());
     }
@@ -98,7 +101,7 @@ pub(super) async fn place(
             write(connection, series, piece).await?;
         }
     }
-    Ok(Placed { rows, before, new, changed, damaged: damaged_starts.len() })
+    Ok(Placed { rows, before, new, changed, damaged })
 }
 
 /// Puts each new row into the last piece that begins at or before it when it lies inside that one or there is room, and

@@ -1,7 +1,7 @@
 //! Files that are not as they should be.
 
 use super::*;
-use crate::HistoryError;
+use crate::{EventKind, EventQuery, GapReason, HistoryError, RowsQuery};
 
 async fn open_error(house: &House) -> HistoryError {
     History::open(&house.file(), Options::default(), house.clock.clone()).await.unwrap_err()
@@ -169,4 +169,115 @@ async fn with_sqlite3_locked(file: &Path) -> sqlx::Error {
     let error = second.begin_with("BEGIN IMMEDIATE").await.unwrap_err();
     writing.rollback().await.unwrap();
     error
+}
+
+/// Waits until the file says so many notices.
+async fn notices(history: &History, count: usize) -> Vec<(Timestamp, String)> {
+    let told = async {
+        loop {
+            let notices = history.notices().await.unwrap();
+            if notices.len() >= count {
+                return notices;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.unwrap()
+}
+
+/// One bit of a card tips over. A query left the chunk out, and nobody was told.
+#[tokio::test]
+async fn one_bit_that_tips_over_costs_one_chunk_which_is_told_once() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let earlier = NOW - 3 * 3_600_000;
+    let of = |device| (0..100).map(move |n| reading(device, n as f64, earlier + n * 1_000));
+    record_all(&history, &of("kitchen").chain(of("attic")).collect::<Vec<_>>()).await;
+    let mut connection = history.writer.acquire().await.unwrap();
+    crate::seal::seal(&mut connection, NOW).await.unwrap();
+    let id: i64 = sqlx::query_scalar("SELECT id FROM series WHERE name = 'kitchen/temperature'")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    let mut data: Vec<u8> = sqlx::query_scalar("SELECT data FROM chunk WHERE series = ?1")
+        .bind(id)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    data[40] ^= 0x10;
+    let tip = sqlx::query("UPDATE chunk SET data = ?1 WHERE series = ?2").bind(data).bind(id);
+    tip.execute(&mut *connection).await.unwrap();
+    drop(connection);
+    history.close().await;
+    let all = RangeQuery { to: Timestamp::from_millis(earlier + 100_000), ..query("x", earlier, NOW, 100) };
+    let range = |device: &str| RangeQuery { series: query(device, 0, 1, 1).series, ..all.clone() };
+
+    for start in 1..=2_u32 {
+        let history = house.open(eager()).await;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let recorder = history.clone();
+        let recording = tokio::spawn(async move {
+            recorder.record(scheme(), receive(receiver), CancellationToken::new()).await
+        });
+        // What came late in the first run.
+        let late = start - 1;
+        for _ in 0..3 {
+            let damaged = history.range(range("kitchen")).await.unwrap();
+            assert_eq!(counts(&damaged), late);
+            assert_eq!(damaged.gaps.iter().map(|gap| gap.why).collect::<Vec<_>>(), [GapReason::Damaged]);
+            assert_eq!(counts(&history.range(range("attic")).await.unwrap()), 100);
+            history.as_of(Timestamp::from_millis(earlier + 500)).await.unwrap();
+        }
+        let mut rows = history.read_rows(&RowsQuery::default()).await.unwrap();
+        while rows.next().await.unwrap().is_some() {}
+        assert_eq!((rows.progress().rows, rows.progress().damaged_chunks), (100 + u64::from(late), 1));
+        let told = notices(&history, 1).await;
+        let sentence = &told[0].1;
+        assert!(
+            sentence.starts_with("100 samples of kitchen/temperature from 2026-11-21T06:14:00"),
+            "{sentence}"
+        );
+        assert_eq!(history.status().await.unwrap().damaged_chunks, 1, "start {start}");
+        // What comes late meets the chunk as well.
+        sender.send(delivered(&reading("kitchen", 7.0, earlier + 50_500 + i64::from(start)))).unwrap();
+        drop(sender);
+        recording.await.unwrap().unwrap();
+        let mut connection = history.writer.acquire().await.unwrap();
+        let progress = crate::seal::seal(&mut connection, NOW).await.unwrap();
+        assert_eq!(progress.damaged.len(), 1);
+        drop(connection);
+        let query = EventQuery { kinds: vec![EventKind::Gateway], ..EventQuery::default() };
+        let events = history.events(&query).await.unwrap();
+        let damage = events.iter().filter(|event| event.value.as_deref() == Some("damage"));
+        assert_eq!(damage.filter(|event| event.sentence.as_deref() == Some(sentence)).count(), 1);
+        assert_eq!(history.notices().await.unwrap().len(), 1);
+        history.close().await;
+    }
+}
+
+/// The recorder itself meets a damaged chunk when it seals what came late.
+#[tokio::test]
+async fn what_sealing_finds_is_told_as_well() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    let earlier = NOW - 3 * 3_600_000;
+    record_all(&history, &[reading("kitchen", 1.0, earlier), reading("kitchen", 2.0, earlier + 1)]).await;
+    let mut connection = history.writer.acquire().await.unwrap();
+    crate::seal::seal(&mut connection, NOW).await.unwrap();
+    sqlx::query("UPDATE chunk SET checksum = checksum + 1").execute(&mut *connection).await.unwrap();
+    drop(connection);
+    history.close().await;
+    let history = house.open(eager()).await;
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let recorder = history.clone();
+    let recording =
+        tokio::spawn(
+            async move { recorder.record(scheme(), receive(receiver), CancellationToken::new()).await },
+        );
+    sender.send(delivered(&reading("kitchen", 3.0, earlier + 2))).unwrap();
+    let told = notices(&history, 1).await;
+    assert!(told[0].1.starts_with("2 samples of kitchen/temperature"), "{told:?}");
+    drop(sender);
+    recording.await.unwrap().unwrap();
+    history.close().await;
 }

@@ -67,6 +67,7 @@ async fn the_state_of_the_recording_is_told_to_whoever_is_logged_in() {
     assert_eq!((&status["not_recorded"]["events"], &status["held_for_clock"]), (&json!(2), &json!(1)));
     assert_eq!(status["wear"]["years"], 70.0);
     assert_eq!(status["notices"][0]["sentence"], "A page was torn.");
+    assert_eq!((&status["damaged_chunks"], &status["refused_since"]), (&json!(5), &status["last_commit"]));
     *world.history.mood.lock().unwrap() = Mood::Refusing(HistoryProblem::Busy);
     for path in ["events", "status"] {
         let path = format!("/api/v1/history/{path}");

@@ -267,6 +267,8 @@ impl HistoryReader for FakeHistory {
             held_for_clock: 1,
             not_recorded: HistoryNotRecorded { events: 2, ..HistoryNotRecorded::default() },
             last_error: None,
+            refused_since: Some(at),
+            damaged_chunks: 5,
             wear: HistoryWear {
                 write_amplification: 8,
                 card_endurance_bytes: 9,

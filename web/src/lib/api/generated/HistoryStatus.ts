@@ -68,6 +68,16 @@ not_recorded: HistoryNotRecorded,
  */
 last_error: HistoryNotice | null, 
 /**
+ * Since when nothing can be written (RFC 3339, UTC): what is recorded waits in memory, and it is tried again; null while
+ * all is well.
+ */
+refused_since: string | null, 
+/**
+ * Stretches of samples that were found to be damaged since the start: they are missing in what is shown, and all
+ * others are there. What they were is among `notices`.
+ */
+damaged_chunks: number, 
+/**
  * What this does to a memory card.
  */
 wear: HistoryWear, 
