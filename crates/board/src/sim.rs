@@ -21,4 +21,5 @@ pub use board::SimulatedBoard;
 pub use demo::demo_house;
 pub use house::{Climate, House};
 pub use mischief::{MAX_SLOWNESS, Mischief, NoMischief};
+pub use script::USUAL_QUARTER;
 pub use terminal::Terminal;

@@ -105,6 +105,12 @@ pub trait DemoHouse: Send + Sync {
     /// # Errors
     /// When the device is no input.
     fn set_input(&self, device: &DeviceId, on: bool) -> Result<(), DemoProblem>;
+
+    /// Turns a knob by so many detents, counter-clockwise when negative.
+    ///
+    /// # Errors
+    /// When the device is no knob.
+    fn turn(&self, device: &DeviceId, detents: i32) -> Result<(), DemoProblem>;
 }
 
 /// What is the matter with a device of the simulated house.

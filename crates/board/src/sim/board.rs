@@ -16,10 +16,10 @@ use super::edges::EdgeQueue;
 use super::house::{Climate, House};
 use super::life::{HALF_A_PULSE, Happening, Life, What};
 use super::lines::{Lines, Unavailable, is_high};
-use super::plan::{Plan, Role, room_of};
+use super::plan::{ExpanderInput, Plan, Role, room_of};
 use super::probes::ProbeFiles;
 use super::pwm::SimulatedPwm;
-use super::script::Train;
+use super::script::{Train, USUAL_QUARTER};
 use super::terminal::Terminal;
 use super::wired::{Follow, Wired};
 use crate::config::{DeviceConfig, DriverConfig};
@@ -64,6 +64,8 @@ pub(super) struct World {
     agenda_count: u64,
     /// Lines that change again and again.
     trains: Vec<Train>,
+    /// Lines of expanders that people have moved, with their voltages: the chips hear of it while this is not locked.
+    moved: Vec<(ExpanderInput, bool)>,
     /// What stands before ultrasonic sensors, in metres.
     pub(super) distances: BTreeMap<DeviceId, f64>,
     /// What PWM outputs have, by their lines.
@@ -116,6 +118,7 @@ impl SimulatedBoard {
             agenda: BTreeMap::new(),
             agenda_count: 0,
             trains: Vec::new(),
+            moved: Vec::new(),
             distances: BTreeMap::new(),
             duties: BTreeMap::new(),
             random: StdRng::seed_from_u64(seed),
@@ -155,17 +158,20 @@ impl SimulatedBoard {
     }
 
     /// Opens or closes a contact, or lets a motion sensor see or lose somebody. Contacts bounce. A device that is no
-    /// input is left alone. Whether it is one.
+    /// input with two states is left alone. Whether it is one.
     pub fn set_input(&self, device: &DeviceId, on: bool) -> bool {
-        let (is_input, expander) = {
-            let mut world = self.shared.world();
-            world.set_input(device, on, self.shared.clock.moment());
-            (world.plan.input(device).is_some(), world.plan.expander_input(device))
-        };
+        let is_there = self.shared.world().set_input(device, on, self.shared.clock.moment());
+        self.move_expander_lines();
         self.shared.agenda_changed.notify_one();
-        let Some((expander, line, active)) = expander else { return is_input };
-        let is_high = is_high(Level::from_on(on), active);
-        self.wired.with_chip(&expander, |chip| chip.drive_from_outside(line, Some(is_high))).is_some()
+        is_there
+    }
+
+    /// Lets the chips of expanders know which of their lines people have moved.
+    fn move_expander_lines(&self) {
+        let moved = std::mem::take(&mut self.shared.world().moved);
+        for (ExpanderInput { expander, line, .. }, is_high) in moved {
+            self.wired.with_chip(&expander, |chip| chip.drive_from_outside(line, Some(is_high)));
+        }
     }
 
     /// Changes the world, and wakes the board's loop.
@@ -266,8 +272,16 @@ impl Shared {
 }
 
 impl World {
-    fn set_input(&mut self, device: &DeviceId, on: bool, now: Moment) {
-        let Some((line, active, role)) = self.plan.input(device) else { return };
+    fn set_input(&mut self, device: &DeviceId, on: bool, now: Moment) -> bool {
+        if let Some(input) = self.plan.expander_input(device).cloned() {
+            let is_high = is_high(Level::from_on(on), input.active);
+            self.moved.push((input, is_high));
+            return true;
+        }
+        let Some((line, active, role)) = self.plan.input(device) else { return false };
+        if matches!(role, Role::Encoder { .. } | Role::Echo { .. }) {
+            return false;
+        }
         let target = is_high(Level::from_on(on), active);
         self.schedule(now, line, target);
         if let Role::Door { room } = role {
@@ -277,6 +291,7 @@ impl World {
                 self.schedule(now + offset, line, if bounce % 2 == 0 { !target } else { target });
             }
         }
+        true
     }
 
     pub(super) fn schedule(&mut self, at: Moment, line: LineNumber, is_high: bool) {
@@ -292,7 +307,8 @@ impl World {
     fn let_happen(&mut self, now: Moment) {
         for Happening { device, what } in self.life.due(now) {
             match what {
-                What::Set(on) => self.set_input(&device, on, now),
+                What::Set(on) => drop(self.set_input(&device, on, now)),
+                What::Turn(detents) => drop(self.turn(&device, detents, USUAL_QUARTER, now)),
                 What::Pulses(count) => {
                     if let Some((line, ..)) = self.plan.input(&device) {
                         self.start_train(Train::even(line, now, count * 2, HALF_A_PULSE));
@@ -331,6 +347,12 @@ impl World {
         } else if !train.is_over() {
             self.trains.push(train);
         }
+    }
+
+    /// When the last train of edges on these lines is over.
+    pub(super) fn quiet_from(&self, lines: &[LineNumber]) -> Option<Moment> {
+        let last = self.trains.iter().map(Train::last);
+        last.filter(|(line, _)| lines.contains(line)).map(|(_, at)| at).max()
     }
 
     fn next_happening(&self) -> Option<Moment> {
@@ -479,6 +501,7 @@ impl Board for SimulatedBoard {
             self.write_probes();
             let longest = if self.probes.are_there() { PROBE_NAP } else { LONGEST_NAP };
             let next = self.shared.caught_up().next_happening();
+            self.move_expander_lines();
             let now = self.shared.clock.moment();
             let nap = next.map_or(longest, |at| at.saturating_since(now)).min(longest);
             tokio::select! {

@@ -11,8 +11,8 @@ use gatehouse_model::{DeviceId, PropertyId, PropertyPath};
 use crate::catalogue::{self, SettingValue, Settings};
 use crate::config::{
     ActiveLevel, CalibrateConfig, ChipConfig, ChipPlace, ClickConfig, Conversion, CounterConfig, CoverConfig,
-    DEFAULT_PWM_PERIOD, DeviceConfig, DriverConfig, HostConfig, I2cBusName, InputConfig, KernelConfig,
-    KernelDevice, LineNumber, OutputConfig, OutputKind, ProbeId, ReportConfig,
+    DEFAULT_PWM_PERIOD, DeviceConfig, DriverConfig, EncoderConfig, HostConfig, I2cBusName, InputConfig,
+    KernelConfig, KernelDevice, LineNumber, OutputConfig, OutputKind, Pin, ProbeId, ReportConfig,
 };
 
 /// How often the sensors of the demonstration house are read: often enough to watch.
@@ -27,6 +27,9 @@ const BLIND_TIME: Duration = Duration::from_secs(20);
 /// How long lamps may stay on.
 const LAMP_MAX_ON: Duration = Duration::from_secs(12 * 3_600);
 
+/// The id of its expander.
+const EXPANDER: &str = "porch";
+
 /// The devices of the demonstration house. Their ids are stable: tests and the documentation name them.
 pub fn demo_house() -> Vec<DeviceConfig> {
     let living_room = [
@@ -35,6 +38,7 @@ pub fn demo_house() -> Vec<DeviceConfig> {
         Some(device("reading-lamp", "Reading lamp", DriverConfig::Output(dimmer()))),
         Some(device("blind", "Blind", DriverConfig::Cover(blind()))),
         chip("brightness", "Brightness", "bh1750", 0x23),
+        Some(device("volume", "Volume", DriverConfig::Encoder(knob()))),
     ];
     let kitchen = [
         chip("kitchen", "Kitchen climate", "sht4x", 0x44),
@@ -47,16 +51,22 @@ pub fn demo_house() -> Vec<DeviceConfig> {
         Some(device("hall-light", "Light", DriverConfig::Output(lamp(23)))),
         Some(device("doorbell", "Doorbell", DriverConfig::Input(bell()))),
     ];
+    let porch = [
+        expander(),
+        Some(device("porch-light", "Porch light", DriverConfig::Output(porch_light()))),
+        Some(device("letter-box", "Letter box", DriverConfig::Input(letter_box()))),
+    ];
     let balcony = [thermometer(), pot()];
     let cupboard = [
         chip("supply", "Power supply", "ina219", 0x40),
         Some(DeviceConfig { report: slow_figures(), ..device("this-machine", "This machine", host()) }),
     ];
-    let rooms: [(&str, &[Option<DeviceConfig>]); 6] = [
+    let rooms: [(&str, &[Option<DeviceConfig>]); 7] = [
         ("Living room", &living_room),
         ("Kitchen", &kitchen),
         ("Bathroom", &bathroom),
         ("Hall", &hall),
+        ("Porch", &porch),
         ("Balcony", &balcony),
         ("Cupboard", &cupboard),
     ];
@@ -130,6 +140,37 @@ fn bell() -> InputConfig {
     InputConfig { clicks: Some(clicks), ..InputConfig::at(LineNumber::new(24)) }
 }
 
+/// A knob that goes round for ever, as those of amplifiers do, for a volume in percent.
+fn knob() -> EncoderConfig {
+    EncoderConfig { range: Some((0, 100)), ..EncoderConfig::at(LineNumber::new(20), LineNumber::new(21)) }
+}
+
+/// Lines by the front door, over one cable with four wires; the fifth says at once that an input has changed.
+fn expander() -> Option<DeviceConfig> {
+    let mut expander = chip(EXPANDER, "Lines at the door", "mcp23017", 0x20)?;
+    if let DriverConfig::Chip(chip) = &mut expander.driver {
+        chip.interrupt = Some(Pin::Header(LineNumber::new(26)));
+    }
+    Some(expander)
+}
+
+fn at_expander(line: u8) -> Pin {
+    Pin::Expander { device: demo_id(EXPANDER), line }
+}
+
+fn porch_light() -> OutputConfig {
+    OutputConfig {
+        max_on: Some(LAMP_MAX_ON),
+        class: Some("light".to_owned()),
+        ..OutputConfig::at(at_expander(0))
+    }
+}
+
+/// A switch below its flap, which closes while somebody lifts it.
+fn letter_box() -> InputConfig {
+    InputConfig { class: Some("opening".to_owned()), ..InputConfig::at(at_expander(8)) }
+}
+
 /// A litre a pulse, as usual house meters give.
 fn water() -> CounterConfig {
     CounterConfig {
@@ -198,7 +239,7 @@ mod tests {
     #[test]
     fn every_device_is_there_and_stands_in_a_room() {
         let house = demo_house();
-        assert_eq!(house.len(), 16);
+        assert_eq!(house.len(), 20);
         assert!(house.iter().all(|device| device.room.is_some()));
     }
 }

@@ -33,6 +33,15 @@ const BUTTON: Custom = Custom { pause: 120_000..600_000, lasts: 120..350, act: A
 /// Water that is drawn: a pulse each second, which is what a meter of a litre a pulse gives at a bath's tap.
 const METER: Custom = Custom { pause: 40_000..240_000, lasts: 6_000..60_000, act: Act::Pulses };
 
+/// Somebody who brings letters.
+const FLAP: Custom = Custom { pause: 150_000..700_000, lasts: 900..3_000, act: Act::Hold };
+
+/// Somebody who turns a knob, by some detents at a time.
+const KNOB: Custom = Custom { pause: 60_000..300_000, lasts: 1_000..2_000, act: Act::Turns };
+
+/// Most detents of one turn of a knob.
+const MOST_DETENTS: i32 = 8;
+
 /// Half of a meter's pulse.
 pub(super) const HALF_A_PULSE: Duration = Duration::from_millis(500);
 
@@ -40,6 +49,7 @@ pub(super) const HALF_A_PULSE: Duration = Duration::from_millis(500);
 enum Act {
     Hold,
     Pulses,
+    Turns,
 }
 
 /// What happens to an input.
@@ -55,6 +65,8 @@ pub(super) enum What {
     Set(bool),
     /// So many pulses begin, with [`HALF_A_PULSE`] from edge to edge.
     Pulses(u64),
+    /// It is turned by so many detents, backwards when negative.
+    Turn(i32),
 }
 
 #[derive(Debug)]
@@ -90,7 +102,10 @@ impl Life {
         let motion = plan.inputs_of_class("motion").map(|device| (device, MOTION));
         let buttons = plan.inputs_that_are(&Role::Button).map(|device| (device, BUTTON));
         let meters = plan.inputs_that_are(&Role::Meter).map(|device| (device, METER));
-        let wanted: BTreeMap<&DeviceId, Custom> = doors.chain(motion).chain(buttons).chain(meters).collect();
+        let flaps = plan.inputs_of_class("opening").map(|device| (device, FLAP));
+        let knobs = plan.encoders().map(|device| (device, KNOB));
+        let wanted: BTreeMap<&DeviceId, Custom> =
+            doors.chain(motion).chain(buttons).chain(meters).chain(flaps).chain(knobs).collect();
         self.habits.retain(|device, _| wanted.contains_key(device));
         for (device, custom) in wanted {
             if !self.habits.contains_key(device) {
@@ -124,7 +139,11 @@ impl Life {
             let what = match (habit.custom.act, habit.is_on) {
                 (Act::Hold, on) => What::Set(on),
                 (Act::Pulses, true) => What::Pulses(pulses_in(time)),
-                (Act::Pulses, false) => continue,
+                (Act::Turns, true) => {
+                    let detents = self.random.random_range(1..=MOST_DETENTS);
+                    What::Turn(if self.random.random() { detents } else { -detents })
+                }
+                (Act::Pulses | Act::Turns, false) => continue,
             };
             happenings.push(Happening { device: device.clone(), what });
         }
@@ -155,17 +174,27 @@ mod tests {
     #[test]
     fn the_door_and_the_motion_sensor_come_and_go_and_a_seed_repeats_them() {
         let happenings = an_hour(5);
-        for device in ["front-door", "hall-motion"] {
+        for (device, often) in [("front-door", 10), ("hall-motion", 10), ("letter-box", 6)] {
             let of_device = happenings.iter().filter(|happening| happening.device.as_str() == device);
             let changes: Vec<bool> = of_device.map(|happening| happening.what == What::Set(true)).collect();
-            assert!(changes.len() >= 10, "{device} changed {} times", changes.len());
+            assert!(changes.len() >= often, "{device} changed {} times", changes.len());
             assert!(changes[0] && changes.windows(2).all(|pair| pair[0] != pair[1]));
         }
         let pulses = happenings.iter().filter_map(|happening| match happening.what {
             What::Pulses(count) => Some(count),
-            What::Set(_) => None,
+            What::Set(_) | What::Turn(_) => None,
         });
         assert!(pulses.sum::<u64>() >= 50, "hardly anybody draws water in an hour");
+        let turns: Vec<i32> = happenings
+            .iter()
+            .filter_map(|happening| match happening.what {
+                What::Turn(detents) => Some(detents),
+                What::Set(_) | What::Pulses(_) => None,
+            })
+            .collect();
+        assert!(turns.len() >= 8, "{turns:?}");
+        assert!(turns.iter().any(|detents| *detents > 0) && turns.iter().any(|detents| *detents < 0));
+        assert!(turns.iter().all(|detents| *detents != 0), "{turns:?}");
         assert_eq!(happenings, an_hour(5));
         assert_ne!(happenings, an_hour(6));
     }

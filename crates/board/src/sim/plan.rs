@@ -46,6 +46,15 @@ struct Wiring {
     is_input: bool,
 }
 
+/// An input at a line of an expander.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ExpanderInput {
+    pub(super) expander: DeviceId,
+    pub(super) line: u8,
+    pub(super) active: ActiveLevel,
+    class: Option<String>,
+}
+
 /// The devices with lines, and the rooms.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
@@ -55,8 +64,8 @@ pub(super) struct Plan {
     chips: BTreeMap<DeviceId, PlannedChip>,
     /// 1-Wire thermometers, with their rooms.
     probes: BTreeMap<DeviceId, (ProbeId, String)>,
-    /// Inputs at lines of expanders: the expander, its line, and which voltage is on.
-    expander_inputs: BTreeMap<DeviceId, (DeviceId, u8, ActiveLevel)>,
+    /// Inputs at lines of expanders.
+    expander_inputs: BTreeMap<DeviceId, ExpanderInput>,
     /// The lines that interrupt outputs of expanders are wired to.
     interrupts: BTreeMap<DeviceId, LineNumber>,
 }
@@ -100,7 +109,12 @@ impl Plan {
                     line: match &input.pin {
                         Pin::Header(line) => *line,
                         Pin::Expander { device: expander, line } => {
-                            let input = (expander.clone(), *line, input.active);
+                            let input = ExpanderInput {
+                                expander: expander.clone(),
+                                line: *line,
+                                active: input.active,
+                                class: input.class.clone(),
+                            };
                             plan.expander_inputs.insert(device.id.clone(), input);
                             continue;
                         }
@@ -193,12 +207,25 @@ impl Plan {
         Some((device.clone(), wiring.line))
     }
 
+    /// The rotary encoders.
+    pub(super) fn encoders(&self) -> impl Iterator<Item = &DeviceId> {
+        let is_one = |wiring: &Wiring| matches!(wiring.role, Role::Encoder { .. });
+        self.wiring.iter().filter(move |(_, wiring)| is_one(wiring)).map(|(device, _)| device)
+    }
+
     /// Inputs of one class, by device.
     pub(super) fn inputs_of_class(&self, class: &str) -> impl Iterator<Item = &DeviceId> {
-        self.wiring
+        let at_header = self
+            .wiring
             .iter()
             .filter(move |(_, wiring)| wiring.is_input && wiring.class.as_deref() == Some(class))
-            .map(|(device, _)| device)
+            .map(|(device, _)| device);
+        let at_expanders = self
+            .expander_inputs
+            .iter()
+            .filter(move |(_, input)| input.class.as_deref() == Some(class))
+            .map(|(device, _)| device);
+        at_header.chain(at_expanders)
     }
 
     pub(super) fn input(&self, device: &DeviceId) -> Option<(LineNumber, ActiveLevel, Role)> {
@@ -249,8 +276,8 @@ impl Plan {
         self.probes.iter().map(|(device, (probe, room))| (device, probe, room.as_str()))
     }
 
-    /// The expander and the line of an input that is there, and which voltage is on.
-    pub(super) fn expander_input(&self, device: &DeviceId) -> Option<(DeviceId, u8, ActiveLevel)> {
-        self.expander_inputs.get(device).cloned()
+    /// An input at a line of an expander.
+    pub(super) fn expander_input(&self, device: &DeviceId) -> Option<&ExpanderInput> {
+        self.expander_inputs.get(device)
     }
 }

@@ -7,12 +7,15 @@ use gatehouse_model::{DeviceId, Moment};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::board::SimulatedBoard;
+use super::board::{SimulatedBoard, World};
 use super::lines::is_high;
 use crate::traits::{Level, LineNumber};
 
 /// Microseconds between two edges of an input that nothing holds: mains hum and radio, irregular and fast.
 const NOISE_MICROSECONDS: Range<u64> = 150..4_000;
+
+/// Time between two edges of a knob that somebody turns at leisure.
+pub const USUAL_QUARTER: Duration = Duration::from_millis(12);
 
 /// When a line of a [`Train`] changes next.
 #[derive(Clone, Debug)]
@@ -52,8 +55,29 @@ impl Train {
         Some(self.line)
     }
 
+    /// The line that changes, and its last change; that of noise is only known when it is there.
+    pub(super) fn last(&self) -> (LineNumber, Moment) {
+        let more = u32::try_from(self.left.saturating_sub(1)).unwrap_or(u32::MAX);
+        match self.pause {
+            Pause::Even(pause) => (self.line, self.next + pause.saturating_mul(more)),
+            Pause::Noise => (self.line, self.next),
+        }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.left == 0
+    }
+}
+
+impl World {
+    pub(super) fn turn(&mut self, device: &DeviceId, detents: i32, quarter: Duration, now: Moment) -> bool {
+        let Some((first, second)) = self.plan.encoder(device) else { return false };
+        let (leads, follows) = if detents < 0 { (second, first) } else { (first, second) };
+        let (left, pause) = (u64::from(detents.unsigned_abs()) * 2, Pause::Even(quarter * 2));
+        let from = self.quiet_from(&[first, second]).map_or(now, |quiet| quiet.max(now));
+        self.start_train(Train { line: leads, next: from + quarter, left, pause: pause.clone() });
+        self.start_train(Train { line: follows, next: from + quarter * 2, left, pause });
+        true
     }
 }
 
@@ -78,17 +102,13 @@ impl SimulatedBoard {
         });
     }
 
-    /// Turns a rotary encoder by so many detents of four quarters, backwards when negative. It takes one `quarter` from
-    /// one edge to the next.
-    pub fn turn(&self, device: &DeviceId, detents: i32, quarter: Duration) {
+    /// Turns a rotary encoder by so many detents of four quarters, backwards when negative, once it was turned by what was
+    /// asked for before. It takes one `quarter` from one edge to the next. Whether the device is one.
+    pub fn turn(&self, device: &DeviceId, detents: i32, quarter: Duration) -> bool {
         let now = self.now();
-        self.with_world(|world| {
-            let Some((first, second)) = world.plan.encoder(device) else { return };
-            let (leads, follows) = if detents < 0 { (second, first) } else { (first, second) };
-            let (left, pause) = (u64::from(detents.unsigned_abs()) * 2, Pause::Even(quarter * 2));
-            world.start_train(Train { line: leads, next: now + quarter, left, pause: pause.clone() });
-            world.start_train(Train { line: follows, next: now + quarter * 2, left, pause });
-        });
+        let mut is_there = false;
+        self.with_world(|world| is_there = world.turn(device, detents, quarter, now));
+        is_there
     }
 
     /// Lets an input float for so many edges: nothing holds it, and it catches whatever is in the air.

@@ -130,6 +130,57 @@ async fn each_mischief_is_noticed_and_over_without_a_restart() {
     house.stop().await.unwrap();
 }
 
+/// Its lamp and its letter box hang at a chip on the bus: the board switches a register and follows an interrupt.
+#[tokio::test(start_paused = true)]
+async fn the_expander_at_the_door_switches_and_is_followed_like_the_chips_indoors() {
+    let mut house = House::of(from_demo(&["porch", "porch-light", "letter-box", "kitchen"]));
+    house.payload("home/porch-light/power", "OFF").await;
+    house.payload("home/letter-box/contact", "OFF").await;
+    let lines = |house: &House| house.board.with_chip(&id("porch"), |chip| chip.lines()).unwrap().unwrap();
+    assert_eq!(lines(&house) & 1, 0);
+    house.command("porch-light", "power", "ON").await;
+    house.payload("home/porch-light/power", "ON").await;
+    assert_eq!(lines(&house) & 1, 1, "the register is what the topic says");
+    assert!(house.board.set_input(&id("letter-box"), true));
+    house.payload("home/letter-box/contact", "ON").await;
+    assert!(house.board.set_input(&id("letter-box"), false));
+    house.payload("home/letter-box/contact", "OFF").await;
+
+    house.board.set_mischief(&id("porch"), Some(Mischief::Vanished)).unwrap();
+    house.payload("home/porch-light/availability", "offline").await;
+    house.payload("home/letter-box/availability", "offline").await;
+    house.reading("kitchen", "temperature").await;
+    house.board.set_mischief(&id("porch"), None).unwrap();
+    house.payload("home/porch-light/availability", "online").await;
+    house.payload("home/letter-box/availability", "online").await;
+    house.stop().await.unwrap();
+}
+
+/// People lift the flap and turn the knob, and a turn that is asked for while another is under way comes after it.
+#[tokio::test(start_paused = true)]
+async fn people_bring_letters_and_turn_the_knob() {
+    let mut house = House::lively(from_demo(&["porch", "letter-box", "volume"]));
+    house.payload("home/letter-box/contact", "OFF").await;
+    house.payload("home/letter-box/contact", "ON").await;
+    house.payload("home/letter-box/contact", "OFF").await;
+    house.payload("home/volume/event", r#"{"event_type":"clockwise"}"#).await;
+    house.stop().await.unwrap();
+
+    let mut house = House::of(from_demo(&["volume"]));
+    house.payload("home/volume/position", "0").await;
+    for (detents, quarter) in
+        [(30, Duration::from_millis(2)), (-10, Duration::from_millis(1)), (4, Duration::from_millis(3))]
+    {
+        assert!(house.board.turn(&id("volume"), detents, quarter));
+    }
+    for position in ["30", "20", "24"] {
+        house.payload("home/volume/position", position).await;
+    }
+    assert!(!house.board.set_input(&id("volume"), true), "a knob is turned, not set");
+    assert!(!house.board.turn(&id("letter-box"), 1, Duration::from_millis(2)));
+    house.stop().await.unwrap();
+}
+
 #[test]
 fn a_mischief_that_cannot_be_is_refused() {
     let clock = crate::harness::manual_clock();

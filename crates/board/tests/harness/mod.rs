@@ -333,6 +333,11 @@ impl House {
         Self::start(devices, |board| Arc::new(board))
     }
 
+    /// A house in which people live.
+    pub(crate) fn lively(devices: Vec<DeviceConfig>) -> Self {
+        Self::start_with(SimulatedBoard::new, devices, None, |board| Arc::new(board))
+    }
+
     /// A heater, and a sensor whose driver has a bug.
     pub(crate) fn with_a_sensor_that_panics(sensor: &str) -> Self {
         let devices = plain_house().into_iter();
@@ -355,7 +360,7 @@ impl House {
 
     /// A house whose memory is given, as after a restart.
     pub(crate) fn that_remembers(devices: Vec<DeviceConfig>, memory: Memory) -> Self {
-        Self::start_with(devices, Some(memory), |board| Arc::new(board))
+        Self::start_with(SimulatedBoard::still, devices, Some(memory), |board| Arc::new(board))
     }
 
     /// A house on a machine whose kernel shows its chips below `sys`.
@@ -406,16 +411,17 @@ impl House {
         devices: Vec<DeviceConfig>,
         wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>,
     ) -> Self {
-        Self::start_with(devices, None, wrap)
+        Self::start_with(SimulatedBoard::still, devices, None, wrap)
     }
 
     fn start_with(
+        make: impl FnOnce(&[DeviceConfig], u64, Arc<dyn Clock>) -> SimulatedBoard,
         devices: Vec<DeviceConfig>,
         memory: Option<Memory>,
         wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>,
     ) -> Self {
         let clock = paused_clock();
-        let board = SimulatedBoard::still(&devices, 1, clock.clone());
+        let board = make(&devices, 1, clock.clone());
         let mut parts = parts_on(wrap(board.clone()), clock.clone(), devices.clone());
         parts.memory = memory.unwrap_or(parts.memory);
         let bridge = Bridge::new(parts).unwrap();

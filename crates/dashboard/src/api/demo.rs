@@ -15,6 +15,10 @@ use crate::{DemoFault, DemoHouse, DemoProblem};
 /// How long each transfer of a slow chip takes when the request says nothing.
 const USUAL_SLOWNESS: Duration = Duration::from_secs(1);
 
+/// Most detents that a knob is turned by one request: from one end of a volume in percent to the other. A simulated turn
+/// takes about 50 ms a detent, so it is over in five seconds.
+const MOST_DETENTS: u32 = 100;
+
 /// Lets something go wrong with a device of the simulated house, or puts it right. Only with `--demo`.
 #[utoipa::path(
     post, path = "/api/v1/demo/faults", tag = "demo", request_body = DemoFaultRequest,
@@ -46,7 +50,7 @@ pub(super) async fn fault(
     answer(house.set_fault(&device, fault))
 }
 
-/// Opens or closes a contact of the simulated house, and the like. Only with `--demo`.
+/// Opens or closes a contact of the simulated house, turns a knob, and the like. Only with `--demo`.
 #[utoipa::path(
     post, path = "/api/v1/demo/inputs", tag = "demo", request_body = DemoInputRequest,
     responses(
@@ -64,7 +68,14 @@ pub(super) async fn input(
 ) -> Result<StatusCode, ApiError> {
     let house = house(&app)?;
     let device = device(&app, &request.device)?;
-    answer(house.set_input(&device, request.on))
+    answer(match (request.on, request.turn) {
+        (Some(on), None) => house.set_input(&device, on),
+        (None, Some(detents)) if detents.unsigned_abs() > MOST_DETENTS => {
+            Err(DemoProblem(format!("A knob is turned by at most {MOST_DETENTS} detents at a time.")))
+        }
+        (None, Some(detents)) => house.turn(&device, detents),
+        (Some(_), Some(_)) | (None, None) => Err(DemoProblem("Say either `on` or `turn`.".to_owned())),
+    })
 }
 
 fn house(app: &App) -> Result<&dyn DemoHouse, ApiError> {

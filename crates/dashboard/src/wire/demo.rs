@@ -40,13 +40,19 @@ pub struct DemoFaultRequest {
     pub milliseconds: Option<u32>,
 }
 
-/// Opens or closes a contact of the simulated house, presses or lets go of a button, or lets a motion sensor see or lose
-/// somebody.
+/// Opens or closes a contact of the simulated house, presses or lets go of a button, lets a motion sensor see or lose
+/// somebody, or turns a knob: one of `on` and `turn`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
 #[serde(deny_unknown_fields)]
 pub struct DemoInputRequest {
     /// Id of the device.
     pub device: String,
     /// Whether it is on; of a contact: open.
-    pub on: bool,
+    #[serde(default)]
+    #[ts(optional)]
+    pub on: Option<bool>,
+    /// By how many detents the knob is turned, counter-clockwise when negative; at most 100 at a time.
+    #[serde(default)]
+    #[ts(optional)]
+    pub turn: Option<i32>,
 }

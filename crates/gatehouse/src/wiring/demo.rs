@@ -1,6 +1,6 @@
 //! The simulated board, for people who play with it.
 
-use gatehouse_board::sim::{Mischief, SimulatedBoard};
+use gatehouse_board::sim::{Mischief, SimulatedBoard, USUAL_QUARTER};
 use gatehouse_dashboard::{DemoFault, DemoHouse, DemoProblem};
 use gatehouse_model::DeviceId;
 
@@ -31,5 +31,12 @@ impl DemoHouse for Playground {
             return Ok(());
         }
         Err(DemoProblem(format!("`{device}` is no input: this is for contacts, motion sensors and buttons.")))
+    }
+
+    fn turn(&self, device: &DeviceId, detents: i32) -> Result<(), DemoProblem> {
+        if self.0.turn(device, detents, USUAL_QUARTER) {
+            return Ok(());
+        }
+        Err(DemoProblem(format!("`{device}` is no knob: only rotary encoders can be turned.")))
     }
 }

@@ -331,6 +331,11 @@ impl DemoHouse for FakeDemo {
         self.done.lock().unwrap().push(format!("{device}: {on}"));
         Ok(())
     }
+
+    fn turn(&self, device: &DeviceId, detents: i32) -> Result<(), DemoProblem> {
+        self.done.lock().unwrap().push(format!("{device}: turned by {detents}"));
+        Ok(())
+    }
 }
 
 /// Sends back what a client says; has no places when told so.
