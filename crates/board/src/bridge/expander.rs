@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,6 +75,35 @@ pub(super) struct Expander {
     is_pwm: bool,
     is_simulated: bool,
     clock: Arc<dyn Clock>,
+    tenure: Arc<Tenure>,
+}
+
+/// For how long a thread may touch its chip. What waits in its queue when its expander is given up is not done any more: an
+/// older thread that looks at the chip late finds it other than it knows it, and would set it back over its successor.
+#[derive(Debug, Default)]
+pub(super) struct Tenure {
+    is_over: AtomicBool,
+    /// Held by the thread while it works.
+    work: Mutex<()>,
+}
+
+impl Tenure {
+    /// Lets the thread work once, unless its time is over.
+    pub(super) fn work(&self) -> Option<MutexGuard<'_, ()>> {
+        let work = lock(&self.work);
+        (!self.is_over.load(Ordering::SeqCst)).then_some(work)
+    }
+
+    /// Waits until the thread has ended what it was about to do when its time was over.
+    pub(super) fn outlast(&self) {
+        drop(lock(&self.work));
+    }
+}
+
+impl Drop for Expander {
+    fn drop(&mut self) {
+        self.tenure.is_over.store(true, Ordering::SeqCst);
+    }
 }
 
 impl fmt::Debug for Expander {
@@ -100,7 +130,15 @@ impl Expanders {
         stays: &BTreeSet<DeviceId>,
     ) {
         let mut by_device = lock(&self.by_device);
-        by_device.retain(|device, _| stays.contains(device));
+        let mut before = Vec::new();
+        by_device.retain(|device, expander| {
+            let stays = stays.contains(device);
+            if !stays {
+                expander.tenure.is_over.store(true, Ordering::SeqCst);
+                before.push(expander.tenure.clone());
+            }
+            stays
+        });
         for device in devices {
             if by_device.contains_key(&device.id) {
                 continue;
@@ -121,6 +159,7 @@ impl Expanders {
             let (jobs, asked) = sync_channel(MAX_WAITING);
             let wanted = Arc::<Mutex<BTreeMap<u8, Wanted>>>::default();
             let watchers = Arc::<Watchers>::default();
+            let tenure = Arc::<Tenure>::default();
             let owner = Owner {
                 device: device.id.clone(),
                 entry: chip.entry,
@@ -133,6 +172,8 @@ impl Expanders {
                 watchers: watchers.clone(),
                 chip: None,
                 applied: BTreeMap::new(),
+                tenure: tenure.clone(),
+                before: before.clone(),
             };
             let started = std::thread::Builder::new()
                 .name(format!("expander {}", device.id))
@@ -142,7 +183,7 @@ impl Expanders {
                 continue;
             }
             let (is_simulated, clock) = (board.is_simulated(), clock.clone());
-            let expander = Expander { lines, wanted, jobs, watchers, is_pwm, is_simulated, clock };
+            let expander = Expander { lines, wanted, jobs, watchers, is_pwm, is_simulated, clock, tenure };
             by_device.insert(device.id.clone(), Arc::new(expander));
         }
     }
@@ -226,6 +267,15 @@ impl Expander {
             Ok(Err(_)) => Err("its driver has ended; please report this".to_owned()),
             Err(_) => Err(format!("it did not answer within {} s", ANSWER_LIMIT.as_secs())),
         }
+    }
+
+    /// Asks for a look at the chip without waiting for it.
+    #[cfg(test)]
+    fn look_later(&self) -> oneshot::Receiver<Result<Said, String>> {
+        let (answer, said) = oneshot::channel();
+        let now = self.clock.moment();
+        let _ = self.jobs.try_send(Job { ask: Ask::Check, at: now, now, answer });
+        said
     }
 
     /// Follows the changes of a line, as any reading of the chip sees them, from [`Expander::begin`] on.

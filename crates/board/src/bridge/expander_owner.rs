@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use gatehouse_model::DeviceId;
 
-use super::expander::{Ask, Job, Said, Wanted, lock};
+use super::expander::{Ask, Job, Said, Tenure, Wanted, lock};
 use super::expander_watchers::Watchers;
 use super::place::Place;
 use crate::buses::{Buses, Pause};
@@ -41,11 +41,19 @@ pub(super) struct Owner {
     pub(super) chip: Option<Chip>,
     /// What the chip was told since it was opened.
     pub(super) applied: BTreeMap<u8, Wanted>,
+    pub(super) tenure: Arc<Tenure>,
+    /// Of those whose chips may be this one.
+    pub(super) before: Vec<Arc<Tenure>>,
 }
 
 impl Owner {
     pub(super) fn run(mut self, asked: &Receiver<Job>) {
         while let Ok(Job { ask, at, now, answer }) = asked.recv() {
+            for before in std::mem::take(&mut self.before) {
+                before.outlast();
+            }
+            let tenure = self.tenure.clone();
+            let Some(_work) = tenure.work() else { return };
             let said = self.serve(ask).map_err(|error| error.to_string());
             let said = said.map(|said| match said {
                 Found::Lines(seen) => {

@@ -111,7 +111,10 @@ async fn outputs_do_what_they_are_told_and_are_read_at_the_pin() {
         relay.set(Level::Active).await.unwrap();
         assert!(!bench.is_high(3), "{word}");
         assert_eq!(relay.read_back().await, Ok(Level::Active), "{word}");
-        assert!(bench.output(16, ActiveLevel::Low, Level::Inactive).is_err(), "{word} has no line 16");
+        let Err(error) = bench.output(16, ActiveLevel::Low, Level::Inactive) else {
+            panic!("{word} has a line 16")
+        };
+        assert_eq!(error.to_string(), "there is no line 16 of `porch` here: choose another pin");
     }
 }
 
@@ -340,7 +343,7 @@ fn expander_served_by(
     std::thread::spawn(move || serve(asked));
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
     let (wanted, watchers) = (Arc::default(), Arc::default());
-    Expander { lines: 8, wanted, jobs, watchers, is_pwm: false, is_simulated, clock }
+    Expander { lines: 8, wanted, jobs, watchers, is_pwm: false, is_simulated, clock, tenure: Arc::default() }
 }
 
 /// Each request held a thread of the pool for as long as the chip took: a bus that hung, with an expander's 16 outputs on
@@ -406,4 +409,26 @@ async fn outputs_that_another_program_inverted_are_as_they_are_wanted() {
         bench.expander().check().await.unwrap();
         assert!(!bench.is_high(3) && bench.is_high(9), "0x{left:02x} while it runs");
     }
+}
+
+/// An expander's settings changed while the gateway ran, and the thread that had owned it still had to look at it. It found
+/// a relay off that it knew as on, took that for a cut of the supply and switched the relay on again.
+#[tokio::test]
+async fn who_owned_an_expander_before_sets_nothing_back_over_its_successor() {
+    let bench = bench("mcp23017");
+    let mut heater = bench.output(1, ActiveLevel::High, Level::Active).unwrap();
+    assert_eq!(heater.read_back().await, Ok(Level::Active));
+    let old = bench.expander();
+    // Nobody waits for the answers any more when the tasks are gone that asked for them.
+    let looks: Vec<_> = (0..MAX_WAITING).map(|_| old.look_later()).collect();
+    drop((heater, old));
+    let buses = Arc::new(Buses::new(Arc::new(bench.board.clone())));
+    bench.lines.follow_expanders(&bench.devices, &buses, &BTreeSet::new());
+    let mut heater = bench.output(1, ActiveLevel::High, Level::Inactive).unwrap();
+    assert_eq!(heater.read_back().await, Ok(Level::Inactive));
+    for look in looks {
+        // Done or not: after this it does nothing any more.
+        let _ = look.await;
+    }
+    assert!(!bench.is_high(1), "the heater was switched on again by the past");
 }

@@ -196,7 +196,7 @@ pub enum Direction {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// The board has no such line.
-    #[error("this board has no line {0}: choose another pin")]
+    #[error("there is no {0} here: choose another pin")]
     NoSuchLine(Pin),
     /// Somebody else has it.
     #[error("{line} is in use by {owner}: stop that program or choose another pin")]
