@@ -196,9 +196,6 @@ impl Observer {
                 if let Some(pin) = self.pins.get_mut(&line).filter(|_| !is_next_slice) {
                     pin.slices_since = Some(now);
                 }
-            } else if line >= crate::pool::PORCH_LINES {
-                // The thread that owns an expander works in real time: simulated time may stand between two of its
-                // writes, or run ahead, so how long its lines were off cannot be judged here. (Schedule 5, once in two.)
             } else if let Some(before) = before.filter(|before| now + TOLERANCE < *before + shortest) {
                 let device = &sheet.device;
                 self.accuse(

@@ -1,7 +1,7 @@
 //! The simulated board, with an observer at its pins and with pins that can be made sick.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,6 +35,9 @@ pub(crate) enum Trouble {
     Taken,
 }
 
+/// How long threads may take to end, in real time, on a machine that has much else to do.
+const THREADS_END_WITHIN: Duration = Duration::from_secs(30);
+
 /// Board, observer and troubles. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct StormBoard {
@@ -44,11 +47,14 @@ pub(crate) struct StormBoard {
     troubles: Arc<Mutex<BTreeMap<u32, Trouble>>>,
     /// Which voltage is the active one at lines that are held.
     held: Arc<Mutex<BTreeMap<u32, ActiveLevel>>>,
+    /// How many hold the bus of the expander.
+    at_bus: Arc<(Mutex<usize>, Condvar)>,
 }
 
 impl StormBoard {
     pub(crate) fn new(sim: SimulatedBoard, clock: Arc<StormClock>) -> Self {
-        Self { sim, clock, observer: Arc::default(), troubles: Arc::default(), held: Arc::default() }
+        let (observer, troubles, held) = Default::default();
+        Self { sim, clock, observer, troubles, held, at_bus: Arc::default() }
     }
 
     pub(crate) fn observer(&self) -> MutexGuard<'_, Observer> {
@@ -61,6 +67,31 @@ impl StormBoard {
             Some(trouble) => troubles.insert(line, trouble),
             None => troubles.remove(&line),
         };
+    }
+
+    /// Waits until the threads are gone that owned the expander's bus. They end with the process; here there is none, and
+    /// they take real time for it: one that was about to look at the expander would set it back over those who come after.
+    /// Gives whether they went.
+    pub(crate) async fn is_left(&self) -> bool {
+        let (at_bus, fewer) = &*self.at_bus;
+        for _ in 0..THREADS_END_WITHIN.as_millis() {
+            // The tasks that were ended give up what they hold when it is their turn.
+            tokio::task::yield_now().await;
+            let holders = at_bus.lock().unwrap_or_else(PoisonError::into_inner);
+            let step = Duration::from_millis(1);
+            let waited = fewer.wait_timeout_while(holders, step, |holders| *holders > 0);
+            if !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn count_holder(&self, change: isize) {
+        let (at_bus, fewer) = &*self.at_bus;
+        let mut holders = at_bus.lock().unwrap_or_else(PoisonError::into_inner);
+        *holders = holders.saturating_add_signed(change);
+        fewer.notify_all();
     }
 
     /// The lines that take their time.
@@ -182,6 +213,12 @@ impl I2cBackend for Watched {
     }
 }
 
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.board.count_holder(-1);
+    }
+}
+
 struct StormPwm {
     /// Gone when it is dropped, before the rest is told.
     inner: Option<Box<dyn PwmOutput>>,
@@ -264,7 +301,11 @@ impl Board for StormBoard {
 
     fn open_i2c(&self, bus: u8) -> Result<Box<dyn I2cBackend>, BusError> {
         let inner = self.sim.open_i2c(bus)?;
-        Ok(if bus == pool::PORCH_BUS { Box::new(Watched { inner, board: self.clone() }) } else { inner })
+        if bus != pool::PORCH_BUS {
+            return Ok(inner);
+        }
+        self.count_holder(1);
+        Ok(Box::new(Watched { inner, board: self.clone() }))
     }
 
     fn open_spi(&self, request: &SpiRequest) -> Result<Box<dyn SpiBackend>, BusError> {

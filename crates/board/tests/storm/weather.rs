@@ -564,6 +564,12 @@ impl Storm {
         }
     }
 
+    async fn leave_board(&mut self) {
+        if !self.board.is_left().await {
+            self.accuse("threads of a bridge that has ended still hold a bus");
+        }
+    }
+
     /// The bridge stops, or is killed, and comes up again after a while.
     async fn restart(&mut self, suddenly: bool) {
         let Some(mut running) = self.running.take() else { return };
@@ -580,6 +586,7 @@ impl Storm {
             running.task.abort();
             let _ = running.task.await;
             // What belongs to a process ends with it.
+            self.leave_board().await;
             tokio::time::sleep(Duration::from_millis(self.random.random_range(1..1_500))).await;
             let board: Arc<dyn Board> = Arc::new(self.board.clone());
             let clock: Arc<dyn Clock> = self.clock.clone();
@@ -603,6 +610,7 @@ impl Storm {
                 other => self.accuse(&format!("the bridge did not stop as it should: {other:?}")),
             }
         }
+        self.leave_board().await;
         self.board.look_at_all();
         let why = if suddenly { "a sudden end" } else { "a stop" };
         let now = self.now();
