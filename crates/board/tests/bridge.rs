@@ -347,7 +347,7 @@ mod bridge {
         let light = output("light", 6, |_| {});
         let mut house = House::of(vec![heater, light]);
         house.payload("home/lamp/availability", "offline").await;
-        assert!(house.fault("lamp").is_some_and(|fault| fault.contains("no line GPIO 99")));
+        assert!(house.fault("lamp").is_some_and(|fault| fault.contains("there is no GPIO 99 here")));
         house.command("lamp", "power", "ON").await;
         assert!(!house.result("lamp", "power").await.ok);
         house.command("light", "power", "ON").await;
