@@ -4,8 +4,13 @@ export const RANGES = ['15m', '1h', '24h', '7d'] as const;
 export type Range = (typeof RANGES)[number];
 export const DEFAULT_RANGE: Range = '1h';
 
+/** The areas of the page beside the rooms, by the first word of their address. */
+export const AREA_NAMES = ['history'] as const;
+export type AreaName = (typeof AREA_NAMES)[number];
+
 export type Route =
   | { page: 'home' }
+  | { page: 'area'; area: AreaName; rest: string[]; query: URLSearchParams }
   | { page: 'device'; device: string; property: string | null; range: Range }
   | { page: 'settings' }
   | { page: 'unknown' };
@@ -22,6 +27,12 @@ export function parseRoute(path: string, search: string): Route {
   const segments = path.split('/').filter((segment) => segment !== '');
   const [first, second] = segments;
   if (first === undefined) return { page: 'home' };
+  const area = AREA_NAMES.find((name) => name === first);
+  if (area !== undefined) {
+    const rest = segments.slice(1).map(decode);
+    if (rest.some((segment) => segment === null)) return { page: 'unknown' };
+    return { page: 'area', area, rest: rest as string[], query: new URLSearchParams(search) };
+  }
   if (first === 'settings' && segments.length === 1) return { page: 'settings' };
   if (first === 'devices' && second !== undefined && segments.length === 2) {
     const device = decode(second);

@@ -25,7 +25,12 @@ interface ErrorBody {
   error?: { code?: unknown; message?: unknown };
 }
 
-async function call<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+/** One call to the API, for the areas whose calls stand beside their pages. */
+export async function call<Answer>(
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), ANSWER_TIMEOUT_MS);
   let response: Response;

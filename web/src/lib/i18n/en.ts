@@ -22,10 +22,14 @@ export const en = {
     notFoundTitle: 'Nothing lives at this address',
     notFoundText: 'The link may be old, or the device may have been removed.',
     goHome: 'Go to the rooms',
+    notForRole: 'This is for administrators. Ask one of them.',
+    areaFailed: 'This page did not load. The gateway may have been updated, or the connection is poor.',
+    loadAgain: 'Load again',
   },
   nav: {
     label: 'Main',
     home: 'Rooms',
+    history: 'History',
     settings: 'Settings',
   },
   connection: {

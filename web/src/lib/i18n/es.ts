@@ -23,10 +23,15 @@ export const es: Messages = {
     notFoundTitle: 'No hay nada en esta dirección',
     notFoundText: 'Puede que el enlace sea antiguo o que el dispositivo ya no exista.',
     goHome: 'Ir a las habitaciones',
+    notForRole: 'Esto es para administradores. Pregunta a uno de ellos.',
+    areaFailed:
+      'Esta página no se ha cargado. Puede que la pasarela se haya actualizado, o que la conexión sea mala.',
+    loadAgain: 'Cargar de nuevo',
   },
   nav: {
     label: 'Principal',
     home: 'Habitaciones',
+    history: 'Historial',
     settings: 'Ajustes',
   },
   connection: {

@@ -2,7 +2,14 @@ import { Format } from '../format/format';
 import { readChoice, writeChoice } from '../preferences';
 import { en, type Messages } from './en';
 import { es } from './es';
-import { isLanguage, LANGUAGE_TAGS, languageOfBrowser, localeFor, type Language } from './language';
+import {
+  isLanguage,
+  LANGUAGE_TAGS,
+  languageOfBrowser,
+  localeFor,
+  type AreaWords,
+  type Language,
+} from './language';
 import { zh } from './zh';
 
 const CATALOGUES: Record<Language, Messages> = { en, es, zh };
@@ -19,6 +26,11 @@ class I18n {
   readonly t = $derived(CATALOGUES[this.language]);
   readonly format = $derived(new Format(localeFor(this.language, this.#tags), this.t.units));
   readonly tag = $derived(LANGUAGE_TAGS[this.language]);
+
+  /** The sentences of an area; read it inside `$derived` or a template, so that it follows the choice. */
+  of<Catalogue>(words: AreaWords<Catalogue>): Catalogue {
+    return words[this.language];
+  }
 
   choose(language: Language | null) {
     this.choice = language;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { es } from './es';
 import { gatewayWords, partsOf, withoutMarks } from './gateway-words';
-import { languageOfBrowser, localeFor } from './language';
+import { languageOfBrowser, localeFor, type Language } from './language';
 import { zh } from './zh';
 
 type Sentence = string | ((...words: string[]) => string);
@@ -15,10 +15,26 @@ function sentences(catalogue: object): [string, Sentence][] {
   );
 }
 
+/** The catalogues of the areas, each found by its file: one that is not complete cannot be forgotten. */
+const AREA_CATALOGUES = import.meta.glob<{ WORDS: Record<Language, object> }>('../*/words.ts', {
+  eager: true,
+});
+
+function whole(language: Language, main: object): object {
+  const areas = Object.entries(AREA_CATALOGUES);
+  return { ...main, ...Object.fromEntries(areas.map(([path, { WORDS }]) => [path, WORDS[language]])) };
+}
+
+const ENGLISH = whole('en', en);
+
+it('finds the catalogues of the areas', () => {
+  expect(Object.keys(ENGLISH).some((key) => key.endsWith('/history/words.ts'))).toBe(true);
+});
+
 describe.each([
-  ['English', en],
-  ['Spanish', es],
-  ['Chinese', zh],
+  ['English', ENGLISH],
+  ['Spanish', whole('es', es)],
+  ['Chinese', whole('zh', zh)],
 ])('%s', (_name, catalogue) => {
   it('says something for each key, and keeps every value that it is given', () => {
     for (const [key, sentence] of sentences(catalogue)) {
@@ -33,7 +49,7 @@ describe.each([
 
   it('takes the same values as the English catalogue', () => {
     const count = (text: Sentence | undefined) => (typeof text === 'function' ? text.length : 0);
-    const english = new Map(sentences(en));
+    const english = new Map(sentences(ENGLISH));
     for (const [key, text] of sentences(catalogue)) expect(count(text), key).toBe(count(english.get(key)));
   });
 

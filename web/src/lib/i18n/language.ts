@@ -3,6 +3,12 @@
 export const LANGUAGES = ['en', 'es', 'zh'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
+/**
+ * The sentences of one area of the page, which are loaded with it, so that the first page stays small. All are of the
+ * shape of the English ones: a missing key does not compile.
+ */
+export type AreaWords<Catalogue> = Record<Language, Catalogue>;
+
 /** What each language calls itself. */
 export const LANGUAGE_NAMES: Record<Language, string> = { en: 'English', es: 'Español', zh: '简体中文' };
 

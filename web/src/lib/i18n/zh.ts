@@ -23,10 +23,14 @@ export const zh: Messages = {
     notFoundTitle: '此地址没有内容',
     notFoundText: '链接可能已过期，或者设备已被移除。',
     goHome: '前往房间',
+    notForRole: '此处仅供管理员使用。可以联系其中一位。',
+    areaFailed: '此页面没有加载成功。网关可能已更新，或者网络不佳。',
+    loadAgain: '重新加载',
   },
   nav: {
     label: '主导航',
     home: '房间',
+    history: '历史',
     settings: '设置',
   },
   connection: {

@@ -1,0 +1,166 @@
+/** Several values over one time: a line for each, an axis for each of the first two units. */
+
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { timeLabels, valueLabels, valueRange } from '../chart/axis';
+import type { Columns } from '../chart/series';
+import type { Format } from '../format/format';
+
+/** One line of the chart. */
+export interface Line {
+  /** Its times, means (or states), minima and maxima. */
+  columns: Columns;
+  /** Which of the series colours, from 1. */
+  colour: number;
+  /** The time before: drawn with dashes and without its band. */
+  isBefore: boolean;
+  /** On and off: a scale of its own, in steps. */
+  steps: boolean;
+  unit: string;
+  decimals: number;
+}
+
+export interface ComparePlot {
+  draw: (fromS: number, toS: number) => void;
+  resize: (width: number, height: number) => void;
+  /** Puts the crosshair at this share of the width; nothing takes it away. */
+  point: (share: number | null) => void;
+  destroy: () => void;
+}
+
+export interface CompareOptions {
+  lines: readonly Line[];
+  format: Format;
+  /** The second under the crosshair, or nothing. */
+  onCursor: (second: number | null) => void;
+  /** A stretch was drawn with the mouse. */
+  onStretch: (fromS: number, toS: number) => void;
+}
+
+const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+
+/** A stretch that was dragged has to be this wide to be meant, in pixels. */
+const LEAST_DRAG = 8;
+
+/** On and off of several switches lie in steps above each other; the highest leaves room for the numbers. */
+const STATE_SCALE = 'on-off';
+
+const scaleOf = (line: Line) => (line.steps ? STATE_SCALE : `unit ${line.unit}`);
+
+/** The units that get an axis: the first two. */
+export function axisUnits(lines: readonly Line[]): string[] {
+  const units = lines.filter(({ steps }) => !steps).map(({ unit }) => unit);
+  return [...new Set(units)].slice(0, 2);
+}
+
+export function createComparePlot(element: HTMLElement, options: CompareOptions): ComparePlot {
+  const { lines, format } = options;
+  const style = getComputedStyle(element);
+  const token = (name: string) => style.getPropertyValue(name).trim();
+  const axis = { stroke: token('--muted'), font: FONT, ticks: { show: false } };
+  const stepped = uPlot.paths.stepped?.({ align: 1 });
+
+  const series: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
+  const tables: uPlot.AlignedData[] = [];
+  const scales: uPlot.Scales = { x: { time: true } };
+  for (const line of lines) {
+    const colour = token(`--series-${line.colour}`);
+    const scale = scaleOf(line);
+    const paths = line.steps && stepped ? { paths: stepped } : {};
+    const drawn: uPlot.Series = {
+      ...paths,
+      scale,
+      stroke: line.isBefore ? `${colour}99` : colour,
+      width: line.isBefore ? 1.5 : 2,
+      points: { show: false },
+    };
+    if (line.isBefore) drawn.dash = [6, 4];
+    const [at, mean, min, max] = line.columns;
+    series.push(drawn);
+    const bandFrom = series.length;
+    const hidden = { ...paths, scale, width: 0, stroke: 'transparent', points: { show: false } };
+    if (line.steps || line.isBefore) {
+      tables.push([at, mean]);
+    } else {
+      series.push({ ...hidden }, { ...hidden });
+      bands.push({ series: [bandFrom + 1, bandFrom], fill: `${colour}2a` });
+      tables.push([at, mean, min, max]);
+    }
+    scales[scale] = line.steps
+      ? { range: [-0.12, 1.12] }
+      : {
+          range: (_chart, low: number | null, high: number | null) => valueRange(low, high, line.decimals),
+        };
+  }
+  const units = axisUnits(lines);
+  const decimalsOf = (unit: string) =>
+    Math.max(0, ...lines.filter((line) => line.unit === unit).map(({ decimals }) => decimals));
+  const axes: uPlot.Axis[] = [
+    {
+      ...axis,
+      space: 72,
+      size: 44,
+      grid: { show: false },
+      values: (_chart, splits, _axis, _space, step) => timeLabels(splits, step, format),
+    },
+    ...units.map((unit, index): uPlot.Axis => ({
+      ...axis,
+      scale: `unit ${unit}`,
+      side: index === 0 ? 3 : 1,
+      grid: index === 0 ? { stroke: token('--line'), width: 1 } : { show: false },
+      space: 44,
+      size: (_chart, labels) => 12 + 7 * Math.max(4, ...(labels ?? []).map((label) => label.length)),
+      values: (_chart, splits, _axis, _space, step) =>
+        valueLabels(splits, step, decimalsOf(unit), unit, format),
+    })),
+  ];
+
+  const chart = new uPlot(
+    {
+      width: element.clientWidth,
+      height: element.clientHeight,
+      legend: { show: false },
+      padding: [12, units.length === 2 ? 0 : 20, 0, units.length === 0 ? 20 : 0],
+      cursor: { drag: { x: true, y: false, setScale: false, dist: LEAST_DRAG }, y: false },
+      scales,
+      axes,
+      series,
+      bands,
+      hooks: {
+        setCursor: [
+          (u) =>
+            options.onCursor(
+              u.cursor.left == null || u.cursor.left < 0 ? null : u.posToVal(u.cursor.left, 'x'),
+            ),
+        ],
+        setSelect: [
+          (u) => {
+            const { left, width } = u.select;
+            if (width < LEAST_DRAG) return;
+            options.onStretch(u.posToVal(left, 'x'), u.posToVal(left + width, 'x'));
+            u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          },
+        ],
+      },
+    },
+    // Each line has its own times; what one lacks between two of its points is no gap, its own nulls are.
+    tables.length === 0
+      ? [[]]
+      : uPlot.join(
+          tables,
+          tables.map((table) => table.map(() => 2 as uPlot.JoinNullMode)),
+        ),
+    element,
+  );
+
+  return {
+    draw: (fromS, toS) => chart.setScale('x', { min: fromS, max: toS }),
+    resize: (width, height) => chart.setSize({ width, height }),
+    point(share) {
+      const width = chart.over.clientWidth;
+      chart.setCursor(share === null ? { left: -10, top: -10 } : { left: share * width, top: 10 });
+    },
+    destroy: () => chart.destroy(),
+  };
+}
