@@ -48,6 +48,9 @@ type SealResult = (Writer, Timestamp, Result<(Progress, u64), sqlx::Error>);
 
 type CommitResult = (Writer, Arc<Batch>, Result<Committed, sqlx::Error>);
 
+/// A wait for the clock that is told even if nothing had to be held for it.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
 /// How often the clock is looked at while it is not set.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -198,7 +201,8 @@ impl Recorder {
             self.urgently();
         }
         let held = self.clocks.release();
-        if !waited.is_zero() {
+        // A clock that was right by the time somebody looked is nothing to tell.
+        if waited >= WORTH_TELLING || !held.is_empty() {
             let how = if vouched {
                 "the clock is set"
             } else {

@@ -1,6 +1,6 @@
 //! Events, silence, outages, and the clock that lies: from messages to rows.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::*;
 use crate::{ClockTrust, EventKind, EventQuery, TopicRule};
@@ -201,6 +201,33 @@ async fn what_is_heard_before_the_clock_is_set_is_dated_when_it_is() {
     assert_eq!(ask("SELECT count(*) FROM event WHERE ts < 1577836800000").await, 0);
     assert_eq!(ask("SELECT ts FROM event WHERE value = 'start'").await, NOW - 60_000);
     assert_eq!(ask("SELECT count(*) FROM event WHERE value = 'clock'").await, 1);
+}
+
+/// Each start told of a clock that was set "after 0ns", with "0 messages that were held".
+#[tokio::test]
+async fn a_clock_that_was_right_at_once_is_nothing_to_tell() {
+    let house = House::new();
+    let asked = Arc::new(AtomicU32::new(0));
+    let (again, clock) = (asked.clone(), house.clock.clone());
+    // Between the start and the first look that finds it right some milliseconds pass.
+    let trust = ClockTrust::new(move || {
+        clock.advance(Duration::from_millis(3));
+        again.fetch_add(1, Ordering::Relaxed) > 0
+    });
+    let history = house.open(lazy()).await.trusting_clock(trust);
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let recorder = history.clone();
+    let recording =
+        tokio::spawn(
+            async move { recorder.record(scheme(), receive(receiver), CancellationToken::new()).await },
+        );
+    while asked.load(Ordering::Relaxed) < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(sender);
+    recording.await.unwrap().unwrap();
+    let ask = async |sql| with_sqlite3(&house.file(), sql).await;
+    assert_eq!(ask("SELECT count(*) FROM event WHERE value = 'clock'").await, 0);
 }
 
 /// Sealing found two rows of one time and kept one of them.
