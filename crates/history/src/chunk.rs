@@ -102,7 +102,7 @@ pub(crate) fn encode(series: i64, rows: &[Row]) -> Result<Chunk, EncodeError> {
     let mut data = vec![VERSION];
     runs::write(rows.iter().map(|row| row.quality), rows.len(), &mut data);
     let times: Vec<i64> = rows.iter().map(|row| row.at).collect();
-    numbers::write(&times, &mut data).map_err(EncodeError::Numbers)?;
+    numbers::write_times(&times, &mut data).map_err(EncodeError::Numbers)?;
     let values: Vec<f64> = rows.iter().map(|row| row.value).collect();
     numbers::write(&values, &mut data).map_err(EncodeError::Numbers)?;
     let count = i64::try_from(rows.len()).map_err(|_| EncodeError::Count(rows.len()))?;

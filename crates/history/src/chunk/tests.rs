@@ -50,6 +50,38 @@ fn a_day_of_a_thermometer_is_small() {
     assert!(encode(7, &constant).unwrap().data.len() < 100);
 }
 
+/// The lateness of two readings was in each distance between their times.
+#[test]
+fn times_of_a_timer_that_wakes_late_cost_what_its_lateness_does() {
+    let mut random = 1_u64;
+    let mut below = |limit: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((random >> 33) % limit) as i64
+    };
+    for (period, phase) in [(10_000, 4_321), (1_000, 760), (60_000, 0), (2_500, 77)] {
+        let late: Vec<i64> = (0..2_048).map(|_| below(25) * below(25) / 25).collect();
+        let times: Vec<i64> =
+            (0..).zip(late).map(|(n, late)| 1_795_252_440_000 + phase + n * period + late).collect();
+        let (mut plain, mut told) = (Vec::new(), Vec::new());
+        numbers::write(&times, &mut plain).unwrap();
+        numbers::write_times(&times, &mut told).unwrap();
+        assert!(told.len() * 10 < plain.len() * 9, "{period}: {} of {}", told.len(), plain.len());
+        assert_eq!(numbers::read::<i64>(&told, times.len()).unwrap(), (times, &[][..]));
+    }
+    // Where there is no period, nothing is longer for it.
+    let mut at = 0;
+    let times: Vec<i64> = std::iter::repeat_with(|| {
+        at += 1 + below(1 << 20);
+        at
+    })
+    .take(2_048)
+    .collect();
+    let (mut plain, mut told) = (Vec::new(), Vec::new());
+    numbers::write(&times, &mut plain).unwrap();
+    numbers::write_times(&times, &mut told).unwrap();
+    assert!(told.len() <= plain.len());
+}
+
 #[test]
 fn the_largest_chunk_of_the_worst_rows_is_read_again() {
     let mut random = 1_u64;
