@@ -48,6 +48,9 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     index: i64,
+    /// Where it begins and ends: most of what comes next lies in it, which is quicker to see than to divide.
+    start: i64,
+    end: i64,
     count: u64,
     min: f64,
     max: f64,
@@ -62,9 +65,11 @@ struct Bucket {
 
 impl Bucket {
     /// An empty bucket in which this value holds.
-    const fn held(index: i64, value: f64, quality: i64) -> Self {
+    fn held(grid: &Grid, index: i64, value: f64, quality: i64) -> Self {
         Self {
             index,
+            start: grid.start(index),
+            end: grid.end(index),
             count: 0,
             min: value,
             max: value,
@@ -99,9 +104,9 @@ impl Bucket {
         }
     }
 
-    fn point(&self, grid: &Grid) -> Point {
+    fn point(&self) -> Point {
         Point {
-            at: Timestamp::from_millis(grid.start(self.index)),
+            at: Timestamp::from_millis(self.start),
             min: self.min,
             mean: if self.covered > 0 { self.mean } else { self.plain },
             max: self.max,
@@ -190,8 +195,7 @@ impl Gather {
                     self.become_unknown(at, GapReason::Outage);
                 }
                 if at >= self.grid.from {
-                    let index = self.grid.index(at);
-                    self.bucket(index, value, quality).add(1, (value, value, value), value, quality);
+                    self.bucket_of(at, value, quality).add(1, (value, value, value), value, quality);
                 }
             }
             Entry::Unknown { why, .. } => {
@@ -289,7 +293,7 @@ impl Gather {
         self.advance(self.grid.to);
         self.close(self.until);
         if let Some(bucket) = self.current.take() {
-            self.points.push(bucket.point(&self.grid));
+            self.points.push(bucket.point());
         }
         (self.points, self.gaps, self.before)
     }
@@ -319,22 +323,29 @@ impl Gather {
         let to = to.min(self.until);
         if let State::Known { value, quality, .. } = self.state {
             while self.at < to {
-                let index = self.grid.index(self.at);
-                let end = self.grid.end(index).min(to);
-                let length = end - self.at;
-                self.bucket(index, value, quality).cover(value, length);
+                let at = self.at;
+                let bucket = self.bucket_of(at, value, quality);
+                let end = bucket.end.min(to);
+                bucket.cover(value, end - at);
                 self.at = end;
             }
         }
         self.at = self.at.max(to);
     }
 
+    /// The bucket of this moment, which is the current one or a later one.
+    fn bucket_of(&mut self, at: i64, value: f64, quality: i64) -> &mut Bucket {
+        let current = self.current.as_ref().filter(|bucket| (bucket.start..bucket.end).contains(&at));
+        let index = current.map_or_else(|| self.grid.index(at), |bucket| bucket.index);
+        self.bucket(index, value, quality)
+    }
+
     /// The bucket of this index, which is the current one or a later one.
     fn bucket(&mut self, index: i64, value: f64, quality: i64) -> &mut Bucket {
         if let Some(before) = self.current.take_if(|bucket| bucket.index != index) {
-            self.points.push(before.point(&self.grid));
+            self.points.push(before.point());
         }
-        self.current.get_or_insert_with(|| Bucket::held(index, value, quality))
+        self.current.get_or_insert_with(|| Bucket::held(&self.grid, index, value, quality))
     }
 
     /// Ends the gap.

@@ -78,7 +78,20 @@ pub(crate) fn in_order<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec
 /// Takes the entries before a moment off the front.
 pub(crate) fn take_before(entries: &mut VecDeque<Entry>, at: i64) -> Vec<Entry> {
     let count = entries.partition_point(|entry| entry.at() < at);
+    if count == entries.len() {
+        // Nothing is copied.
+        return std::mem::take(entries).into();
+    }
     entries.drain(..count).collect()
+}
+
+/// Puts entries behind those that are there; where there are none, nothing is copied.
+pub(super) fn append(entries: &mut VecDeque<Entry>, more: Vec<Entry>) {
+    if entries.is_empty() {
+        *entries = more.into();
+    } else {
+        entries.extend(more);
+    }
 }
 
 /// The rows of one series, read page by page, with what waits for its commit among them.
@@ -121,7 +134,7 @@ impl Recent {
         // What lies before it was asked for by nobody: rollups stand for it, or the range begins later.
         take_before(&mut self.waiting, from);
         let waiting = take_before(&mut self.waiting, self.loaded_to);
-        self.loaded.extend(merge(rows.collect(), waiting));
+        append(&mut self.loaded, merge(rows.collect(), waiting));
         Ok(())
     }
 

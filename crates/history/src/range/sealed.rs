@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::GapReason;
 use super::gather::Entry;
 use super::grid::DAY;
-use super::recent::take_before;
-use crate::chunk::Chunk;
+use super::recent::{append, take_before};
+use crate::chunk::{Chunk, MAX_ROWS};
 use crate::damage::Found;
 use crate::notes::Notes;
 
@@ -65,7 +65,7 @@ impl Sealed {
         let is_full = i64::try_from(chunks.len()).is_ok_and(|chunks| chunks == BATCH);
         let last = chunks.last().map_or(to, |chunk| chunk.stop.saturating_add(1).min(to));
         self.decoded_to = if is_full { last } else { to };
-        self.decoded.extend(decode(chunks, (from, self.decoded_to), &self.notes).await);
+        append(&mut self.decoded, decode(chunks, (from, self.decoded_to), &self.notes).await);
         Ok(())
     }
 
@@ -79,8 +79,12 @@ impl Sealed {
 async fn decode(chunks: Vec<Chunk>, (from, to): (i64, i64), notes: &Arc<Notes>) -> Vec<Entry> {
     let notes = Arc::clone(notes);
     let decode = move || {
-        let mut entries: Vec<Entry> = chunks.iter().flat_map(|chunk| entries(chunk, from, &notes)).collect();
-        entries.retain(|entry| (from..to).contains(&entry.at()));
+        let count = chunks.iter().map(|chunk| usize::try_from(chunk.count).unwrap_or(0).min(MAX_ROWS)).sum();
+        let mut entries: Vec<Entry> = Vec::with_capacity(count);
+        for chunk in &chunks {
+            let of_chunk = self::entries(chunk, from, &notes);
+            entries.extend(of_chunk.into_iter().filter(|entry| (from..to).contains(&entry.at())));
+        }
         // Chunks of one series do not overlap, unless they are damaged.
         if !entries.is_sorted_by_key(Entry::at) {
             entries.sort_by_key(Entry::at);
