@@ -10,6 +10,7 @@ mod recording;
 mod refusing;
 mod sealed;
 mod waiting;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -15,10 +15,10 @@ use crate::status::Counters;
 use crate::texts::{NewTexts, Texts};
 use crate::{Retention, apart, diary, outages, quality, retention, row, seal};
 
-/// Bytes of the log at which its pages are moved into the database file. Most of it are pages that were written several
+/// Bytes of the log at which its pages are moved into the database file; a little less than the log is cut back to. Most of it are pages that were written several
 /// times, or that sealing has freed again meanwhile, and of each only the newest version is moved: `database` has the
 /// figures.
-const CHECKPOINT_BYTES: u64 = 8 * 1_024 * 1_024;
+const CHECKPOINT_BYTES: u64 = 14 * 1_024 * 1_024;
 
 /// Bytes before each page in the log (<https://www.sqlite.org/fileformat2.html#walformat>).
 const LOG_FRAME_HEADER_BYTES: u64 = 24;
@@ -134,6 +134,9 @@ impl Writer {
             let mut progress = seal::seal(&mut connection, now.as_millis()).await?;
             if !progress.more {
                 progress.more = retention::give_up(&mut connection, retention, now, free).await?.more;
+                if let Err(error) = make_compact(&mut connection).await {
+                    tracing::debug!(%error, "free pages stay in the file of history");
+                }
             }
             Ok(progress)
         };
@@ -167,6 +170,18 @@ impl Writer {
         self.pages = Some(Pages { log, file });
         Ok(bytes)
     }
+}
+
+/// Most free pages that are taken out of the file at once: more than an hour of a busy house leaves, and some milliseconds.
+const FREE_PAGES_AT_ONCE: u32 = 8_192;
+
+/// Takes the pages that sealing has freed out of the file. The rows of the next hour then go into new pages at its end, one
+/// after the other. In free ones, which lie all over the file, each of them made a commit write a page of the map that tells
+/// to whom each page belongs (`auto_vacuum`), and one of the list of free pages: a third of all that was written.
+async fn make_compact(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let statement = format!("PRAGMA incremental_vacuum({FREE_PAGES_AT_ONCE})");
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(connection).await?;
+    Ok(())
 }
 
 /// Looks at the log and moves nothing.
@@ -217,7 +232,7 @@ async fn write(
     }
     let mut new_texts = NewTexts::default();
     let mut committed = Committed::default();
-    for sample in &batch.samples {
+    for sample in in_order_of_keys(batch, &series) {
         // Its series is either known to the writer or new in this batch: the intake hands both over together.
         let Some(of) = series.get_mut(sample.series) else { continue };
         let mut stored = *sample;
@@ -254,6 +269,19 @@ async fn write(
     damage::tell(&mut transaction, now, damaged).await?;
     transaction.commit().await?;
     Ok(Written { series, texts: new_texts, committed })
+}
+
+/// The samples of a batch in the order of their keys: then each goes behind the last one, and fills page after page. In the
+/// order in which sources were heard, those that overtook each other by some milliseconds made SQLite level out the last
+/// pages again and again, which were half as many more to write. Of two of one key the later one stays the later one.
+///
+/// Where samples stand beside others of their time, the order of their arrival says which of them was first.
+fn in_order_of_keys<'a>(batch: &'a Batch, series: &[Stored]) -> Vec<&'a Sample> {
+    let mut samples: Vec<&Sample> = batch.samples.iter().collect();
+    if batch.apart_until.is_none() {
+        samples.sort_by_key(|sample| (sample.at, series.get(sample.series).map(|of| of.id)));
+    }
+    samples
 }
 
 /// Stores a sample, in the place of another one of its series and time. Whether the file has changed.
