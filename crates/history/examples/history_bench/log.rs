@@ -104,12 +104,17 @@ impl Log {
         self.commits = 0;
     }
 
+    /// How many pages were written, and their size.
+    pub(crate) fn pages(&self) -> (u64, u64) {
+        (self.owners.values().sum(), self.page)
+    }
+
     /// What was counted, beside all bytes that were written.
     pub(crate) fn report(&self, all: u64) -> String {
         let mega = |pages: u64| (pages * (self.page + FRAME_HEAD)) as f64 / 1e6;
         let total: u64 = self.owners.values().sum();
         let mut text = format!(
-            "Written in that day: {:.1} MB, of which {:.1} MB in {} transactions into the log, and the rest mostly from there into the file:\n",
+            "Written in that day: {:.1} MB to files, of which {:.1} MB in {} transactions into the log, and the rest from there into the file:\n",
             all as f64 / 1e6,
             mega(total),
             self.commits

@@ -203,7 +203,9 @@ pub(crate) async fn build(plan: &Plan, mut house: House) -> Result<Built, String
     feed.fill(&mut house, last, end, 10_000, usize::MAX).await?;
     let day = Written::since(before);
     feed.log.attribute().await.map_err(|error| error.to_string())?;
-    let (log, of_the_day) = (feed.log.report(day.calls), feed.sent);
+    let (pages, page) = feed.log.pages();
+    let day = day.to_files(pages, page);
+    let (log, of_the_day) = (feed.log.report(day.bytes), feed.sent);
     // The last hour is sealed with the first commit after it.
     let samples = imported + feed.sent;
     feed.fill(&mut house, end, end + 600_000, 10_000, usize::MAX).await?;
@@ -222,7 +224,7 @@ pub(crate) async fn build(plan: &Plan, mut house: House) -> Result<Built, String
     }
     let report = format!(
         "{of_the_day} readings in the day that was recorded with a commit each ten seconds, {:.2} bytes written for each.\n\n{log}\n{tables}",
-        day.calls as f64 / of_the_day as f64
+        day.bytes as f64 / of_the_day as f64
     );
     Ok(Built { history, end, samples, bytes_per_sample, day, per_second, imported_per_second, report })
 }
