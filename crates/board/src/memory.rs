@@ -67,6 +67,9 @@ pub struct OutputMemory {
     /// The position of a cover, from 0 closed to 1 open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<f64>,
+    /// What the position follows from, as a checksum: the relays of the cover and its travel times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub travel: Option<u32>,
     /// The level that a command gave it last, and how many milliseconds before `changed` that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commanded: Option<(f64, u64)>,

@@ -13,11 +13,12 @@ mod switching {
         CoverConfig, DeadMan, DeviceConfig, DriverConfig, FilterRule, LineNumber, OutputKind,
         SimulatedClimateConfig, Source,
     };
+    use gatehouse_board::memory::Memory;
     use gatehouse_board::sim::demo_house;
     use gatehouse_board::traits::Level;
     use gatehouse_model::{DeviceId, PropertyId, Value};
 
-    use crate::harness::{House, MINUTE, output};
+    use crate::harness::{House, MINUTE, output, paused_clock};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,6 +78,49 @@ mod switching {
         house.payload("home/blind/state", "opening").await;
         house.stop().await.unwrap();
         assert_eq!(relays(&house), [false, false]);
+    }
+
+    /// The travel times were corrected because the place was wrong, and the wrong place stayed.
+    #[tokio::test(start_paused = true)]
+    async fn a_cover_with_other_times_or_relays_does_not_know_where_it_is() {
+        let cover = |change: &dyn Fn(&mut CoverConfig)| {
+            let mut cover = CoverConfig::at(LineNumber::new(5), LineNumber::new(6), 20 * SECOND);
+            change(&mut cover);
+            vec![DeviceConfig::new(DeviceId::new("blind").unwrap(), "Blind", DriverConfig::Cover(cover))]
+        };
+        let as_it_was = || cover(&|_| {});
+        let position = "home/blind/position";
+        let memory = Memory::volatile(paused_clock());
+        let mut house = House::that_remembers(as_it_was(), memory.clone());
+        house.payload(position, "").await;
+        house.command("blind", "position", "50").await;
+        house.payload(position, "50").await;
+        house.payload("home/blind/state", "stopped").await;
+        house.stop().await.unwrap();
+
+        let mut house = House::that_remembers(as_it_was(), memory.clone());
+        house.payload(position, "50").await;
+        let changes: [&dyn Fn(&mut CoverConfig); 3] = [
+            &|cover| cover.close_time = 25 * SECOND,
+            &|cover| cover.open = LineNumber::new(7).into(),
+            &|cover| std::mem::swap(&mut cover.open, &mut cover.close),
+        ];
+        for change in changes {
+            house.apply(cover(change)).await.unwrap();
+            house.payload(position, "").await;
+            // Nothing moved meanwhile, so what was known of it as it was is true again.
+            house.apply(as_it_was()).await.unwrap();
+            house.payload(position, "50").await;
+        }
+        house.apply(cover(&|cover| cover.dead_time = 2 * SECOND)).await.unwrap();
+        house.payload(position, "50").await;
+        house.stop().await.unwrap();
+
+        let mut house = House::that_remembers(cover(changes[0]), memory);
+        house.payload(position, "").await;
+        house.command("blind", "state", "CLOSE").await;
+        house.payload(position, "0").await;
+        house.stop().await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,11 +25,13 @@ pub(super) struct Face {
     /// Which of its relays have a fault.
     faults: BTreeSet<OutputId>,
     has_warning: bool,
+    /// It was said that nobody knows where it is.
+    is_lost: bool,
 }
 
 impl Face {
     pub(super) fn new(publication: Publication, properties: FaceProperties, quality: Quality) -> Self {
-        Self { publication, properties, quality, faults: BTreeSet::new(), has_warning: false }
+        Self { publication, properties, quality, faults: BTreeSet::new(), has_warning: false, is_lost: false }
     }
 
     pub(super) fn device(&self) -> &DeviceId {
@@ -53,16 +55,23 @@ impl Face {
         self.said();
     }
 
-    /// Publishes what a cover does and where it is. A place that nobody knows is not published.
+    /// Publishes what a cover does and where it is. When nobody knows its place any more, the one that was published before is
+    /// taken back.
     pub(super) fn cover(&mut self, state: CoverState, cause: Cause, at: Timestamp) {
         if let Some(power) = self.properties.power.clone() {
             let word = Value::Text(state.word.into());
             self.publication.value(&power, word, self.quality, at, Some(cause.clone()));
         }
-        if let Some((property, position)) = self.properties.level.clone().zip(state.position) {
-            // Time tells the place no better than to a hundredth.
-            let number = Value::Number(Scale::Percent.number(position).round());
-            self.publication.value(&property, number, self.quality, at, Some(cause));
+        let is_news = !self.is_lost;
+        self.is_lost = state.position.is_none();
+        match (self.properties.level.clone(), state.position) {
+            (Some(property), Some(position)) => {
+                // Time tells the place no better than to a hundredth.
+                let number = Value::Number(Scale::Percent.number(position).round());
+                self.publication.value(&property, number, self.quality, at, Some(cause));
+            }
+            (Some(property), None) if is_news => self.publication.unknown(&property),
+            _ => {}
         }
         self.said();
     }

@@ -10,6 +10,7 @@ use gatehouse_control::guard::CLOCK_IS_SET_FROM;
 use gatehouse_control::outputs::{CoverMemory, OutputMemory, Recollection};
 use gatehouse_model::{Clock, DeviceId, Timestamp};
 
+use crate::config::{ActiveLevel, CoverConfig};
 use crate::memory::{self, Memory};
 
 /// Tells whether the wall clock can be trusted: that it was synchronised, or that there is a clock chip.
@@ -47,6 +48,15 @@ pub(super) struct Kept {
     pub(super) at: Option<Timestamp>,
 }
 
+/// What the place of a cover follows from: its relays and how long they take. It is a checksum, which suffices to see that
+/// something changed.
+pub(super) fn travel(cover: &CoverConfig) -> u32 {
+    let CoverConfig { open, close, active, open_time, close_time, .. } = cover;
+    let (open_ms, close_ms) = (open_time.as_millis(), close_time.as_millis());
+    let is_high = *active == ActiveLevel::High;
+    crc32fast::hash(format!("{open}|{close}|{is_high}|{open_ms}|{close_ms}").as_bytes())
+}
+
 /// Keeps and recalls.
 #[derive(Clone)]
 pub(super) struct Keeper {
@@ -75,10 +85,10 @@ impl Keeper {
         self.memory.remember_output(device, memory);
     }
 
-    /// Keeps the place of a cover.
-    pub(super) fn keep_cover(&self, device: &DeviceId, kept: CoverMemory) {
+    /// Keeps the place of a cover with this [`travel`].
+    pub(super) fn keep_cover(&self, device: &DeviceId, kept: CoverMemory, travel: u32) {
         let position = kept.position.map(Duty::share);
-        let memory = memory::OutputMemory { position, ..self.blank(0.0) };
+        let memory = memory::OutputMemory { position, travel: Some(travel), ..self.blank(0.0) };
         self.memory.remember_output(device, memory);
     }
 
@@ -88,6 +98,7 @@ impl Keeper {
             changed: self.clock.now(),
             clock_was_set: self.trust.is_trusted(),
             position: None,
+            travel: None,
             commanded: None,
             since_change_ms: None,
             away_ms: None,
@@ -115,9 +126,13 @@ impl Keeper {
         Some(Kept { recollection: Recollection { memory, age: at.and_then(|at| self.age(at)) }, at })
     }
 
-    /// What was kept of a cover.
-    pub(super) fn recall_cover(&self, device: &DeviceId) -> Option<CoverMemory> {
+    /// What was kept of a cover. With other relays or travel times it says nothing of where the cover is: people correct the
+    /// times because the place was wrong. What an earlier release kept says nothing of them and is believed.
+    pub(super) fn recall_cover(&self, device: &DeviceId, travel: u32) -> Option<CoverMemory> {
         let kept = self.memory.output(device)?;
+        if kept.travel.is_some_and(|kept| kept != travel) {
+            return None;
+        }
         Some(CoverMemory { position: kept.position.map(Duty::from_share) })
     }
 

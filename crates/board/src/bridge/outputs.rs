@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::BridgeError;
 use super::answers::Answers;
 use super::faces::{Face, FaceProperties};
-use super::kept::Keeper;
+use super::kept::{Keeper, travel};
 use super::lines::Lines;
 use super::live::Questions;
 use super::observations::Observation;
@@ -104,6 +104,8 @@ pub(super) struct OutputLoop {
     faces: BTreeMap<DeviceId, Face>,
     /// When the memory of an output was kept, if that can tell something once the clock is set.
     kept_at: BTreeMap<OutputId, Timestamp>,
+    /// What the places of covers follow from.
+    travels: BTreeMap<CoverId, u32>,
     /// What is to be done about outputs that were added and not served yet.
     first: Vec<OutputAction>,
     /// Commands that are not answered yet, the oldest first.
@@ -143,6 +145,7 @@ impl OutputLoop {
             targets: BTreeMap::new(),
             faces: BTreeMap::new(),
             kept_at: BTreeMap::new(),
+            travels: BTreeMap::new(),
             first: Vec::new(),
             asked: VecDeque::new(),
             asks: 0,
@@ -183,8 +186,10 @@ impl OutputLoop {
                 (Target::Output(pin), actions)
             }
             Switched::Cover(cover) => {
-                let kept = self.keeper.recall_cover(&id);
+                let travel = travel(&cover);
+                let kept = self.keeper.recall_cover(&id, travel);
                 let (target, pins, actions) = self.control.add_cover(cover_rules(&name, &cover), kept, now);
+                self.travels.insert(target, travel);
                 for (pin, connection) in pins.into_iter().zip(Connection::of_cover(&cover)) {
                     self.connect(pin, connection, &id, Scale::Switch);
                 }
@@ -484,8 +489,8 @@ impl OutputLoop {
                     }
                 }
                 OutputAction::RememberCover { cover, memory } => {
-                    if let Some(device) = self.device_of(cover) {
-                        self.keeper.keep_cover(&device, memory);
+                    if let Some((device, travel)) = self.device_of(cover).zip(self.travels.get(&cover)) {
+                        self.keeper.keep_cover(&device, memory, *travel);
                     }
                 }
                 OutputAction::Answer { ask, result } => self.answer(ask, &result),

@@ -58,6 +58,13 @@ impl Publication {
         self.say(property, value, quality, at, cause, None);
     }
 
+    /// Says that nobody knows this value: what was said before of it is taken back.
+    pub(super) fn unknown(&mut self, property: &PropertyId) {
+        self.latest.remove(property);
+        let topic = self.scheme.property(&self.device, property);
+        self.outlet.state(Message::new(topic, "", Qos::AtLeastOnce, true, Origin::part(PART)));
+    }
+
     /// Publishes a text of which none may be passed over, as one line of many.
     pub(super) fn text(
         &mut self,

@@ -33,7 +33,10 @@ impl OutputLoop {
         let now = self.now();
         let last = match target {
             Some(Target::Output(id)) => self.control.remove(id, now),
-            Some(Target::Cover(id)) => self.control.remove_cover(id, now),
+            Some(Target::Cover(id)) => {
+                self.travels.remove(&id);
+                self.control.remove_cover(id, now)
+            }
             None => Vec::new(),
         };
         self.perform(last);
