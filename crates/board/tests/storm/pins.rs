@@ -125,22 +125,28 @@ impl StormBoard {
         }
     }
 
-    /// The voltage of a line. The board tells levels as their holder sees them.
-    pub(crate) fn is_high(&self, line: u32) -> bool {
+    /// The voltage of a line; nothing when it is of an expander that was taken out of the house. The board tells levels as
+    /// their holder sees them.
+    pub(crate) fn is_high(&self, line: u32) -> Option<bool> {
         if let Some(line) = line.checked_sub(pool::PORCH_LINES) {
             let porch = DeviceId::new(pool::PORCH).unwrap();
-            let lines = self.sim.with_chip(&porch, |chip| chip.lines()).flatten().unwrap_or_default();
-            return lines >> line & 1 == 1;
+            let lines = self.sim.with_chip(&porch, |chip| chip.lines()).flatten()?;
+            return Some(lines >> line & 1 == 1);
         }
         let level = self.sim.level(LineNumber::new(line)).is_some_and(Level::is_on);
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&line).copied();
-        if held == Some(ActiveLevel::Low) { !level } else { level }
+        Some(if held == Some(ActiveLevel::Low) { !level } else { level })
     }
 
-    /// Looks at one pin.
+    /// Looks at one pin. A thread may still be at an expander that has just been taken out: what is not there has no level.
+    /// (Schedule 3, once in ten: a missing line that counted as low was taken for a relay that is on.)
     fn look(&self, line: u32) {
-        let is_high = self.is_high(line);
-        self.observer().look(line, is_high, self.clock.elapsed());
+        // One look at a time, from the pin to the paper: the thread of the expander looks, too. What was seen before it drove
+        // the line once came to the paper after that, as a line that left its safe level as soon as it got there. (Schedule 5,
+        // rarely; schedule 103 of a day.)
+        let mut observer = self.observer();
+        let Some(is_high) = self.is_high(line) else { return };
+        observer.look(line, is_high, self.clock.elapsed());
     }
 
     /// Looks at all pins.

@@ -152,7 +152,7 @@ impl Storm {
         }
         drop(observer);
         for (line, sheet) in wanted {
-            let is_high = self.board.is_high(line);
+            let is_high = self.board.is_high(line).unwrap_or(sheet.safe_on != sheet.is_active_low);
             self.board.observer().expect(line, sheet, is_high);
         }
         for sick in self.sick.keys() {
