@@ -11,6 +11,10 @@ use sqlx::{ConnectOptions, Connection};
 const HEAD: u64 = 32;
 const FRAME_HEAD: u64 = 24;
 
+/// Pages of a file that is read whole for their owners in less than a second; of a larger one only the recent rows are told
+/// apart.
+const LARGE: i64 = 100_000;
+
 /// Follows the log.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -21,6 +25,7 @@ pub(crate) struct Log {
     at: u64,
     salt: [u8; 8],
     commits: u64,
+    is_large: bool,
     /// How often each page was written since the owners were looked up.
     pages: HashMap<u32, u64>,
     owners: BTreeMap<String, u64>,
@@ -37,6 +42,7 @@ impl Log {
             at: HEAD,
             salt: [0; 8],
             commits: 0,
+            is_large: false,
             pages: HashMap::new(),
             owners: BTreeMap::new(),
         }
@@ -76,8 +82,12 @@ impl Log {
     pub(crate) async fn attribute(&mut self) -> Result<(), sqlx::Error> {
         let mut connection =
             SqliteConnectOptions::new().filename(&self.file).read_only(true).connect().await?;
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut connection).await?;
+        let all = "SELECT name, pageno, pagetype FROM dbstat";
+        let recent = "SELECT name, pageno, pagetype FROM dbstat WHERE name = 'recent'";
+        self.is_large = pages > LARGE;
         let found: Vec<(String, i64, String)> =
-            sqlx::query_as("SELECT name, pageno, pagetype FROM dbstat").fetch_all(&mut connection).await?;
+            sqlx::query_as(if self.is_large { recent } else { all }).fetch_all(&mut connection).await?;
         connection.close().await?;
         let owners: HashMap<u32, String> = found
             .into_iter()
@@ -90,6 +100,7 @@ impl Log {
                 _ if number == 1 => "the first page of the file",
                 _ if number >= 2 && (number - 2) % of_map == 0 => "the map of pages",
                 Some(owner) => owner,
+                None if self.is_large => "chunks, rollups, and pages that are free now",
                 None => "pages that are free now",
             };
             *self.owners.entry(owner.to_owned()).or_default() += times;
