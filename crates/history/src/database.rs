@@ -27,8 +27,8 @@
 //! The program itself, by `scripts/bench history` with ten switches besides: 54.3 MB a day to files, of which 51.3 MB go into
 //! the log in 8,900 transactions, and 1.87 bytes a reading once sealed; beside it the model flatters itself a little. Of the
 //! log 21.7 MB are leaves of `recent`, 10.5 MB the pages above them, 6.7 MB the map of pages that `auto_vacuum` keeps, 4.7 MB
-//! the first page, whose head says how long the file is, and 4.5 MB chunks and rollups. It was 83.1 MB (72 MB or so without
-//! what threads write to wake each other, which was counted then) before readings were put in the order of their keys, the
+//! the first page, whose head says how long the file is, and 4.5 MB chunks and rollups. It was 83.1 MB (with some 6 MB
+//! that threads write to wake each other, which were counted then) before readings were put in the order of their keys, the
 //! pages that sealing frees left the file (22 MB of the map and 2 MB of free pages), and the log grew to 14 MB before each
 //! checkpoint.
 //!
