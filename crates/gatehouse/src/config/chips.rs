@@ -29,6 +29,8 @@ pub(super) fn read(
     places: &mut Places,
     findings: &mut Findings,
 ) -> Option<ChipConfig> {
+    places.offers = Some(entry.kind);
+    places.bus = section.item("bus").map(|found| found.span);
     let place = match entry.bus {
         Bus::I2c { addresses } => i2c(addresses, section, findings),
         Bus::Spi { .. } => spi(section, findings),

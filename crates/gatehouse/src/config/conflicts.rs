@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use gatehouse_board::catalogue::Kind;
 use gatehouse_board::config::{ChipPlace, KernelDevice, LineNumber, Pin};
 use gatehouse_model::{DeviceId, PropertyPath};
 
 use super::bus_pins;
+use super::connections::Connection;
 use super::drivers::Numbers;
 use super::nearest::{listed, nearest};
 use super::pins::Numbering;
@@ -21,8 +23,14 @@ pub(super) struct Places {
     pub(super) numbering: Numbering,
     /// Where its chip is connected.
     pub(super) chip: Option<Spanned<ChipPlace>>,
+    /// Where it names its bus.
+    pub(super) bus: Option<Range<usize>>,
     /// Which of the kernel's devices it is.
     pub(super) kernel: Option<Spanned<KernelDevice>>,
+    /// What it is to devices that are connected through it; nothing while its driver is not known.
+    pub(super) offers: Option<Kind>,
+    /// Whether it reads its pins.
+    pub(super) reads_lines: bool,
     pub(super) interlock: Option<Spanned<String>>,
     /// Where it says that its safe state is on.
     pub(super) safe_on: Option<Range<usize>>,
@@ -50,6 +58,8 @@ pub(super) struct Conflicts<'t> {
     groups: BTreeMap<String, Vec<Member>>,
     numbers: BTreeMap<DeviceId, Numbers>,
     sources: Vec<(String, Spanned<PropertyPath>)>,
+    offers: BTreeMap<DeviceId, Kind>,
+    connections: Vec<Connection>,
 }
 
 impl<'t> Conflicts<'t> {
@@ -64,6 +74,8 @@ impl<'t> Conflicts<'t> {
             groups: BTreeMap::new(),
             numbers: BTreeMap::new(),
             sources: Vec::new(),
+            offers: BTreeMap::new(),
+            connections: Vec::new(),
         }
     }
 
@@ -76,10 +88,14 @@ impl<'t> Conflicts<'t> {
         places: Places,
         findings: &mut Findings,
     ) {
+        self.connections.extend(Connection::all(called, &places));
         if let Some(id) = id {
             self.add_id(id, findings);
             if let Some(numbers) = places.numbers {
                 self.numbers.insert(id.value.clone(), numbers);
+            }
+            if let Some(kind) = places.offers {
+                self.offers.insert(id.value.clone(), kind);
             }
         }
         self.sources.extend(places.sources.into_iter().map(|source| (called.to_owned(), source)));
@@ -208,6 +224,10 @@ impl<'t> Conflicts<'t> {
     /// Reports what can only be told when all devices are known.
     pub(super) fn finish(self, findings: &mut Findings) {
         self.check_buses(findings);
+        let ids: Vec<&str> = self.ids.keys().map(DeviceId::as_str).collect();
+        for finding in self.connections.iter().filter_map(|connection| connection.check(&ids, &self.offers)) {
+            findings.push(finding);
+        }
         for (called, source) in &self.sources {
             if let Some(finding) = self.check_source(called, source) {
                 findings.push(finding);

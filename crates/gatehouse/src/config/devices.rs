@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use gatehouse_board::config::{DeviceConfig, MAX_DEVICES};
+use gatehouse_board::catalogue::Kind;
+use gatehouse_board::config::{DeviceConfig, DriverConfig, MAX_DEVICES};
 use gatehouse_model::{DeviceId, IdError};
 use toml_edit::{Item, TableLike};
 
@@ -92,6 +93,10 @@ fn one(
     let driver = drivers::read(&mut section, &mut places, findings);
     let signals = signals::read(&mut section, driver.as_ref(), findings);
     places.numbers = driver.as_ref().map(drivers::sources);
+    places.reads_lines = driver.as_ref().is_some_and(DriverConfig::reads_lines);
+    if driver.as_ref().is_some_and(|driver| !matches!(driver, DriverConfig::Chip(_))) {
+        places.offers = Some(Kind::Sensor);
+    }
     // What belongs to a driver that is not known cannot be told from a mistake.
     if let Some(driver) = &driver {
         section.finish(&format!("the driver `{}`", driver.word()), findings);

@@ -10,6 +10,7 @@ mod broker;
 mod bus_pins;
 mod chips;
 mod conflicts;
+mod connections;
 mod covers;
 mod derived;
 mod devices;

@@ -398,6 +398,44 @@ fn two_outputs(first: &str, second: &str) -> String {
 }
 
 #[test]
+fn what_devices_are_connected_through_is_there() {
+    let porch = "[[device]]\nid = \"porch\"\ndriver = \"mcp23008\"\naddress = 0x20\n";
+    let heater =
+        |pin: &str| format!("{porch}{}", output("").replace("pin = 22", &format!("pin = \"{pin}\"")));
+    check(&heater("porch:7"), &[]);
+    check(&heater("proch:3"), &[(8, 7, "there is no device `proch`", "did you mean pin = \"porch:3\"?")]);
+    check(
+        &heater("attic:3"),
+        &[(8, 7, "there is no device `attic`", "add the expander as a device: id = \"attic\"")],
+    );
+    check(&heater("porch:8"), &[(8, 7, "`porch` has no line 8", "choose one from 0 to 7")]);
+    check(&heater("x:0"), &[(8, 7, "`x` is no expander", "name a device that is one")]);
+    let lamps = porch.replace("mcp23008", "pca9685").replace("0x20", "0x40");
+    let button = device("input", "pin = \"porch:2\"\n");
+    check(
+        &format!("{lamps}{button}"),
+        &[(8, 7, "the lines of `porch` are outputs only", "another expander")],
+    );
+    // A mistake in the expander is told once, not again at each of its lines.
+    check(&heater("porch:3").replace("0x20", "0x19"), &[(4, 11, "no address of this chip", "0x20")]);
+    check(&heater("porch:3").replace("mcp23008", "mcp23009"), &[(3, 10, "no driver", "mcp23008")]);
+    let sensor =
+        |bus: &str| format!("{porch}{}", device("bh1750", &format!("bus = \"{bus}\"\naddress = 0x23\n")));
+    check(&sensor("mux:3"), &[(8, 7, "there is no device `mux`", "add the multiplexer as a device")]);
+    check(&sensor("porch:3"), &[(8, 7, "`porch` is no multiplexer", "tca9548a")]);
+    let mux = |bus: &str| sensor(bus).replace("mcp23008", "tca9548a").replace("0x20", "0x70");
+    check(&mux("porch:7"), &[]);
+    check(&mux("porch:8"), &[(8, 7, "`porch` has no channel 8", "choose one from 0 to 7")]);
+    check(&mux("prch:3"), &[(8, 7, "there is no device `prch`", "did you mean bus = \"porch:3\"?")]);
+    // An input and an output at one line: the second is told who has it.
+    let bell = "[[device]]\nid = \"bell\"\ndriver = \"input\"\npin = \"porch:3\"\n";
+    check(
+        &format!("{}{bell}", heater("porch:3")),
+        &[(14, 7, "`bell`: line 3 of `porch` is already used by `x` (line 8)", "choose another pin")],
+    );
+}
+
+#[test]
 fn devices_in_each_others_way() {
     let same_pin = two_outputs("", "").replace("pin = 22", "pin = \"P11\"");
     check(
