@@ -52,9 +52,9 @@ pub fn demo_house() -> Vec<DeviceConfig> {
         Some(device("doorbell", "Doorbell", DriverConfig::Input(bell()))),
     ];
     let porch = [
-        expander(),
         Some(device("porch-light", "Porch light", DriverConfig::Output(porch_light()))),
         Some(device("letter-box", "Letter box", DriverConfig::Input(letter_box()))),
+        expander(),
     ];
     let balcony = [thermometer(), pot()];
     let cupboard = [

@@ -93,6 +93,7 @@ export const en = {
   },
   tile: {
     noReading: 'Waiting for the first reading',
+    bare: 'Other devices are connected here',
     sentAgo: (duration: string) => `Sent ${duration} ago`,
     lastHeard: (when: string) => `Last heard ${when}`,
     about: (value: string, sentence: string) => `${value}: ${sentence}`,
@@ -151,6 +152,14 @@ export const en = {
     moisture: 'Moisture',
     smoke: 'Smoke',
     vibration: 'Vibration',
+    position: 'Position',
+    pressure: 'Pressure',
+    illuminance: 'Brightness',
+    voltage: 'Voltage',
+    current: 'Current',
+    level: 'Level',
+    flow: 'Flow',
+    total: 'Total',
   },
   quality: {
     ok: 'Good',

@@ -96,6 +96,7 @@ export const es: Messages = {
   },
   tile: {
     noReading: 'Esperando la primera lectura',
+    bare: 'Aquí hay otros dispositivos conectados',
     sentAgo: (duration) => `Enviado hace ${duration}`,
     lastHeard: (when) => `Última noticia ${when}`,
     about: (value, sentence) => `${value}: ${sentence}`,
@@ -153,6 +154,14 @@ export const es: Messages = {
     moisture: 'Agua',
     smoke: 'Humo',
     vibration: 'Vibración',
+    position: 'Posición',
+    pressure: 'Presión',
+    illuminance: 'Claridad',
+    voltage: 'Tensión',
+    current: 'Corriente',
+    level: 'Nivel',
+    flow: 'Caudal',
+    total: 'Total',
   },
   quality: {
     ok: 'Buena',

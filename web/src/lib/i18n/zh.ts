@@ -92,6 +92,7 @@ export const zh: Messages = {
   },
   tile: {
     noReading: '等待第一次读数',
+    bare: '其他设备接在这里',
     sentAgo: (duration) => `${duration}前发出`,
     lastHeard: (when) => `最后收到：${when}`,
     about: (value, sentence) => `${value}：${sentence}`,
@@ -148,6 +149,14 @@ export const zh: Messages = {
     moisture: '水浸',
     smoke: '烟雾',
     vibration: '振动',
+    position: '位置',
+    pressure: '气压',
+    illuminance: '亮度',
+    voltage: '电压',
+    current: '电流',
+    level: '亮度等级',
+    flow: '流量',
+    total: '总量',
   },
   quality: {
     ok: '良好',

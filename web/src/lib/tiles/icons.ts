@@ -1,4 +1,6 @@
 import Activity from '@lucide/svelte/icons/activity';
+import Blinds from '@lucide/svelte/icons/blinds';
+import Cable from '@lucide/svelte/icons/cable';
 import Clock from '@lucide/svelte/icons/clock';
 import Cpu from '@lucide/svelte/icons/cpu';
 import DoorClosed from '@lucide/svelte/icons/door-closed';
@@ -11,6 +13,7 @@ import Heater from '@lucide/svelte/icons/heater';
 import Lightbulb from '@lucide/svelte/icons/lightbulb';
 import Network from '@lucide/svelte/icons/network';
 import Power from '@lucide/svelte/icons/power';
+import RotateCw from '@lucide/svelte/icons/rotate-cw';
 import Sun from '@lucide/svelte/icons/sun';
 import Thermometer from '@lucide/svelte/icons/thermometer';
 import TriangleAlert from '@lucide/svelte/icons/triangle-alert';
@@ -51,6 +54,10 @@ const DOORS = ['door', 'garage_door', 'opening', 'window'];
 export function iconOf(device: LiveDevice, property: LiveProperty | undefined): Icon {
   const { class: word, kind, settable } = property?.info ?? { class: null, kind: 'text', settable: false };
   if (device.info.driver === 'host') return Cpu;
+  if (device.info.driver === 'encoder') return RotateCw;
+  if (device.info.driver === 'cover') return Blinds;
+  // An expander or a multiplexer: other devices hang at it.
+  if (property === undefined) return Cable;
   if (word !== null && DOORS.includes(word)) return property?.reading?.value === 'ON' ? DoorOpen : DoorClosed;
   const known = word === null ? undefined : BY_CLASS[word];
   if (known) return known;

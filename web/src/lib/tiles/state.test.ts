@@ -6,7 +6,18 @@ import { es } from '../i18n/es';
 import { gatewayWords, withoutMarks } from '../i18n/gateway-words';
 import { zh } from '../i18n/zh';
 import { propertyName } from './names';
-import { causeText, isLit, isTrusted, noteOf, stateOf, valueText, worstOf, type Facts } from './state';
+import {
+  causeText,
+  isLit,
+  isTrusted,
+  noteOf,
+  noteOfBare,
+  stateOf,
+  stateOfBare,
+  valueText,
+  worstOf,
+  type Facts,
+} from './state';
 
 const format = new Format('en-GB', en.units);
 const NOW = 1_000_000_000;
@@ -156,5 +167,17 @@ describe('the name of a value', () => {
     expect(name('temperature', 'Wine')).toBe('Wine');
     expect(name('load', 'Temperature')).toBe('Temperature');
     expect(name('constructor', 'Constructor')).toBe('Constructor');
+  });
+});
+
+// The tile of an expander was blank, also while nobody answered at its address.
+describe('a device without values', () => {
+  it('says that others hang at it, and what is wrong when it does not answer', () => {
+    expect(stateOfBare('online', null)).toBe('live');
+    expect(noteOfBare('online', null, en)).toBe('Other devices are connected here');
+    expect(stateOfBare('offline', null)).toBe('fault');
+    expect(noteOfBare('offline', null, es)).toBe(es.tile.offline);
+    expect(withoutMarks(noteOfBare('offline', 'no answer at 0x20', zh))).toBe('no answer at 0x20');
+    expect(stateOfBare('unknown', null)).toBe('empty');
   });
 });

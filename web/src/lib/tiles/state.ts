@@ -32,6 +32,24 @@ export function stateOf(facts: Facts): TileState {
   return facts.reading.value === 'ON' ? 'on' : 'live';
 }
 
+/** The state of a device without values, such as an expander: that of its connection. */
+export function stateOfBare(availability: Availability, fault: string | null): TileState {
+  if (availability === 'offline' || fault !== null) return 'fault';
+  return availability === 'online' ? 'live' : 'empty';
+}
+
+/** The sentence on the tile of a device without values, with the gateway's words in it marked. */
+export function noteOfBare(availability: Availability, fault: string | null, t: Messages): string {
+  switch (stateOfBare(availability, fault)) {
+    case 'fault':
+      return fault === null ? t.tile.offline : gatewayWords(fault);
+    case 'live':
+      return t.tile.bare;
+    default:
+      return t.tile.noReading;
+  }
+}
+
 /** Which states have more to say than others, the most urgent first. */
 const URGENCY: readonly TileState[] = [
   'pending',
