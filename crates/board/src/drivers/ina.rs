@@ -144,8 +144,8 @@ struct Ina219 {
     shunt: f64,
 }
 
-/// 32 V, ±320 mV; 128 samples of 12 bits for each value, which takes 68 ms; both, again and again (figure 19 and table
-/// 5).
+/// 32 V, ±320 mV; 128 samples of 12 bits for each value, which takes 68 ms; both, again and again (configuration
+/// register, ADC settings).
 const INA219_SETUP: u16 = 1 << 13 | 0b11 << 11 | 0b1111 << 7 | 0b1111 << 3 | 0b111;
 
 fn open_ina219(port: I2cPort, address: u8, opening: &Opening<'_>) -> Opened<dyn Driver> {

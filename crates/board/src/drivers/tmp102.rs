@@ -53,8 +53,8 @@ fn open(port: I2cPort, address: u8, _: &Opening<'_>) -> Opened<dyn Driver> {
     Ok(Box::new(chip))
 }
 
-/// Twelve bits, or thirteen in extended mode, which the lowest bit says; sixteen steps a degree, left-justified (section
-/// 7.5.2).
+/// Twelve bits, or thirteen in extended mode, which the lowest bit says; sixteen steps a degree, left-justified (temperature
+/// register).
 fn celsius(register: u16) -> f64 {
     let shift = if register & 1 == 1 { 3 } else { 4 };
     f64::from(register.cast_signed() >> shift) / 16.0
