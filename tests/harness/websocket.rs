@@ -47,7 +47,7 @@ impl WebSocket {
     /// When there is no answer.
     pub fn try_open(address: SocketAddr) -> Result<Self, String> {
         let mut wire = Wire::open(address);
-        let request = "GET /mqtt HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        let request = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Protocol: mqtt\r\n\r\n";
         assert!(wire.send(request.as_bytes()));

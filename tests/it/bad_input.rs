@@ -35,7 +35,7 @@ fn garbage_closes_only_its_own_connection() {
     let login = gateway.demo_user();
     let connect = wire::connect("half", &login);
     let cases: &[(&str, &[u8])] = &[
-        ("an HTTP request", b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n"),
+        ("an HTTP request", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         ("a TLS greeting", &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]),
         ("all bits set", &[0xff; 64]),
         ("zeros", &[0; 64]),
@@ -187,7 +187,7 @@ fn a_refused_request_leaves_its_connection_usable_or_says_that_it_does_not() {
         let body = "{\"value\":\"ON\"}";
         // Refused for what is missing or wrong in the head: no login, no such path, not JSON.
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: gateway\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         assert!(wire.send(head.as_bytes()));
@@ -196,7 +196,7 @@ fn a_refused_request_leaves_its_connection_usable_or_says_that_it_does_not() {
         if answer.contains("connection: close") {
             continue;
         }
-        let next = format!("{body}GET /health HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        let next = format!("{body}GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let next = wire.send(next.as_bytes()).then(|| wire.try_read_http()).flatten().unwrap_or_default();
         assert!(next.starts_with("http/1.1 200"), "{path}: the next request got {next:?} after {answer}");
     }

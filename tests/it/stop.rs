@@ -163,10 +163,10 @@ fn silent_connections_do_not_hold_the_stop_up() {
     // Requests whose end never comes, in the middle of their headers and of a body that is being read. The second once
     // made the stop exit with 1: the page drained it for longer than it was given.
     let mut half = Wire::open(gateway.dashboard_address());
-    assert!(half.send(b"GET / HTTP/1.1\r\nHost: gateway\r\nX-Unfinished:"));
+    assert!(half.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Unfinished:"));
     let mut body = Wire::open(gateway.dashboard_address());
     assert!(body.send(
-        b"POST /api/v1/login HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     ));
     gateway.stop();
     drop((silent, half, body));

@@ -1,7 +1,9 @@
 //! What every answer tells the browser about safety, and the check that a request comes from our own page.
 
+use std::sync::Arc;
+
 use axum::body::HttpBody as _;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{
     CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
@@ -10,7 +12,8 @@ use axum::http::header::{
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::api::ApiError;
+use crate::accounts::{By, Deed};
+use crate::api::{ApiError, App, Peer, bearer};
 
 /// The page loads what we serve and nothing else. Charts set their sizes through the style object, which this allows;
 /// style attributes and inline scripts it does not.
@@ -50,11 +53,21 @@ pub(crate) async fn close_after_refusal(request: Request, next: Next) -> Respons
     response
 }
 
-/// Refuses requests that change something and were made by a page of another site.
-pub(crate) async fn refuse_cross_site(request: Request, next: Next) -> Response {
-    if request.method().is_safe() || is_same_site(request.headers()) {
+/// Refuses requests that change something and were made by a page of another site. A token in the header is no such
+/// request: a browser sends none by itself, and no other site may set that header.
+pub(crate) async fn refuse_cross_site(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    if request.method().is_safe() || bearer(headers).is_some() || is_same_site(headers) {
         return next.run(request).await;
     }
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let (by, path) = (By::stranger(peer.address.ip()), request.uri().path());
+    app.accounts.note(Deed::CrossSite, &by, origin, Some(path)).await;
     ApiError::new(
         StatusCode::FORBIDDEN,
         "cross_site",

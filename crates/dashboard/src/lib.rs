@@ -12,12 +12,13 @@
 //! Architecture invariant: types that go over the wire live in [`wire`], and nothing inside decides with them.
 //!
 //! Architecture invariant: nothing but `/health`, the state of the session, log-in, set-up and the files of the web app
-//! (which hold no secret) answers without a session; `/mqtt` opens to everybody, since MQTT has a login of its own.
+//! (which hold no secret) answers without a session or a token; `/mqtt` opens to everybody, since MQTT has a login of its own.
 
 pub mod accounts;
 mod api;
 mod connection;
 mod headers;
+mod hosts;
 mod insecure;
 pub mod live;
 mod places;
@@ -32,9 +33,9 @@ pub use live::LiveHouse;
 pub use ports::{
     BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse, DemoProblem,
     EventsQuery, ExportFormat, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem,
-    HistoryReader, MomentValue, MqttDoor, MqttPlace, MqttRefusal, Ports, RecordedKind, RecordedSeries,
-    RecordedText, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery,
-    TextsView,
+    HistoryReader, MomentValue, MqttClientState, MqttClients, MqttConnection, MqttDoor, MqttGone, MqttPlace,
+    MqttRefusal, NamedRights, Ports, Reach, RecordedKind, RecordedSeries, RecordedText, RowExport,
+    SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery, TextsView, Whereabouts,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

@@ -1,5 +1,7 @@
 //! What the dashboard needs from the rest of the house.
 
+mod people;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, HistoryStatus};
 use crate::{Accounts, LiveHouse};
+
+pub use people::{MqttClientState, MqttClients, MqttConnection, MqttGone, NamedRights, Reach, Whereabouts};
 
 /// Everything that [`crate::serve`] works with.
 pub struct Ports {
@@ -26,6 +30,10 @@ pub struct Ports {
     pub history: Arc<dyn HistoryReader>,
     /// Who knows how the rooms are.
     pub figures: Arc<dyn FigureSource>,
+    /// Who knows the clients of the broker.
+    pub mqtt_clients: Arc<dyn MqttClients>,
+    /// Who knows how the gateway is called.
+    pub whereabouts: Arc<dyn Whereabouts>,
     /// Where MQTT clients go that come by WebSocket.
     pub mqtt_door: Arc<dyn MqttDoor>,
     /// Where time comes from.

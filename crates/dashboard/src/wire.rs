@@ -9,6 +9,7 @@ mod demo;
 mod diary;
 mod generated;
 mod history;
+mod people;
 
 use gatehouse_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,12 @@ pub use generated::generated_files;
 pub use history::{
     GapWord, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,
     HistoryText, HistoryTexts, HistoryValue,
+};
+
+pub use people::{
+    AuditPage, AuditView, AuditWord, ClientChange, ClientCredential, ClientMade, ClientRequest,
+    MqttConnectionView, MqttConnections, Pairing, PairingPorts, PairingRequest, People, RightsView,
+    ScopeWord, TokenMade, TokenRequest, TokenView, Tokens, UserChange, UserRequest, UserView,
 };
 
 /// A scalar: a number, or a text. Of a switch it is `ON` or `OFF`.
@@ -61,7 +68,7 @@ pub enum QualityWord {
 }
 
 /// What a person may do: viewers look, operators switch as well, administrators do everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "lowercase")]
 #[ts(rename = "Role")]
 #[schema(as = Role)]

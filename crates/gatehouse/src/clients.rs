@@ -1,6 +1,7 @@
 //! `gatehouse client …`: the MQTT clients below users, with or without a running gateway.
 
-use gatehouse_dashboard::accounts::{Client, random_password};
+use gatehouse_dashboard::Accounts;
+use gatehouse_dashboard::accounts::{By, Client, Deed, random_password};
 use gatehouse_model::Timestamp;
 
 use crate::cli::{ClientCommand, ClientName};
@@ -17,6 +18,8 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
             let password = Password::ask(password_stdin)?;
             with_accounts(data, async |accounts| {
                 let client = accounts.add_client(&user, &client, &rights, &password.text).await?;
+                let (by, login) = (By::command_line(), client.login());
+                accounts.note(Deed::ClientAdded, &by, Some(&login), Some(&rights)).await;
                 println!("Added {}/{} with the rights {rights}.", client.user, client.name);
                 println!("MQTT user:   {}", client.login());
                 password.show();
@@ -27,6 +30,7 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
             let password = Password::ask(password_stdin)?;
             with_accounts(data, async |accounts| {
                 accounts.set_client_password(&name.user, &name.client, &password.text).await?;
+                note(accounts, Deed::ClientPasswordChanged, &name, None).await;
                 println!("{name} has a new password.");
                 password.show();
                 Ok(Exit::Success)
@@ -36,6 +40,7 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
             check_set(&set, &config)?;
             with_accounts(data, async |accounts| {
                 accounts.set_client_rights(&name.user, &name.client, &set).await?;
+                note(accounts, Deed::ClientRightsChanged, &name, Some(&set)).await;
                 println!("{name} has the rights {set}, as far as {} has.", name.user);
                 Ok(Exit::Success)
             })
@@ -49,10 +54,17 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
         }),
         ClientCommand::Remove { name, data } => with_accounts(data, async |accounts| {
             accounts.remove_client(&name.user, &name.client).await?;
+            note(accounts, Deed::ClientRemoved, &name, None).await;
             println!("Removed {name}.");
             Ok(Exit::Success)
         }),
     }
+}
+
+/// Writes down what was done to a client.
+async fn note(accounts: &Accounts, deed: Deed, name: &ClientName, detail: Option<&str>) {
+    let about = format!("{}:{}", name.user, name.client);
+    accounts.note(deed, &By::command_line(), Some(&about), detail).await;
 }
 
 /// A password that somebody gave, or that is made here.

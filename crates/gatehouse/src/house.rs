@@ -35,9 +35,9 @@ use crate::running_copy::RunningCopies;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, BoardView, DoorGuard, PageCommands, Playground, RecordedCharts, RoomFigures, WebDoor,
-    carry, clock_trust, enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found,
-    tell_recording,
+    AccountLogins, BoardView, BrokerClients, DoorGuard, OwnNames, PageCommands, Playground, RecordedCharts,
+    RoomFigures, Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear, history_clock,
+    serve_aliases, show_warnings, tell_found, tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -179,6 +179,7 @@ impl House {
             );
         }
         let logins = AccountLogins::new(accounts.clone(), config.rights, anonymous.as_deref());
+        let own_names = OwnNames { certificate: config.tls.names.clone(), configured: config.hosts };
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
         let broker =
@@ -214,7 +215,8 @@ impl House {
             let reloader = joints.reloader(&running, source, as_started, &bridge, directory);
             // Taken before outputs are: a hang-up that nobody takes would end the process.
             let hangups = signal(SignalKind::hangup())?;
-            joints.start_parts(&mut running, bridge, commands, page_listeners?, mqtt.plain.port()).await?;
+            let whereabouts = Arc::new(Surroundings::new(own_names, page, mqtt));
+            joints.start_parts(&mut running, bridge, commands, page_listeners?, whereabouts).await?;
             running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
             announce(&banner);
             anyhow::Ok(())
@@ -299,7 +301,7 @@ impl Joints {
         bridge: Bridge,
         commands: Subscription,
         listeners: Listeners,
-        mqtt_port: u16,
+        whereabouts: Arc<Surroundings>,
     ) -> anyhow::Result<()> {
         let (accounts, logins, broker) = (running.accounts.clone(), self.logins.clone(), self.broker.clone());
         running.lifecycle.start(REVOCATION, |stop| enforce_changes(accounts, logins, broker, stop));
@@ -313,7 +315,7 @@ impl Joints {
         let outputs = bridge.handle();
         self.start_bridge(running, bridge, commands);
         self.start_looking(running);
-        self.start_dashboard(running, listeners, live, mqtt_port);
+        self.start_dashboard(running, listeners, live, whereabouts);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
         running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, outputs, stop));
@@ -397,7 +399,13 @@ impl Joints {
         running.lifecycle.start(FOUND, |stop| tell_found(told, client, scheme, stop));
     }
 
-    fn start_dashboard(&self, running: &mut Running, listeners: Listeners, live: LiveHouse, mqtt_port: u16) {
+    fn start_dashboard(
+        &self,
+        running: &mut Running,
+        listeners: Listeners,
+        live: LiveHouse,
+        whereabouts: Arc<Surroundings>,
+    ) {
         let ports = Ports {
             accounts: running.accounts.clone(),
             live,
@@ -405,11 +413,13 @@ impl Joints {
             board: Arc::new(self.board.clone()),
             history: Arc::new(RecordedCharts::new(running.history.clone())),
             figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
+            mqtt_clients: Arc::new(BrokerClients::new(self.broker.clone(), self.logins.sets())),
+            mqtt_port: whereabouts.mqtt_port(),
+            whereabouts,
             mqtt_door: Arc::new(WebDoor::new(self.broker.doorway())),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             demo: self.board.simulated.clone().map(|board| Arc::new(Playground(board)) as Arc<dyn DemoHouse>),
-            mqtt_port,
             setup_hint: self.setup_hint.clone(),
             ca_certificate: self.certificates.as_ref().and_then(|own| own.authority_pem()).map(str::to_owned),
         };

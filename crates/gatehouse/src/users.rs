@@ -4,6 +4,7 @@ use std::io::BufRead as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_dashboard::{Accounts, Role};
 use gatehouse_model::SystemClock;
 
@@ -24,6 +25,8 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
             let password = asked_password(&password)?;
             with_accounts(data, async |accounts| {
                 let user = accounts.add(&name, to_role(role), &password).await?;
+                let role = Some(user.role.as_str());
+                accounts.note(Deed::UserAdded, &By::command_line(), Some(&user.name), role).await;
                 println!("Added {} ({}).", user.name, word_of(user.role));
                 Ok(Exit::Success)
             })
@@ -32,6 +35,7 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
             let password = asked_password(&password)?;
             with_accounts(data, async |accounts| {
                 accounts.set_password(&name, &password).await?;
+                accounts.note(Deed::PasswordChanged, &By::command_line(), Some(&name), None).await;
                 println!("{name} has a new password.");
                 Ok(Exit::Success)
             })
@@ -45,6 +49,8 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
         }),
         UserCommand::Role { name, role, data } => with_accounts(data, async |accounts| {
             accounts.set_role(&name, to_role(role)).await?;
+            let word = Some(to_role(role).as_str());
+            accounts.note(Deed::RoleChanged, &By::command_line(), Some(&name), word).await;
             println!("{name} has the role {}.", word_of(to_role(role)));
             Ok(Exit::Success)
         }),
@@ -54,6 +60,8 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
             }
             with_accounts(data, async |accounts| {
                 accounts.set_rights(&name, set.as_deref()).await?;
+                let by = By::command_line();
+                accounts.note(Deed::RightsChanged, &by, Some(&name), set.as_deref()).await;
                 match &set {
                     Some(set) => println!("{name} has the rights {set} over MQTT."),
                     None => println!("{name} has the rights of the role over MQTT."),
@@ -63,6 +71,7 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
         }
         UserCommand::Remove { name, data } => with_accounts(data, async |accounts| {
             accounts.remove(&name).await?;
+            accounts.note(Deed::UserRemoved, &By::command_line(), Some(&name), None).await;
             println!("Removed {name}.");
             Ok(Exit::Success)
         }),

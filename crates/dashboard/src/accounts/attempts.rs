@@ -100,8 +100,9 @@ impl Attempts {
         }
     }
 
-    /// The try was right: it is given back, and from now on the address is at home for this target.
-    pub(super) fn right(&mut self, address: IpAddr, target: Target, now: Moment) {
+    /// The try was right: it is given back, and from now on the address is at home for this target. Gives whether it was
+    /// not before.
+    pub(super) fn right(&mut self, address: IpAddr, target: Target, now: Moment) -> bool {
         self.give_back(address, &target, now);
         let home = (network_of(address), target);
         if self.homes.len() >= MAX_REMEMBERED && !self.homes.contains_key(&home) {
@@ -110,7 +111,7 @@ impl Attempts {
                 self.homes.remove(&oldest);
             }
         }
-        self.homes.insert(home, now);
+        self.homes.insert(home, now).is_none()
     }
 }
 

@@ -62,8 +62,8 @@ pub struct MqttLogin {
 
 /// Who may come in, and the hash of the password.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    login: MqttLogin,
+pub(super) struct Entry {
+    pub(super) login: MqttLogin,
     hash: String,
 }
 
@@ -206,6 +206,16 @@ impl Accounts {
             .await
     }
 
+    /// Gives a client a random password, which is given back and known to nobody else.
+    ///
+    /// # Errors
+    /// When there is no such client.
+    pub async fn renew_client_password(&self, user: &str, name: &str) -> Result<String, AccountsError> {
+        let password = random_password(&*self.inner.randomness);
+        self.set_client_password(user, name, &password).await?;
+        Ok(password)
+    }
+
     async fn change_client(
         &self,
         statement: &'static str,
@@ -264,7 +274,7 @@ impl Accounts {
         }
     }
 
-    async fn look_up_mqtt(&self, name: &str) -> Result<Option<Entry>, AccountsError> {
+    pub(super) async fn look_up_mqtt(&self, name: &str) -> Result<Option<Entry>, AccountsError> {
         let Some((user, client)) = name.split_once(SEPARATOR) else {
             let Some((row, hash)) = self.look_up(name).await? else { return Ok(None) };
             let user = User::from_row(row)?;

@@ -5,11 +5,18 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::attempts::{Attempts, Target};
-use super::{Accounts, AccountsError, MqttLogin, User};
+use super::{Accounts, AccountsError, By, Deed, MqttLogin, User};
 
 /// Log-ins that may wait for their turn, for instance when all phones and devices come back after a restart. Further
 /// ones are told that the gateway is busy.
 pub(super) const MAX_WAITING_LOG_INS: usize = 128;
+
+/// Where somebody comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Page,
+    Mqtt,
+}
 
 /// The answer to a log-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +48,8 @@ impl Accounts {
     /// When the accounts cannot be read, or too many log-ins wait already ([`AccountsError::Busy`]).
     pub async fn log_in(&self, name: &str, password: &[u8], from: IpAddr) -> Result<LogIn, AccountsError> {
         let (accounts, user, password) = (self.clone(), name.to_owned(), password.to_owned());
-        self.check_slowly(name, from, async move { accounts.verify(&user, &password).await }).await
+        self.check_slowly(Door::Page, name, from, async move { accounts.verify(&user, &password).await })
+            .await
     }
 
     /// Logs in over MQTT, from the address `from`: a user, or a client below one as `user:client`. Tries are counted as
@@ -56,12 +64,14 @@ impl Accounts {
         from: IpAddr,
     ) -> Result<LogIn<MqttLogin>, AccountsError> {
         let (accounts, login, password) = (self.clone(), name.to_owned(), password.to_owned());
-        self.check_slowly(name, from, async move { accounts.verify_mqtt(&login, &password).await }).await
+        let check = async move { accounts.verify_mqtt(&login, &password).await };
+        self.check_slowly(Door::Mqtt, name, from, check).await
     }
 
     /// Lets `check` say who this is, at the pace that wrong log-ins leave.
     async fn check_slowly<T: Send + 'static>(
         &self,
+        door: Door,
         name: &str,
         from: IpAddr,
         check: impl Future<Output = Result<Option<T>, AccountsError>> + Send + 'static,
@@ -80,23 +90,44 @@ impl Accounts {
         if let Err(retry_after) = self.attempts().take(from, target.clone(), now()) {
             return Ok(LogIn::TooManyTries { retry_after });
         }
-        let accounts = self.clone();
+        let (accounts, name) = (self.clone(), name.to_owned());
         // A task of its own comes to its end when the client hangs up: who gives up early is not counted as wrong,
         // and nobody gets tries for nothing by hanging up.
         let checked = tokio::spawn(async move {
             let verified = check.await;
             let now = accounts.inner.clock.moment();
-            match &verified {
+            let is_first = match &verified {
                 Ok(Some(_)) => accounts.attempts().right(from, target, now),
-                Ok(None) => {}
-                Err(_) => accounts.attempts().give_back(from, &target, now),
-            }
+                Ok(None) => false,
+                Err(_) => {
+                    accounts.attempts().give_back(from, &target, now);
+                    false
+                }
+            };
             drop(turn);
+            if matches!(verified, Ok(None)) {
+                accounts.note_wrong_login(door, &name, from).await;
+            } else if is_first && door == Door::Mqtt {
+                // The page notes its log-ins itself: a program that sends a password with each request is none. MQTT
+                // clients come back all the time, so only a new place is worth a line.
+                let by = By { name: Some(name), address: Some(from) };
+                accounts.note(Deed::MqttLogIn, &by, None, None).await;
+            }
             verified
         });
         let verified =
             checked.await.map_err(|_| AccountsError::Hash("the work was broken off".to_owned()))?;
         Ok(verified?.map_or(LogIn::Wrong, LogIn::Welcome))
+    }
+
+    /// Writes down a wrong log-in. A name that nobody has is left out: people type their password there by mistake.
+    async fn note_wrong_login(&self, door: Door, name: &str, from: IpAddr) {
+        let known = self.look_up_mqtt(name).await.ok().flatten().map(|entry| entry.login.name);
+        let deed = match door {
+            Door::Page => Deed::LogInFailed,
+            Door::Mqtt => Deed::MqttLogInFailed,
+        };
+        self.note(deed, &By::stranger(from), known.as_deref(), None).await;
     }
 
     pub(super) fn attempts(&self) -> MutexGuard<'_, Attempts> {

@@ -4,6 +4,7 @@
 //! transaction.
 
 mod attempts;
+mod audit;
 mod clients;
 mod login;
 mod password;
@@ -12,6 +13,7 @@ mod rules;
 mod sessions;
 mod setup;
 mod store;
+mod tokens;
 
 #[cfg(test)]
 mod client_tests;
@@ -26,13 +28,16 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{Semaphore, watch};
 
+pub use audit::{AuditEntry, By, Deed, MAX_AUDIT_DEEDS, MAX_AUDIT_PAGE, MAX_AUDIT_REFUSALS};
 pub use clients::{Client, MAX_CLIENTS, MqttLogin, random_password};
 pub use login::LogIn;
 pub use revoked::AccessChange;
 pub use rules::{ANONYMOUS, MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH};
 pub use setup::{MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
+pub use tokens::{ApiToken, MAX_TOKENS, Scope};
 
 pub(crate) use sessions::{SESSION_LONGEST, SessionToken};
+pub(crate) use tokens::TokenHash;
 
 /// Most users. A household and its devices stay far below; it bounds what the file and the list can become.
 pub const MAX_USERS: i64 = 256;
@@ -62,6 +67,15 @@ impl Role {
     /// Whether this role may switch outputs.
     pub const fn may_switch(self) -> bool {
         matches!(self, Self::Admin | Self::Operator)
+    }
+
+    /// The role that may do what both this and `limit` may.
+    pub(crate) const fn at_most(self, limit: Self) -> Self {
+        match (self, limit) {
+            (Self::Viewer, _) | (_, Self::Viewer) => Self::Viewer,
+            (Self::Operator, _) | (_, Self::Operator) => Self::Operator,
+            (Self::Admin, Self::Admin) => Self::Admin,
+        }
     }
 
     fn from_word(word: &str) -> Result<Self, AccountsError> {
@@ -143,6 +157,15 @@ pub enum AccountsError {
     /// As many clients as there may be.
     #[error("There are {MAX_CLIENTS} clients already. Remove one that is not needed.")]
     TooManyClients,
+    /// There is no token of this number.
+    #[error("There is no such token: it was taken back already.")]
+    UnknownToken,
+    /// The user has a token of this name.
+    #[error("There is a token named `{0}` already. Choose another name.")]
+    TokenNameTaken(String),
+    /// As many tokens as there may be.
+    #[error("There are {MAX_TOKENS} tokens already. Remove one that is not needed.")]
+    TooManyTokens,
     /// More passwords are being checked than may wait.
     #[error("The gateway is busy checking passwords. Try again in a few seconds.")]
     Busy,
@@ -204,6 +227,8 @@ struct Inner {
     /// What logins over MQTT were let in with.
     granted: revoked::Granted,
     attempts: Mutex<attempts::Attempts>,
+    /// Refusals that were written down of late.
+    refusals: audit::Refusals,
     /// Places to wait for a log-in.
     log_ins: Semaphore,
     /// Whose log-in is being checked.
@@ -231,6 +256,7 @@ impl Accounts {
             sessions_changed: watch::Sender::new(0),
             granted: revoked::Granted::default(),
             attempts: Mutex::default(),
+            refusals: audit::Refusals::default(),
             log_ins: Semaphore::new(1 + login::MAX_WAITING_LOG_INS),
             turn: Arc::default(),
         };

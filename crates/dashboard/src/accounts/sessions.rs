@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use gatehouse_model::Timestamp;
+use gatehouse_model::{Randomness, Timestamp};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
@@ -51,14 +51,7 @@ impl SessionToken {
 impl Accounts {
     /// Starts a session for a user.
     pub(crate) async fn start_session(&self, user: &User) -> Result<SessionToken, AccountsError> {
-        let mut bytes = [0; TOKEN_BYTES];
-        self.inner.randomness.fill(&mut bytes);
-        let mut text = String::with_capacity(2 * TOKEN_BYTES);
-        for byte in bytes {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        let token = SessionToken(text);
+        let token = SessionToken(random_hex(&*self.inner.randomness));
         let (now, key) = (self.inner.clock.now(), super::rules::key_of(&user.name));
         let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM session WHERE seen_ms <= ? OR created_ms <= ?")
@@ -121,10 +114,52 @@ impl Accounts {
         Ok(())
     }
 
+    /// Ends all sessions of a user: log out everywhere. Gives how many there were.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub async fn end_sessions(&self, name: &str) -> Result<u64, AccountsError> {
+        if self.find(name).await?.is_none() {
+            return Err(AccountsError::UnknownUser(name.to_owned()));
+        }
+        let ended = sqlx::query("DELETE FROM session WHERE user_key = ?")
+            .bind(super::rules::key_of(name))
+            .execute(&self.inner.pool)
+            .await?;
+        self.tell_of_change();
+        Ok(ended.rows_affected())
+    }
+
+    /// How many sessions each user has that has any, and when one of them was last used, by the user's name.
+    pub(crate) async fn sessions(&self) -> Result<Vec<(String, i64, Timestamp)>, AccountsError> {
+        let now = self.inner.clock.now();
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT user.name, count(*), max(session.seen_ms) FROM session JOIN user ON user.key = session.user_key
+             WHERE session.seen_ms > ? AND session.created_ms > ? GROUP BY user.key",
+        )
+        .bind(before(now, SESSION_IDLE))
+        .bind(before(now, SESSION_LONGEST))
+        .fetch_all(&self.inner.pool)
+        .await?;
+        Ok(rows.into_iter().map(|(name, count, seen)| (name, count, Timestamp::from_millis(seen))).collect())
+    }
+
     /// Changes when sessions were ended in this process: event streams look again whether theirs still stands.
     pub(crate) fn sessions_changed(&self) -> watch::Receiver<u64> {
         self.inner.sessions_changed.subscribe()
     }
+}
+
+/// A random text of [`TOKEN_BYTES`], as hexadecimal digits.
+pub(super) fn random_hex(randomness: &dyn Randomness) -> String {
+    let mut bytes = [0; TOKEN_BYTES];
+    randomness.fill(&mut bytes);
+    let mut text = String::with_capacity(2 * TOKEN_BYTES);
+    for byte in bytes {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn before(now: Timestamp, duration: Duration) -> i64 {

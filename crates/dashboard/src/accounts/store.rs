@@ -15,7 +15,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: u32 = 2;
 
 /// The steps from an empty file to the newest form. `PRAGMA user_version` counts those that were made.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE user (
         key TEXT PRIMARY KEY,           -- the name in small letters: no two names differ only by that
@@ -50,6 +50,30 @@ const STEPS: [&str; 2] = [
         login_ms INTEGER,               -- the last time that it logged in
         PRIMARY KEY (user_key, key)
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE token (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user_key TEXT NOT NULL REFERENCES user (key) ON DELETE CASCADE,
+        key TEXT NOT NULL,              -- the name in small letters
+        name TEXT NOT NULL,
+        hash BLOB NOT NULL UNIQUE,      -- SHA-256 of the token
+        scope TEXT NOT NULL CHECK (scope IN ('read', 'switch', 'administer')),
+        created_ms INTEGER NOT NULL,
+        used_ms INTEGER,                -- the last time that it was used
+        UNIQUE (user_key, key)
+    ) STRICT;
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at_ms INTEGER NOT NULL,
+        what TEXT NOT NULL,             -- a word of `Deed`
+        refusal INTEGER NOT NULL,       -- 1 when something was refused
+        who TEXT,
+        address TEXT,
+        about TEXT,
+        detail TEXT
+    ) STRICT;
+    CREATE INDEX audit_by_kind ON audit (refusal, id);
 ",
 ];
 

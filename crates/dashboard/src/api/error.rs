@@ -96,6 +96,9 @@ impl From<AccountsError> for ApiError {
             AccountsError::UnknownUser(_) => Self::new(StatusCode::NOT_FOUND, "unknown_user", text),
             AccountsError::UnknownClient { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_client", text),
             AccountsError::TooManyClients => Self::new(StatusCode::CONFLICT, "too_many_clients", text),
+            AccountsError::UnknownToken => Self::new(StatusCode::NOT_FOUND, "unknown_token", text),
+            AccountsError::TokenNameTaken(_) => Self::new(StatusCode::CONFLICT, "name_taken", text),
+            AccountsError::TooManyTokens => Self::new(StatusCode::CONFLICT, "too_many_tokens", text),
             AccountsError::Busy => Self::busy("busy", text, Duration::from_secs(5)),
             AccountsError::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", text),
             AccountsError::File { .. }

@@ -14,10 +14,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::extract::LoggedIn;
+use super::extract::{Credential, LoggedIn};
 use super::house::picture;
 use super::{ApiError, App};
-use crate::accounts::SessionToken;
 use crate::live::{Event, frame};
 use crate::wire::{ApiErrorBody, ClockEvent};
 
@@ -49,7 +48,7 @@ pub(super) async fn events(State(app): State<Arc<App>>, person: LoggedIn) -> Res
         let message = format!("{MAX_EVENT_STREAMS} pages are open already. Close one that is not needed.");
         ApiError::busy("too_many_streams", message, CLOCK_EVERY)
     })?;
-    let listener = Listener::new(app, person.token, place);
+    let listener = Listener::new(app, person.credential, place);
     let frames = stream::unfold(listener, |mut listener| async {
         let frame = listener.next().await?;
         Some((Ok::<_, Infallible>(frame), listener))
@@ -62,7 +61,7 @@ pub(super) async fn events(State(app): State<Arc<App>>, person: LoggedIn) -> Res
 /// One page that listens.
 struct Listener {
     app: Arc<App>,
-    token: SessionToken,
+    credential: Credential,
     changes: broadcast::Receiver<Event>,
     /// Sent before anything else.
     first: Option<Bytes>,
@@ -73,7 +72,7 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(app: Arc<App>, token: SessionToken, place: OwnedSemaphorePermit) -> Self {
+    fn new(app: Arc<App>, credential: Credential, place: OwnedSemaphorePermit) -> Self {
         let (first, changes) = look(&app);
         let mut check_session = tokio::time::interval(CHECK_SESSION_EVERY);
         check_session.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -82,7 +81,7 @@ impl Listener {
         // The first picture tells the time itself.
         clock.reset();
         let sessions_changed = app.accounts.sessions_changed();
-        Self { app, token, changes, first, sessions_changed, check_session, clock, _place: place }
+        Self { app, credential, changes, first, sessions_changed, check_session, clock, _place: place }
     }
 
     /// What to send next; nothing when the stream ends.
@@ -123,7 +122,7 @@ impl Listener {
     /// Ends the stream when its session has ended. When the accounts cannot be read, the stream goes on: it was opened
     /// rightly, and the next look decides.
     async fn check(&self) -> Option<()> {
-        match self.app.accounts.find_session(&self.token).await {
+        match self.credential.holder(&self.app.accounts).await {
             Ok(None) => None,
             Ok(Some(_)) => Some(()),
             Err(error) => {

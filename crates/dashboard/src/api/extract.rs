@@ -1,21 +1,21 @@
 //! What handlers ask of a request: who sent it, what it names, what it carries.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
-use axum::http::header::COOKIE;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use gatehouse_model::{DeviceId, PropertyId, PropertyInfo};
 use serde::de::DeserializeOwned;
 
 use super::{ApiError, App};
-use crate::accounts::SessionToken;
+use crate::accounts::{AccountsError, By, Deed, SessionToken, TokenHash};
 use crate::live::Lookup;
-use crate::{Role, User};
+use crate::{Accounts, Role, User};
 
 /// Where a connection comes from, and how. Without a listener, as in tests, it is nowhere.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +44,53 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     }
 }
 
-/// Somebody who is logged in.
+/// What somebody showed to come in.
+#[derive(Clone)]
+pub(super) enum Credential {
+    /// The cookie of a browser.
+    Session(SessionToken),
+    /// A script's token, with its name.
+    Token(TokenHash, String),
+}
+
+impl Credential {
+    /// The user whose it is, with the role that it allows; nothing when it does not hold (any more).
+    pub(super) async fn holder(&self, accounts: &Accounts) -> Result<Option<User>, AccountsError> {
+        match self {
+            Self::Session(token) => accounts.find_session(token).await,
+            Self::Token(hash, _) => Ok(accounts.find_token(hash).await?.map(|holder| holder.user)),
+        }
+    }
+}
+
+/// Somebody who is logged in, or a script with a token.
 pub(super) struct LoggedIn {
+    /// The user; a token's scope has limited the role.
     pub(super) user: User,
-    pub(super) token: SessionToken,
+    pub(super) credential: Credential,
+    address: IpAddr,
+}
+
+impl LoggedIn {
+    /// Who stands behind what is done: the user, or `user/token` of a script. No name has a slash in it.
+    pub(super) fn name(&self) -> String {
+        match &self.credential {
+            Credential::Session(_) => self.user.name.to_string(),
+            Credential::Token(_, token) => format!("{}/{token}", self.user.name),
+        }
+    }
+
+    /// The same for the audit log.
+    pub(super) fn by(&self) -> By {
+        By { name: Some(self.name()), address: Some(self.address) }
+    }
+
+    /// Refuses what the role does not allow, and writes that down.
+    async fn refuse(&self, app: &App, parts: &Parts, message: String) -> ApiError {
+        let asked = format!("{} {}", parts.method, parts.uri.path());
+        app.accounts.note(Deed::Forbidden, &self.by(), None, Some(&asked)).await;
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
 }
 
 impl FromRequestParts<Arc<App>> for LoggedIn {
@@ -55,46 +98,80 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let Ok(peer) = Peer::from_request_parts(parts, app).await;
-        let token = session_token(&parts.headers, peer).ok_or_else(ApiError::not_logged_in)?;
-        let user = app.accounts.find_session(&token).await?.ok_or_else(ApiError::not_logged_in)?;
-        Ok(Self { user, token })
+        let address = peer.address.ip();
+        let found = match bearer(&parts.headers) {
+            // A token that does not hold never falls back to the cookie: what was meant is plain.
+            Some(text) => match TokenHash::of(text) {
+                Some(hash) => app.accounts.find_token(&hash).await?.map(|holder| {
+                    let credential = Credential::Token(hash, holder.name);
+                    Self { user: holder.user, credential, address }
+                }),
+                None => None,
+            },
+            None => {
+                let token = session_token(&parts.headers, peer).ok_or_else(ApiError::not_logged_in)?;
+                let user = app.accounts.find_session(&token).await?;
+                user.map(|user| Self { user, credential: Credential::Session(token), address })
+            }
+        };
+        match found {
+            Some(found) => Ok(found),
+            None => {
+                app.accounts.note(Deed::StaleCredential, &By::stranger(address), None, None).await;
+                Err(ApiError::not_logged_in())
+            }
+        }
     }
 }
 
 /// Somebody who is logged in and may switch outputs.
-pub(super) struct MaySwitch(pub(super) User);
+pub(super) struct MaySwitch(pub(super) LoggedIn);
 
 impl FromRequestParts<Arc<App>> for MaySwitch {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let LoggedIn { user, .. } = LoggedIn::from_request_parts(parts, app).await?;
-        if user.role.may_switch() {
-            return Ok(Self(user));
+        let person = LoggedIn::from_request_parts(parts, app).await?;
+        if person.user.role.may_switch() {
+            return Ok(Self(person));
         }
-        let roles = [Role::Operator, Role::Admin].map(Role::as_str).join(" or ");
-        Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            format!("You may look, but not switch. Ask an administrator for the role {roles}."),
-        ))
+        let message = match person.credential {
+            Credential::Token(..) => {
+                "This token may look, but not switch. Make one with the scope switch, for a user who may."
+                    .to_owned()
+            }
+            Credential::Session(_) => {
+                let roles = [Role::Operator, Role::Admin].map(Role::as_str).join(" or ");
+                format!("You may look, but not switch. Ask an administrator for the role {roles}.")
+            }
+        };
+        Err(person.refuse(app, parts, message).await)
     }
 }
 
 /// Somebody who is logged in and may do everything.
-pub(super) struct Administrator;
+pub(super) struct Administrator(pub(super) LoggedIn);
 
 impl FromRequestParts<Arc<App>> for Administrator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let LoggedIn { user, .. } = LoggedIn::from_request_parts(parts, app).await?;
-        if user.role == Role::Admin {
-            return Ok(Self);
+        let person = LoggedIn::from_request_parts(parts, app).await?;
+        if person.user.role == Role::Admin {
+            return Ok(Self(person));
         }
-        let message = "This is for administrators. Ask one of them.";
-        Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message))
+        let message = match person.credential {
+            Credential::Token(..) => "This token may not administer. Make one with the scope administer.",
+            Credential::Session(_) => "This is for administrators. Ask one of them.",
+        };
+        Err(person.refuse(app, parts, message.to_owned()).await)
     }
+}
+
+/// The text after `Bearer` (RFC 6750 section 2.1). Browsers never send it by themselves, so that no other site can.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, text) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| text.trim())
 }
 
 /// The session token in the request's cookies. More than one cookie of the name may come (from a page on another port

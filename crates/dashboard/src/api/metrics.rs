@@ -1,8 +1,8 @@
 //! Figures for Prometheus, in its text format 0.0.4
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
 //!
-//! They say who is at home, so nobody gets them without logging in: a browser with its session, a scraper with the name and
-//! the password of a user, which `basic_auth` of its configuration takes. A viewer is enough, and wrong passwords are counted
+//! They say who is at home, so nobody gets them without logging in: a browser with its session, a scraper with a token (`authorization`
+//! of its configuration) or with the name and the password of a user (`basic_auth`). A viewer is enough, and wrong passwords are counted
 //! as at the page. A password costs the gateway a moment of work each time, so once in 15 s or less often is a good pace.
 
 use std::fmt::{self, Write as _};
@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::extract::LoggedIn;
+use super::extract::{LoggedIn, bearer};
 use super::{ApiError, App, Peer};
 use crate::accounts::LogIn;
 use crate::wire::{ApiErrorBody, AvailabilityWord, Device, KindWord, Scalar};
@@ -34,7 +34,8 @@ impl FromRequestParts<Arc<App>> for Scraper {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+        let basic = parts.headers.get(AUTHORIZATION).filter(|_| bearer(&parts.headers).is_none());
+        let Some(header) = basic else {
             let person = LoggedIn::from_request_parts(parts, app).await;
             return person.map(|_| Self).map_err(ask_for_password);
         };

@@ -1,6 +1,9 @@
 //! The HTTP API: routes, limits, and what they share.
 
+mod audit;
 mod board;
+mod certificate;
+mod connections;
 mod demo;
 mod diary;
 mod error;
@@ -10,8 +13,11 @@ mod extract;
 mod history;
 mod house;
 mod metrics;
+mod pairing;
+mod people;
 mod session;
 mod set;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
@@ -20,12 +26,11 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use gatehouse_model::{Clock, Randomness};
 use tokio::sync::Semaphore;
@@ -35,12 +40,12 @@ use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 
 pub(crate) use error::ApiError;
-pub(crate) use extract::Peer;
+pub(crate) use extract::{Peer, bearer};
 
 use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
 use crate::{
-    Accounts, BoardReader, Commander, DemoHouse, FigureSource, HistoryReader, LiveHouse, MqttDoor, Ports,
-    headers, web, websocket,
+    Accounts, BoardReader, Commander, DemoHouse, FigureSource, HistoryReader, LiveHouse, MqttClients,
+    MqttDoor, Ports, Whereabouts, headers, hosts, web, websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -51,7 +56,7 @@ const MAX_REQUEST_TIME: Duration = Duration::from_secs(20);
 
 /// What the handlers share.
 pub(crate) struct App {
-    accounts: Accounts,
+    pub(crate) accounts: Accounts,
     live: LiveHouse,
     commander: Arc<dyn Commander>,
     board: Arc<dyn BoardReader>,
@@ -59,6 +64,8 @@ pub(crate) struct App {
     scans: Semaphore,
     history: Arc<dyn HistoryReader>,
     figures: Arc<dyn FigureSource>,
+    mqtt_clients: Arc<dyn MqttClients>,
+    whereabouts: Arc<dyn Whereabouts>,
     pub(crate) mqtt_door: Arc<dyn MqttDoor>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -84,6 +91,8 @@ impl App {
             board,
             history,
             figures,
+            mqtt_clients,
+            whereabouts,
             mqtt_door,
             clock,
             randomness,
@@ -101,6 +110,8 @@ impl App {
             scans: Semaphore::new(1),
             history,
             figures,
+            mqtt_clients,
+            whereabouts,
             mqtt_door,
             clock,
             randomness,
@@ -113,6 +124,11 @@ impl App {
             goodbyes: Arc::new(Semaphore::new(websocket::MAX_GOODBYES)),
             shutdown,
         }
+    }
+
+    /// Whether a host name is one of the gateway's own.
+    pub(crate) fn is_own_name(&self, name: &str) -> bool {
+        self.whereabouts.is_own_name(name)
     }
 }
 
@@ -140,20 +156,36 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/catalogue", get(board::catalogue))
         .route("/api/v1/demo/faults", post(demo::fault))
         .route("/api/v1/demo/inputs", post(demo::input))
+        .route("/api/v1/users", get(people::users).post(people::add_user))
+        .route("/api/v1/users/{name}", patch(people::change_user).delete(people::remove_user))
+        .route("/api/v1/users/{name}/clients", get(people::clients).post(people::add_client))
+        .route(
+            "/api/v1/users/{name}/clients/{client}",
+            patch(people::change_client).delete(people::remove_client),
+        )
+        .route("/api/v1/pairing", post(pairing::pair))
+        .route("/api/v1/connections", get(connections::connections))
+        .route("/api/v1/connections/{client_id}/disconnect", post(connections::disconnect))
+        .route("/api/v1/tokens", get(tokens::tokens).post(tokens::add))
+        .route("/api/v1/tokens/{id}", delete(tokens::remove))
+        .route("/api/v1/audit", get(audit::audit))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/mqtt", get(websocket::open))
-        .route("/ca.crt", get(certificate))
+        .route("/ca.crt", get(certificate::pem))
+        .route("/ca.mobileconfig", get(certificate::profile))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(middleware::from_fn(never_store))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CompressionLayer::new());
+    let app = Arc::new(app);
     api.fallback(web::answer)
-        .layer(middleware::from_fn(headers::refuse_cross_site))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), headers::refuse_cross_site))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), hosts::refuse_unknown))
         .layer(middleware::from_fn(limit_time))
         .layer(CatchPanicLayer::custom(explain_panic))
         .layer(middleware::from_fn(headers::close_after_refusal))
         .layer(middleware::from_fn(headers::add))
-        .with_state(Arc::new(app))
+        .with_state(app)
 }
 
 /// Answers of the API are about now, and some are secret.
@@ -187,17 +219,6 @@ async fn health() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
 }
 
-/// The certificate of the gateway's own authority, to be installed on phones and computers that are to trust it. It is
-/// public: every connection with TLS shows what it has signed.
-async fn certificate(State(app): State<Arc<App>>) -> Result<impl IntoResponse, ApiError> {
-    let Some(pem) = app.ca_certificate.clone() else {
-        let message =
-            "This gateway has no authority of its own: its certificate comes from elsewhere, or it has none.";
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "no_authority", message));
-    };
-    Ok(([(CONTENT_TYPE, "application/x-x509-ca-cert")], pem))
-}
-
 /// This description.
 #[utoipa::path(
     get, path = "/api/v1/openapi.json", tag = "gateway",
@@ -216,7 +237,8 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
 #[openapi(
     info(
         title = "Gatehouse",
-        description = "The gateway's own API. Log in with POST /api/v1/login and send the cookie with each request. \
+        description = "The gateway's own API. Log in with POST /api/v1/login and send the cookie with each request; a script \
+            sends a token of POST /api/v1/tokens as `Authorization: Bearer …`. \
             Every error is an ApiErrorBody. Times are RFC 3339 in UTC."
     ),
     paths(
@@ -242,6 +264,21 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         board::board,
         board::scan,
         board::catalogue,
+        people::users,
+        people::add_user,
+        people::change_user,
+        people::remove_user,
+        people::clients,
+        people::add_client,
+        people::change_client,
+        people::remove_client,
+        pairing::pair,
+        connections::connections,
+        connections::disconnect,
+        tokens::tokens,
+        tokens::add,
+        tokens::remove,
+        audit::audit,
     ),
     components(schemas(House, ReadingEvent, AvailabilityEvent, ResultEvent, OnlineEvent, ClockEvent))
 )]

@@ -10,7 +10,7 @@ use axum::response::{AppendHeaders, IntoResponse};
 
 use super::extract::{Body, Peer, session_token};
 use super::{ApiError, App};
-use crate::accounts::{SESSION_LONGEST, SetupError};
+use crate::accounts::{By, Deed, SESSION_LONGEST, SetupError};
 use crate::wire::{ApiErrorBody, LoginRequest, Session, SessionUser, SetupRequest};
 use crate::{LogIn, User};
 
@@ -45,7 +45,12 @@ pub(super) async fn set_up(
     Body(SetupRequest { code, name, password }): Body<SetupRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     let user = app.accounts.complete_setup(&code, &name, &password, peer.address.ip()).await;
+    let stranger = By::stranger(peer.address.ip());
+    if let Err(SetupError::WrongCode | SetupError::TooManyTries) = &user {
+        app.accounts.note(Deed::SetUpFailed, &stranger, None, None).await;
+    }
     let user = user.map_err(|error| explain_setup(&app, error))?;
+    app.accounts.note(Deed::SetUp, &stranger, Some(&user.name), None).await;
     tracing::info!(user = %user.name, "the gateway is set up");
     welcome(&app, &user, peer, StatusCode::CREATED).await
 }
@@ -83,7 +88,12 @@ pub(super) async fn log_in(
     Body(LoginRequest { name, password }): Body<LoginRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     match app.accounts.log_in(&name, password.as_bytes(), peer.address.ip()).await? {
-        LogIn::Welcome(user) => welcome(&app, &user, peer, StatusCode::OK).await,
+        LogIn::Welcome(user) => {
+            let welcome = welcome(&app, &user, peer, StatusCode::OK).await?;
+            let by = By { name: Some(user.name.to_string()), address: Some(peer.address.ip()) };
+            app.accounts.note(Deed::LogIn, &by, None, None).await;
+            Ok(welcome)
+        }
         LogIn::Wrong => {
             tracing::debug!(peer = %peer.address, "a wrong log-in");
             Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_login", "Name or password is wrong."))
@@ -100,7 +110,12 @@ pub(super) async fn log_out(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
     if let Some(token) = session_token(&headers, peer) {
+        let user = app.accounts.find_session(&token).await?;
         app.accounts.end_session(&token).await?;
+        if let Some(user) = user {
+            let by = By { name: Some(user.name.to_string()), address: Some(peer.address.ip()) };
+            app.accounts.note(Deed::LogOut, &by, None, None).await;
+        }
     }
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie(peer, "", 0))])))
 }

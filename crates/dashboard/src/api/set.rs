@@ -33,7 +33,7 @@ const COMMAND_ID_BYTES: usize = 8;
 )]
 pub(super) async fn set(
     State(app): State<Arc<App>>,
-    MaySwitch(user): MaySwitch,
+    MaySwitch(person): MaySwitch,
     Target { device, property, info }: Target,
     Body(request): Body<SetRequest>,
 ) -> Result<(StatusCode, Json<SetAccepted>), ApiError> {
@@ -51,7 +51,7 @@ pub(super) async fn set(
     let payload = payload(&info.kind, &request, &id)
         .map_err(|message| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", message))?;
     app.commander
-        .send(&user.name, &device, &property, payload)
+        .send(&person.name(), &device, &property, payload)
         .await
         .map_err(|refused| ApiError::new(StatusCode::CONFLICT, "refused", refused.reason))?;
     Ok((StatusCode::ACCEPTED, Json(SetAccepted { id })))

@@ -10,6 +10,7 @@ mod https;
 mod metrics;
 mod mqtt;
 mod page;
+mod people;
 mod server;
 mod session;
 mod world;

@@ -44,6 +44,16 @@ impl From<Role> for RoleWord {
     }
 }
 
+impl From<RoleWord> for Role {
+    fn from(role: RoleWord) -> Self {
+        match role {
+            RoleWord::Admin => Self::Admin,
+            RoleWord::Operator => Self::Operator,
+            RoleWord::Viewer => Self::Viewer,
+        }
+    }
+}
+
 impl From<&User> for SessionUser {
     fn from(user: &User) -> Self {
         Self { name: user.name.to_string(), role: user.role.into() }

@@ -12,6 +12,7 @@ mod chips;
 mod conflicts;
 mod connections;
 mod covers;
+mod dashboard;
 mod derived;
 mod devices;
 mod drivers;
@@ -83,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     /// Where it listens with TLS.
     pub(crate) https: SecureListen,
+    /// Further host names under which the page answers.
+    pub(crate) hosts: Vec<String>,
     /// Where the MQTT broker listens.
     pub(crate) mqtt: SocketAddr,
     /// Where it listens with TLS.
@@ -152,6 +155,7 @@ impl Config {
             ("[board]", self.board == other.board),
             ("[http]", self.http == other.http),
             ("[https]", self.https == other.https),
+            ("[dashboard]", self.hosts == other.hosts),
             ("[mqtt]", self.mqtt == other.mqtt),
             ("[mqtts]", self.mqtts == other.mqtts),
             ("[tls]", self.tls == other.tls),
@@ -272,6 +276,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
     let https_default = SocketAddr::new(DEFAULT_HTTP.ip(), HTTPS_PORT);
     let https = tls::read_https(root.table("https", findings), https_default, findings);
+    let hosts = dashboard::read(root.table("dashboard", findings), findings);
     let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
     let default = SocketAddr::new(DEFAULT_MQTT.ip(), MQTTS_PORT);
     let (mqtts, tls) = (root.table("mqtts", findings), root.table("tls", findings));
@@ -290,6 +295,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
         board,
         http,
         https,
+        hosts,
         mqtt,
         mqtts,
         tls,

@@ -27,6 +27,12 @@ pub(crate) use certificates::ServerCertificates;
 pub(crate) use names::Name;
 pub(crate) use own::{FileProblem, Setting as FileSetting};
 
+/// The names and addresses of this machine as they are now, with those that are configured, as the gateway's own
+/// certificate has them.
+pub(crate) fn own_names(configured: &[Name]) -> Vec<Name> {
+    names::of_this_machine(configured).into_iter().collect()
+}
+
 /// Checks the files of a certificate from elsewhere.
 ///
 /// # Errors

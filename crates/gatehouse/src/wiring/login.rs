@@ -26,6 +26,11 @@ impl AccountLogins {
         Self { accounts, sets: Arc::new(sets), anonymous: anonymous.map(Into::into) }
     }
 
+    /// The rights sets that there are.
+    pub(crate) fn sets(&self) -> Arc<RightsSets> {
+        Arc::clone(&self.sets)
+    }
+
     /// What a login name may do now, by client identifier; nothing when there is no such user or client any more.
     ///
     /// # Errors

@@ -102,9 +102,12 @@ async fn health_and_description_need_no_log_in() {
     let mut paths: Vec<&str> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     paths.sort_unstable();
     let expected = [
+        "/api/v1/audit",
         "/api/v1/board",
         "/api/v1/board/scan",
         "/api/v1/catalogue",
+        "/api/v1/connections",
+        "/api/v1/connections/{client_id}/disconnect",
         "/api/v1/demo/faults",
         "/api/v1/demo/inputs",
         "/api/v1/devices/{device}/properties/{property}/set",
@@ -120,8 +123,15 @@ async fn health_and_description_need_no_log_in() {
         "/api/v1/login",
         "/api/v1/logout",
         "/api/v1/openapi.json",
+        "/api/v1/pairing",
         "/api/v1/session",
         "/api/v1/setup",
+        "/api/v1/tokens",
+        "/api/v1/tokens/{id}",
+        "/api/v1/users",
+        "/api/v1/users/{name}",
+        "/api/v1/users/{name}/clients",
+        "/api/v1/users/{name}/clients/{client}",
         "/health",
         "/metrics",
     ];

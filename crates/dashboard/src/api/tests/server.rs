@@ -22,7 +22,7 @@ pub(super) async fn start(world: &World) -> (SocketAddr, JoinHandle<Result<(), D
 
 /// Sends a request and reads until `end` has come.
 pub(super) async fn ask(stream: &mut TcpStream, path: &str, cookie: &str, end: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: gatehouse\r\nCookie: {cookie}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: casa\r\nCookie: {cookie}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut heard = Vec::new();
     loop {
@@ -64,7 +64,8 @@ async fn the_shutdown_waits_for_requests_within_a_limit() {
     let cookie = world.cookie_of("eva", Role::Viewer).await;
     *world.history.mood.lock().unwrap() = Mood::Stuck;
     let (address, server) = start(&world).await;
-    let request = format!("GET /api/v1/history/boiler/power HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n");
+    let request =
+        format!("GET /api/v1/history/boiler/power HTTP/1.1\r\nHost: casa\r\nCookie: {cookie}\r\n\r\n");
     let mut stuck = TcpStream::connect(address).await.unwrap();
     stuck.write_all(request.as_bytes()).await.unwrap();
     while world.history.waiting() == 0 {
@@ -84,7 +85,7 @@ async fn the_shutdown_does_not_wait_long_for_half_a_request() {
     let world = World::new().await;
     let (address, server) = start(&world).await;
     let mut half = TcpStream::connect(address).await.unwrap();
-    let request = "POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    let request = "POST /api/v1/login HTTP/1.1\r\nHost: casa\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
     half.write_all(request.as_bytes()).await.unwrap();
     // A second connection is answered: the first one, which came before it, has been accepted too.
     let mut whole = TcpStream::connect(address).await.unwrap();

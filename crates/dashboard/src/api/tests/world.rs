@@ -31,9 +31,10 @@ use crate::wire::{
 use crate::{
     Accounts, BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse,
     DemoProblem, EventsQuery, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem,
-    HistoryReader, LiveHouse, MomentValue, MqttDoor, MqttPlace, MqttRefusal, Ports, RecordedKind,
-    RecordedSeries, RecordedText, Role, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery,
-    SeriesView, TextsQuery, TextsView,
+    HistoryReader, LiveHouse, MomentValue, MqttClientState, MqttClients, MqttConnection, MqttDoor, MqttGone,
+    MqttPlace, MqttRefusal, NamedRights, Ports, Reach, RecordedKind, RecordedSeries, RecordedText, Role,
+    RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery, TextsView,
+    Whereabouts,
 };
 
 pub(super) const PASSWORD: &str = "lamp in the window";
@@ -386,11 +387,79 @@ pub(super) struct World {
     pub(super) history: Arc<FakeHistory>,
     pub(super) door: Arc<FakeDoor>,
     pub(super) demo: Arc<FakeDemo>,
+    pub(super) mqtt_clients: Arc<FakeMqttClients>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) shutdown: CancellationToken,
     pub(super) router: Router,
     pub(super) ca_certificate: Option<String>,
     _folder: tempfile::TempDir,
+}
+
+/// A broker with the clients that it is given.
+#[derive(Default)]
+pub(super) struct FakeMqttClients {
+    pub(super) clients: Mutex<Vec<MqttClientState>>,
+}
+
+impl FakeMqttClients {
+    /// Connects a client under this login.
+    pub(super) fn connect(&self, login: &str) {
+        let connection = MqttConnection {
+            address: Some("192.168.1.7".parse().unwrap()),
+            protocol: "5",
+            connected_for: Duration::from_secs(60),
+        };
+        self.clients.lock().unwrap().push(MqttClientState {
+            client_id: format!("id/{login}"),
+            login: login.to_owned(),
+            connection: Some(connection),
+            last_heard: Some(Duration::from_secs(2)),
+            subscriptions: 1,
+            queued: 0,
+            dropped: 0,
+        });
+    }
+}
+
+#[async_trait]
+impl MqttClients for FakeMqttClients {
+    fn rights_sets(&self) -> Vec<NamedRights> {
+        let set = |name: &str| NamedRights {
+            name: name.to_owned(),
+            publish: vec![],
+            subscribe: vec!["#".to_owned()],
+        };
+        ["admin", "operator", "sensors", "viewer"].map(set).to_vec()
+    }
+
+    async fn clients(&self) -> Result<Vec<MqttClientState>, MqttGone> {
+        Ok(self.clients.lock().unwrap().clone())
+    }
+
+    async fn disconnect(&self, client_id: &str) -> Result<bool, MqttGone> {
+        let mut clients = self.clients.lock().unwrap();
+        let found = clients.iter_mut().find(|client| client.client_id == client_id);
+        Ok(found.and_then(|client| client.connection.take()).is_some())
+    }
+}
+
+struct FakeWhereabouts;
+
+impl Whereabouts for FakeWhereabouts {
+    fn is_own_name(&self, name: &str) -> bool {
+        ["casa", "casa.local", "gateway.local", "pi.local"].contains(&name)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach {
+            names: vec!["casa.local".to_owned()],
+            addresses: vec!["192.168.1.20".parse().unwrap()],
+            mqtt: 1883,
+            mqtts: Some(8883),
+            http: 8080,
+            https: None,
+        }
+    }
 }
 
 impl World {
@@ -411,6 +480,7 @@ impl World {
             history,
             door: Arc::default(),
             demo: Arc::default(),
+            mqtt_clients: Arc::default(),
             clock,
             shutdown,
             router: Router::new(),
@@ -429,6 +499,8 @@ impl World {
             board: self.board.clone(),
             history: self.history.clone(),
             figures: Arc::new(FakeFigures),
+            mqtt_clients: self.mqtt_clients.clone(),
+            whereabouts: Arc::new(FakeWhereabouts),
             mqtt_door: self.door.clone(),
             clock: self.clock.clone(),
             randomness: Arc::new(SeededRandomness::new(2)),
@@ -464,6 +536,16 @@ impl World {
 
     pub(super) async fn post(&self, path: &str, cookie: &str, body: Json) -> Answer {
         Answer::read(self.send(request(Method::POST, path, cookie, Some(body))).await).await
+    }
+
+    pub(super) async fn ask(&self, method: Method, path: &str, cookie: &str, body: Option<Json>) -> Answer {
+        Answer::read(self.send(request(method, path, cookie, body)).await).await
+    }
+
+    /// The words of the audit log, the newest first, with whom or what they are about.
+    pub(super) async fn audited(&self) -> Vec<(&'static str, Option<String>)> {
+        let entries = self.accounts.audit(None, 200, false).await.unwrap();
+        entries.into_iter().map(|entry| (entry.deed.as_str(), entry.about)).collect()
     }
 
     pub(super) async fn log_in(&self, name: &str, password: &str, from: &str) -> Answer {

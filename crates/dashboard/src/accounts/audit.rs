@@ -1,0 +1,392 @@
+//! What happened to accounts and rights, and who was refused: a bounded diary in the accounts' file.
+//!
+//! It answers "who did that, from where, and when" after the fact. What did happen and what was refused have bounds of
+//! their own, so that nobody who is turned away at the door can push out what an administrator has done.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_model::{Moment, Timestamp};
+
+use super::{Accounts, AccountsError};
+
+/// Most entries about what happened: years of a household's changes and log-ins, some two MB.
+pub const MAX_AUDIT_DEEDS: i64 = 10_000;
+
+/// Most entries about what was refused.
+pub const MAX_AUDIT_REFUSALS: i64 = 2_000;
+
+/// Most entries of one page of the diary.
+pub const MAX_AUDIT_PAGE: u32 = 200;
+
+/// Refusals that are written down within [`REFUSALS_PER`], whoever causes them: each is a write to the card, and
+/// strangers must not wear it out. What is beyond is in the log only.
+const MAX_REFUSALS_AT_ONCE: usize = 30;
+
+/// See [`MAX_REFUSALS_AT_ONCE`].
+const REFUSALS_PER: Duration = Duration::from_secs(60);
+
+/// The same refusal again within this time is not written down again.
+const SAME_REFUSAL: Duration = Duration::from_secs(60);
+
+/// Longest text of a column, in characters: what strangers send may be long.
+const MAX_TEXT: usize = 200;
+
+/// What an entry of the diary is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// Somebody logged in to the page.
+    LogIn,
+    /// Somebody logged out of the page.
+    LogOut,
+    /// An MQTT client came in from an address from which it had not come since the start.
+    MqttLogIn,
+    /// The first administrator was made with the set-up code.
+    SetUp,
+    /// A user was added.
+    UserAdded,
+    /// A user was removed.
+    UserRemoved,
+    /// A user has another role.
+    RoleChanged,
+    /// A user has other rights over MQTT.
+    RightsChanged,
+    /// A user has another password.
+    PasswordChanged,
+    /// A user's sessions were ended.
+    LoggedOutEverywhere,
+    /// A client below a user was added.
+    ClientAdded,
+    /// A client below a user was removed.
+    ClientRemoved,
+    /// A client has other rights.
+    ClientRightsChanged,
+    /// A client has another password.
+    ClientPasswordChanged,
+    /// The connection of an MQTT client was closed.
+    Disconnected,
+    /// A token for the API was made.
+    TokenAdded,
+    /// A token for the API was taken back.
+    TokenRemoved,
+    /// The configuration was changed.
+    ConfigurationChanged,
+    /// Refused: name or password, at the page.
+    LogInFailed,
+    /// Refused: name or password, over MQTT.
+    MqttLogInFailed,
+    /// Refused: the set-up code was wrong.
+    SetUpFailed,
+    /// Refused: somebody asked for what the role or the scope does not allow.
+    Forbidden,
+    /// Refused: a cookie or a token that does not hold (any more).
+    StaleCredential,
+    /// Refused: a request that a page of another site made.
+    CrossSite,
+    /// Refused: a request under a name that is not the gateway's.
+    UnknownHost,
+}
+
+impl Deed {
+    /// All of them.
+    pub const ALL: [Self; 25] = [
+        Self::LogIn,
+        Self::LogOut,
+        Self::MqttLogIn,
+        Self::SetUp,
+        Self::UserAdded,
+        Self::UserRemoved,
+        Self::RoleChanged,
+        Self::RightsChanged,
+        Self::PasswordChanged,
+        Self::LoggedOutEverywhere,
+        Self::ClientAdded,
+        Self::ClientRemoved,
+        Self::ClientRightsChanged,
+        Self::ClientPasswordChanged,
+        Self::Disconnected,
+        Self::TokenAdded,
+        Self::TokenRemoved,
+        Self::ConfigurationChanged,
+        Self::LogInFailed,
+        Self::MqttLogInFailed,
+        Self::SetUpFailed,
+        Self::Forbidden,
+        Self::StaleCredential,
+        Self::CrossSite,
+        Self::UnknownHost,
+    ];
+
+    /// The word for it in the file and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LogIn => "log-in",
+            Self::LogOut => "log-out",
+            Self::MqttLogIn => "mqtt-log-in",
+            Self::SetUp => "set-up",
+            Self::UserAdded => "user-added",
+            Self::UserRemoved => "user-removed",
+            Self::RoleChanged => "role-changed",
+            Self::RightsChanged => "rights-changed",
+            Self::PasswordChanged => "password-changed",
+            Self::LoggedOutEverywhere => "logged-out-everywhere",
+            Self::ClientAdded => "client-added",
+            Self::ClientRemoved => "client-removed",
+            Self::ClientRightsChanged => "client-rights-changed",
+            Self::ClientPasswordChanged => "client-password-changed",
+            Self::Disconnected => "disconnected",
+            Self::TokenAdded => "token-added",
+            Self::TokenRemoved => "token-removed",
+            Self::ConfigurationChanged => "configuration-changed",
+            Self::LogInFailed => "log-in-failed",
+            Self::MqttLogInFailed => "mqtt-log-in-failed",
+            Self::SetUpFailed => "set-up-failed",
+            Self::Forbidden => "forbidden",
+            Self::StaleCredential => "stale-credential",
+            Self::CrossSite => "cross-site",
+            Self::UnknownHost => "unknown-host",
+        }
+    }
+
+    /// Whether something was refused.
+    pub const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::LogInFailed
+                | Self::MqttLogInFailed
+                | Self::SetUpFailed
+                | Self::Forbidden
+                | Self::StaleCredential
+                | Self::CrossSite
+                | Self::UnknownHost
+        )
+    }
+
+    fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.as_str() == word)
+    }
+}
+
+/// Who did something, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct By {
+    /// The user, `user/token` for a script, or `command line`.
+    pub name: Option<String>,
+    /// Where from.
+    pub address: Option<IpAddr>,
+}
+
+impl By {
+    /// Somebody at the machine itself.
+    pub fn command_line() -> Self {
+        Self { name: Some("command line".to_owned()), address: None }
+    }
+
+    /// Somebody who has not said, or not proved, who it is.
+    pub fn stranger(address: IpAddr) -> Self {
+        Self { name: None, address: Some(address) }
+    }
+}
+
+/// An entry of the diary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number; later ones have larger ones.
+    pub id: i64,
+    /// When, by the gateway's clock.
+    pub at: Timestamp,
+    /// What.
+    pub deed: Deed,
+    /// Who, and where from.
+    pub by: By,
+    /// Whom or what it was done to.
+    pub about: Option<String>,
+    /// More about it: the new role, the path that was asked for.
+    pub detail: Option<String>,
+}
+
+/// Keeps refusals from being written too often.
+#[derive(Default)]
+pub(super) struct Refusals(Mutex<VecDeque<(Moment, Deed, By)>>);
+
+impl Refusals {
+    /// Whether this one is worth writing down now.
+    fn is_news(&self, deed: Deed, by: &By, now: Moment) -> bool {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let longest = REFUSALS_PER.max(SAME_REFUSAL);
+        while recent.front().is_some_and(|(at, ..)| now.saturating_since(*at) >= longest) {
+            recent.pop_front();
+        }
+        let is_same = |(_, other, who): &(Moment, Deed, By)| *other == deed && who == by;
+        if recent.len() >= MAX_REFUSALS_AT_ONCE || recent.iter().any(is_same) {
+            return false;
+        }
+        recent.push_back((now, deed, by.clone()));
+        true
+    }
+}
+
+type AuditRow = (i64, i64, String, Option<String>, Option<String>, Option<String>, Option<String>);
+
+impl Accounts {
+    /// Writes down what was done or refused: `about` whom or what, with more in `detail`. A disk that does not take it
+    /// keeps nobody from anything, and is told in the log; refusals that come too often are left out.
+    pub async fn note(&self, deed: Deed, by: &By, about: Option<&str>, detail: Option<&str>) {
+        if deed.is_refusal() {
+            tracing::debug!(what = deed.as_str(), ?by, about, detail, "refused");
+            if !self.inner.refusals.is_news(deed, by, self.inner.clock.moment()) {
+                return;
+            }
+        }
+        if let Err(error) = self.write_note(deed, by, about, detail).await {
+            tracing::warn!(%error, what = deed.as_str(), "an entry of the audit log could not be written");
+        }
+    }
+
+    async fn write_note(
+        &self,
+        deed: Deed,
+        by: &By,
+        about: Option<&str>,
+        detail: Option<&str>,
+    ) -> Result<(), AccountsError> {
+        let cut = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
+        let most = if deed.is_refusal() { MAX_AUDIT_REFUSALS } else { MAX_AUDIT_DEEDS };
+        let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query(
+            "INSERT INTO audit (at_ms, what, refusal, who, address, about, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(self.inner.clock.now().as_millis())
+        .bind(deed.as_str())
+        .bind(deed.is_refusal())
+        .bind(by.name.as_deref().map(cut))
+        .bind(by.address.map(|address| address.to_string()))
+        .bind(about.map(cut))
+        .bind(detail.map(cut))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "DELETE FROM audit WHERE refusal = ?1 AND id <=
+             (SELECT id FROM audit WHERE refusal = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )
+        .bind(deed.is_refusal())
+        .bind(most)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The newest entries, at most `limit`, before the entry with the number `before` if one is given; only what was
+    /// refused when `refusals_only`.
+    ///
+    /// # Errors
+    /// When the accounts cannot be read.
+    pub async fn audit(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+        refusals_only: bool,
+    ) -> Result<Vec<AuditEntry>, AccountsError> {
+        let rows: Vec<AuditRow> = sqlx::query_as(
+            "SELECT id, at_ms, what, who, address, about, detail FROM audit
+             WHERE id < ?1 AND refusal >= ?2 ORDER BY id DESC LIMIT ?3",
+        )
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(refusals_only)
+        .bind(limit.min(MAX_AUDIT_PAGE))
+        .fetch_all(&self.inner.pool)
+        .await?;
+        Ok(rows.into_iter().filter_map(entry_of).collect())
+    }
+}
+
+/// What a later release wrote and this one does not know is left out.
+fn entry_of((id, at, what, name, address, about, detail): AuditRow) -> Option<AuditEntry> {
+    let by = By { name, address: address.and_then(|address| address.parse().ok()) };
+    Some(AuditEntry { id, at: Timestamp::from_millis(at), deed: Deed::of_word(&what)?, by, about, detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use gatehouse_model::{ManualClock, SeededRandomness};
+
+    use super::*;
+
+    async fn open(folder: &tempfile::TempDir) -> (Accounts, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+        let path = folder.path().join("gatehouse.db");
+        (Accounts::open(&path, clock.clone(), Arc::new(SeededRandomness::new(1))).await.unwrap(), clock)
+    }
+
+    fn stranger(number: u32) -> By {
+        By::stranger(Ipv4Addr::from_bits(0x0A00_0000 + number).into())
+    }
+
+    #[tokio::test]
+    async fn what_was_done_is_told_newest_first_and_page_by_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let (accounts, _) = open(&folder).await;
+        let by = By { name: Some("ana".to_owned()), address: Some(Ipv4Addr::LOCALHOST.into()) };
+        for name in ["a", "b", "c"] {
+            accounts.note(Deed::UserAdded, &by, Some(name), Some("viewer")).await;
+        }
+        accounts.note(Deed::UnknownHost, &stranger(1), Some(&"x".repeat(9_000)), None).await;
+        let all = accounts.audit(None, 10, false).await.unwrap();
+        let abouts = |entries: &[AuditEntry]| -> Vec<String> {
+            entries.iter().map(|entry| entry.about.clone().unwrap()).collect()
+        };
+        assert_eq!(abouts(&all)[1..], ["c", "b", "a"]);
+        assert_eq!(all[0].about.as_ref().unwrap().len(), MAX_TEXT);
+        assert_eq!(
+            (&all[3].by, all[3].deed, all[3].detail.as_deref()),
+            (&by, Deed::UserAdded, Some("viewer"))
+        );
+        let page = accounts.audit(Some(all[1].id), 1, false).await.unwrap();
+        assert_eq!(abouts(&page), ["b"]);
+        assert_eq!(accounts.audit(None, 10, true).await.unwrap(), all[..1]);
+    }
+
+    /// Somebody who guesses all night must neither wear the card out nor push out what was done.
+    #[tokio::test]
+    async fn refusals_are_bounded_and_leave_the_rest_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (accounts, clock) = open(&folder).await;
+        accounts.note(Deed::UserAdded, &By::command_line(), Some("ana"), None).await;
+        for number in 0..100 {
+            accounts.note(Deed::LogInFailed, &stranger(number), None, None).await;
+            accounts.note(Deed::LogInFailed, &stranger(0), None, None).await;
+        }
+        assert_eq!(accounts.audit(None, 200, true).await.unwrap().len(), MAX_REFUSALS_AT_ONCE);
+        clock.advance(REFUSALS_PER);
+        accounts.note(Deed::LogInFailed, &stranger(0), None, None).await;
+        assert_eq!(accounts.audit(None, 200, true).await.unwrap().len(), MAX_REFUSALS_AT_ONCE + 1);
+
+        let fill = format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MAX_AUDIT_REFUSALS})
+             INSERT INTO audit (at_ms, what, refusal) SELECT n, 'log-in-failed', 1 FROM n"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&accounts.inner.pool).await.unwrap();
+        clock.advance(REFUSALS_PER);
+        accounts.note(Deed::LogInFailed, &stranger(7), None, None).await;
+        let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM audit WHERE refusal = 1")
+            .fetch_one(&accounts.inner.pool)
+            .await
+            .unwrap();
+        assert_eq!(kept, MAX_AUDIT_REFUSALS);
+        let oldest = accounts.audit(Some(2), 10, false).await.unwrap();
+        assert_eq!(oldest[0].deed, Deed::UserAdded, "what was done is still there");
+    }
+
+    #[test]
+    fn every_deed_has_its_own_word() {
+        for deed in Deed::ALL {
+            assert_eq!(Deed::of_word(deed.as_str()), Some(deed));
+        }
+    }
+}

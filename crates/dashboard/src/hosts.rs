@@ -1,0 +1,105 @@
+//! The names under which the gateway answers, against DNS rebinding.
+//!
+//! A page of a stranger can let its own name point to the gateway's address after it was loaded. Its requests are then of
+//! the same origin for the browser, and only the `Host` header still tells under which name the gateway was asked. An
+//! address in that header cannot be rebound, and a name that is the gateway's own belongs to no stranger.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, HOST};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::accounts::{By, Deed};
+use crate::api::{ApiError, App, Peer};
+
+/// Answer under any name: the one says only that the gateway runs, the other opens to pages of any origin anyway, since
+/// MQTT has a login of its own and no cookie counts there.
+const OPEN_TO_ALL_NAMES: [&str; 2] = ["/health", "/mqtt"];
+
+/// Refuses requests under names that are not the gateway's: 421, Misdirected Request (RFC 9110 section 15.5.20).
+pub(crate) async fn refuse_unknown(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(name) = asked_name(request.uri(), request.headers()) else { return next.run(request).await };
+    if OPEN_TO_ALL_NAMES.contains(&request.uri().path())
+        || is_never_a_strangers(&name)
+        || app.is_own_name(&name)
+    {
+        return next.run(request).await;
+    }
+    let by = By::stranger(peer.address.ip());
+    app.accounts.note(Deed::UnknownHost, &by, Some(&name), Some(request.uri().path())).await;
+    let shown: String = name.chars().filter(|c| c.is_ascii_graphic()).take(100).collect();
+    let message = format!(
+        "This gateway does not know itself by the name `{shown}`, so it does not answer: another site might have \
+         sent you. If the name is yours, add it to the configuration, restart, and try again: [dashboard] \
+         hosts = [\"{shown}\"]. Until then use the gateway's address."
+    );
+    let is_page = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    if is_page.is_some_and(|accept| accept.contains("text/html")) {
+        return (StatusCode::MISDIRECTED_REQUEST, message + "\n").into_response();
+    }
+    ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).into_response()
+}
+
+/// The name that the request is for, in small letters and without its port. Nothing when it gives none, which no browser
+/// does (RFC 9112 section 3.2).
+fn asked_name(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let text = match uri.host() {
+        Some(host) => host.to_owned(),
+        None => {
+            let host = headers.get(HOST)?;
+            // What is no text is no name of ours.
+            String::from_utf8_lossy(host.as_bytes()).into_owned()
+        }
+    };
+    Some(name_of(&text))
+}
+
+fn name_of(host: &str) -> String {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Addresses, and the names of the machine on which the browser itself runs (RFC 6761 section 6.3).
+fn is_never_a_strangers(name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_browsers_write_them() {
+        for (host, name) in [
+            ("Pi.local:8080", "pi.local"),
+            ("pi.local.", "pi.local"),
+            ("192.168.1.20:8080", "192.168.1.20"),
+            ("[fd00::20]:8443", "fd00::20"),
+            ("[::1]", "::1"),
+            ("evil.example:80:80", "evil.example:80"),
+            ("", ""),
+        ] {
+            assert_eq!(name_of(host), name);
+        }
+        for own in ["127.0.0.1", "::1", "fd00::20", "localhost", "pi.localhost"] {
+            assert!(is_never_a_strangers(own), "{own}");
+        }
+        for other in
+            ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "1.2.3", "notlocalhost"]
+        {
+            assert!(!is_never_a_strangers(other), "{other}");
+        }
+    }
+}
