@@ -4,6 +4,7 @@
  */
 
 import ChartLine from '@lucide/svelte/icons/chart-line';
+import CircuitBoard from '@lucide/svelte/icons/circuit-board';
 import type { Component } from 'svelte';
 import type { Role } from './api/types';
 import type { Messages } from './i18n/en';
@@ -27,6 +28,12 @@ export const AREAS: Record<AreaName, Area> = {
     icon: ChartLine,
     needs: 'viewer',
     load: () => import('../pages/HistoryPage.svelte'),
+  },
+  wiring: {
+    name: (t) => t.nav.wiring,
+    icon: CircuitBoard,
+    needs: 'admin',
+    load: () => import('../pages/WiringPage.svelte'),
   },
 };
 

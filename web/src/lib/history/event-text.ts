@@ -12,6 +12,8 @@ export interface Named {
   device: string | null;
   property: string | null;
   info: PropertyInfo | null;
+  /** Whether the value is the first of its device. */
+  isMain: boolean;
 }
 
 /** Where it happened: "Hall light", or "Climate, Humidity". Empty of the gateway's own. */
@@ -19,8 +21,38 @@ export function placeOf(event: HistoryEvent, named: Named): string {
   const device = named.device ?? event.device;
   if (device === null) return '';
   const property = named.property ?? event.property;
-  // The only value of a switch is called "State" at each of them; it says nothing.
-  return property === null || event.property === 'state' ? device : `${device}, ${property}`;
+  // What a device is mostly about is not told with a name: "Porch light" is enough when its power switched.
+  return property === null || named.isMain ? device : `${device}, ${property}`;
+}
+
+/** One line of the log: an event, and how many times it happened in a row. */
+export interface EventLine {
+  event: HistoryEvent;
+  count: number;
+}
+
+/** Events of one thing that say the same and follow each other this closely are one line. */
+const IN_A_ROW_MS = 10_000;
+
+/** The lines of the log: the steps of a knob are not a screen of their own. Events come the newest first. */
+export function linesOf(events: readonly HistoryEvent[]): EventLine[] {
+  const lines: (EventLine & { oldest: HistoryEvent })[] = [];
+  for (const event of events) {
+    const last = lines.at(-1);
+    if (last && repeats(event, last.oldest)) {
+      last.count += 1;
+      last.oldest = event;
+    } else {
+      lines.push({ event, count: 1, oldest: event });
+    }
+  }
+  return lines.map(({ event, count }) => ({ event, count }));
+}
+
+function repeats(older: HistoryEvent, newer: HistoryEvent): boolean {
+  const saysOf = ({ kind, device, property, value, sentence, who }: HistoryEvent) =>
+    JSON.stringify([kind, device, property, value, sentence, who]);
+  return saysOf(older) === saysOf(newer) && Date.parse(newer.at) - Date.parse(older.at) <= IN_A_ROW_MS;
 }
 
 /** What it became, and who made it so. The gateway's own words are marked. */

@@ -5,7 +5,7 @@ import { Format } from '../format/format';
 import { withoutMarks } from '../i18n/gateway-words';
 import { en } from '../i18n/en';
 import { eventsQuery, exportPath } from './calls';
-import { eventText, placeOf } from './event-text';
+import { eventText, linesOf, placeOf } from './event-text';
 import { loadedOf, valueAt } from './lines';
 import { fieldOf, timeOfAddress, timeOfField } from './moment';
 import { bounded, moved, pickedPath, readPicked, zoomed, type Picked } from './pick';
@@ -138,12 +138,18 @@ describe('an event', () => {
       chain: [],
     },
   };
-  const named = { device: 'Boiler', property: 'State', info: null };
+  const named = { device: 'Boiler', property: 'State', info: null, isMain: true };
 
   it('says where, what and who', () => {
     expect(placeOf(event, named)).toBe('Boiler');
     expect(eventText(event, named, en, format)).toBe('Switched on by ana on the page');
     expect(placeOf({ ...event, device: null }, { ...named, device: null })).toBe('');
+  });
+
+  it('that repeats itself is one line', () => {
+    const at = (second: number) => ({ ...event, at: `2026-03-01T10:00:${String(second).padStart(2, '0')}Z` });
+    const lines = linesOf([at(40), at(9), at(8), at(0), { ...at(0), value: 'OFF' }]);
+    expect(lines.map(({ count }) => count)).toEqual([1, 3, 1]);
   });
 
   it('keeps the gateway’s own sentence where there is one', () => {

@@ -9,6 +9,7 @@ const en = {
   export: 'Export',
   // Charts
   pick: 'What to draw',
+  values: 'Values',
   pickHelp: (most: string) => `Up to ${most} values. The chart keeps its address, so it can be bookmarked.`,
   pickNone: 'Choose a value above, and its history is drawn here.',
   tooMany: (most: string) => `A chart holds ${most} values. Take one away first.`,
@@ -43,6 +44,7 @@ const en = {
   noEvents: 'Nothing of this kind happened.',
   eventsFailed: 'The log does not load.',
   because: 'Why',
+  times: (text: string, count: string) => `${text}, ${count} times`,
   // Time machine
   momentTitle: 'The house as it was',
   momentText: 'Choose a moment. Every value is shown as it was known then.',
@@ -82,6 +84,7 @@ const es: typeof en = {
   moment: 'Máquina del tiempo',
   export: 'Exportar',
   pick: 'Qué dibujar',
+  values: 'Valores',
   pickHelp: (most) =>
     `Hasta ${most} valores. La gráfica conserva su dirección, así que puedes guardarla en marcadores.`,
   pickNone: 'Elige un valor arriba y su historial se dibuja aquí.',
@@ -116,6 +119,7 @@ const es: typeof en = {
   noEvents: 'No ha pasado nada de este tipo.',
   eventsFailed: 'El registro no se carga.',
   because: 'Por qué',
+  times: (text, count) => `${text}, ${count} veces`,
   momentTitle: 'La casa como estaba',
   momentText: 'Elige un momento. Cada valor se muestra como se conocía entonces.',
   at: 'Momento',
@@ -153,6 +157,7 @@ const zh: typeof en = {
   moment: '时光机',
   export: '导出',
   pick: '绘制内容',
+  values: '数值',
   pickHelp: (most) => `最多 ${most} 个数值。图表的地址固定，可加入书签。`,
   pickNone: '在上方选择一个数值，这里就会绘出它的历史。',
   tooMany: (most) => `一张图表最多容纳 ${most} 个数值。先去掉一个。`,
@@ -185,6 +190,7 @@ const zh: typeof en = {
   noEvents: '没有发生过这类事情。',
   eventsFailed: '日志无法加载。',
   because: '原因',
+  times: (text, count) => `${text}，${count} 次`,
   momentTitle: '当时的家',
   momentText: '选择一个时刻。每个数值都按当时所知显示。',
   at: '时刻',

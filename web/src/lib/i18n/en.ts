@@ -30,6 +30,7 @@ export const en = {
     label: 'Main',
     home: 'Rooms',
     history: 'History',
+    wiring: 'Wiring',
     settings: 'Settings',
   },
   connection: {

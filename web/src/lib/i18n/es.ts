@@ -32,6 +32,7 @@ export const es: Messages = {
     label: 'Principal',
     home: 'Habitaciones',
     history: 'Historial',
+    wiring: 'Conexiones',
     settings: 'Ajustes',
   },
   connection: {

@@ -31,6 +31,7 @@ export const zh: Messages = {
     label: '主导航',
     home: '房间',
     history: '历史',
+    wiring: '接线',
     settings: '设置',
   },
   connection: {

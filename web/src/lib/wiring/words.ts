@@ -10,7 +10,7 @@ const en = {
   noHeader:
     'The header of this machine is not known. Its lines are below; the manual of the board says where they come out.',
   headerName: (board: string) => `Header of ${board}`,
-  headerKeys: 'Arrow keys walk the pins.',
+  headerKeys: 'Choose a pin to see what it is and who uses it. Arrow keys walk the pins.',
   pin: 'Pin',
   line: 'Line',
   name: 'Name',
@@ -88,7 +88,7 @@ const es: typeof en = {
   noHeader:
     'El conector de esta máquina no se conoce. Sus líneas están abajo; el manual de la placa dice dónde salen.',
   headerName: (board) => `Conector de ${board}`,
-  headerKeys: 'Las flechas recorren los pines.',
+  headerKeys: 'Elige un pin para ver qué es y quién lo usa. Las flechas recorren los pines.',
   pin: 'Pin',
   line: 'Línea',
   name: 'Nombre',
@@ -163,7 +163,7 @@ const zh: typeof en = {
   simulatedBoard: '这块板是模拟的：这里没有真实接线。',
   noHeader: '不清楚这台机器的排针。下面列出它的线路；电路板手册说明它们在哪里引出。',
   headerName: (board) => `${board} 的排针`,
-  headerKeys: '方向键在引脚间移动。',
+  headerKeys: '选择一个引脚，查看它是什么、由谁使用。方向键在引脚间移动。',
   pin: '引脚',
   line: '线路',
   name: '名称',
