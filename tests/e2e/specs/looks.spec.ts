@@ -15,6 +15,17 @@ const FIT_LIMIT_MS = 5_000;
 
 const PAGES = ['/', '/devices/living-room', '/devices/heater', '/devices/this-machine', '/settings'];
 
+/** The areas beside the rooms, whose code comes when they are opened. */
+const AREAS = [
+  '/history?s=living-room/temperature&s=heater/power&range=15m&compare=1',
+  '/history/events',
+  '/history/moment',
+  '/history/export',
+  '/wiring',
+  '/wiring/connected',
+  '/wiring/chips',
+];
+
 /** How many pixels wider than the window the page is. */
 const overflow = (page: Page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -40,6 +51,21 @@ for (const colorScheme of ['light', 'dark'] as const) {
       }
     }
     await expect(home.locator('html')).toHaveAttribute('data-theme', colorScheme);
+  });
+
+  test(`every area fits a phone and a desktop and can be read, ${colorScheme}`, async ({ home, gateway }) => {
+    await home.emulateMedia({ colorScheme });
+    for (const path of AREAS) {
+      await home.goto(gateway.origin + path);
+      await expect(home.getByRole('heading', { level: 1 })).toBeVisible();
+      await expect(home.getByText('Loading', { exact: true })).toBeHidden();
+      for (const size of [SIZES[0]!, SIZES[3]!]) {
+        await home.setViewportSize(size);
+        const where = `${path} at ${size.width} × ${size.height}, ${colorScheme}`;
+        await expectFits(home, where);
+        await expectAccessible(home, where);
+      }
+    }
   });
 }
 
