@@ -21,6 +21,8 @@ mod crash;
 mod durability;
 /// First visit: set-up code, administrator, login, logout, roles.
 mod first_visit;
+/// History leaves and comes back: export, import, backup, restore.
+mod history_files;
 /// Things go wrong in the simulated house: who says so, and who goes on.
 mod mischief;
 /// A reading travels from this machine to the page, to MQTT and to history.
