@@ -209,6 +209,10 @@ pub(crate) struct ImportHomeAssistantArguments {
     /// homeassistant/DOMAIN/NAME.
     #[arg(long, value_name = "ENTITY=SERIES")]
     pub(crate) map: Vec<String>,
+    /// Import the statistics of hours in the place of the states: mean, min and max, or state and sum, each as a series of its
+    /// own below the entity's topic. In --map they are ENTITY:mean and so on.
+    #[arg(long)]
+    pub(crate) statistics: bool,
     #[command(flatten)]
     pub(crate) data: DataArguments,
 }

@@ -1,19 +1,22 @@
 //! The database of Home Assistant's recorder, read only.
 //!
-//! Read are the tables that releases since April 2023 write (`states` with `metadata_id` and `last_updated_ts`,
-//! `states_meta`, `state_attributes`; <https://www.home-assistant.io/docs/backend/database/>). An entity `sensor.kitchen_temperature`
-//! becomes the series `topic:homeassistant/sensor/kitchen_temperature`, unless somebody says which series it is. `unavailable`
-//! and `unknown` are the mark of silence; `on` and `off` of anything without a unit are a switch; a number is a number, and
-//! whatever else is a text.
+//! Read are the states (`states` with `states_meta` and `state_attributes`, as releases since April 2023 write them, and as older
+//! ones did, with the entity's name, its time as a text or its attributes in each row;
+//! <https://www.home-assistant.io/docs/backend/database/>), and the statistics of hours, see [`statistics`]. An entity
+//! `sensor.kitchen_temperature` becomes the series `topic:homeassistant/sensor/kitchen_temperature`, unless somebody says which
+//! series it is. `unavailable` and `unknown` are the mark of silence; `on` and `off` of anything without a unit are a switch; a
+//! number is a number, and whatever else is a text.
 
-use std::collections::HashMap;
+pub mod statistics;
+
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::{MAX_TEXT_BYTES, Quality, Timestamp, TopicName, Value};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::formats::{Entry, Head, MAX_UNIT_BYTES, Row};
 use crate::{Kind, SeriesName};
@@ -39,9 +42,9 @@ pub enum HomeAssistantError {
         /// What SQLite says.
         source: sqlx::Error,
     },
-    /// Another database, or one of an older Home Assistant.
+    /// Another database, or one of a very old Home Assistant.
     #[error(
-        "{} is no database of a Home Assistant since April 2023: it lacks {missing}. Start it once with a present release, which brings it up to date", path.display()
+        "{} is no database of Home Assistant's recorder that can be read: it lacks {missing}", path.display()
     )]
     OtherSchema {
         /// The file.
@@ -56,6 +59,8 @@ pub enum HomeAssistantError {
 pub struct HomeAssistant {
     path: PathBuf,
     connection: SqliteConnection,
+    /// What reads the states.
+    statement: String,
     /// Which series an entity is, where somebody said so.
     names: HashMap<String, SeriesName>,
     entities: HashMap<String, Entity>,
@@ -71,22 +76,76 @@ struct Entity {
     last: Option<Arc<Head>>,
 }
 
-const COLUMNS: [(&str, &str); 6] = [
-    ("states", "state_id"),
-    ("states", "metadata_id"),
-    ("states", "last_updated_ts"),
-    ("states", "attributes_id"),
-    ("states_meta", "entity_id"),
-    ("state_attributes", "shared_attrs"),
-];
+/// The columns of a table; none when there is no such table.
+async fn columns(connection: &mut SqliteConnection, table: &str) -> Result<HashSet<String>, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?1)")
+        .bind(table)
+        .fetch_all(connection)
+        .await?;
+    Ok(names.into_iter().collect())
+}
 
-const STATES: &str = "
-    SELECT states.state_id, states_meta.entity_id, states.state, states.last_updated_ts,
-           CASE WHEN json_valid(shared_attrs) THEN json_extract(shared_attrs, '$.unit_of_measurement') END
-    FROM states
-    JOIN states_meta ON states_meta.metadata_id = states.metadata_id
-    LEFT JOIN state_attributes ON state_attributes.attributes_id = states.attributes_id
-    WHERE states.state_id > ?1 ORDER BY states.state_id LIMIT ?2";
+/// What reads the states of this file, or what it lacks.
+async fn statement(connection: &mut SqliteConnection) -> Result<Result<String, &'static str>, sqlx::Error> {
+    let states = columns(connection, "states").await?;
+    let has = |column: &str| states.contains(column);
+    if !has("state_id") || !has("state") {
+        return Ok(Err("states.state"));
+    }
+    // A file that was brought up to date may have rows of both kinds.
+    let both = |first: Option<&'static str>, second: Option<&'static str>| match (first, second) {
+        (Some(first), Some(second)) => Some(format!("coalesce({first}, {second})")),
+        (one, other) => one.or(other).map(str::to_owned),
+    };
+    let meta = has("metadata_id") && columns(connection, "states_meta").await?.contains("entity_id");
+    let entity =
+        both(meta.then_some("states_meta.entity_id"), has("entity_id").then_some("states.entity_id"));
+    let Some(entity) = entity else { return Ok(Err("states_meta.entity_id")) };
+    let time = both(
+        has("last_updated_ts").then_some("states.last_updated_ts"),
+        // In UTC, without saying so.
+        has("last_updated").then_some("unixepoch(states.last_updated, 'subsec')"),
+    );
+    let Some(time) = time else { return Ok(Err("states.last_updated_ts")) };
+    let shared =
+        columns(connection, "state_attributes").await?.contains("shared_attrs") && has("attributes_id");
+    let unit = both(
+        shared.then_some(
+            "CASE WHEN json_valid(shared_attrs) THEN json_extract(shared_attrs, '$.unit_of_measurement') END",
+        ),
+        has("attributes").then_some(
+            "CASE WHEN json_valid(states.attributes) THEN json_extract(states.attributes, '$.unit_of_measurement') END",
+        ),
+    );
+    let unit = unit.unwrap_or_else(|| "NULL".to_owned());
+    let join_meta =
+        if meta { "LEFT JOIN states_meta ON states_meta.metadata_id = states.metadata_id" } else { "" };
+    let join_attributes = if shared {
+        "LEFT JOIN state_attributes ON state_attributes.attributes_id = states.attributes_id"
+    } else {
+        ""
+    };
+    Ok(Ok(format!(
+        "SELECT states.state_id, {entity}, states.state, {time}, {unit}
+         FROM states {join_meta} {join_attributes} WHERE states.state_id > ?1 ORDER BY states.state_id LIMIT ?2"
+    )))
+}
+
+/// Opens the file of another program, which may be in use.
+async fn connect(path: &Path) -> Result<SqliteConnection, HomeAssistantError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(LOCK_WAIT)
+        .disable_statement_logging();
+    options.connect().await.map_err(|source| HomeAssistantError::Read { path: path.to_owned(), source })
+}
+
+/// The topic that an entity becomes, or one below it.
+fn topic_of(entity: &str, part: &str) -> Option<SeriesName> {
+    let topic = format!("{TOPICS}/{}{part}", entity.replacen(['.', ':'], "/", 1));
+    Some(SeriesName::Topic(TopicName::new(topic).ok()?))
+}
 
 impl HomeAssistant {
     /// Opens a recorder's database, usually `home-assistant_v2.db`; it may be in use. `names` says which series an entity is.
@@ -95,26 +154,12 @@ impl HomeAssistant {
     /// When it cannot be read, or is something else.
     pub async fn open(path: &Path, names: HashMap<String, SeriesName>) -> Result<Self, HomeAssistantError> {
         let read = |source| HomeAssistantError::Read { path: path.to_owned(), source };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .read_only(true)
-            .busy_timeout(LOCK_WAIT)
-            .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(read)?;
-        for (table, column) in COLUMNS {
-            let found: i64 = sqlx::query_scalar("SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2")
-                .bind(table)
-                .bind(column)
-                .fetch_one(&mut connection)
-                .await
-                .map_err(read)?;
-            if found == 0 {
-                let missing = format!("{table}.{column}");
-                return Err(HomeAssistantError::OtherSchema { path: path.to_owned(), missing });
-            }
-        }
+        let mut connection = connect(path).await?;
+        let statement = statement(&mut connection).await.map_err(read)?.map_err(|missing| {
+            HomeAssistantError::OtherSchema { path: path.to_owned(), missing: missing.to_owned() }
+        })?;
         let entities = HashMap::new();
-        Ok(Self { path: path.to_owned(), connection, names, entities, last_id: -1, skipped: 0 })
+        Ok(Self { path: path.to_owned(), connection, statement, names, entities, last_id: -1, skipped: 0 })
     }
 
     /// The next rows; nothing at the end.
@@ -122,7 +167,7 @@ impl HomeAssistant {
     /// # Errors
     /// When the file cannot be read further.
     pub async fn next(&mut self) -> Result<Option<Vec<Row>>, HomeAssistantError> {
-        let found: Vec<State> = sqlx::query_as(STATES)
+        let found: Vec<State> = sqlx::query_as(AssertSqlSafe(self.statement.clone()))
             .bind(self.last_id)
             .bind(BATCH)
             .fetch_all(&mut self.connection)
@@ -152,16 +197,14 @@ impl HomeAssistant {
     }
 
     fn row(&mut self, (_, entity, state, seconds, unit): State) -> Option<Row> {
+        let entity = entity.filter(|entity| !entity.is_empty())?;
         let at = to_timestamp(seconds?)?;
         let state = state?;
         let unit = unit.filter(|unit| !unit.is_empty() && unit.len() <= MAX_UNIT_BYTES);
         if !self.entities.contains_key(&entity) {
             let name = match self.names.get(&entity) {
                 Some(name) => name.clone(),
-                None => {
-                    let topic = format!("{TOPICS}/{}", entity.replacen('.', "/", 1));
-                    SeriesName::Topic(TopicName::new(topic).ok()?)
-                }
+                None => topic_of(&entity, "")?,
             };
             self.entities.insert(entity.clone(), Entity { name, heads: Vec::new(), last: None });
         }
@@ -201,7 +244,7 @@ impl HomeAssistant {
 }
 
 /// A row of the query.
-type State = (i64, String, Option<String>, Option<f64>, Option<String>);
+type State = (i64, Option<String>, Option<String>, Option<f64>, Option<String>);
 
 /// Seconds since 1970 with a fraction, as a float has them.
 #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
@@ -227,7 +270,7 @@ mod tests {
             ('rinse', 1795252442.0, 3, 3), ('unavailable', 1795252443.0, NULL, 1), (NULL, 1795252444.0, 1, 1),
             ('22', NULL, 1, 1), ('off', 1795252445.0, 2, 2);";
 
-    async fn database(schema: &'static str) -> (tempfile::TempDir, PathBuf) {
+    pub(super) async fn database(schema: &'static str) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("home-assistant_v2.db");
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
@@ -261,12 +304,51 @@ mod tests {
         reader.close().await;
     }
 
+    async fn csv_of(path: &Path) -> String {
+        let mut reader = HomeAssistant::open(path, HashMap::new()).await.unwrap();
+        let mut csv = crate::formats::RowWriter::new(crate::formats::Format::Csv, Vec::new()).unwrap();
+        while let Some(rows) = reader.next().await.unwrap() {
+            rows.iter().for_each(|row| csv.write(row).unwrap());
+        }
+        reader.close().await;
+        String::from_utf8(csv.finish().unwrap()).unwrap()
+    }
+
+    /// Before April 2022 the attributes were in each row, before 2023 the time was a text, and before April 2023 the name was
+    /// in each row.
+    #[tokio::test]
+    async fn states_of_older_releases_become_rows() {
+        let expected = "time,series,kind,unit,value,quality\n\
+             2022-01-02T03:04:05.250Z,topic:homeassistant/sensor/kitchen_temperature,number,°C,21.5,ok\n\
+             2022-01-02T03:04:06.000Z,topic:homeassistant/switch/heater,switch,,ON,ok\n";
+        let (_first, old) = database(
+            "CREATE TABLE states (state_id INTEGER PRIMARY KEY, domain VARCHAR(64), entity_id VARCHAR(255),
+                 state VARCHAR(255), attributes TEXT, last_changed DATETIME, last_updated DATETIME);
+             INSERT INTO states (entity_id, state, attributes, last_updated) VALUES
+                 ('sensor.kitchen_temperature', '21.5', '{\"unit_of_measurement\":\"°C\"}', '2022-01-02 03:04:05.250400'),
+                 ('switch.heater', 'on', '{}', '2022-01-02 03:04:06.000000'), (NULL, '1', '{}', '2022-01-02 03:04:06');",
+        )
+        .await;
+        assert_eq!(csv_of(&old).await, expected);
+        let (_second, between) = database(
+            "CREATE TABLE state_attributes (attributes_id INTEGER PRIMARY KEY, hash BIGINT, shared_attrs TEXT);
+             CREATE TABLE states (state_id INTEGER PRIMARY KEY, entity_id VARCHAR(255), state VARCHAR(255),
+                 attributes VARCHAR(255), last_updated DATETIME, last_updated_ts FLOAT, attributes_id INTEGER);
+             INSERT INTO state_attributes VALUES (1, 0, '{\"unit_of_measurement\":\"°C\"}');
+             INSERT INTO states (entity_id, state, last_updated, last_updated_ts, attributes_id) VALUES
+                 ('sensor.kitchen_temperature', '21.5', NULL, 1641092645.2504, 1),
+                 ('switch.heater', 'on', '2022-01-02 03:04:06.000000', NULL, NULL);",
+        )
+        .await;
+        assert_eq!(csv_of(&between).await, expected);
+    }
+
     #[tokio::test]
     async fn another_database_is_told_as_such() {
         let (_directory, path) =
-            database("CREATE TABLE states (state_id INTEGER PRIMARY KEY, entity_id TEXT)").await;
+            database("CREATE TABLE states (state_id INTEGER PRIMARY KEY, entity_id TEXT, state TEXT)").await;
         let problem = HomeAssistant::open(&path, HashMap::new()).await.unwrap_err().to_string();
-        assert!(problem.contains("lacks states.metadata_id"), "{problem}");
+        assert!(problem.contains("lacks states.last_updated_ts"), "{problem}");
         let missing = HomeAssistant::open(Path::new("/nowhere/x.db"), HashMap::new()).await.unwrap_err();
         assert!(matches!(missing, HomeAssistantError::Read { .. }), "{missing}");
     }

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use gatehouse_history::formats::{Format, RowReader};
+use gatehouse_history::formats::{Format, Row, RowReader};
 use gatehouse_history::home_assistant::HomeAssistant;
+use gatehouse_history::home_assistant::statistics::Statistics;
 use gatehouse_history::{History, Import, Imported, Options, SeriesName};
 use gatehouse_model::{Scheme, SystemClock};
 
@@ -19,6 +20,12 @@ use crate::{config, paths};
 /// Rows between two looks of the person who waits.
 const TELL_EVERY: u64 = 10_000;
 
+/// Rows that make no sense of which each is told; more are counted.
+const TOLD_MISTAKES: u64 = 10;
+
+/// Rows that make no sense at the beginning of a file, after which nobody hopes for others.
+const HOPELESS: u64 = 1_000;
+
 /// Imports files of rows.
 pub(super) fn history(arguments: &ImportHistoryArguments) -> anyhow::Result<Exit> {
     let scheme = config::load_file(&arguments.config).ok().map(|config| config.gateway.scheme);
@@ -26,14 +33,11 @@ pub(super) fn history(arguments: &ImportHistoryArguments) -> anyhow::Result<Exit
         let mut exit = Exit::Success;
         for file in &arguments.files {
             let mut import = history.import();
-            let problem = read_file(file, arguments.format, scheme.clone(), &mut import).await?;
+            let read = read_file(file, arguments.format, scheme.clone(), &mut import).await?;
             let counts = import.finish().await?;
             say(&format!("{}: {}", file.display(), sentence(counts)));
-            if let Some(problem) = problem {
-                say(&format!(
-                    "gatehouse: {}: {problem}. Those are imported; mend the file and import it again",
-                    file.display()
-                ));
+            if let Some(problem) = read.sentence() {
+                say(&format!("gatehouse: {}: {problem}", file.display()));
                 exit = Exit::Failure;
             }
         }
@@ -41,13 +45,41 @@ pub(super) fn history(arguments: &ImportHistoryArguments) -> anyhow::Result<Exit
     })
 }
 
-/// Reads one file into an import. Gives the mistake that ended it, if one did.
+/// How the reading of a file went.
+#[derive(Debug, Default)]
+struct FileRead {
+    rows: u64,
+    /// Rows that could not be read.
+    bad: u64,
+    /// What ended it before its end.
+    end: Option<String>,
+}
+
+impl FileRead {
+    /// What is wrong with the file, if anything is.
+    fn sentence(&self) -> Option<String> {
+        let bad = match self.bad {
+            0 => None,
+            1 => Some("1 row makes no sense and is left out".to_owned()),
+            bad => Some(format!("{bad} rows make no sense and are left out")),
+        };
+        let next = "mend the file and import it again: what is known already stays as it is";
+        Some(match (bad, &self.end) {
+            (None, None) => return None,
+            (Some(bad), None) => format!("{bad}; all others are imported. To have these too, {next}"),
+            (None, Some(end)) => format!("{end}. What was read before that is imported; {next}"),
+            (Some(bad), Some(end)) => format!("{bad}, and then: {end}. What was read is imported; {next}"),
+        })
+    }
+}
+
+/// Reads one file into an import, and tells of the first mistakes in it.
 async fn read_file(
     file: &Path,
     format: Option<FormatArgument>,
     scheme: Option<Scheme>,
     import: &mut Import,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<FileRead> {
     let is_input = file == Path::new("-");
     let format = match format.map(Format::from).or_else(|| Format::of_path(file)) {
         Some(format) => format,
@@ -59,23 +91,40 @@ async fn read_file(
     } else {
         RowReader::open(file, format, scheme)
     };
+    let mut read = FileRead::default();
     let reader = match opened {
         Ok(reader) => reader,
-        Err(problem) => return Ok(Some(problem.to_string())),
+        Err(problem) => return Ok(FileRead { end: Some(problem.to_string()), ..read }),
     };
     let mut progress = Progress::new();
-    let mut rows = 0_u64;
     for row in reader {
         match row {
-            Ok(row) => import.push(&row).await?,
-            Err(problem) => return Ok(Some(problem.to_string())),
-        }
-        rows += 1;
-        if rows.is_multiple_of(TELL_EVERY) {
-            progress.line(&format!("{}: {rows} rows", file.display()));
+            Ok(row) => {
+                import.push(&row).await?;
+                read.rows += 1;
+                if read.rows.is_multiple_of(TELL_EVERY) {
+                    progress.line(&format!("{}: {} rows", file.display(), read.rows));
+                }
+            }
+            Err(problem) if problem.is_of_file => {
+                read.end = Some(problem.to_string());
+                break;
+            }
+            Err(problem) => {
+                read.bad += 1;
+                if read.bad <= TOLD_MISTAKES {
+                    progress.clear();
+                    say(&format!("gatehouse: {}: {problem}", file.display()));
+                }
+                if read.bad == HOPELESS && read.rows == 0 {
+                    read.end = Some("no row in it can be read; is it another kind of file?".to_owned());
+                    break;
+                }
+            }
         }
     }
-    Ok(None)
+    progress.clear();
+    Ok(read)
 }
 
 /// Imports the states of a recorder's database.
@@ -89,24 +138,42 @@ pub(super) fn home_assistant(arguments: &ImportHomeAssistantArguments) -> anyhow
         names.insert(entity.to_owned(), name);
     }
     with_history(&arguments.data, async |history| {
-        let mut reader = HomeAssistant::open(&arguments.file, names).await?;
         let mut import = history.import();
         let mut progress = Progress::new();
         let mut rows = 0_u64;
-        while let Some(batch) = reader.next().await? {
-            for row in &batch {
-                import.push(row).await?;
+        // The two readers are alike, and neither is worth a trait.
+        let (skipped, what) = if arguments.statistics {
+            let mut reader = Statistics::open(&arguments.file, names).await?;
+            while let Some(batch) = reader.next().await? {
+                rows += push(&mut import, &batch).await?;
+                progress.line(&format!("{rows} rows of statistics"));
             }
-            rows += batch.len() as u64;
-            progress.line(&format!("{rows} states"));
-        }
+            let skipped = reader.skipped();
+            reader.close().await;
+            (skipped, "hours")
+        } else {
+            let mut reader = HomeAssistant::open(&arguments.file, names).await?;
+            while let Some(batch) = reader.next().await? {
+                rows += push(&mut import, &batch).await?;
+                progress.line(&format!("{rows} states"));
+            }
+            let skipped = reader.skipped();
+            reader.close().await;
+            (skipped, "states")
+        };
         progress.clear();
         let counts = import.finish().await?;
-        let skipped = reader.skipped();
-        reader.close().await;
-        say(&format!("{}: {}; {skipped} states said nothing", arguments.file.display(), sentence(counts)));
+        say(&format!("{}: {}; {skipped} {what} said nothing", arguments.file.display(), sentence(counts)));
         Ok(Exit::Success)
     })
+}
+
+/// Takes rows in, and gives how many.
+async fn push(import: &mut Import, batch: &[Row]) -> anyhow::Result<u64> {
+    for row in batch {
+        import.push(row).await?;
+    }
+    Ok(batch.len() as u64)
 }
 
 /// Opens the history of a data directory on which no gateway runs, does something with it, and closes it.

@@ -1,8 +1,8 @@
 //! Comma-separated values (RFC 4180).
 //!
 //! Written are the columns `time,series,kind,unit,value,quality`. Read is any file whose header has `time` and `value`, and
-//! `series` or `topic`, in any order and among others; and without a header what `mosquitto_sub -F '%I,%t,%p'` writes: time,
-//! topic and value.
+//! `series` or `topic`, in any order and among others, with commas, semicolons or tabs between them; and without a header what
+//! `mosquitto_sub -F '%I,%t,%p'` writes: time, topic and value.
 
 use std::io::{self, Read, Write};
 
@@ -10,8 +10,9 @@ use csv::{ErrorKind, Position, ReaderBuilder, StringRecord, WriterBuilder};
 use gatehouse_model::Value;
 
 use super::limited::{Ration, Rationed};
-use super::read::{Heads, Named, Parts};
-use super::words::{Digits, quality_word, read_time};
+use super::read::{Heads, Mistake, Named, Parts};
+use super::sniff::Columnar;
+use super::words::{Digits, quality_word, read_time, short};
 use super::{Entry, Row};
 
 /// The header that is written.
@@ -57,6 +58,9 @@ pub(super) struct CsvReader<R> {
     record: StringRecord,
     columns: Option<Columns>,
     line: u64,
+    /// Lines end in carriage return and line feed: the parser counts a line when the second of them is taken, with the next
+    /// record.
+    is_crlf: bool,
 }
 
 /// Where the columns are.
@@ -82,15 +86,19 @@ impl Columns {
     fn of(header: &StringRecord) -> Result<Self, String> {
         let find = |name: &str| header.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
         let missing = |name: &str| {
-            format!("the header has no column `{name}`: `time`, `value`, and `series` or `topic` are needed")
+            let header: Vec<&str> = header.iter().collect();
+            let header = short(&header.join(","));
+            format!(
+                "the header `{header}` has no column `{name}`: `time`, `value`, and `series` or `topic` are needed"
+            )
         };
         let (series, topic) = (find("series"), find("topic"));
         Ok(Self {
             count: header.len(),
-            time: find("time").ok_or_else(|| missing("time"))?,
+            time: find("time").or(find("timestamp")).or(find("ts")).ok_or_else(|| missing("time"))?,
             name: series.or(topic).ok_or_else(|| missing("series"))?,
             by_topic: series.is_none(),
-            value: find("value").ok_or_else(|| missing("value"))?,
+            value: find("value").or(find("payload")).ok_or_else(|| missing("value"))?,
             kind: find("kind"),
             unit: find("unit"),
             quality: find("quality"),
@@ -99,12 +107,12 @@ impl Columns {
 }
 
 impl<R: Read> CsvReader<R> {
-    pub(super) fn new(source: R) -> Self {
+    pub(super) fn new(source: R, Columnar { delimiter, is_crlf }: Columnar) -> Self {
         let ration = Ration::default();
         let mut builder = ReaderBuilder::new();
-        builder.has_headers(false).flexible(true);
+        builder.has_headers(false).flexible(true).delimiter(delimiter);
         let inner = builder.from_reader(Rationed::new(source, ration.clone()));
-        Self { inner, ration, record: StringRecord::new(), columns: None, line: 1 }
+        Self { inner, ration, record: StringRecord::new(), columns: None, line: 1, is_crlf }
     }
 
     /// The line where the last record began.
@@ -112,7 +120,7 @@ impl<R: Read> CsvReader<R> {
         self.line
     }
 
-    pub(super) fn next(&mut self, heads: &mut Heads) -> Result<Option<Row>, String> {
+    pub(super) fn next(&mut self, heads: &mut Heads) -> Result<Option<Row>, Mistake> {
         if !self.advance()? {
             return Ok(None);
         }
@@ -124,7 +132,7 @@ impl<R: Read> CsvReader<R> {
                 Columns::PLAIN
             }
             None => {
-                let columns = Columns::of(&self.record)?;
+                let columns = Columns::of(&self.record).map_err(Mistake::File)?;
                 self.columns = Some(columns);
                 if !self.advance()? {
                     return Ok(None);
@@ -133,10 +141,10 @@ impl<R: Read> CsvReader<R> {
             }
         };
         self.columns = Some(columns);
-        row(&self.record, columns, heads).map(Some)
+        Ok(Some(row(&self.record, columns, heads)?))
     }
 
-    fn advance(&mut self) -> Result<bool, String> {
+    fn advance(&mut self) -> Result<bool, Mistake> {
         self.ration.renew();
         self.line = self.inner.position().line();
         match self.inner.read_record(&mut self.record) {
@@ -144,14 +152,16 @@ impl<R: Read> CsvReader<R> {
                 // Empty lines in front of it are passed over, so where it ends says more than where the search began.
                 let inside = self.record.iter().flat_map(str::bytes).filter(|byte| *byte == b'\n').count();
                 let inside = u64::try_from(inside).unwrap_or(u64::MAX);
-                let begun = self.inner.position().line().saturating_sub(1).saturating_sub(inside);
+                let end = self.inner.position().line() + u64::from(self.is_crlf);
+                let begun = end.saturating_sub(1).saturating_sub(inside);
                 self.line = begun.max(self.record.position().map_or(self.line, Position::line));
                 Ok(found)
             }
             Err(error) => Err(match error.kind() {
-                ErrorKind::Utf8 { .. } => "the line is no UTF-8 text".to_owned(),
-                ErrorKind::Io(error) => format!("the file cannot be read: {error}"),
-                _ => error.to_string(),
+                // It was taken whole, and the next record is behind it.
+                ErrorKind::Utf8 { .. } => Mistake::Row("the line is no UTF-8 text".to_owned()),
+                ErrorKind::Io(error) => Mistake::File(format!("the file cannot be read: {error}")),
+                _ => Mistake::File(error.to_string()),
             }),
         }
     }

@@ -12,7 +12,7 @@ use gatehouse_model::Value;
 use serde::{Deserialize, Serialize};
 
 use super::limited::{Line, Lines};
-use super::read::{Heads, Named, Parts};
+use super::read::{Heads, Mistake, Named, Parts};
 use super::words::{Digits, quality_word, read_time};
 use super::{Entry, Row};
 
@@ -104,12 +104,12 @@ impl<R: BufRead> JsonLinesReader<R> {
         self.lines.number()
     }
 
-    pub(super) fn next(&mut self, heads: &mut Heads) -> Result<Option<Row>, String> {
+    pub(super) fn next(&mut self, heads: &mut Heads) -> Result<Option<Row>, Mistake> {
         loop {
             match self.lines.next()? {
                 Line::End => return Ok(None),
                 Line::Text(text) if text.trim().is_empty() => {}
-                Line::Text(text) => return row(text, heads).map(Some),
+                Line::Text(text) => return Ok(Some(row(text, heads)?)),
             }
         }
     }

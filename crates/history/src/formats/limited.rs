@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::MAX_RECORD_BYTES;
+use super::read::Mistake;
 
 /// Lines of text, each with a limit.
 #[derive(Debug)]
@@ -32,17 +33,17 @@ impl<R: BufRead> Lines<R> {
         self.number
     }
 
-    pub(super) fn next(&mut self) -> Result<Line<'_>, String> {
+    pub(super) fn next(&mut self) -> Result<Line<'_>, Mistake> {
         self.bytes.clear();
         self.number += 1;
         let limit = u64::try_from(MAX_RECORD_BYTES).unwrap_or(u64::MAX);
         let read = (&mut self.source).take(limit + 1).read_until(b'\n', &mut self.bytes);
-        let length = read.map_err(|error| format!("the file cannot be read: {error}"))?;
+        let length = read.map_err(|error| Mistake::File(format!("the file cannot be read: {error}")))?;
         if length == 0 {
             return Ok(Line::End);
         }
         if length > MAX_RECORD_BYTES {
-            return Err(format!("the line is longer than {MAX_RECORD_BYTES} bytes"));
+            return Err(Mistake::File(format!("the line is longer than {MAX_RECORD_BYTES} bytes")));
         }
         if self.bytes.last() == Some(&b'\n') {
             self.bytes.pop();
@@ -51,7 +52,9 @@ impl<R: BufRead> Lines<R> {
             1 => self.bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.bytes),
             _ => &self.bytes,
         };
-        std::str::from_utf8(bytes).map(Line::Text).map_err(|_| "the line is no UTF-8 text".to_owned())
+        std::str::from_utf8(bytes)
+            .map(Line::Text)
+            .map_err(|_| Mistake::Row("the line is no UTF-8 text".to_owned()))
     }
 }
 

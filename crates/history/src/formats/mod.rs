@@ -5,8 +5,8 @@
 //! columns.
 //!
 //! Architecture invariant: nothing here knows a database. What is read comes from elsewhere and may be anything: a reader
-//! keeps at most one record in memory ([`MAX_RECORD_BYTES`]; one row group of a Parquet file), never panics, and says how far
-//! it came.
+//! keeps at most one record in memory ([`MAX_RECORD_BYTES`]; one row group of a Parquet file), never panics, says where each
+//! mistake is, and goes on behind it.
 
 mod csv;
 mod influx;
@@ -14,6 +14,8 @@ mod jsonl;
 mod limited;
 mod parquet;
 mod read;
+mod sniff;
+mod topics;
 mod words;
 mod write;
 

@@ -21,7 +21,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath};
 
-use super::read::{Heads, Named, Parts};
+use super::read::{Heads, Mistake, Named, Parts};
 use super::words::{Digits, quality_word};
 use super::{Entry, Row};
 use crate::Kind;
@@ -242,12 +242,12 @@ impl ParquetReader {
         })
     }
 
-    pub(super) fn next(&mut self, heads: &mut Heads) -> Result<Option<Row>, String> {
+    pub(super) fn next(&mut self, heads: &mut Heads) -> Result<Option<Row>, Mistake> {
         loop {
             if let Some(raw) = self.batch.next() {
-                return raw.into_row(heads).map(Some);
+                return Ok(Some(raw.into_row(heads)?));
             }
-            if !guarded(|| self.fill())? {
+            if !guarded(|| self.fill()).map_err(Mistake::File)? {
                 return Ok(None);
             }
         }

@@ -1,9 +1,12 @@
 //! Rows from a file, in any of the formats that can be read.
+//!
+//! A row that makes no sense is told with its line and left out, and the rows behind it are read: one line that a logger cut
+//! short costs nobody years of others. What makes the file as a whole unreadable ends the reading.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +16,8 @@ use gatehouse_model::{Place, Quality, Scheme, Timestamp, TopicName};
 use super::csv::CsvReader;
 use super::jsonl::JsonLinesReader;
 use super::parquet::ParquetReader;
+use super::sniff;
+use super::topics::TopicLinesReader;
 use super::words::{kind_of, read_quality, read_value, short};
 use super::{Entry, Format, Head, MAX_HEADS, MAX_UNIT_BYTES, Row};
 use crate::{Kind, SeriesName};
@@ -20,16 +25,18 @@ use crate::{Kind, SeriesName};
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Reads rows from a file that may contain anything. The rows before a mistake are good; behind it nothing is read.
+/// Reads rows from a file that may contain anything. It goes on behind a mistake of a row; see [`ReadProblem::is_of_file`].
 pub struct RowReader {
     inner: Inner,
     heads: Heads,
     rows: u64,
+    mistakes: u64,
     over: bool,
 }
 
 enum Inner {
     Csv(Box<CsvReader<Source>>),
+    Topics(TopicLinesReader<BufReader<Source>>),
     JsonLines(JsonLinesReader<BufReader<Source>>),
     Parquet(Box<ParquetReader>),
 }
@@ -37,9 +44,9 @@ enum Inner {
 /// Where bytes come from.
 type Source = Box<dyn std::io::Read + Send>;
 
-/// A file cannot be read further.
+/// A row cannot be read, or nothing that follows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}{reason} ({rows} rows before it are good)", place = LinePrefix(*.line))]
+#[error("{place}{reason}", place = LinePrefix(*.line))]
 pub struct ReadProblem {
     /// The line of the mistake, from 1; of a Parquet file the row. Nothing when it is about the file as a whole.
     pub line: Option<u64>,
@@ -47,6 +54,24 @@ pub struct ReadProblem {
     pub rows: u64,
     /// What is wrong, in a sentence.
     pub reason: String,
+    /// Nothing behind it can be read.
+    pub is_of_file: bool,
+}
+
+/// What is wrong with what comes next in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mistake {
+    /// With a row; others may follow.
+    Row(String),
+    /// With all that follows.
+    File(String),
+}
+
+/// What is said of a row is about that row.
+impl From<String> for Mistake {
+    fn from(reason: String) -> Self {
+        Self::Row(reason)
+    }
 }
 
 /// A line's number in front of a sentence.
@@ -82,7 +107,19 @@ impl RowReader {
     /// When this format cannot be read like this.
     pub fn new(source: Source, format: Format, scheme: Option<Scheme>) -> Result<Self, ReadProblem> {
         let inner = match format {
-            Format::Csv => Inner::Csv(Box::new(CsvReader::new(source))),
+            Format::Csv => {
+                let mut source = source;
+                let head = sniff::head(&mut source)
+                    .map_err(|error| whole(format!("the file cannot be read: {error}")))?;
+                let form = sniff::Form::of(&head);
+                let source: Source = Box::new(std::io::Cursor::new(head).chain(source));
+                match form {
+                    sniff::Form::Columns(columns) => Inner::Csv(Box::new(CsvReader::new(source, columns))),
+                    sniff::Form::Topics => {
+                        Inner::Topics(TopicLinesReader::new(BufReader::with_capacity(BUFFER_BYTES, source)))
+                    }
+                }
+            }
             Format::JsonLines => {
                 Inner::JsonLines(JsonLinesReader::new(BufReader::with_capacity(BUFFER_BYTES, source)))
             }
@@ -113,7 +150,7 @@ impl RowReader {
 
     #[expect(clippy::unnecessary_wraps, reason = "each way to open a reader ends in this and gives the same")]
     fn with(inner: Inner, scheme: Option<Scheme>) -> Result<Self, ReadProblem> {
-        Ok(Self { inner, heads: Heads { scheme, ..Heads::default() }, rows: 0, over: false })
+        Ok(Self { inner, heads: Heads { scheme, ..Heads::default() }, rows: 0, mistakes: 0, over: false })
     }
 
     /// How many rows were read.
@@ -137,8 +174,9 @@ impl Iterator for RowReader {
         }
         let (read, line) = match &mut self.inner {
             Inner::Csv(reader) => (reader.next(&mut self.heads), reader.line()),
+            Inner::Topics(reader) => (reader.next(&mut self.heads), reader.line()),
             Inner::JsonLines(reader) => (reader.next(&mut self.heads), reader.line()),
-            Inner::Parquet(reader) => (reader.next(&mut self.heads), self.rows + 1),
+            Inner::Parquet(reader) => (reader.next(&mut self.heads), self.rows + self.mistakes + 1),
         };
         match read {
             Ok(Some(row)) => {
@@ -149,9 +187,12 @@ impl Iterator for RowReader {
                 self.over = true;
                 None
             }
-            Err(reason) => {
-                self.over = true;
-                Some(Err(ReadProblem { line: Some(line), rows: self.rows, reason }))
+            Err(mistake) => {
+                self.mistakes += 1;
+                self.over = matches!(mistake, Mistake::File(_));
+                let (Mistake::Row(reason) | Mistake::File(reason)) = mistake;
+                let (line, is_of_file) = (Some(line), self.over);
+                Some(Err(ReadProblem { line, rows: self.rows, reason, is_of_file }))
             }
         }
     }
@@ -159,7 +200,7 @@ impl Iterator for RowReader {
 
 /// A problem of the file as a whole.
 fn whole(reason: String) -> ReadProblem {
-    ReadProblem { line: None, rows: 0, reason }
+    ReadProblem { line: None, rows: 0, reason, is_of_file: true }
 }
 
 /// A row in the words of a file.

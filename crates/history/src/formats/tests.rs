@@ -40,7 +40,7 @@ fn written(format: Format, rows: &[Row]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// The rows before the first mistake, and the mistake.
+/// The rows, and the first mistake.
 fn read(format: Format, bytes: impl Into<Vec<u8>>) -> (Vec<Row>, Option<ReadProblem>) {
     let scheme = Scheme::new("casa").unwrap();
     let reader = match RowReader::of_bytes(bytes.into().into(), format, Some(scheme)) {
@@ -48,16 +48,17 @@ fn read(format: Format, bytes: impl Into<Vec<u8>>) -> (Vec<Row>, Option<ReadProb
         Err(problem) => return (Vec::new(), Some(problem)),
     };
     let mut rows = Vec::new();
+    let mut first = None;
     for row in reader {
         match row {
             Ok(row) => rows.push(row),
             Err(problem) => {
                 assert_eq!(problem.rows, rows.len() as u64);
-                return (rows, Some(problem));
+                first.get_or_insert(problem);
             }
         }
     }
-    (rows, None)
+    (rows, first)
 }
 
 const READABLE: [Format; 3] = [Format::Csv, Format::JsonLines, Format::Parquet];
@@ -112,7 +113,7 @@ fn a_file_without_rows_reads_back_as_such() {
 }
 
 #[test]
-fn a_mistake_is_told_with_its_line_and_loses_nothing_before_it() {
+fn a_mistake_is_told_with_its_line_and_loses_no_other_row() {
     let csv = "time,series,kind,unit,value,quality\n2026-11-21T09:14:00Z,a/b,number,,1,ok\n\n";
     for (line, word) in [
         ("yesterday,a/b,number,,1,ok", "`yesterday` is no time"),
@@ -128,7 +129,8 @@ fn a_mistake_is_told_with_its_line_and_loses_nothing_before_it() {
         let (rows, problem) =
             read(Format::Csv, format!("{csv}{line}\n2026-11-21T09:14:01Z,a/b,number,,1,ok\n"));
         let problem = problem.unwrap();
-        assert_eq!((rows.len(), problem.line), (1, Some(4)), "{line}: {problem}");
+        assert_eq!((rows.len(), problem.line, problem.rows), (2, Some(4), 1), "{line}: {problem}");
+        assert!(!problem.is_of_file, "{line}: {problem}");
         assert!(problem.reason.contains(word), "{line}: {problem}");
     }
     let good = r#"{"time":"2026-11-21T09:14:00Z","series":"a/b","value":1}"#;
@@ -140,7 +142,7 @@ fn a_mistake_is_told_with_its_line_and_loses_nothing_before_it() {
         r#"{"time":"2026-11-21T09:14:00Z","value":1}"#,
     ] {
         let (rows, problem) = read(Format::JsonLines, format!("{good}\n{line}\n{good}\n"));
-        assert_eq!((rows.len(), problem.unwrap().line), (1, Some(2)), "{line}");
+        assert_eq!((rows.len(), problem.unwrap().line), (2, Some(2)), "{line}");
     }
     let problem = read(Format::Csv, "time,value\n2026-11-21T09:14:00Z,1\n").1.unwrap();
     assert!(problem.to_string().contains("no column `series`"), "{problem}");
@@ -157,12 +159,13 @@ fn a_line_that_never_ends_is_given_up() {
             Box::new(std::io::Read::chain(std::io::Cursor::new(start), std::io::repeat(b'x')));
         let last = RowReader::new(reader, format, None).unwrap().last().unwrap();
         let problem = last.unwrap_err();
+        assert!(problem.is_of_file);
         assert!(problem.reason.contains("longer than 524288 bytes"), "{problem}");
     }
 }
 
 #[test]
-fn a_file_of_ever_new_series_is_given_up() {
+fn a_file_has_series_up_to_a_limit() {
     let lines: String = (0..=MAX_HEADS).map(|n| format!("2026-11-21T09:14:00Z,t/{n},1\n")).collect();
     let (rows, problem) = read(Format::Csv, lines);
     assert_eq!(rows.len(), MAX_HEADS);
@@ -193,6 +196,49 @@ fn logs_of_topics_are_read() {
     assert_eq!(rows[1].at.as_millis(), 1_795_252_441_500);
     let json = r#"{"time":1795252441.5,"topic":"casa/heater/power","value":true}"#;
     assert_eq!(read(Format::JsonLines, json).0, rows[1..2]);
+}
+
+/// `mosquitto_sub -F '%I %t %p'` and `-F '%U %t %p'`.
+#[test]
+fn lines_of_time_topic_and_value_are_read() {
+    let lines = "\u{feff}2026-11-21T10:14:00+0100 casa/kitchen/temperature 21.5\r\n\
+                 1795252441.500123456 zigbee2mqtt/lamp {\"state\": \"ON\", \"a\": 1}\n\
+                 1795252442.5 casa/heater/power\n\
+                 \n\
+                 1795252443.5 casa/heater/power ON\n";
+    let (rows, problem) = read(Format::Csv, lines);
+    let text: Vec<String> = rows
+        .iter()
+        .map(|row| match &row.entry {
+            Entry::Reading { value, .. } => format!("{} {} {value}", row.at, row.head.name),
+            Entry::Silence => String::new(),
+        })
+        .collect();
+    assert_eq!(
+        text,
+        [
+            "2026-11-21T09:14:00.000Z kitchen/temperature 21.5",
+            "2026-11-21T09:14:01.500Z topic:zigbee2mqtt/lamp {\"state\": \"ON\", \"a\": 1}",
+            "2026-11-21T09:14:03.500Z heater/power ON",
+        ]
+    );
+    assert_eq!(problem.unwrap().line, Some(3));
+}
+
+/// Spreadsheets write semicolons where numbers have commas.
+#[test]
+fn semicolons_and_tabs_are_columns_too() {
+    for delimiter in [";", "\t"] {
+        let lines =
+            ["time;topic;value", "1795252440;casa/a/b;1", "1795252441;casa/a/b;1,5", "1795252442;casa/a/b;2"];
+        let (rows, problem) = read(Format::Csv, lines.join("\r\n").replace(';', delimiter));
+        assert_eq!(
+            (rows.len(), problem.as_ref().and_then(|problem| problem.line)),
+            (2, Some(3)),
+            "{problem:?}"
+        );
+        assert!(problem.unwrap().reason.contains("comma"));
+    }
 }
 
 #[test]

@@ -42,6 +42,13 @@ pub(super) fn read_quality(word: &str) -> Result<Option<Quality>, String> {
 /// A value as text, of a series of this kind; without a kind it is what it looks like.
 pub(super) fn read_value(text: &str, kind: Option<Kind>) -> Result<Value, String> {
     match kind {
+        None if is_decimal_comma(text) => Err(format!(
+            "`{}` looks like a number with a comma: write it with a point, or with `text` in the column `kind`",
+            short(text)
+        )),
+        None if text.trim().parse::<f64>().is_ok_and(|number| !number.is_finite()) => {
+            Err(format!("`{}` is no number that can be recorded", short(text)))
+        }
         None => Value::from_payload(text.as_bytes()).ok_or_else(|| {
             format!("`{}` is no value: it is empty or longer than {MAX_TEXT_BYTES} bytes", short(text))
         }),
@@ -52,6 +59,10 @@ pub(super) fn read_value(text: &str, kind: Option<Kind>) -> Result<Value, String
         },
         Some(Kind::Number) => match text.trim().parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(Value::Number(number)),
+            _ if is_decimal_comma(text) => Err(format!(
+                "`{}` is no number: write it with a point in the place of the comma",
+                short(text)
+            )),
             _ => Err(format!("`{}` is no number", short(text))),
         },
         Some(Kind::Text) => {
@@ -63,6 +74,14 @@ pub(super) fn read_value(text: &str, kind: Option<Kind>) -> Result<Value, String
     }
 }
 
+/// Whether it is what some countries write for a number with a fraction: nobody can tell whether `1,234` is a little more
+/// than one or than a thousand.
+fn is_decimal_comma(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let text = text.trim().trim_start_matches(['-', '+']);
+    text.split_once(',').is_some_and(|(whole, fraction)| digits(whole) && digits(fraction))
+}
+
 /// The kind of a value.
 pub(super) const fn kind_of(value: &Value) -> Kind {
     match value {
@@ -72,19 +91,24 @@ pub(super) const fn kind_of(value: &Value) -> Kind {
     }
 }
 
-/// A time: RFC 3339 (also as `date` and `mosquitto_sub` write it, with +0100), or seconds since 1970 with or without a
-/// fraction.
+/// A time: RFC 3339 (also as `date` and `mosquitto_sub` write it, with +0100), seconds since 1970 with or without a
+/// fraction, or milliseconds, microseconds or nanoseconds, which are told by their 13, 16 or 19 digits.
 pub(super) fn read_time(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
     if let Ok(time) = Timestamp::parse(text) {
         return Ok(time);
     }
-    seconds(text).ok_or_else(|| {
-        format!(
-            "`{}` is no time: write it like 2026-11-21T09:14:00.000Z, or as seconds since 1970",
-            short(text)
-        )
-    })
+    if let Some(time) = seconds(text).or_else(|| fine(text)) {
+        return Ok(time);
+    }
+    // It could be any of two dozen.
+    if text.len() < 40 && Timestamp::parse(&format!("{text}Z")).is_ok() {
+        return Err(format!("`{}` does not say its zone: write Z for UTC or +01:00 behind it", short(text)));
+    }
+    Err(format!(
+        "`{}` is no time: write it like 2026-11-21T09:14:00.000Z, or as seconds since 1970",
+        short(text)
+    ))
 }
 
 /// Seconds with a fraction, in whole numbers: a float would lose milliseconds far from 1970.
@@ -97,6 +121,19 @@ fn seconds(text: &str) -> Option<Timestamp> {
     let whole: i64 = whole.parse().ok()?;
     let thousandths: String = fraction.chars().chain("000".chars()).take(3).collect();
     Some(Timestamp::from_millis(whole * 1_000 + thousandths.parse::<i64>().ok()?))
+}
+
+/// Whole numbers of parts of a second, of this century.
+fn fine(text: &str) -> Option<Timestamp> {
+    let parts = match text.len() {
+        13 => 1,
+        16 => 1_000,
+        19 => 1_000_000,
+        _ => return None,
+    };
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = text.parse().ok().filter(|_| is_number)?;
+    Some(Timestamp::from_millis(number / parts))
 }
 
 /// The beginning of a text that is quoted in an error.
@@ -124,6 +161,9 @@ mod tests {
             "2026-11-21 09:14:00.250Z",
             "1795252440.25",
             "1795252440.250999999",
+            "1795252440250",
+            "1795252440250999",
+            "1795252440250999999",
         ] {
             assert_eq!(read_time(text), Ok(at), "{text}");
         }
@@ -134,6 +174,22 @@ mod tests {
         {
             assert!(read_time(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_could_be_something_else_is_refused() {
+        let reason = read_time("2026-11-21 09:14:00").unwrap_err();
+        assert!(reason.contains("zone"), "{reason}");
+        for text in ["21,5", "-21,5", "1,234"] {
+            assert!(read_value(text, None).unwrap_err().contains("comma"), "{text}");
+            assert!(read_value(text, Some(Kind::Number)).unwrap_err().contains("comma"), "{text}");
+            assert_eq!(read_value(text, Some(Kind::Text)), Ok(Value::Text(text.into())));
+        }
+        for text in ["NaN", "inf", "-Infinity", "1e999"] {
+            assert!(read_value(text, None).is_err(), "{text}");
+            assert!(read_value(text, Some(Kind::Number)).is_err(), "{text}");
+        }
+        assert_eq!(read_value("a, b", None), Ok(Value::Text("a, b".into())));
     }
 
     #[test]
