@@ -146,7 +146,7 @@ pub struct EventQuery {
     pub kinds: Vec<EventKind>,
     /// Of this device.
     pub device: Option<DeviceId>,
-    /// With this in its device, property, value, sentence, name or cause; letters of A to Z count alike in both cases.
+    /// With this in its device, property, value, sentence, name or cause; large and small letters count alike.
     pub contains: Option<String>,
     /// The page that follows: those that stand behind the event with this number in the last answer.
     pub before_id: Option<i64>,

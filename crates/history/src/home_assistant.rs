@@ -35,12 +35,12 @@ const TOPICS: &str = "homeassistant";
 #[non_exhaustive]
 pub enum HomeAssistantError {
     /// No such file, no database, or one that cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
-        source: sqlx::Error,
+        /// What SQLite says. It is in the message, and so not the source of this error as well.
+        error: sqlx::Error,
     },
     /// Another database, or one of a very old Home Assistant.
     #[error(
@@ -138,7 +138,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection, HomeAssistantError> {
         .read_only(true)
         .busy_timeout(LOCK_WAIT)
         .disable_statement_logging();
-    options.connect().await.map_err(|source| HomeAssistantError::Read { path: path.to_owned(), source })
+    options.connect().await.map_err(|error| HomeAssistantError::Read { path: path.to_owned(), error })
 }
 
 /// The topic that an entity becomes, or one below it.
@@ -153,7 +153,7 @@ impl HomeAssistant {
     /// # Errors
     /// When it cannot be read, or is something else.
     pub async fn open(path: &Path, names: HashMap<String, SeriesName>) -> Result<Self, HomeAssistantError> {
-        let read = |source| HomeAssistantError::Read { path: path.to_owned(), source };
+        let read = |error| HomeAssistantError::Read { path: path.to_owned(), error };
         let mut connection = connect(path).await?;
         let statement = statement(&mut connection).await.map_err(read)?.map_err(|missing| {
             HomeAssistantError::OtherSchema { path: path.to_owned(), missing: missing.to_owned() }
@@ -172,7 +172,7 @@ impl HomeAssistant {
             .bind(BATCH)
             .fetch_all(&mut self.connection)
             .await
-            .map_err(|source| HomeAssistantError::Read { path: self.path.clone(), source })?;
+            .map_err(|error| HomeAssistantError::Read { path: self.path.clone(), error })?;
         let Some((last, ..)) = found.last() else { return Ok(None) };
         self.last_id = *last;
         let mut rows = Vec::with_capacity(found.len());

@@ -237,11 +237,15 @@ impl History {
         self.notes.put(Note::Tell(word, sentence.to_owned()));
     }
 
-    /// What was lost or given up, in sentences for the page, the newest first: at most a hundred.
+    /// What was lost or given up, in sentences for the page, the newest first: at most a hundred; none while the file cannot
+    /// be opened.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn notices(&self) -> Result<Vec<(Timestamp, String)>, HistoryError> {
+        if !self.door.is_open() {
+            return Ok(Vec::new());
+        }
         let rows: Vec<(i64, String)> =
             sqlx::query_as("SELECT at, sentence FROM notice ORDER BY at DESC, id DESC LIMIT 100")
                 .fetch_all(&self.readers)

@@ -6,6 +6,7 @@
 mod attempts;
 mod audit;
 mod clients;
+mod known;
 mod login;
 mod password;
 mod revoked;
@@ -231,6 +232,8 @@ struct Inner {
     refusals: audit::Refusals,
     /// Places to wait for a log-in.
     log_ins: Semaphore,
+    /// What was right lately.
+    known: known::Known,
     /// Whose log-in is being checked.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -248,6 +251,7 @@ impl Accounts {
     ) -> Result<Self, AccountsError> {
         let pool = store::open(path).await?;
         let inner = Inner {
+            known: known::Known::new(&*randomness),
             pool,
             hasher: password::Hasher::new(Arc::clone(&randomness)),
             clock,

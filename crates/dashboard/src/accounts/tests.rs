@@ -409,3 +409,50 @@ async fn hanging_up_early_gives_no_tries_for_nothing() {
     let refused = accounts.log_in("ana", PASSWORD.as_bytes(), HERE).await.unwrap();
     assert!(matches!(refused, LogIn::TooManyTries { .. }));
 }
+
+/// Prometheus sends its password every 15 s, and each time cost a moment of a small processor.
+#[tokio::test]
+async fn a_password_that_comes_again_is_checked_slowly_once_in_a_while() {
+    let world = World::new();
+    let accounts = world.open(1).await;
+    accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let bar = accounts.add("bar", Role::Viewer, "another password").await.unwrap();
+    let again =
+        async |password: &str, from| accounts.log_in_again("bar", password.as_bytes(), from).await.unwrap();
+    // Whether it waits for the workshop, in which passwords are checked slowly.
+    let slow = async |password: &str, from| {
+        let busy = accounts.inner.hasher.keep_busy().await;
+        let call = again(password, from);
+        tokio::pin!(call);
+        let waits = loop {
+            tokio::select! {
+                biased;
+                _ = &mut call => break false,
+                () = tokio::task::yield_now() => if accounts.inner.hasher.waiting() > 0 { break true },
+            }
+        };
+        drop(busy);
+        if waits {
+            call.await;
+        }
+        waits
+    };
+    assert_eq!(again("another password", HERE).await, LogIn::Welcome(bar));
+    assert!(!slow("another password", HERE).await, "it is known");
+    assert!(slow("another passworD", HERE).await && slow("another password", ELSEWHERE).await);
+    assert_eq!(again("another passworD", ELSEWHERE).await, LogIn::Wrong);
+
+    world.clock.advance(Duration::from_secs(600));
+    assert!(slow("another password", HERE).await, "it was long ago");
+    assert!(matches!(again("another password", HERE).await, LogIn::Welcome(_)));
+    // The command line is another process.
+    let other = world.open(2).await;
+    other.set_role("bar", Role::Operator).await.unwrap();
+    assert!(slow("another password", HERE).await);
+    let LogIn::Welcome(user) = again("another password", HERE).await else { panic!("it is right") };
+    assert_eq!(user.role, Role::Operator);
+    other.set_password("bar", "a third password").await.unwrap();
+    assert_eq!(again("another password", HERE).await, LogIn::Wrong);
+    other.remove("bar").await.unwrap();
+    assert_eq!(again("a third password", HERE).await, LogIn::Wrong);
+}

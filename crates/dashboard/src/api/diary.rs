@@ -36,8 +36,8 @@ pub(super) struct Search {
     kinds: Option<String>,
     /// Id of a device; all unless given.
     device: Option<String>,
-    /// A text of up to 200 bytes in the device, property, value, sentence, name or cause. Letters of A to Z count alike
-    /// in both cases.
+    /// A text of up to 200 bytes in the device, property, value, sentence, name or cause. Large and small letters
+    /// count alike.
     contains: Option<String>,
     /// The page behind the event with this `id`, which is the last of the answer before.
     #[param(value_type = Option<i64>)]

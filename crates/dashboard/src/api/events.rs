@@ -30,7 +30,7 @@ pub(super) const CLOCK_EVERY: Duration = Duration::from_secs(15);
 
 /// How often a stream looks whether its session still stands. Log-out and removal by the daemon are heard at once; this
 /// is for expiry and for the command line.
-const CHECK_SESSION_EVERY: Duration = Duration::from_secs(60);
+pub(super) const CHECK_SESSION_EVERY: Duration = Duration::from_secs(60);
 
 /// Live values as server-sent events: `house` first and when the inventory changes, then `reading`, `availability`,
 /// `result` and `online`; every 15 s `clock`. Each carries the gateway's clock as `now`.

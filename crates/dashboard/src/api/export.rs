@@ -1,7 +1,8 @@
 //! What was recorded, as a file that the browser keeps.
 //!
 //! The rows are read step by step as the client takes them: nothing is held open in the database between two steps, and at
-//! most two pieces of the file wait for the client. Who takes nothing for a while, or goes, ends the work at once.
+//! most two pieces of the file wait for the client. Who takes nothing for a while, goes, or is
+//! logged out, ends the work at once.
 
 use std::io;
 use std::sync::Arc;
@@ -18,9 +19,11 @@ use futures_util::stream;
 use gatehouse_model::Timestamp;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::MissedTickBehavior;
 use utoipa::IntoParams;
 
-use super::extract::LoggedIn;
+use super::events::CHECK_SESSION_EVERY;
+use super::extract::{Credential, LoggedIn};
 use super::{ApiError, App};
 use crate::wire::ApiErrorBody;
 use crate::{ExportFormat, ExportQuery, RowExport};
@@ -67,7 +70,7 @@ pub(super) struct Asked {
 )]
 pub(super) async fn export(
     State(app): State<Arc<App>>,
-    _: LoggedIn,
+    person: LoggedIn,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(asked) = asked
@@ -81,7 +84,7 @@ pub(super) async fn export(
     let name: String = app.clock.now().to_string().chars().take(10).collect();
     let disposition = format!("attachment; filename=\"gatehouse-{name}.{}\"", format.word());
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(send(app, rows, sender, place));
+    tokio::spawn(send(app, person.credential, rows, sender, place));
     let body = Body::from_stream(stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;
         match receiver.recv().await {
@@ -104,6 +107,7 @@ enum Piece {
 /// Reads as fast as the client takes. When this returns without the end, the client sees that its file broke off.
 async fn send(
     app: Arc<App>,
+    credential: Credential,
     mut rows: Box<dyn RowExport>,
     sender: mpsc::Sender<Piece>,
     _place: OwnedSemaphorePermit,
@@ -130,8 +134,29 @@ async fn send(
     };
     tokio::select! {
         () = app.shutdown.cancelled() => {}
+        () = end_of(&app, &credential) => tracing::debug!("an export was cut off: its session has ended"),
         () = tokio::time::sleep(TIME_LIMIT) => tracing::debug!(limit = ?TIME_LIMIT, "an export was cut off"),
         () = all => {}
+    }
+}
+
+/// Waits until a session or a token ends: at once when this process did it, within a minute when it expires or another process did.
+async fn end_of(app: &App, credential: &Credential) {
+    let mut sessions_changed = app.accounts.sessions_changed();
+    let mut look = tokio::time::interval(CHECK_SESSION_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        match credential.holder(&app.accounts).await {
+            Ok(None) => return,
+            Ok(Some(_)) => {}
+            // It was begun rightly, and the next look decides.
+            Err(error) => tracing::warn!(%error, "cannot look up the session of an export"),
+        }
+        tokio::select! {
+            _ = look.tick() => {}
+            // The sender lives as long as the accounts.
+            _ = sessions_changed.changed() => {}
+        }
     }
 }
 

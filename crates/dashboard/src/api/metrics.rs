@@ -3,7 +3,7 @@
 //!
 //! They say who is at home, so nobody gets them without logging in: a browser with its session, a scraper with a token (`authorization`
 //! of its configuration) or with the name and the password of a user (`basic_auth`). A viewer is enough, and wrong passwords are counted
-//! as at the page. A password costs the gateway a moment of work each time, so once in 15 s or less often is a good pace.
+//! as at the page. A right one is checked slowly once in ten minutes, see `accounts/known.rs`.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl FromRequestParts<Arc<App>> for Scraper {
             return Err(ask_for_password(ApiError::not_logged_in()));
         };
         let Ok(peer) = Peer::from_request_parts(parts, app).await;
-        let log_in = app.accounts.log_in(&name, &password, peer.address.ip()).await;
+        let log_in = app.accounts.log_in_again(&name, &password, peer.address.ip()).await;
         match log_in.map_err(|error| ApiError::from(error).into_response())? {
             LogIn::Welcome(_) => Ok(Self),
             LogIn::Wrong => Err(ask_for_password(ApiError::not_logged_in())),

@@ -66,6 +66,7 @@ impl FileRead {
         let next = "mend the file and import it again: what is known already stays as it is";
         Some(match (bad, &self.end) {
             (None, None) => return None,
+            (_, Some(end)) if self.rows == 0 => end.clone(),
             (Some(bad), None) => format!("{bad}; all others are imported. To have these too, {next}"),
             (None, Some(end)) => format!("{end}. What was read before that is imported; {next}"),
             (Some(bad), Some(end)) => format!("{bad}, and then: {end}. What was read is imported; {next}"),
@@ -117,7 +118,9 @@ async fn read_file(
                     say(&format!("gatehouse: {}: {problem}", file.display()));
                 }
                 if read.bad == HOPELESS && read.rows == 0 {
-                    read.end = Some("no row in it can be read; is it another kind of file?".to_owned());
+                    read.end = Some(format!(
+                        "of its first {HOPELESS} rows none makes sense: it seems to be another kind of file"
+                    ));
                     break;
                 }
             }

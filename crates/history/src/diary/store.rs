@@ -1,8 +1,9 @@
 //! Events in the file: written, searched, and given up when they are old.
 
+use futures_util::TryStreamExt;
 use gatehouse_model::{DeviceId, PropertyId, Timestamp};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{Event, EventKind, EventQuery, MAX_EVENTS, NewEvent};
 use crate::range::explain_read;
@@ -51,9 +52,14 @@ pub(crate) async fn read(history: &History, query: &EventQuery) -> Result<Vec<Ev
 }
 
 async fn find(connection: &mut SqliteConnection, query: &EventQuery) -> Result<Vec<Event>, sqlx::Error> {
-    let mut sql = QueryBuilder::new(
-        "SELECT id, ts, kind, device, property, value, sentence, who, cause FROM event WHERE true",
-    );
+    let mut sql = QueryBuilder::new("SELECT id, ts, kind, device, property, value, sentence, who, cause");
+    let text = query.contains.as_deref().filter(|text| !text.is_empty());
+    // SQLite knows the two cases of A to Z only; other letters are compared here, row by row.
+    let folded = text.filter(|text| !text.is_ascii()).map(str::to_lowercase);
+    if folded.is_some() {
+        sql.push(", ").push(SEARCHED).push(" AS searched");
+    }
+    sql.push(" FROM event WHERE true");
     if let Some(from) = query.from {
         sql.push(" AND ts >= ").push_bind(from.as_millis());
     }
@@ -87,12 +93,36 @@ async fn find(connection: &mut SqliteConnection, query: &EventQuery) -> Result<V
         }
         sql.push(")");
     }
-    if let Some(text) = query.contains.as_deref().filter(|text| !text.is_empty()) {
+    if let Some(text) = text.filter(|text| text.is_ascii()) {
         let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        sql.push(" AND concat_ws(char(10), device, property, value, sentence, who, cause) LIKE ");
+        sql.push(" AND ").push(SEARCHED).push(" LIKE ");
         sql.push_bind(pattern).push(" ESCAPE '\\'");
     }
-    sql.push(" ORDER BY ts DESC, id DESC LIMIT ").push_bind(i64::from(query.limit));
+    sql.push(" ORDER BY ts DESC, id DESC");
+    let Some(folded) = folded else {
+        return all(sql.push(" LIMIT ").push_bind(i64::from(query.limit)), connection).await;
+    };
+    let mut events = Vec::new();
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let mut rows = sql.build().fetch(connection);
+    while events.len() < limit
+        && let Some(row) = rows.try_next().await?
+    {
+        let searched: String = row.try_get("searched")?;
+        if searched.to_lowercase().contains(&folded) {
+            events.push(event_of(&row)?);
+        }
+    }
+    Ok(events)
+}
+
+/// What a text is looked for in.
+const SEARCHED: &str = "concat_ws(char(10), device, property, value, sentence, who, cause)";
+
+async fn all(
+    sql: &mut QueryBuilder<Sqlite>,
+    connection: &mut SqliteConnection,
+) -> Result<Vec<Event>, sqlx::Error> {
     let rows = sql.build().fetch_all(connection).await?;
     rows.iter().map(event_of).collect()
 }

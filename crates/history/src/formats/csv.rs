@@ -121,7 +121,13 @@ impl<R: Read> CsvReader<R> {
     }
 
     pub(super) fn next(&mut self, heads: &mut Heads) -> Result<Option<Row>, Mistake> {
-        if !self.advance()? {
+        // Without a header nothing is known of what follows.
+        let is_header = self.columns.is_none();
+        let found = self.advance().map_err(|mistake| match mistake {
+            Mistake::Row(reason) if is_header => Mistake::File(reason),
+            other => other,
+        })?;
+        if !found {
             return Ok(None);
         }
         let columns = match self.columns {

@@ -57,7 +57,7 @@ impl Statistics {
     /// # Errors
     /// When it cannot be read, or has no statistics.
     pub async fn open(path: &Path, names: HashMap<String, SeriesName>) -> Result<Self, HomeAssistantError> {
-        let read = |source| HomeAssistantError::Read { path: path.to_owned(), source };
+        let read = |error| HomeAssistantError::Read { path: path.to_owned(), error };
         let mut connection = connect(path).await?;
         let found = columns(&mut connection, "statistics").await.map_err(read)?;
         let meta = columns(&mut connection, "statistics_meta").await.map_err(read)?;
@@ -100,7 +100,7 @@ impl Statistics {
             .bind(BATCH)
             .fetch_all(&mut self.connection)
             .await
-            .map_err(|source| HomeAssistantError::Read { path: self.path.clone(), source })?;
+            .map_err(|error| HomeAssistantError::Read { path: self.path.clone(), error })?;
         let mut rows = Vec::new();
         let Some((last, ..)) = found.last() else {
             self.over = true;

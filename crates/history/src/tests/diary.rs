@@ -111,7 +111,7 @@ async fn an_event_does_not_wait_for_the_telemetry_and_a_replay_is_none() {
 async fn the_time_between_two_runs_is_an_outage_that_says_why() {
     let house = House::new();
     let history = house.open(lazy()).await;
-    history.stopping("somebody pulled the lever");
+    history.stopping("somebody pulled the lever in the KÜCHE");
     record_all(&history, &[reading("kitchen", 21.5, NOW)]).await;
     assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM outage").await, 0);
     house.clock.advance(Duration::from_secs(7_200));
@@ -120,6 +120,10 @@ async fn the_time_between_two_runs_is_an_outage_that_says_why() {
     let contains = Some("pulled the lever".to_owned());
     let told = events(&history, EventQuery { contains, ..Default::default() }).await;
     assert_eq!(told, ["gateway stop 0", "gateway outage 7200000"]);
+    for (text, limit, count) in [("küche", 2, 2), ("Küche", 1, 1), ("Kuche", 2, 0), ("küchen", 2, 0)] {
+        let query = EventQuery { contains: Some(text.to_owned()), limit, ..Default::default() };
+        assert_eq!(events(&history, query).await.len(), count, "{text}");
+    }
 }
 
 /// A device that goes away takes its values with it, and nobody else's.

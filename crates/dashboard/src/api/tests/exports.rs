@@ -85,3 +85,26 @@ async fn exports_have_places_and_idle_ones_lose_theirs() {
     }
     assert!(to_bytes(second.into_body(), usize::MAX).await.is_err());
 }
+
+/// Somebody who was removed went on downloading.
+#[tokio::test]
+async fn the_end_of_the_session_ends_its_exports() {
+    let world = World::new().await;
+    world.accounts.add("eva", Role::Admin, "a lamp in the window").await.unwrap();
+    let cookie = world.cookie_of("ana", Role::Viewer).await;
+    let other = world.cookie_of("bob", Role::Viewer).await;
+    *world.history.mood.lock().unwrap() = Mood::Stuck;
+    let first = world.send(request(Method::GET, PATH, &cookie, None)).await;
+    let second = world.send(request(Method::GET, PATH, &other, None)).await;
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
+    world.accounts.remove("ana").await.unwrap();
+    assert!(to_bytes(first.into_body(), usize::MAX).await.is_err());
+    // The place is free, and the other one goes on.
+    let mut third = world.send(request(Method::GET, PATH, &other, None)).await;
+    while third.status() == 503 {
+        third = world.send(request(Method::GET, PATH, &other, None)).await;
+    }
+    assert_eq!(third.status(), 200);
+    world.get(PATH, &other).await.assert_error(503, "too_many_exports");
+    drop(second);
+}
