@@ -104,6 +104,32 @@ impl Browser {
         response.map_err(|error| error.to_string()).and_then(read)
     }
 
+    /// `GET path` with further headers.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.without_body("GET", path, headers)
+    }
+
+    /// `DELETE path`
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub fn delete(&self, path: &str) -> Answer {
+        self.without_body("DELETE", path, &[])
+    }
+
+    fn without_body(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(self.address_of(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let response = self.agent.run(request).map_err(|error| error.to_string());
+        response.and_then(read).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// `POST path` with a JSON body.
     ///
     /// # Panics

@@ -25,6 +25,8 @@ mod first_visit;
 mod history_files;
 /// Things go wrong in the simulated house: who says so, and who goes on.
 mod mischief;
+/// People and phones from the page: pairing and taking back, tokens, the audit log, strangers' names.
+mod people;
 /// A reading travels from this machine to the page, to MQTT and to history.
 mod reading;
 /// Another configuration while the gateway runs.

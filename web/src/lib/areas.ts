@@ -5,6 +5,7 @@
 
 import ChartLine from '@lucide/svelte/icons/chart-line';
 import CircuitBoard from '@lucide/svelte/icons/circuit-board';
+import Users from '@lucide/svelte/icons/users';
 import type { Component } from 'svelte';
 import type { Role } from './api/types';
 import type { Messages } from './i18n/en';
@@ -34,6 +35,12 @@ export const AREAS: Record<AreaName, Area> = {
     icon: CircuitBoard,
     needs: 'admin',
     load: () => import('../pages/WiringPage.svelte'),
+  },
+  people: {
+    name: (t) => t.nav.people,
+    icon: Users,
+    needs: 'admin',
+    load: () => import('../pages/PeoplePage.svelte'),
   },
 };
 

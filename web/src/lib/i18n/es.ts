@@ -33,6 +33,7 @@ export const es: Messages = {
     home: 'Habitaciones',
     history: 'Historial',
     wiring: 'Conexiones',
+    people: 'Personas',
     settings: 'Ajustes',
   },
   connection: {

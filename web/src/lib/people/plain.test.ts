@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { ApiError } from '../api/client';
+import type { AuditView, AuditWord, RightsView } from '../api/generated';
+import description from '../api/generated/openapi.json';
+import { en as t } from '../i18n/en';
+import { deedText, peopleError, rightsDetail, rightsText } from './plain';
+import { WORDS } from './words';
+
+const sets: RightsView[] = [
+  { name: 'admin', publish: ['#'], subscribe: ['#', '$SYS/#'] },
+  { name: 'sensors', publish: ['sensors/%c/#'], subscribe: [] },
+];
+
+const entry = (what: AuditWord, more: Partial<AuditView> = {}): AuditView => ({
+  id: 1,
+  at: '2026-11-21T09:14:00Z',
+  what,
+  refused: false,
+  who: 'ana',
+  address: '10.0.0.7',
+  about: 'eva',
+  detail: 'viewer',
+  ...more,
+});
+
+describe('the audit log', () => {
+  it('has a sentence for every word of the gateway in every language', () => {
+    const words = description.components.schemas.AuditWord.enum as AuditWord[];
+    expect(words).toHaveLength(25);
+    for (const catalogue of Object.values(WORDS)) {
+      for (const word of words) expect(deedText(entry(word), catalogue), word).toContain('10.0.0.7');
+    }
+  });
+
+  it('says who, where from, to whom and what', () => {
+    expect(deedText(entry('role-changed'), WORDS.en)).toBe('ana from 10.0.0.7 gave eva the role Look');
+    const stranger = entry('log-in-failed', { who: null, about: null, detail: null });
+    expect(deedText(stranger, WORDS.en)).toBe(
+      'Somebody from 10.0.0.7 tried a wrong password for a name that nobody has',
+    );
+  });
+});
+
+describe('rights', () => {
+  it('are plain words, and topics where the configuration made them', () => {
+    expect(rightsText('operator', sets, WORDS.en)).toBe('Look and switch');
+    expect(rightsText('sensors', sets, WORDS.es)).toBe('El conjunto «sensors»');
+    expect(rightsText('gone', sets, WORDS.en)).toContain('may do nothing');
+    expect(rightsDetail('sensors', sets, WORDS.en)).toBe('Publishes to sensors/%c/#. Receives nothing.');
+    expect(rightsDetail('admin', sets, WORDS.en)).toBe('');
+  });
+});
+
+describe('errors', () => {
+  it('are said in the words of this page, else in those of the whole page', () => {
+    const text = (code: string) => peopleError(new ApiError(409, code, 'Words.'), WORDS.en, t);
+    expect(text('last_administrator')).toContain('last administrator');
+    expect(text('weak_password')).toBe(t.errors.weak_password);
+    expect(text('strange')).toContain('Words.');
+  });
+});
