@@ -187,6 +187,10 @@ export const en = {
     age: 'Heard',
     about: 'About this device',
     lastSwitch: 'Last switch',
+    more: 'More about this device',
+    compare: 'Chart with other values',
+    events: 'What happened here',
+    export: 'Export as CSV',
   },
   cause: {
     on: (who: string) => `Switched on by ${who}`,

@@ -189,6 +189,10 @@ export const es: Messages = {
     age: 'Recibido',
     about: 'Sobre este dispositivo',
     lastSwitch: 'Último cambio',
+    more: 'Más sobre este dispositivo',
+    compare: 'Gráfica con otros valores',
+    events: 'Qué pasó aquí',
+    export: 'Exportar como CSV',
   },
   cause: {
     on: (who) => `Lo encendió ${who}`,

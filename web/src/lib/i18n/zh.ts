@@ -184,6 +184,10 @@ export const zh: Messages = {
     age: '收到时间',
     about: '关于这个设备',
     lastSwitch: '最近一次切换',
+    more: '关于此设备的更多内容',
+    compare: '与其他数值同图',
+    events: '这里发生了什么',
+    export: '导出为 CSV',
   },
   cause: {
     on: (who) => `由${who}打开`,
