@@ -1,60 +1,42 @@
-import { expectAccessible } from "../support/accessibility.ts";
-import { VIEWER } from "../support/gateway.ts";
-import { expect, logIn, test } from "../support/test.ts";
+import { expectAccessible } from '../support/accessibility.ts';
+import { VIEWER } from '../support/gateway.ts';
+import { expect, logIn, test } from '../support/test.ts';
 
-test("the header tells each pin, and is walked with the keyboard", async ({
-  home,
-}) => {
-  await home
-    .getByRole("navigation", { name: "Main" })
-    .getByRole("link", { name: "Wiring" })
-    .click();
-  await expect(home.getByRole("heading", { level: 1 })).toHaveText("Wiring");
-  const header = home.getByRole("group", { name: /^Header of/ });
-  await expect(header.getByRole("button")).toHaveCount(40);
-  await header.getByRole("button", { name: /^11 GPIO17/ }).click();
-  await expect(home.getByRole("link", { name: "Front door" })).toBeVisible();
-  await expectAccessible(home, "the header with a pin chosen");
+test('the header tells each pin, and is walked with the keyboard', async ({ home }) => {
+  await home.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Wiring' }).click();
+  await expect(home.getByRole('heading', { level: 1 })).toHaveText('Wiring');
+  const header = home.getByRole('group', { name: /^Header of/ });
+  await expect(header.getByRole('button')).toHaveCount(40);
+  await header.getByRole('button', { name: /^11 GPIO17/ }).click();
+  await expect(home.getByRole('link', { name: 'Front door' })).toBeVisible();
+  await expectAccessible(home, 'the header with a pin chosen');
 
   // Down from pin 11 is pin 13, and right of that pin 14, which is ground.
-  await home.keyboard.press("ArrowDown");
-  await home.keyboard.press("ArrowRight");
-  await expect(
-    home.getByRole("heading", { name: /Pin 14 · GND/ }),
-  ).toBeVisible();
-  await header.getByRole("button", { name: /^7 GPIO4/ }).click();
+  await home.keyboard.press('ArrowDown');
+  await home.keyboard.press('ArrowRight');
+  await expect(home.getByRole('heading', { name: /Pin 14 · GND/ })).toBeVisible();
+  await header.getByRole('button', { name: /^7 GPIO4/ }).click();
   await expect(home.getByText('max_on = "1h"')).toBeVisible();
 });
 
-test("the buses tell what answers, and the chips how they are wired", async ({
-  home,
-  gateway,
-}) => {
+test('the buses tell what answers, and the chips how they are wired', async ({ home, gateway }) => {
   await home.goto(`${gateway.origin}/wiring/connected`);
-  await expect(
-    home.getByRole("link", { name: "Used by Living room climate" }),
-  ).toBeVisible();
-  await expectAccessible(home, "what is connected");
+  await expect(home.getByRole('link', { name: 'Used by Living room climate' })).toBeVisible();
+  await expectAccessible(home, 'what is connected');
 
   await home.goto(`${gateway.origin}/wiring/chips`);
-  await home.getByRole("textbox", { name: "Search" }).fill("bme280");
-  await home.getByText("bme280", { exact: true }).click();
-  await expect(
-    home.getByRole("img", { name: /How .*BME280 is wired/ }),
-  ).toBeVisible();
-  await expect(
-    home.getByRole("row", { name: /SDA, header pin 3/ }),
-  ).toBeVisible();
-  await expectAccessible(home, "a chip");
+  await home.getByRole('textbox', { name: 'Search' }).fill('bme280');
+  await home.getByText('bme280', { exact: true }).click();
+  await expect(home.getByRole('img', { name: /How .*BME280 is wired/ })).toBeVisible();
+  await expect(home.getByRole('row', { name: /SDA, header pin 3/ })).toBeVisible();
+  await expectAccessible(home, 'a chip');
 });
 
-test("a viewer has no wiring, and is told so", async ({ page, gateway }) => {
+test('a viewer has no wiring, and is told so', async ({ page, gateway }) => {
   await logIn(page, gateway, VIEWER);
-  const main = page.getByRole("navigation", { name: "Main" });
-  await expect(main.getByRole("link", { name: "History" })).toBeVisible();
-  await expect(main.getByRole("link", { name: "Wiring" })).toHaveCount(0);
+  const main = page.getByRole('navigation', { name: 'Main' });
+  await expect(main.getByRole('link', { name: 'History' })).toBeVisible();
+  await expect(main.getByRole('link', { name: 'Wiring' })).toHaveCount(0);
   await page.goto(`${gateway.origin}/wiring`);
-  await expect(
-    page.getByText("This is for administrators. Ask one of them."),
-  ).toBeVisible();
+  await expect(page.getByText('This is for administrators. Ask one of them.')).toBeVisible();
 });
