@@ -497,6 +497,10 @@ impl Recorder {
             progress.damaged.iter().for_each(|found| self.notes.damaged(found.clone()));
         }
         self.upkeep.sealed(&result.map(|(progress, _)| progress), now, self.clock.moment());
+        // A whole batch may have come together while the writer was busy with this, and nothing more need follow.
+        if self.intake.lock().has_waiting() {
+            self.wake_within(self.options.commit_every);
+        }
     }
 
     /// Commits what is left.

@@ -2,6 +2,7 @@
 
 use super::*;
 use gatehouse_model::{Cause, Qos, TopicName};
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn the_end_of_the_stream_commits() {
@@ -52,6 +53,16 @@ async fn a_commit_comes_without_an_end() {
     recording.await.unwrap().unwrap();
 }
 
+/// Waits until so many readings are committed. The start is committed at once, with or without what follows it.
+async fn recorded(history: &History, commits: &mut watch::Receiver<Option<Timestamp>>, readings: u64) {
+    let committed = async {
+        while history.status().await.unwrap().recorded < readings {
+            commits.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), committed).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_state_change_does_not_wait_for_the_telemetry() {
     let house = House::new();
@@ -69,7 +80,7 @@ async fn a_state_change_does_not_wait_for_the_telemetry() {
     state.value = Value::Switch(true);
     state.cause = Some(Cause::direct(Origin::Page { user: "ana".into() }));
     sender.send(delivered(&state)).unwrap();
-    commits.changed().await.unwrap();
+    recorded(&history, &mut commits, 2).await;
     assert_eq!(history.status().await.unwrap().recorded, 2);
     assert_eq!(day_of(&history, "boiler").await.points[0].last, 1.0);
     drop(sender);
@@ -229,7 +240,7 @@ async fn a_whole_batch_does_not_wait_for_the_alarm() {
     let mut commits = history.counters.commits();
     let readings: Vec<Reading> = (0..500).map(|n| reading("kitchen", 1.0, NOW + n)).collect();
     let going = super::waiting::Going::with(&history, &readings).await;
-    commits.changed().await.unwrap();
+    recorded(&history, &mut commits, 500).await;
     let status = history.status().await.unwrap();
     assert_eq!((status.recorded, status.not_recorded.buffer_full), (500, 0));
     going.end().await;

@@ -12,15 +12,25 @@ pub(super) struct Going {
 }
 
 impl Going {
+    /// The start of a recording is committed at once, with whatever waits by then: the readings come after that commit, or
+    /// after the disk has refused it.
     pub(super) async fn with(history: &History, readings: &[Reading]) -> Self {
         let messages: Vec<Message> = readings.iter().map(delivered).collect();
         let (told, taken) = oneshot::channel();
+        let (mut commits, mut trouble) = (history.counters.commits(), history.trouble());
+        let begun = stream::once(async move {
+            tokio::select! {
+                committed = commits.changed() => committed.unwrap(),
+                refused = trouble.wait_for(Option::is_some) => assert!(refused.is_ok()),
+            }
+            stream::iter(messages)
+        });
         // The stream is asked for more once it was taken to its end.
         let never = stream::once(async move {
             told.send(()).unwrap();
             std::future::pending().await
         });
-        let messages = stream::iter(messages).chain(never).boxed();
+        let messages = begun.flatten().chain(never).boxed();
         let (recorder, shutdown) = (history.clone(), CancellationToken::new());
         let token = shutdown.clone();
         let recording = tokio::spawn(async move { recorder.record(scheme(), messages, token).await });
