@@ -55,8 +55,12 @@ fn a_phone_is_paired_seen_and_cut_off_when_it_is_taken_back() {
     phone.wait_end();
     assert!(Phone::connect_with(gateway.mqtt_address(), "pocket", Some(&login), None).is_err());
     let words = words(&browser);
-    let has = |what: &str| words.iter().any(|entry| entry["what"] == what && entry["about"] == "ana:phone");
-    assert!(has("client-added") && has("client-removed") && has("mqtt-log-in-failed"), "{words:?}");
+    let has = |what: &str, about: Value| words.iter().any(|one| one["what"] == what && one["about"] == about);
+    assert!(
+        has("client-added", json!("ana:phone")) && has("client-removed", json!("ana:phone")),
+        "{words:?}"
+    );
+    assert!(has("mqtt-log-in-failed", Value::Null), "nobody has this name any more: {words:?}");
 }
 
 /// The very command that the page shows for copying.

@@ -287,6 +287,7 @@ impl Joints {
             unsafe_still: bridge.handle().unsafe_still(),
             guard: running.guard.clone(),
             voice: GatewayVoice { client: self.broker.client("gatehouse"), scheme: self.scheme.clone() },
+            accounts: running.accounts.clone(),
             info: self.info.clone(),
             discovered: bridge.discoveries(),
             scanner: self.board.scanner.clone(),

@@ -10,6 +10,8 @@ use gatehouse_board::bridge::{Discovered, take_over};
 use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::scan::Scanner;
 use gatehouse_board::{Applied, BridgeError, BridgeHandle};
+use gatehouse_dashboard::Accounts;
+use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_model::{DeviceId, GatewayInfo};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
@@ -36,6 +38,8 @@ pub(crate) struct Reloader {
     pub(crate) unsafe_still: watch::Receiver<BTreeSet<DeviceId>>,
     pub(crate) guard: Arc<DoorGuard>,
     pub(crate) voice: GatewayVoice,
+    /// Where it is written down that the configuration changed.
+    pub(crate) accounts: Accounts,
     pub(crate) info: GatewayInfo,
     /// What devices are found to give after the start.
     pub(crate) discovered: watch::Receiver<Discovered>,
@@ -120,6 +124,8 @@ impl Reloader {
                 self.info.devices = applied.inventory;
                 self.voice.say_info(&self.info).await?;
                 info!("{name} was read again: {summary}");
+                let (by, about) = (By::command_line(), Some(name.as_str()));
+                self.accounts.note(Deed::ConfigurationChanged, &by, about, Some(&summary)).await;
                 Ok(())
             }
             Err(problem @ BridgeError::Configuration(_)) => {

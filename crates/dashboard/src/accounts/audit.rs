@@ -209,21 +209,25 @@ pub struct AuditEntry {
 
 /// Keeps refusals from being written too often.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<VecDeque<(Moment, Deed, By)>>);
+pub(super) struct Refusals(Mutex<VecDeque<Refusal>>);
+
+/// When, what, who, and about whom.
+type Refusal = (Moment, Deed, By, Option<String>);
 
 impl Refusals {
     /// Whether this one is worth writing down now.
-    fn is_news(&self, deed: Deed, by: &By, now: Moment) -> bool {
+    fn is_news(&self, deed: Deed, by: &By, about: Option<&str>, now: Moment) -> bool {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let longest = REFUSALS_PER.max(SAME_REFUSAL);
         while recent.front().is_some_and(|(at, ..)| now.saturating_since(*at) >= longest) {
             recent.pop_front();
         }
-        let is_same = |(_, other, who): &(Moment, Deed, By)| *other == deed && who == by;
+        let is_same =
+            |(_, other, who, whom): &Refusal| *other == deed && who == by && whom.as_deref() == about;
         if recent.len() >= MAX_REFUSALS_AT_ONCE || recent.iter().any(is_same) {
             return false;
         }
-        recent.push_back((now, deed, by.clone()));
+        recent.push_back((now, deed, by.clone(), about.map(str::to_owned)));
         true
     }
 }
@@ -234,9 +238,11 @@ impl Accounts {
     /// Writes down what was done or refused: `about` whom or what, with more in `detail`. A disk that does not take it
     /// keeps nobody from anything, and is told in the log; refusals that come too often are left out.
     pub async fn note(&self, deed: Deed, by: &By, about: Option<&str>, detail: Option<&str>) {
+        let about = about.map(cut);
+        let about = about.as_deref();
         if deed.is_refusal() {
             tracing::debug!(what = deed.as_str(), ?by, about, detail, "refused");
-            if !self.inner.refusals.is_news(deed, by, self.inner.clock.moment()) {
+            if !self.inner.refusals.is_news(deed, by, about, self.inner.clock.moment()) {
                 return;
             }
         }
@@ -252,7 +258,6 @@ impl Accounts {
         about: Option<&str>,
         detail: Option<&str>,
     ) -> Result<(), AccountsError> {
-        let cut = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
         let most = if deed.is_refusal() { MAX_AUDIT_REFUSALS } else { MAX_AUDIT_DEEDS };
         let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
@@ -263,7 +268,7 @@ impl Accounts {
         .bind(deed.is_refusal())
         .bind(by.name.as_deref().map(cut))
         .bind(by.address.map(|address| address.to_string()))
-        .bind(about.map(cut))
+        .bind(about)
         .bind(detail.map(cut))
         .execute(&mut *transaction)
         .await?;
@@ -301,6 +306,10 @@ impl Accounts {
         .await?;
         Ok(rows.into_iter().filter_map(entry_of).collect())
     }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }
 
 /// What a later release wrote and this one does not know is left out.

@@ -227,6 +227,22 @@ fn tls_listens_beside_the_plain_port_unless_somebody_says_where() {
 }
 
 #[test]
+fn names_of_the_page() {
+    let text = "[dashboard]\nhosts = [\"House.Example.org.\", \"*.example.net\"]\n";
+    let config = load(text, "test.toml").unwrap();
+    assert_eq!(config.hosts, ["house.example.org", "*.example.net"]);
+    check("[dashboard]\nhost = \"a\"\n", &[(2, 1, "`host` is no setting of [dashboard]", "`hosts`")]);
+    check(
+        "[dashboard]\nhosts = [\"http://a\", 5]\n",
+        &[(2, 10, "`http://a` is no host name", "without port"), (2, 22, "no text", "hosts = ")],
+    );
+    let with_address = load("[dashboard]\nhosts = [\"10.0.0.9\"]\n", "test.toml").unwrap();
+    assert!(with_address.hosts.is_empty() && with_address.warnings.to_string().contains("is an address"));
+    let many = format!("[dashboard]\nhosts = [{}]\n", "\"a\", ".repeat(33));
+    check(&many, &[(2, 170, "more than 32 entries", "remove")]);
+}
+
+#[test]
 fn mistakes_in_tls() {
     check("[mqtts]\nlisten = \"of\"\n", &[(2, 10, "no address with a port", "listen = \"[::]:8883\"")]);
     check("[mqtts]\nport = 8883\n", &[(2, 1, "`port` is no setting of [mqtts]", "`listen`")]);

@@ -251,6 +251,7 @@ export const en = {
     passwordValue: 'the one of that user',
     baseTopic: 'Base topic',
     tryIt: 'Try it from a terminal',
+    pair: 'Pair a phone: QR code, password and settings',
     makeUser: 'Make a user for each phone, on the gateway',
     makeUserText:
       'It asks for nothing: the password comes from its input. The role is viewer, operator or administrator (admin).',

@@ -253,6 +253,7 @@ export const es: Messages = {
     passwordValue: 'la de ese usuario',
     baseTopic: 'Tema base (topic)',
     tryIt: 'Pruébalo desde una terminal',
+    pair: 'Vincular un teléfono: código QR, contraseña y ajustes',
     makeUser: 'Crea un usuario para cada teléfono, en la pasarela',
     makeUserText:
       'No pregunta nada: la contraseña llega por su entrada. El rol es viewer (observador), operator (operador) o admin (administrador).',

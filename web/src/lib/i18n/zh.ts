@@ -248,6 +248,7 @@ export const zh: Messages = {
     passwordValue: '该用户的密码',
     baseTopic: '基础主题（topic）',
     tryIt: '在终端中试一试',
+    pair: '配对手机：二维码、密码和设置',
     makeUser: '在网关上为每部手机创建一个用户',
     makeUserText:
       '命令不会提问，密码从输入读取。角色为 viewer（查看者）、operator（操作员）或 admin（管理员）。',

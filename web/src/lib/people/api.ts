@@ -34,6 +34,7 @@ export const peopleApi = {
   tokens: () => call<Tokens>('GET', '/api/v1/tokens'),
   addToken: (name: string, scope: Scope) => call<TokenMade>('POST', '/api/v1/tokens', { name, scope }),
   removeToken: (id: number) => call<void>('DELETE', `/api/v1/tokens/${id}`),
+  refused: () => call<AuditPage>('GET', '/api/v1/audit?limit=5&refused=true'),
   audit: (before: number | null) =>
     call<AuditPage>('GET', `/api/v1/audit?limit=20${before === null ? '' : `&before=${before}`}`),
 };

@@ -38,6 +38,9 @@ describe('the audit log', () => {
     expect(deedText(stranger, WORDS.en)).toBe(
       'Somebody from 10.0.0.7 tried a wrong password for a name that nobody has',
     );
+    const forbidden = entry('forbidden', { about: null, detail: 'POST /x' });
+    expect(deedText(forbidden, WORDS.en)).toBe('ana from 10.0.0.7 asked for what is not allowed (POST /x)');
+    expect(deedText(entry('rights-changed', { detail: null }), WORDS.en)).toMatch(/: What the role says$/);
   });
 });
 

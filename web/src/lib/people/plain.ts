@@ -56,8 +56,11 @@ export function deedText(entry: AuditView, words: PeopleWords): string {
   const key: DeedKey = `deed-${entry.what}`;
   const place = entry.address === null ? '' : ` ${words.from(entry.address)}`;
   const who = `${entry.who ?? words.somebody}${place}`;
-  const detail = wordOf(entry.detail ?? '', words);
-  return words[key](who, entry.about ?? words.unknownName, detail);
+  // Rights without a set of their own are those of the role.
+  const none = entry.what === 'rights-changed' ? words.asRole : '';
+  const detail = entry.detail === null ? none : wordOf(entry.detail, words);
+  const guessed = entry.what === 'log-in-failed' || entry.what === 'mqtt-log-in-failed';
+  return words[key](who, entry.about ?? (guessed ? words.unknownName : ''), detail);
 }
 
 /** Roles and scopes are told in words, anything else as it is. */

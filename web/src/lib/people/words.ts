@@ -74,6 +74,8 @@ const en = {
   once: 'The password is shown this one time. Leave this page only when the phone is connected.',
   waiting: 'Waiting for it to connect',
   isConnected: (address: string) => `Connected from ${address}`,
+  wrongPassword: (address: string) =>
+    `From ${address} came a wrong password for this user. Compare it with the one below.`,
   how: 'How it connects',
   plain: 'MQTT',
   secure: 'MQTT with TLS',
@@ -252,6 +254,8 @@ const es: PeopleWords = {
   once: 'La contraseña se muestra solo esta vez. Deja esta página cuando el teléfono esté conectado.',
   waiting: 'Esperando a que se conecte',
   isConnected: (address) => `Conectado desde ${address}`,
+  wrongPassword: (address) =>
+    `Desde ${address} llegó una contraseña errónea para este usuario. Compárala con la de abajo.`,
   how: 'Cómo se conecta',
   plain: 'MQTT',
   secure: 'MQTT con TLS',
@@ -417,6 +421,7 @@ const zh: PeopleWords = {
   once: '密码只显示这一次。手机连上之后再离开本页。',
   waiting: '等待它连接',
   isConnected: (address) => `已从 ${address} 连接`,
+  wrongPassword: (address) => `从 ${address} 收到此用户的错误密码。与下面的密码核对。`,
   how: '连接方式',
   plain: 'MQTT',
   secure: 'MQTT（TLS）',
