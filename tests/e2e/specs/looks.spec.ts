@@ -24,6 +24,11 @@ const AREAS = [
   '/wiring',
   '/wiring/connected',
   '/wiring/chips',
+  '/people',
+  '/people/pair',
+  '/people/connections',
+  '/people/tokens',
+  '/people/log',
 ];
 
 /** How many pixels wider than the window the page is. */
