@@ -33,9 +33,10 @@ pub use live::LiveHouse;
 pub use ports::{
     BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse, DemoProblem,
     EventsQuery, ExportFormat, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem,
-    HistoryReader, MomentValue, MqttClientState, MqttClients, MqttConnection, MqttDoor, MqttGone, MqttPlace,
-    MqttRefusal, NamedRights, Ports, Reach, RecordedKind, RecordedSeries, RecordedText, RowExport,
-    SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextsQuery, TextsView, Whereabouts,
+    HistoryReader, MessageFeed, MessageRoom, MomentValue, MqttClientState, MqttClients, MqttConnection,
+    MqttDoor, MqttGone, MqttPlace, MqttRefusal, NamedRights, Outgoing, Ports, Reach, RecordedKind,
+    RecordedSeries, RecordedText, RetainedPart, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery,
+    SeriesView, TextsQuery, TextsView, Whereabouts,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

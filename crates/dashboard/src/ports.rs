@@ -1,5 +1,6 @@
 //! What the dashboard needs from the rest of the house.
 
+mod messages;
 mod people;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, HistoryStatus};
 use crate::{Accounts, LiveHouse};
 
+pub use messages::{MessageFeed, MessageRoom, Outgoing, RetainedPart};
 pub use people::{MqttClientState, MqttClients, MqttConnection, MqttGone, NamedRights, Reach, Whereabouts};
 
 /// Everything that [`crate::serve`] works with.
@@ -32,6 +34,8 @@ pub struct Ports {
     pub figures: Arc<dyn FigureSource>,
     /// Who knows the clients of the broker.
     pub mqtt_clients: Arc<dyn MqttClients>,
+    /// Who knows the messages of the broker.
+    pub messages: Arc<dyn MessageRoom>,
     /// Who knows how the gateway is called.
     pub whereabouts: Arc<dyn Whereabouts>,
     /// Where MQTT clients go that come by WebSocket.

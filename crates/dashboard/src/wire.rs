@@ -9,6 +9,7 @@ mod demo;
 mod diary;
 mod generated;
 mod history;
+mod messages;
 mod people;
 
 use gatehouse_model::Timestamp;
@@ -30,7 +31,9 @@ pub use history::{
     GapWord, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,
     HistoryText, HistoryTexts, HistoryValue,
 };
-
+pub use messages::{
+    MessageView, PassedMessages, PayloadWord, PublishRequest, RetainedMessages, UserPropertyView,
+};
 pub use people::{
     AuditPage, AuditView, AuditWord, ClientChange, ClientCredential, ClientMade, ClientRequest,
     MqttConnectionView, MqttConnections, Pairing, PairingPorts, PairingRequest, People, RightsView,

@@ -35,9 +35,9 @@ use crate::running_copy::RunningCopies;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, BoardView, BrokerClients, DoorGuard, OwnNames, PageCommands, Playground, RecordedCharts,
-    RoomFigures, Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear, history_clock,
-    serve_aliases, show_warnings, tell_found, tell_recording,
+    AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, OwnNames, PageCommands, Playground,
+    RecordedCharts, RoomFigures, Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear,
+    history_clock, serve_aliases, show_warnings, tell_found, tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -415,6 +415,7 @@ impl Joints {
             history: Arc::new(RecordedCharts::new(running.history.clone())),
             figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
             mqtt_clients: Arc::new(BrokerClients::new(self.broker.clone(), self.logins.sets())),
+            messages: Arc::new(BrokerMessages::new(self.broker.clone())),
             mqtt_port: whereabouts.mqtt_port(),
             whereabouts,
             mqtt_door: Arc::new(WebDoor::new(self.broker.doorway())),

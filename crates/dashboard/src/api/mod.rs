@@ -12,6 +12,8 @@ mod export;
 mod extract;
 mod history;
 mod house;
+mod message_stream;
+mod messages;
 mod metrics;
 mod pairing;
 mod people;
@@ -42,10 +44,12 @@ use utoipa::OpenApi;
 pub(crate) use error::ApiError;
 pub(crate) use extract::{Peer, bearer};
 
-use crate::wire::{AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, ReadingEvent, ResultEvent};
+use crate::wire::{
+    AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
+};
 use crate::{
-    Accounts, BoardReader, Commander, DemoHouse, FigureSource, HistoryReader, LiveHouse, MqttClients,
-    MqttDoor, Ports, Whereabouts, headers, hosts, web, websocket,
+    Accounts, BoardReader, Commander, DemoHouse, FigureSource, HistoryReader, LiveHouse, MessageRoom,
+    MqttClients, MqttDoor, Ports, Whereabouts, headers, hosts, web, websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -65,6 +69,7 @@ pub(crate) struct App {
     history: Arc<dyn HistoryReader>,
     figures: Arc<dyn FigureSource>,
     mqtt_clients: Arc<dyn MqttClients>,
+    messages: Arc<dyn MessageRoom>,
     whereabouts: Arc<dyn Whereabouts>,
     pub(crate) mqtt_door: Arc<dyn MqttDoor>,
     clock: Arc<dyn Clock>,
@@ -74,6 +79,8 @@ pub(crate) struct App {
     setup_hint: String,
     ca_certificate: Option<String>,
     event_streams: Arc<Semaphore>,
+    /// Turns to watch messages.
+    message_streams: Arc<Semaphore>,
     /// Turns to export history.
     exports: Arc<Semaphore>,
     /// Turns for ending WebSockets in order.
@@ -92,6 +99,7 @@ impl App {
             history,
             figures,
             mqtt_clients,
+            messages,
             whereabouts,
             mqtt_door,
             clock,
@@ -111,6 +119,7 @@ impl App {
             history,
             figures,
             mqtt_clients,
+            messages,
             whereabouts,
             mqtt_door,
             clock,
@@ -120,6 +129,7 @@ impl App {
             setup_hint,
             ca_certificate,
             event_streams,
+            message_streams: Arc::new(Semaphore::new(message_stream::MAX_MESSAGE_STREAMS)),
             exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
             goodbyes: Arc::new(Semaphore::new(websocket::MAX_GOODBYES)),
             shutdown,
@@ -163,6 +173,9 @@ pub(crate) fn router(app: App) -> Router {
             "/api/v1/users/{name}/clients/{client}",
             patch(people::change_client).delete(people::remove_client),
         )
+        .route("/api/v1/messages", post(messages::publish))
+        .route("/api/v1/messages/retained", get(messages::retained).delete(messages::clear))
+        .route("/api/v1/messages/stream", get(message_stream::stream))
         .route("/api/v1/pairing", post(pairing::pair))
         .route("/api/v1/connections", get(connections::connections))
         .route("/api/v1/connections/{client_id}/disconnect", post(connections::disconnect))
@@ -279,7 +292,19 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         tokens::add,
         tokens::remove,
         audit::audit,
+        messages::retained,
+        messages::publish,
+        messages::clear,
+        message_stream::stream,
     ),
-    components(schemas(House, ReadingEvent, AvailabilityEvent, ResultEvent, OnlineEvent, ClockEvent))
+    components(schemas(
+        House,
+        ReadingEvent,
+        AvailabilityEvent,
+        ResultEvent,
+        OnlineEvent,
+        ClockEvent,
+        PassedMessages
+    ))
 )]
 struct Description;

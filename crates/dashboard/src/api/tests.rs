@@ -7,6 +7,7 @@ mod events;
 mod exports;
 mod house;
 mod https;
+mod messages;
 mod metrics;
 mod mqtt;
 mod page;

@@ -61,7 +61,7 @@ impl From<&User> for SessionUser {
 }
 
 /// Names an origin for people, so that it fits into a sentence.
-fn name(origin: &Origin) -> String {
+pub(super) fn name(origin: &Origin) -> String {
     match origin {
         Origin::Client { client_id, user } => format!("{user} over MQTT (client {client_id})"),
         Origin::Page { user } => format!("{user} at the dashboard"),
