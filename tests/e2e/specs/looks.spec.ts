@@ -24,6 +24,8 @@ const AREAS = [
   '/wiring',
   '/wiring/connected',
   '/wiring/chips',
+  '/messages',
+  '/messages/publish?topic=garden/note',
   '/people',
   '/people/pair',
   '/people/connections',

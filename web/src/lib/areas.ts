@@ -5,6 +5,7 @@
 
 import ChartLine from '@lucide/svelte/icons/chart-line';
 import CircuitBoard from '@lucide/svelte/icons/circuit-board';
+import MessagesSquare from '@lucide/svelte/icons/messages-square';
 import Users from '@lucide/svelte/icons/users';
 import type { Component } from 'svelte';
 import type { Role } from './api/types';
@@ -35,6 +36,12 @@ export const AREAS: Record<AreaName, Area> = {
     icon: CircuitBoard,
     needs: 'admin',
     load: () => import('../pages/WiringPage.svelte'),
+  },
+  messages: {
+    name: (t) => t.nav.messages,
+    icon: MessagesSquare,
+    needs: 'admin',
+    load: () => import('../pages/MessagesPage.svelte'),
   },
   people: {
     name: (t) => t.nav.people,

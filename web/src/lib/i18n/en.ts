@@ -31,6 +31,7 @@ export const en = {
     home: 'Rooms',
     history: 'History',
     wiring: 'Wiring',
+    messages: 'Messages',
     people: 'People',
     settings: 'Settings',
   },

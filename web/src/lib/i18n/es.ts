@@ -33,6 +33,7 @@ export const es: Messages = {
     home: 'Habitaciones',
     history: 'Historial',
     wiring: 'Conexiones',
+    messages: 'Mensajes',
     people: 'Personas',
     settings: 'Ajustes',
   },

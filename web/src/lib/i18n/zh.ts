@@ -32,6 +32,7 @@ export const zh: Messages = {
     home: '房间',
     history: '历史',
     wiring: '接线',
+    messages: '消息',
     people: '人员',
     settings: '设置',
   },

@@ -1,0 +1,80 @@
+import { expectAccessible } from '../support/accessibility.ts';
+import { VIEWER } from '../support/gateway.ts';
+import { expect, logIn, test } from '../support/test.ts';
+
+test('a message is published, seen to pass, found retained, and cleared', async ({ home, gateway }) => {
+  const main = home.getByRole('navigation', { name: 'Main' });
+  await main.getByRole('link', { name: 'Messages' }).click();
+  await expect(home.getByRole('heading', { level: 1 })).toHaveText('Messages');
+  await home
+    .getByRole('navigation', { name: 'Parts of the messages' })
+    .getByRole('link', { name: 'Publish' })
+    .click();
+
+  // What is wrong is said before anything is sent.
+  await home.getByRole('button', { name: 'Publish' }).click();
+  await expect(home.getByText('Type a topic.')).toBeVisible();
+  await home.getByRole('textbox', { name: 'Topic' }).fill('garden/+');
+  await expect(home.getByText(/are wildcards/)).toBeVisible();
+
+  await home.getByRole('textbox', { name: 'Topic' }).fill('garden/note');
+  await home.getByRole('textbox', { name: 'Payload' }).fill('water the roses');
+  await home.getByRole('radio', { name: '1, at least once' }).check();
+  await home.getByRole('checkbox', { name: 'Retain' }).check();
+  await home.getByText('MQTT 5 properties').click();
+  await home.getByRole('textbox', { name: 'Content type' }).fill('text/plain');
+  await home.getByRole('textbox', { name: 'User properties' }).fill('mood=dry');
+  await expectAccessible(home, 'the form with everything open');
+  await home.getByRole('button', { name: 'Publish' }).click();
+  await expect(home.getByText(/^Published to garden\/note/)).toBeVisible();
+
+  await home.goto(`${gateway.origin}/messages?filter=garden/%23`);
+  await home.getByText('water the roses').first().click();
+  await expect(home.getByText('text/plain')).toBeVisible();
+  await expect(home.getByText('mood=dry')).toBeVisible();
+  await expect(home.getByText(/at the dashboard/)).toBeVisible();
+  await expectAccessible(home, 'a retained message');
+  await home.getByRole('button', { name: 'Clear', exact: true }).click();
+  await home.getByRole('button', { name: 'Clear it' }).click();
+  await expect(home.getByText('Nothing is retained under this filter.')).toBeVisible();
+  // The empty message that clears is one that passes.
+  const passing = home.getByRole('region', {
+    name: 'Messages, the newest first',
+  });
+  await expect(passing.getByText('garden/note').first()).toBeVisible();
+});
+
+test('the house passes by, and stands still when told to', async ({ home, gateway }) => {
+  await home.goto(`${gateway.origin}/messages`);
+  const passing = home.getByRole('region', {
+    name: 'Messages, the newest first',
+  });
+  await expect(passing.getByRole('listitem').first()).toBeVisible();
+  await home.getByRole('button', { name: 'Pause' }).click();
+  await expect(home.getByText(/^Paused\./)).toBeVisible();
+  await expect(home.getByText(/^Paused\. [1-9]/)).toBeVisible({
+    timeout: 20_000,
+  });
+  await expectAccessible(home, 'messages that pass');
+
+  await home.getByRole('textbox', { name: 'Topic filter' }).fill('a#');
+  await expect(home.getByText(/^A wildcard fills a whole level/)).toBeVisible();
+  await home.getByRole('textbox', { name: 'Topic filter' }).fill('$SYS/#');
+  await expect(home.getByText('$SYS/', { exact: true })).toBeVisible();
+});
+
+test('what only the gateway says is refused with the reason', async ({ home, gateway, watch }) => {
+  watch.tolerate(/409/);
+  await home.goto(`${gateway.origin}/messages/publish?topic=gatehouse/living-room/temperature`);
+  await home.getByRole('textbox', { name: 'Payload' }).fill('99');
+  await home.getByRole('button', { name: 'Publish' }).click();
+  await expect(home.getByRole('alert').getByText(/is what the gateway itself says/)).toBeVisible();
+});
+
+test('a viewer sees no messages', async ({ page, gateway }) => {
+  await logIn(page, gateway, VIEWER);
+  const main = page.getByRole('navigation', { name: 'Main' });
+  await expect(main.getByRole('link', { name: 'Messages' })).toHaveCount(0);
+  await page.goto(`${gateway.origin}/messages`);
+  await expect(page.getByText('This is for administrators. Ask one of them.')).toBeVisible();
+});
