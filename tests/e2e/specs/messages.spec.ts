@@ -65,7 +65,7 @@ test('the house passes by, and stands still when told to', async ({ home, gatewa
 
 test('what only the gateway says is refused with the reason', async ({ home, gateway, watch }) => {
   watch.tolerate(/409/);
-  await home.goto(`${gateway.origin}/messages/publish?topic=gatehouse/living-room/temperature`);
+  await home.goto(`${gateway.origin}/messages/publish?topic=home/living-room/temperature`);
   await home.getByRole('textbox', { name: 'Payload' }).fill('99');
   await home.getByRole('button', { name: 'Publish' }).click();
   await expect(home.getByRole('alert').getByText(/is what the gateway itself says/)).toBeVisible();
