@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use gatehouse_model::Timestamp;
 
 use super::grid::Grid;
+use super::whole::Whole;
 use super::{Gap, GapReason, Point};
 use crate::before::Before;
 use crate::quality;
@@ -286,6 +287,20 @@ impl Gather {
             let why = if is_outage { GapReason::Outage } else { GapReason::Silent };
             self.open.get_or_insert((silent, why));
         }
+    }
+
+    /// Takes a bucket that SQLite has put together: the same as all of its rollups, one after the other.
+    pub(crate) fn take_whole(&mut self, whole: &Whole) {
+        self.advance(whole.start);
+        // Its time is known from its start on, so that this is its start when there was a gap before.
+        self.close(whole.first_ts);
+        let ends = (whole.lowest, whole.highest, whole.last);
+        let bucket = self.bucket(self.grid.index(whole.start), whole.lowest, whole.worst);
+        let (stop, covered) = (bucket.end, bucket.end - bucket.start);
+        bucket.add(whole.count.unsigned_abs(), ends, whole.mean, whole.worst);
+        bucket.cover(whole.mean, covered);
+        self.at = stop.min(self.until).max(self.at);
+        self.state = State::Known { since: whole.last_ts, value: whole.held, quality: whole.last_worst };
     }
 
     /// The points, the gaps, and what held when the range began.

@@ -145,12 +145,16 @@ impl Grid {
         Duration::from_millis(self.width.unsigned_abs())
     }
 
+    /// Whether each bucket is made of whole rollups of this length, but for the ends of the range, which cut it.
+    pub(crate) const fn is_made_of(&self, unit: i64) -> bool {
+        self.origin == 0 && self.width % unit == 0
+    }
+
     /// The coarsest rollup of which each bucket can be made, but for the ends of the range, which cut it.
     pub(crate) fn unit(&self) -> Unit {
         // Whatever lies within the range lies within its only bucket.
         let single = self.buckets() == 1;
-        let made_of =
-            |unit: i64| self.width >= unit && (single || (self.width % unit == 0 && self.origin == 0));
+        let made_of = |unit: i64| self.width >= unit && (single || self.is_made_of(unit));
         if made_of(DAY) {
             Unit::Day
         } else if made_of(HOUR) {

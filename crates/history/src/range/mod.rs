@@ -1,7 +1,8 @@
 //! Range queries: what was recorded of one series, gathered into the buckets of a chart.
 //!
 //! Wide buckets are made of rollups, narrow ones of samples: those in chunks, the recent rows, and what waits for its
-//! commit (`grid` decides, `read` reads, `gather` computes). Everything is read in pieces, so that a query's memory does
+//! commit (`grid` decides, `read` reads, `gather` computes). Where a bucket has several rollups and nothing is special about
+//! them, SQLite puts them together (`whole`). Everything is read in pieces, so that a query's memory does
 //! not grow with its range, and in one transaction, so that it sees the file as it was at one moment.
 
 pub(crate) mod gather;
@@ -11,6 +12,7 @@ pub(crate) mod naive;
 pub(crate) mod read;
 pub(crate) mod recent;
 pub(crate) mod sealed;
+pub(crate) mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +29,14 @@ pub(crate) use recent::in_order;
 
 /// What is asked of the file, and the key by which it is found.
 #[cfg(test)]
-pub(crate) const STATEMENTS: [(&str, &str); 6] = [
+pub(crate) const STATEMENTS: [(&str, &str); 8] = [
     (recent::PAGE, "recent USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (sealed::CHUNKS, "chunk USING INDEX sqlite_autoindex_chunk_1 (series=? AND start>? AND start<?)"),
     (sealed::LAST, "chunk USING INDEX sqlite_autoindex_chunk_1 (series=? AND start<?)"),
     (read::HOURS, "hour USING PRIMARY KEY (series=? AND start>? AND start<?)"),
     (read::DAYS, "day USING PRIMARY KEY (series=? AND start>? AND start<?)"),
+    (whole::HOURS, "each USING PRIMARY KEY (series=? AND start>? AND start<?)"),
+    (whole::DAYS, "each USING PRIMARY KEY (series=? AND start>? AND start<?)"),
     (read::OUTAGES, "outage USING INTEGER PRIMARY KEY (rowid<?)"),
 ];
 

@@ -12,7 +12,7 @@ use super::gather::{Entry, Gather};
 use super::grid::{Grid, HOUR, Stretch, Unit, stretches};
 use super::recent::{Recent, in_order, merge, take_before};
 use super::sealed::{self, Sealed};
-use super::{RangeQuery, Series};
+use super::{RangeQuery, Series, whole};
 use crate::asking::{self, Deadline, Trouble};
 use crate::names::{Kind, SeriesName};
 use crate::rollup::{Rollup, Samples};
@@ -103,7 +103,13 @@ async fn read_limited(
             (Unit::Raw, _) => {
                 sources.read(&mut transaction, &mut gather, &stretch, deadline).await?;
             }
-            (_, Some(id)) => rollups(&mut transaction, &mut gather, id, &stretch).await?,
+            (_, Some(id)) => {
+                for part in whole::parts(&mut transaction, id, &grid, &stretch, &outages).await? {
+                    if let Some(rows) = part.take(&mut gather) {
+                        rollups(&mut transaction, &mut gather, id, &rows).await?;
+                    }
+                }
+            }
             (_, None) => {}
         }
     }
@@ -187,7 +193,7 @@ const LATE: &str = "
     SELECT DISTINCT (key >> 20) / 3600000 FROM recent WHERE key >= ?2 AND key < ?3 AND (key & 1048575) = ?1";
 
 /// Rollups of a stretch, one by one.
-async fn rollups(
+pub(super) async fn rollups(
     connection: &mut SqliteConnection,
     gather: &mut Gather,
     id: i64,
