@@ -37,6 +37,7 @@ pub use rules::{ANONYMOUS, MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LEN
 pub use setup::{MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
 pub use tokens::{ApiToken, MAX_TOKENS, Scope};
 
+pub(crate) use rules::check_password;
 pub(crate) use sessions::{SESSION_LONGEST, SessionToken};
 pub(crate) use tokens::TokenHash;
 

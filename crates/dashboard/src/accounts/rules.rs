@@ -45,7 +45,7 @@ pub(super) fn key_of(name: &str) -> String {
 }
 
 /// Checks a password that is to be set.
-pub(super) fn check_password(password: &str) -> Result<(), AccountsError> {
+pub(crate) fn check_password(password: &str) -> Result<(), AccountsError> {
     if password.chars().count() < MIN_PASSWORD_LENGTH {
         return Err(AccountsError::WeakPassword(format!(
             "The password is shorter than {MIN_PASSWORD_LENGTH} characters. Choose a longer one."

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use sha2::{Digest, Sha256};
 
@@ -21,11 +21,8 @@ pub(super) async fn pem(State(app): State<Arc<App>>) -> Result<impl IntoResponse
 /// `com.apple.security.root`), which those install with a tap. It is not signed, so that the system says "not verified".
 pub(super) async fn profile(State(app): State<Arc<App>>) -> Result<impl IntoResponse, ApiError> {
     let text = profile_of(own(&app)?, &app.live.gateway_name());
-    let headers = [
-        (CONTENT_TYPE, "application/x-apple-aspen-config"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"gatehouse.mobileconfig\""),
-    ];
-    Ok((headers, text))
+    // Not as an attachment: Safari would put it among the downloads and not offer to install it.
+    Ok(([(CONTENT_TYPE, "application/x-apple-aspen-config")], text))
 }
 
 fn own(app: &App) -> Result<&str, ApiError> {

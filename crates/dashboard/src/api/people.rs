@@ -10,7 +10,7 @@ use gatehouse_model::Timestamp;
 use super::connections::before;
 use super::extract::{Administrator, Body};
 use super::{ApiError, App};
-use crate::accounts::{AccountsError, Client, Deed};
+use crate::accounts::{AccountsError, Client, Deed, check_password};
 use crate::wire::{
     ApiErrorBody, ClientChange, ClientCredential, ClientMade, ClientRequest, People, UserChange, UserRequest,
     UserView,
@@ -153,6 +153,9 @@ pub(super) async fn change_user(
     let rights = change.rights.as_deref().map(|set| Some(set).filter(|set| !set.is_empty()));
     if let Some(Some(set)) = rights {
         check_rights(&app, set)?;
+    }
+    if let Some(password) = &change.password {
+        check_password(password)?;
     }
     if let Some(role) = change.role.map(Role::from).filter(|role| *role != user.role) {
         accounts.set_role(&name, role).await?;

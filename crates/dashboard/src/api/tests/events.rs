@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use axum::http::Method;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use futures_util::StreamExt;
 use gatehouse_model::Timestamp;
 use serde_json::{Value as Json, json};
@@ -144,6 +144,21 @@ async fn the_end_of_the_session_ends_the_stream() {
     world.accounts.add("olga", Role::Admin, super::world::PASSWORD).await.unwrap();
     world.accounts.remove("ana").await.unwrap();
     assert_eq!(of_ana.next_name().await, None);
+}
+
+#[tokio::test]
+async fn a_script_listens_until_its_token_is_taken_back() {
+    let world = World::new().await;
+    world.accounts.add("ana", Role::Admin, super::world::PASSWORD).await.unwrap();
+    let (token, text) = world.accounts.add_token("ana", "wall", crate::accounts::Scope::Read).await.unwrap();
+    let mut request = request(Method::GET, "/api/v1/events", "", None);
+    request.headers_mut().insert(AUTHORIZATION, format!("Bearer {text}").parse().unwrap());
+    let mut tab = Tab(world.send(request).await.into_body().into_data_stream());
+    assert_eq!(tab.next_name().await.unwrap(), "house");
+    world.hear(&[("casa/status", "online")]).await;
+    assert_eq!(tab.next_name().await.unwrap(), "online");
+    world.accounts.remove_token(token.id).await.unwrap();
+    assert_eq!(tab.next_name().await, None);
 }
 
 #[tokio::test]

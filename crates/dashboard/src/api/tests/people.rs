@@ -40,6 +40,9 @@ async fn users_come_change_and_go() {
     world.get("/api/v1/house", &eva_cookie).await.assert_error(401, "not_logged_in");
     change("/api/v1/users/eva", json!({ "rights": "none" })).await.assert_error(422, "unknown_rights");
     change("/api/v1/users/nobody", json!({})).await.assert_error(404, "unknown_user");
+    let half_wrong = json!({ "role": "admin", "password": "short" });
+    change("/api/v1/users/eva", half_wrong).await.assert_error(422, "weak_password");
+    assert_eq!(world.accounts.find("eva").await.unwrap().unwrap().role, Role::Operator, "all or nothing");
     change("/api/v1/users/eva", json!({ "password": "another password" })).await;
     assert_eq!(world.log_in("eva", "another password", "10.0.0.1").await.status, 200);
 
