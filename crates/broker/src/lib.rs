@@ -41,7 +41,7 @@ pub use broker::{Broker, BrokerError, BrokerGone, BrokerHandle, Parts};
 pub use doorway::{Doorway, DoorwayPlace, NoPlace};
 pub use durable::{SqliteStore, StoreOpenError, StoreOptions};
 pub use edge::Listener;
-pub use local::{LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
+pub use local::{HandedOver, LocalClient, PublishError, RevokeError, SubscribeError, Subscription};
 pub use rights::{MAX_PATTERNS, PatternError, Rights, RightsSet, TopicPattern};
 pub use settings::Settings;
 pub use statistics::Statistics;

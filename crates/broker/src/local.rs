@@ -113,10 +113,19 @@ impl LocalClient {
     /// # Errors
     /// When the guard refuses it, or the broker has stopped.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        self.hand_over(message).await?.outcome().await
+    }
+
+    /// Puts a message in the line of those that the broker takes, in the order of the calls, and gives what will become of
+    /// it. Who has many to publish waits for the store once for all of them, not once for each.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn hand_over(&self, message: Message) -> Result<HandedOver, PublishError> {
         let (reply, answer) = oneshot::channel();
         let request = LocalRequest::Publish { message: Box::new(message), reply };
         self.requests.send(request).await.map_err(|_| PublishError::Closed)?;
-        answer.await.map_err(|_| PublishError::Closed)?.map_err(|refusal| PublishError::Refused(*refusal))
+        Ok(HandedOver { answer })
     }
 
     /// Subscribes. Retained messages that match come first, with `retain` set; each message comes once, however many
@@ -130,6 +139,25 @@ impl LocalClient {
         let request = LocalRequest::Subscribe { filters: filters.to_vec(), part, reply };
         self.requests.send(request).await.map_err(|_| SubscribeError::Closed)?;
         answer.await.map_err(|_| SubscribeError::Closed)
+    }
+}
+
+/// A message that the broker will take.
+#[derive(Debug)]
+pub struct HandedOver {
+    answer: oneshot::Receiver<Result<(), Box<Refusal>>>,
+}
+
+impl HandedOver {
+    /// Resolves when the broker has taken it, as [`LocalClient::publish`] does.
+    ///
+    /// # Errors
+    /// When the guard refuses it, or the broker has stopped.
+    pub async fn outcome(self) -> Result<(), PublishError> {
+        self.answer
+            .await
+            .map_err(|_| PublishError::Closed)?
+            .map_err(|refusal| PublishError::Refused(*refusal))
     }
 }
 

@@ -25,7 +25,7 @@ test('several values are drawn in one chart, and its address brings it back', as
       },
       { timeout: 60_000 },
     )
-    .toMatch(/\d °C[^]*\d %/);
+    .toMatch(/\d\s°C[^]*\d\s%/);
 
   await home.getByLabel('Compare with the time before').check();
   await expect(table.getByRole('row')).toHaveCount(5);
