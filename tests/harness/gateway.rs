@@ -307,6 +307,17 @@ impl Gateway {
         })
     }
 
+    /// Waits until the log has a line with this text.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn wait_for_words(&self, text: &str) {
+        let has_it = |line: &String| line.contains(text).then_some(());
+        self.process.stderr().try_wait_after(0, LIMIT, has_it).unwrap_or_else(|complaint| {
+            panic!("waited for `{text}`, but {complaint}\n{}", self.process.words())
+        });
+    }
+
     /// Declares that lines of the log that contain `text` may be errors.
     pub fn tolerate(&mut self, text: &str) {
         self.tolerated.push(text.to_owned());

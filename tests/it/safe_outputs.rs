@@ -51,6 +51,12 @@ fn a_heater_that_was_taken_out_while_it_hung_is_a_fault_and_is_asked_for_at_the_
     let setup = gateway.kill();
     let finished = safe_outputs(&setup);
     assert!(finished.stdout.contains("`heater`: NOT SAFE"), "{finished:?}");
+    // The next daemon once deleted what it found of it, and nobody tried any more.
+    let mut gateway = setup.start();
+    gateway.tolerate("cannot be driven to its safe level");
+    gateway.wait_for_words("`heater` had been taken out of the configuration and not been safe");
+    let finished = safe_outputs(&gateway.kill());
+    assert!(finished.stdout.contains("`heater`: NOT SAFE"), "{finished:?}");
 }
 
 #[test]

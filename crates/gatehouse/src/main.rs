@@ -1,5 +1,6 @@
 //! The `gatehouse` program: command line, configuration, wiring and lifecycle. It knows all rooms and decides nothing.
 
+mod adopt;
 mod aliases;
 mod backup;
 mod banner;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::adopt;
 use crate::check;
 use crate::config::{Config, Source};
 use crate::house::{GatewayVoice, notes};
@@ -50,6 +51,10 @@ pub(crate) struct Reloader {
 impl Reloader {
     /// Reads the configuration again with each signal, until `stop`.
     pub(crate) async fn serve(mut self, mut hangups: Signal, stop: CancellationToken) -> anyhow::Result<()> {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            adopted = self.adopt() => adopted?,
+        }
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -58,6 +63,41 @@ impl Reloader {
                 Ok(()) = self.unsafe_still.changed() => self.tell_safe().await?,
             }
         }
+    }
+
+    /// Takes care of outputs that were not safe when the daemon before this one ended, and that are not configured any more.
+    async fn adopt(&mut self) -> anyhow::Result<()> {
+        let Some(copies) = &mut self.copies else { return Ok(()) };
+        let Some(left) = copies.left() else { return Ok(()) };
+        let Some(with_them) = adopt::taken_up(left, &self.config.board, &self.devices) else {
+            // Their pins are those of other devices by now, or of another board: nobody here can do anything for them.
+            copies.follow(&BTreeSet::new());
+            return Ok(());
+        };
+        match self.bridge.apply(with_them).await {
+            Ok(_) => {}
+            Err(problem @ BridgeError::Configuration(_)) => {
+                error!(
+                    "outputs that were taken out of the configuration were not safe when the gateway ended, and cannot be driven beside those of now: stop the gateway and run `gatehouse safe-outputs`: {problem}"
+                );
+                return Ok(());
+            }
+            // The bridge's end is told by the bridge.
+            Err(_) => return Ok(()),
+        }
+        let Ok(applied) = self.bridge.apply(self.devices.clone()).await else { return Ok(()) };
+        copies.follow(&applied.unsafe_still);
+        self.guard.expect(&applied.inventory, notes(&self.devices));
+        self.info.devices = applied.inventory;
+        self.voice.say_info(&self.info).await?;
+        let ids: Vec<String> = applied.removed.iter().map(|id| format!("`{id}`")).collect();
+        let outcome =
+            if applied.unsafe_still.is_empty() { "they are now" } else { "NOT all of them are yet" };
+        warn!(
+            "{} had been taken out of the configuration and not been safe when the gateway ended: {outcome}",
+            ids.join(", ")
+        );
+        Ok(())
     }
 
     /// A device has appeared that shows only now what it measures: the inventory is said again.

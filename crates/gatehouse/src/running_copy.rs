@@ -35,7 +35,8 @@ const BOARD: &str = "board";
 const DEVICE: &str = "device";
 
 /// Notes what the daemon runs with from now on: at its start, before the first pin moves. A full disk does not keep the
-/// lights from being switched: without a copy the configuration itself has to do, and the log says so.
+/// lights from being switched: without a copy the configuration itself has to do, and the log says so. What is [left] of an
+/// earlier daemon stays: it has to be driven safe first.
 pub(crate) fn keep(directory: &Path, text: &str) {
     if let Err(problem) = write(directory, CURRENT, text) {
         error!("{problem:#}");
@@ -43,7 +44,11 @@ pub(crate) fn keep(directory: &Path, text: &str) {
         forget(directory, CURRENT);
     }
     forget(directory, BEFORE);
-    forget(directory, LEFT);
+}
+
+/// The devices that are left of an earlier daemon, because they were not safe when it ended.
+pub(crate) fn left(directory: &Path) -> Option<String> {
+    read(&directory.join(LEFT))
 }
 
 /// The copies of a daemon whose configuration changes while it runs. What they say is known here as well, so that a disk
@@ -66,8 +71,13 @@ pub(crate) struct RunningCopies {
 impl RunningCopies {
     /// Of a daemon that has [kept](keep) what it was started with.
     pub(crate) fn new(directory: PathBuf, started: String) -> Self {
-        let running = started.clone();
-        Self { directory, started, running, next: None, left: None, is_left_written: true }
+        let (running, left) = (started.clone(), left(&directory));
+        Self { directory, started, running, next: None, left, is_left_written: true }
+    }
+
+    /// The devices that are left.
+    pub(crate) fn left(&self) -> Option<&str> {
+        self.left.as_deref()
     }
 
     /// Notes what the daemon will run with, and keeps what it runs with until [`RunningCopies::end`]: before the first
@@ -168,7 +178,7 @@ fn tables(document: &DocumentMut) -> Vec<Table> {
 }
 
 /// These devices, and all that they are connected through.
-fn with_roots(devices: &[DeviceConfig], ids: &BTreeSet<DeviceId>) -> BTreeSet<DeviceId> {
+pub(crate) fn with_roots(devices: &[DeviceConfig], ids: &BTreeSet<DeviceId>) -> BTreeSet<DeviceId> {
     let mut wanted = ids.clone();
     loop {
         let roots: Vec<DeviceId> = devices
@@ -203,13 +213,14 @@ fn forget(directory: &Path, name: &str) {
 
 /// The copies that there are, the newest first.
 pub(crate) fn texts(directory: &Path) -> Vec<String> {
+    [CURRENT, BEFORE, LEFT].into_iter().filter_map(|name| read(&directory.join(name))).collect()
+}
+
+fn read(path: &Path) -> Option<String> {
     let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
-    let read = |path: PathBuf| {
-        let mut text = String::new();
-        File::open(path).ok()?.take(limit).read_to_string(&mut text).ok()?;
-        Some(text)
-    };
-    [CURRENT, BEFORE, LEFT].into_iter().filter_map(|name| read(directory.join(name))).collect()
+    let mut text = String::new();
+    File::open(path).ok()?.take(limit).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// In one step, so that an end at any moment leaves the old copy or the new one.
