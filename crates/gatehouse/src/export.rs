@@ -128,12 +128,12 @@ fn show(progress: &mut Progress, reader: &RowsReader) {
     progress.bar(done, all, &format!("{done} of {all} series, {} rows", now.rows));
 }
 
-/// Opens the file for reading. One of an older release is first brought up to date, which only happens when no gateway runs:
-/// one that did would have done it.
+/// Opens the file for reading. One that has not all tables yet is first brought up to date, which only happens when no
+/// gateway runs: one that did would have done it.
 async fn open_archive(directory: &Path, history: &Path) -> anyhow::Result<Archive> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     match Archive::open(history, Arc::clone(&clock)).await {
-        Err(HistoryError::OtherRelease { .. }) => {
+        Err(HistoryError::Behind { .. }) => {
             let _claim = paths::claim(directory)?;
             let path: PathBuf = history.to_owned();
             History::open(&path, Options::default(), Arc::clone(&clock)).await?.close().await;

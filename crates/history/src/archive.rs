@@ -28,8 +28,8 @@ impl Archive {
     /// Opens the file at `path`, which stays as it is.
     ///
     /// # Errors
-    /// When it is not there, cannot be read, or is of another release: one that this release would first have to bring up to
-    /// date counts as such.
+    /// When it is not there, cannot be read, is of a newer release, or has not all tables of this one yet
+    /// ([`HistoryError::Behind`]), which opening it for recording would give it.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, HistoryError> {
         let explain = |source| database::explain_open(path, source);
         let options = SqliteConnectOptions::new()

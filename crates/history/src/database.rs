@@ -330,16 +330,26 @@ pub(crate) fn explain_open(path: &Path, source: sqlx::Error) -> HistoryError {
 
 /// Whether a file that is only read has the schema of this release.
 pub(crate) async fn check_schema(path: &Path, readers: &SqlitePool) -> Result<(), HistoryError> {
-    let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success");
-    let found: Option<i64> = found.fetch_one(readers).await.map_err(|error| explain_open(path, error))?;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
-    if found == known {
-        return Ok(());
+    let explain = |error| explain_open(path, error);
+    // A gateway that was killed in its first moments leaves a file without even the table of migrations.
+    let has_any = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'");
+    let has_any: i64 = has_any.fetch_one(readers).await.map_err(explain)?;
+    let found: Option<i64> = match has_any {
+        0 => None,
+        _ => sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(readers)
+            .await
+            .map_err(explain)?,
+    };
+    let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    match found {
+        Some(found) if found == needed => Ok(()),
+        Some(found) if found > needed => {
+            let detail = format!("its schema is {found}, that of this release {needed}");
+            Err(HistoryError::OtherRelease { path: path.to_owned(), detail })
+        }
+        _ => Err(HistoryError::Behind { path: path.to_owned(), found, needed }),
     }
-    let number =
-        |version: Option<i64>| version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-    let detail = format!("its schema is {}, that of this release {}", number(found), number(known));
-    Err(HistoryError::OtherRelease { path: path.to_owned(), detail })
 }
 
 fn explain_migration(path: &Path, error: MigrateError) -> HistoryError {

@@ -34,7 +34,7 @@ pub enum HistoryError {
         /// What the check found.
         detail: String,
     },
-    /// The file has a schema that this release does not know.
+    /// The file has a schema that this release does not know: a newer one wrote it.
     #[error(
         "the history database {} was written by another release of Gatehouse ({detail}). Install the newest release, or move the file aside", path.display()
     )]
@@ -43,6 +43,18 @@ pub enum HistoryError {
         path: PathBuf,
         /// Which part of the schema does not fit.
         detail: String,
+    },
+    /// The file has not all tables of this release yet, and whoever found that only reads it.
+    #[error(
+        "the history database {} is not up to date: {}, and that of this release is {needed}. The gateway was stopped while it made the file, or an earlier release wrote it. Nothing is wrong with it: the gateway completes it when it starts", path.display(), schema_of(*found)
+    )]
+    Behind {
+        /// The file.
+        path: PathBuf,
+        /// The schema of the file; nothing when it has no tables.
+        found: Option<i64>,
+        /// The schema of this release.
+        needed: i64,
     },
     /// A query that makes no sense; nothing was read.
     #[error(transparent)]
@@ -76,6 +88,10 @@ pub enum HistoryError {
         /// What SQLite says.
         source: sqlx::Error,
     },
+}
+
+fn schema_of(found: Option<i64>) -> String {
+    found.map_or_else(|| "it has no tables yet".to_owned(), |found| format!("its schema is {found}"))
 }
 
 /// Why a range query is refused.

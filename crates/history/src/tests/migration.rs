@@ -1,6 +1,7 @@
 //! A file of an earlier release.
 
 use super::*;
+use crate::{Archive, HistoryError};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode};
 
@@ -95,4 +96,66 @@ async fn a_series_says_what_it_is() {
     record_all(&history, &[on]).await;
     assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM series WHERE kind = 'switch'").await, 1);
     assert_eq!(with_sqlite3(&house.file(), "SELECT count(*) FROM series").await, 1);
+}
+
+/// Kills in the first moments of a file left such files, and reading one said that another release had written it.
+#[tokio::test]
+async fn a_file_whose_making_was_cut_short_says_so_and_is_completed_at_the_next_start() {
+    let house = House::new();
+    // In this order: nothing but the file, its first page, the table of migrations, and one migration after the other.
+    let made = ["", "PRAGMA user_version = 0; VACUUM", "the table of migrations", "1", "2"];
+    for (step, made) in made.into_iter().enumerate() {
+        let file = house.directory.path().join(format!("{step}.db"));
+        std::fs::write(&file, []).unwrap();
+        let mut connection = killed_early(&file).await;
+        match made.parse::<i64>() {
+            Ok(last) => sqlx::migrate!("./migrations").run_to(last, &mut connection).await.unwrap(),
+            Err(_) if made.starts_with("the table") => {
+                sqlx::migrate!("./migrations").run_to(1, &mut connection).await.unwrap();
+                let undone =
+                    "DROP TABLE series; DROP TABLE sample; DROP TABLE step; DELETE FROM _sqlx_migrations";
+                sqlx::raw_sql(undone).execute(&mut connection).await.map(drop).unwrap();
+            }
+            Err(_) => sqlx::raw_sql(made).execute(&mut connection).await.map(drop).unwrap(),
+        }
+        connection.close().await.unwrap();
+        let error = Archive::open(&file, house.clock.clone()).await.unwrap_err();
+        let sentence = error.to_string();
+        let found = made.parse::<i64>().ok();
+        assert!(
+            matches!(error, HistoryError::Behind { found: is, needed: 3, .. } if is == found),
+            "{error:?}"
+        );
+        assert!(!sentence.contains("another release") && !sentence.contains("aside"), "{sentence}");
+        assert!(sentence.contains("the gateway completes it when it starts"), "{sentence}");
+
+        let history = History::open(&file, lazy(), house.clock.clone()).await.unwrap();
+        record_all(&history, &[reading("kitchen", 1.0, NOW)]).await;
+        history.close().await;
+        Archive::open(&file, house.clock.clone()).await.unwrap().close().await;
+    }
+}
+
+/// A connection with which a file begins, as the recorder's own does.
+async fn killed_early(file: &Path) -> sqlx::SqliteConnection {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .page_size(512)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal);
+    sqlx::SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// The one thing that a file must not be taken for when it is only read.
+#[tokio::test]
+async fn a_file_of_a_newer_release_is_not_read_either() {
+    let house = House::new();
+    house.open(lazy()).await.close().await;
+    with_sqlite3(
+        &house.file(),
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', 1, x'00', 0)",
+    )
+    .await;
+    let error = Archive::open(&house.file(), house.clock.clone()).await.unwrap_err();
+    assert!(matches!(error, HistoryError::OtherRelease { .. }), "{error}");
 }
