@@ -88,6 +88,9 @@ const COUNT_TIME_LIMIT: Duration = Duration::from_millis(100);
 /// Virtual machine steps of SQLite between two looks at the clock: some tens of microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
 
+/// Links that are followed one after the other: as many as Linux follows.
+const MAX_LINKS: u32 = 40;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// An open file.
@@ -231,6 +234,18 @@ pub(crate) fn page_bytes(path: &Path) -> u32 {
         (Ok(()), size) if size >= 512 => u32::from(size),
         _ => PAGE_BYTES,
     }
+}
+
+/// The file that `path` means when it is a link to another disk, whether it is there yet or not. SQLite puts the log beside
+/// the file and not beside the link, so the log, and what is moved aside, have to be looked for there.
+pub(crate) fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        // A relative target is seen from where the link is; an absolute one replaces all of it.
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
 }
 
 /// Whether somebody left a log behind: SQLite deletes it when the last connection is closed in order.

@@ -103,11 +103,13 @@ pub struct History {
 impl History {
     /// Opens the file at `path`, making it when there is none and bringing an older one up to date.
     ///
-    /// After an unclean stop the file is checked, for as long as that is quick.
+    /// After an unclean stop the file is checked, for as long as that is quick. `path` may be a link to a file on another
+    /// disk: what is beside the file is there too.
     ///
     /// # Errors
     /// When the file cannot be opened or made, is damaged, or was written by a newer release.
     pub async fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, HistoryError> {
+        let path = &database::behind_links(path);
         let Opened { writer, readers, rows, page_bytes } = database::open(path, &options, &clock).await?;
         let door = Door::opened(path.to_owned(), options.clone(), Arc::clone(&clock), page_bytes);
         let counters = Counters::new(rows, clock.moment());
@@ -118,6 +120,7 @@ impl History {
     /// in a bounded buffer, queries fail and say so, and [`History::record`] tries to open the file again, as often as it
     /// tries a commit that failed. [`History::trouble`] tells why.
     pub async fn open_in_any_case(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Self {
+        let path = &database::behind_links(path);
         let problem = match Self::open(path, options.clone(), Arc::clone(&clock)).await {
             Ok(history) => return history,
             Err(problem) => problem,

@@ -104,6 +104,41 @@ fn spoil_a_page(house: &House, page_bytes: usize) {
     std::fs::write(crate::database::log_path(&house.file()), [0; 32]).unwrap();
 }
 
+/// Somebody keeps history on another disk. Its log was looked for beside the link: it was not counted, a file that was not
+/// closed in order was not checked, and what was salvaged went to the disk with the link.
+#[tokio::test]
+async fn a_link_to_a_file_on_another_disk_is_followed() {
+    let house = House::new();
+    let disk = house.directory.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    std::os::unix::fs::symlink("disk/own.db", house.file()).unwrap();
+    let history = house.open(eager()).await;
+    record_all(&history, &[reading("kitchen", 1.0, NOW)]).await;
+    let in_files = |file: &str| std::fs::metadata(disk.join(file)).unwrap().len();
+    let told = history.status().await.unwrap().file_bytes;
+    assert_eq!(told, in_files("own.db") + in_files("own.db-wal"));
+    history.close().await;
+
+    let other = House { directory: TempDir::new().unwrap(), clock: house.clock.clone() };
+    std::fs::copy(disk.join("own.db"), other.file()).unwrap();
+    spoil_a_page(&other, 512);
+    for ending in ["", "-wal"] {
+        let from = other.directory.path().join(format!("history.db{ending}"));
+        std::fs::copy(from, disk.join(format!("own.db{ending}"))).unwrap();
+    }
+    house.open(lazy()).await.close().await;
+    let names = |directory: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(directory).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(house.directory.path()), ["disk", "history.db"]);
+    assert!(std::fs::symlink_metadata(house.file()).unwrap().is_symlink());
+    assert!(names(&disk).iter().any(|name| name.starts_with("own.db.damaged-")), "{:?}", names(&disk));
+}
+
 /// Between the two renames there is no file in its place.
 #[tokio::test]
 async fn a_power_cut_while_the_new_file_is_put_into_place_is_taken_up() {
