@@ -29,6 +29,8 @@ mod mischief;
 mod people;
 /// A reading travels from this machine to the page, to MQTT and to history.
 mod reading;
+/// What is recorded and what is told of it: topics, events and their reasons, a disk that refuses.
+mod recording;
 /// Another configuration while the gateway runs.
 mod reload;
 /// Who may do what over MQTT: users, clients below them, and those without a name.
