@@ -31,12 +31,13 @@ pub mod wire;
 pub use accounts::{Accounts, LogIn, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
-    BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, DemoFault, DemoHouse, DemoProblem,
-    EventsQuery, ExportFormat, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem,
-    HistoryReader, MessageFeed, MessageRoom, MomentValue, MqttClientState, MqttClients, MqttConnection,
-    MqttDoor, MqttGone, MqttPlace, MqttRefusal, NamedRights, Outgoing, Ports, Reach, RecordedKind,
-    RecordedSeries, RecordedText, RetainedPart, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery,
-    SeriesView, TextsQuery, TextsView, Whereabouts,
+    BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, ConfigurationKeeper,
+    ConfigurationProblem, DemoFault, DemoHouse, DemoProblem, EventsQuery, ExportFormat, ExportQuery, Figure,
+    FigureKind, FigureSource, GapReason, HistoryProblem, HistoryReader, MessageFeed, MessageRoom,
+    MomentValue, MqttClientState, MqttClients, MqttConnection, MqttDoor, MqttGone, MqttPlace, MqttRefusal,
+    NamedRights, Outgoing, Ports, Reach, RecordedKind, RecordedSeries, RecordedText, RetainedPart, RowExport,
+    SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextChange, TextsQuery, TextsView,
+    Whereabouts,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

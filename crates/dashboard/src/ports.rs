@@ -1,5 +1,6 @@
 //! What the dashboard needs from the rest of the house.
 
+mod configuration;
 mod messages;
 mod people;
 
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, HistoryStatus};
 use crate::{Accounts, LiveHouse};
 
+pub use configuration::{ConfigurationKeeper, ConfigurationProblem, TextChange};
 pub use messages::{MessageFeed, MessageRoom, Outgoing, RetainedPart};
 pub use people::{MqttClientState, MqttClients, MqttConnection, MqttGone, NamedRights, Reach, Whereabouts};
 
@@ -28,6 +30,8 @@ pub struct Ports {
     pub commander: Arc<dyn Commander>,
     /// Who knows the board.
     pub board: Arc<dyn BoardReader>,
+    /// Who keeps the configuration.
+    pub configuration: Arc<dyn ConfigurationKeeper>,
     /// Where charts come from.
     pub history: Arc<dyn HistoryReader>,
     /// Who knows how the rooms are.

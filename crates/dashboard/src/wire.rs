@@ -4,6 +4,7 @@
 //! `tests/generated.rs`), so their documentation speaks to people who write clients.
 
 mod board;
+mod configuration;
 mod convert;
 mod demo;
 mod diary;
@@ -21,6 +22,11 @@ pub use board::{
     Board, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
     CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord,
     LineDirectionWord, ScannedBus,
+};
+pub use configuration::{
+    Configuration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck, ConfigurationCheckRequest,
+    ConfigurationDevice, ConfigurationFinding, ConfigurationUnconfirmed, ConfigurationVersionText,
+    ConfigurationVersionView, ConfigurationVersions,
 };
 pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
 pub use diary::{

@@ -35,9 +35,9 @@ use crate::running_copy::RunningCopies;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, OwnNames, PageCommands, Playground,
-    RecordedCharts, RoomFigures, Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear,
-    history_clock, serve_aliases, show_warnings, tell_found, tell_recording,
+    AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, Order, OwnNames, PageCommands,
+    PageConfiguration, Playground, RecordedCharts, RoomFigures, Surroundings, WebDoor, carry, clock_trust,
+    enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found, tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -61,6 +61,9 @@ const ALIASES: &str = "aliases";
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
 const OUTBOX_LIMIT: usize = 256;
+
+/// Changes of the configuration that the page asks for and that wait for their turn; who comes later waits at the door.
+const ORDERS_LIMIT: usize = 4;
 
 /// The part that stops first, with the longest time that it gets: the bridge drives the outputs safe. Each of these
 /// limits is longer than those inside the part, and together they stay below [`crate::lifecycle::STOP_LIMIT`].
@@ -212,11 +215,17 @@ impl House {
                 let client = joints.broker.client("aliases");
                 running.lifecycle.start(ALIASES, |stop| serve_aliases(client, aliases, stop));
             }
-            let reloader = joints.reloader(&running, source, as_started, &bridge, directory);
+            let (orders, asked) = mpsc::channel(ORDERS_LIMIT);
+            let configuration =
+                PageConfiguration::new(source.clone(), directory, orders, joints.clock.clone());
+            let reloader = joints.reloader(&running, source, as_started, &bridge, directory, asked);
             // Taken before outputs are: a hang-up that nobody takes would end the process.
             let hangups = signal(SignalKind::hangup())?;
             let whereabouts = Arc::new(Surroundings::new(own_names, page, mqtt));
-            joints.start_parts(&mut running, bridge, commands, page_listeners?, whereabouts).await?;
+            let configuration = Arc::new(configuration);
+            joints
+                .start_parts(&mut running, bridge, commands, page_listeners?, whereabouts, configuration)
+                .await?;
             running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
             announce(&banner);
             anyhow::Ok(())
@@ -277,6 +286,7 @@ impl Joints {
         config: Config,
         bridge: &Bridge,
         directory: &Path,
+        orders: mpsc::Receiver<Order>,
     ) -> Reloader {
         Reloader {
             copies: (!self.demo).then(|| RunningCopies::new(directory.to_owned(), config.text.clone())),
@@ -291,6 +301,10 @@ impl Joints {
             info: self.info.clone(),
             discovered: bridge.discoveries(),
             scanner: self.board.scanner.clone(),
+            data: directory.to_owned(),
+            clock: self.clock.clone(),
+            orders,
+            deadline: None,
         }
     }
 
@@ -303,6 +317,7 @@ impl Joints {
         commands: Subscription,
         listeners: Listeners,
         whereabouts: Arc<Surroundings>,
+        configuration: Arc<PageConfiguration>,
     ) -> anyhow::Result<()> {
         let (accounts, logins, broker) = (running.accounts.clone(), self.logins.clone(), self.broker.clone());
         running.lifecycle.start(REVOCATION, |stop| enforce_changes(accounts, logins, broker, stop));
@@ -316,7 +331,7 @@ impl Joints {
         let outputs = bridge.handle();
         self.start_bridge(running, bridge, commands);
         self.start_looking(running);
-        self.start_dashboard(running, listeners, live, whereabouts);
+        self.start_dashboard(running, listeners, live, whereabouts, configuration);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
         running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, outputs, stop));
@@ -406,12 +421,14 @@ impl Joints {
         listeners: Listeners,
         live: LiveHouse,
         whereabouts: Arc<Surroundings>,
+        configuration: Arc<PageConfiguration>,
     ) {
         let ports = Ports {
             accounts: running.accounts.clone(),
             live,
             commander: Arc::new(PageCommands::new(self.broker.client("page"), self.scheme.clone())),
             board: Arc::new(self.board.clone()),
+            configuration,
             history: Arc::new(RecordedCharts::new(running.history.clone())),
             figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
             mqtt_clients: Arc::new(BrokerClients::new(self.broker.clone(), self.logins.sets())),

@@ -4,6 +4,7 @@ mod adopt;
 mod aliases;
 mod backup;
 mod banner;
+mod changes;
 mod check;
 mod cli;
 mod clients;

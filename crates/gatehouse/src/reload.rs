@@ -1,9 +1,15 @@
-//! The configuration, read again while the daemon runs: on SIGHUP, which `systemctl reload gatehouse` sends.
+//! The configuration, read again while the daemon runs: on SIGHUP, which `systemctl reload gatehouse` sends, and when the
+//! page changes it.
 //!
 //! Devices are changed live, only those that differ. Everything else of the file waits for the next start, and the log
 //! says so. A file with a mistake changes nothing.
 
+#[path = "reload_orders.rs"]
+mod orders;
+
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use gatehouse_board::bridge::{Discovered, take_over};
@@ -12,9 +18,10 @@ use gatehouse_board::scan::Scanner;
 use gatehouse_board::{Applied, BridgeError, BridgeHandle};
 use gatehouse_dashboard::Accounts;
 use gatehouse_dashboard::accounts::{By, Deed};
-use gatehouse_model::{DeviceId, GatewayInfo};
+use gatehouse_model::{Clock, DeviceId, GatewayInfo};
 use tokio::signal::unix::Signal;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -23,7 +30,7 @@ use crate::check;
 use crate::config::{Config, Source};
 use crate::house::{GatewayVoice, notes};
 use crate::running_copy::RunningCopies;
-use crate::wiring::DoorGuard;
+use crate::wiring::{DoorGuard, Order};
 
 /// What a new configuration is applied to.
 pub(crate) struct Reloader {
@@ -46,6 +53,30 @@ pub(crate) struct Reloader {
     pub(crate) discovered: watch::Receiver<Discovered>,
     /// Who has to know which devices are configured.
     pub(crate) scanner: Scanner,
+    /// Where earlier texts of the configuration are kept.
+    pub(crate) data: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What the page asks.
+    pub(crate) orders: mpsc::Receiver<Order>,
+    /// When the change is taken back that waits to be confirmed.
+    pub(crate) deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// What a configuration that was taken over did.
+struct Taken {
+    added: Vec<DeviceId>,
+    changed: Vec<DeviceId>,
+    removed: Vec<DeviceId>,
+    /// All of that in a line.
+    summary: String,
+}
+
+/// Why a configuration was not taken over; everything is as it was.
+enum Untaken {
+    /// In a sentence for people.
+    Refused(String),
+    /// The bridge has ended.
+    Stopping,
 }
 
 impl Reloader {
@@ -55,10 +86,13 @@ impl Reloader {
             () = stop.cancelled() => return Ok(()),
             adopted = self.adopt() => adopted?,
         }
+        self.await_confirmation();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                _ = hangups.recv() => self.reload().await?,
+                _ = hangups.recv() => self.reload(&By::command_line()).await?,
+                Some(order) = self.orders.recv() => self.obey(order).await?,
+                () = orders::end_of(&mut self.deadline) => self.take_back_in_time().await?,
                 Ok(()) = self.discovered.changed() => self.tell_discovered().await?,
                 Ok(()) = self.unsafe_still.changed() => self.tell_safe().await?,
             }
@@ -127,7 +161,8 @@ impl Reloader {
         Ok(())
     }
 
-    async fn reload(&mut self) -> anyhow::Result<()> {
+    /// Reads the file and takes it over, and writes down by whom.
+    async fn reload(&mut self, by: &By) -> anyhow::Result<()> {
         let Some(file) = self.source.file() else {
             info!("there is no configuration file to read again: this is the demonstration house");
             return Ok(());
@@ -140,6 +175,15 @@ impl Reloader {
                 return Ok(());
             }
         };
+        if let Ok(taken) = self.take_over(config).await? {
+            self.accounts.note(Deed::ConfigurationChanged, by, Some(&name), Some(&taken.summary)).await;
+        }
+        Ok(())
+    }
+
+    /// Applies a configuration without a mistake, and tells the log what came of that.
+    async fn take_over(&mut self, config: Config) -> anyhow::Result<Result<Taken, Untaken>> {
+        let name = self.source.file().map(|file| file.display().to_string()).unwrap_or_default();
         check::print(&config.warnings);
         let waiting = self.config.sections_that_differ(&config);
         if !waiting.is_empty() {
@@ -150,7 +194,7 @@ impl Reloader {
             && let Err(problem) = copies.begin(&config.text)
         {
             error!("{problem:#}; nothing was changed");
-            return Ok(());
+            return Ok(Err(Untaken::Refused(format!("{problem:#}."))));
         }
         match self.bridge.apply(config.devices.clone()).await {
             Ok(applied) => {
@@ -164,19 +208,20 @@ impl Reloader {
                 self.info.devices = applied.inventory;
                 self.voice.say_info(&self.info).await?;
                 info!("{name} was read again: {summary}");
-                let (by, about) = (By::command_line(), Some(name.as_str()));
-                self.accounts.note(Deed::ConfigurationChanged, &by, about, Some(&summary)).await;
-                Ok(())
+                let Applied { added, changed, removed, .. } = applied;
+                Ok(Ok(Taken { added, changed, removed, summary }))
             }
             Err(problem @ BridgeError::Configuration(_)) => {
                 if let Some(copies) = &mut self.copies {
                     copies.undo();
                 }
                 error!("{name} cannot be served, so nothing was changed: {problem}");
-                Ok(())
+                Ok(Err(Untaken::Refused(format!(
+                    "This cannot be served, so nothing was changed: {problem}."
+                ))))
             }
             // The bridge's end is told by the bridge.
-            Err(_) => Ok(()),
+            Err(_) => Ok(Err(Untaken::Stopping)),
         }
     }
 }

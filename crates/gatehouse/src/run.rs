@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use gatehouse_model::SystemClock;
 use tracing::{error, warn};
 
 use crate::cli::RunArguments;
@@ -9,7 +10,7 @@ use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
-use crate::{check, logs, paths, running_copy, supervision};
+use crate::{changes, check, logs, paths, running_copy, supervision};
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
 const MIN_WORKERS: usize = 2;
@@ -19,12 +20,13 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
     paths::keep_files_private();
     let source = Source::new(arguments.config.clone(), arguments.demo, arguments.addresses());
+    let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
+    let _ = changes::settle_at_start(&source, &directory, &SystemClock::new());
     let config = match source.first() {
         Ok(config) => config,
         Err(problems) => return Ok(check::report_problems(&problems)),
     };
     check::print(&config.warnings);
-    let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
     paths::make_private_directory(&directory)?;
     let _claim = paths::claim(&directory)?;
     if !arguments.demo {

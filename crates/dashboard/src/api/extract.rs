@@ -244,7 +244,7 @@ fn explain(rejection: &JsonRejection) -> ApiError {
             ApiError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
-                format!("The request is longer than {} bytes.", super::MAX_BODY_BYTES),
+                "The request is longer than this address takes.",
             )
         }
         _ => ApiError::new(StatusCode::BAD_REQUEST, "bad_json", rejection.body_text()),

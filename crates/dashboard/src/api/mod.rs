@@ -3,6 +3,7 @@
 mod audit;
 mod board;
 mod certificate;
+mod configuration;
 mod connections;
 mod demo;
 mod diary;
@@ -32,7 +33,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Json, Router};
 use gatehouse_model::{Clock, Randomness};
 use tokio::sync::Semaphore;
@@ -48,8 +49,8 @@ use crate::wire::{
     AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
 };
 use crate::{
-    Accounts, BoardReader, Commander, DemoHouse, FigureSource, HistoryReader, LiveHouse, MessageRoom,
-    MqttClients, MqttDoor, Ports, Whereabouts, headers, hosts, web, websocket,
+    Accounts, BoardReader, Commander, ConfigurationKeeper, DemoHouse, FigureSource, HistoryReader, LiveHouse,
+    MessageRoom, MqttClients, MqttDoor, Ports, Whereabouts, headers, hosts, web, websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -64,6 +65,7 @@ pub(crate) struct App {
     live: LiveHouse,
     commander: Arc<dyn Commander>,
     board: Arc<dyn BoardReader>,
+    configuration: Arc<dyn ConfigurationKeeper>,
     /// The turn to look at the buses: one at a time.
     scans: Semaphore,
     history: Arc<dyn HistoryReader>,
@@ -96,6 +98,7 @@ impl App {
             live,
             commander,
             board,
+            configuration,
             history,
             figures,
             mqtt_clients,
@@ -115,6 +118,7 @@ impl App {
             live,
             commander,
             board,
+            configuration,
             scans: Semaphore::new(1),
             history,
             figures,
@@ -164,6 +168,16 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/board", get(board::board))
         .route("/api/v1/board/scan", post(board::scan))
         .route("/api/v1/catalogue", get(board::catalogue))
+        .route(
+            "/api/v1/configuration",
+            get(configuration::read).merge(whole_text(put(configuration::change))),
+        )
+        .route("/api/v1/configuration/check", whole_text(post(configuration::check)))
+        .route("/api/v1/configuration/confirm", post(configuration::confirm))
+        .route("/api/v1/configuration/take-back", post(configuration::take_back))
+        .route("/api/v1/configuration/devices", post(configuration::add_device))
+        .route("/api/v1/configuration/versions", get(configuration::versions))
+        .route("/api/v1/configuration/versions/{id}", get(configuration::version))
         .route("/api/v1/demo/faults", post(demo::fault))
         .route("/api/v1/demo/inputs", post(demo::input))
         .route("/api/v1/users", get(people::users).post(people::add_user))
@@ -199,6 +213,11 @@ pub(crate) fn router(app: App) -> Router {
         .layer(middleware::from_fn(headers::close_after_refusal))
         .layer(middleware::from_fn(headers::add))
         .with_state(app)
+}
+
+/// A route whose requests carry a whole configuration.
+fn whole_text(route: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    route.layer(DefaultBodyLimit::max(configuration::MAX_TEXT_BODY_BYTES))
 }
 
 /// Answers of the API are about now, and some are secret.
@@ -277,6 +296,14 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         board::board,
         board::scan,
         board::catalogue,
+        configuration::read,
+        configuration::check,
+        configuration::change,
+        configuration::confirm,
+        configuration::take_back,
+        configuration::add_device,
+        configuration::versions,
+        configuration::version,
         people::users,
         people::add_user,
         people::change_user,

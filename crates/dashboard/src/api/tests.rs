@@ -1,6 +1,7 @@
 //! Page and API as a browser meets them: most through the router, the life of connections through a real listener.
 
 mod board;
+mod configuration;
 mod demo;
 mod diary;
 mod events;

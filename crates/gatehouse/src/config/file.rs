@@ -58,6 +58,21 @@ impl Source {
         }
     }
 
+    /// What a text would be as the configuration of this daemon.
+    ///
+    /// # Errors
+    /// Every problem in it.
+    pub(crate) fn read(&self, text: &str) -> Result<Config, Problems> {
+        let name =
+            self.file.as_ref().map_or_else(|| "the text".to_owned(), |file| file.display().to_string());
+        Ok(self.completed(load_bytes(text.as_bytes(), &name)?))
+    }
+
+    /// Whether the board is a simulated one.
+    pub(crate) const fn is_demo(&self) -> bool {
+        self.demo
+    }
+
     /// The configuration as it is now.
     ///
     /// # Errors

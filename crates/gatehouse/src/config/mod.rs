@@ -49,7 +49,7 @@ use toml_edit::Document;
 pub(crate) use file::{Source, load_file};
 pub(crate) use nearest::nearest;
 use problems::{Finding, Findings};
-pub(crate) use problems::{Paint, Problems};
+pub(crate) use problems::{Paint, Problems, ShownFinding};
 use section::Section;
 
 use crate::aliases::Alias;

@@ -152,6 +152,19 @@ pub(crate) struct Problems {
     warnings: usize,
 }
 
+/// A finding as it is told to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ShownFinding {
+    /// Whether it keeps the configuration from being used.
+    pub(crate) is_error: bool,
+    /// Line and column, both counted from 1; nothing for the file as a whole.
+    pub(crate) place: Option<(usize, usize)>,
+    /// What is wrong.
+    pub(crate) what: String,
+    /// What to do.
+    pub(crate) hint: String,
+}
+
 impl Problems {
     /// How many of them keep the configuration from being used.
     pub(crate) const fn errors(&self) -> usize {
@@ -161,6 +174,17 @@ impl Problems {
     /// Whether there is nothing to say.
     pub(crate) const fn is_empty(&self) -> bool {
         self.errors == 0 && self.warnings == 0
+    }
+
+    /// Each of them, errors and warnings in the order of the text.
+    pub(crate) fn findings(&self) -> Vec<ShownFinding> {
+        let shown = |problem: &Problem| ShownFinding {
+            is_error: problem.finding.severity == Severity::Error,
+            place: problem.place.as_ref().map(|place| (place.line, place.column)),
+            what: printable(&problem.finding.what),
+            hint: printable(&problem.finding.hint),
+        };
+        self.list.iter().map(shown).collect()
     }
 
     /// A problem with the file as a whole, such as that it cannot be read.

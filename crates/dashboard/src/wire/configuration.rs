@@ -1,0 +1,149 @@
+//! The configuration as text: what it is, what is wrong with it, what a change of it did.
+
+use gatehouse_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use utoipa::ToSchema;
+
+/// The configuration as it is in its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct Configuration {
+    /// The text; of a demonstration without a file, that of the default configuration.
+    pub text: String,
+    /// A word for exactly this text. A change names the one that it is based on.
+    pub version: String,
+    /// The file; null when there is none.
+    #[schema(required = true)]
+    pub path: Option<String>,
+    /// Why it cannot be changed here, and what to do; null when it can.
+    #[schema(required = true)]
+    pub read_only: Option<String>,
+    /// The change that is taken back unless somebody confirms it; null when there is none.
+    #[schema(required = true)]
+    pub unconfirmed: Option<ConfigurationUnconfirmed>,
+}
+
+/// A change that is taken back unless somebody confirms it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationUnconfirmed {
+    /// The text that waits.
+    pub version: String,
+    /// Time that is left, in milliseconds.
+    #[ts(type = "number")]
+    pub left_ms: u64,
+}
+
+/// A text to check.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationCheckRequest {
+    /// The whole configuration.
+    pub text: String,
+}
+
+/// What a text is good for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationCheck {
+    /// What keeps it from being used, in the order of the text; empty when nothing does.
+    pub problems: Vec<ConfigurationFinding>,
+    /// What is allowed but worth a second thought.
+    pub warnings: Vec<ConfigurationFinding>,
+}
+
+/// Something that is wrong with a configuration, or worth a second thought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationFinding {
+    /// The line, counted from 1; null for the text as a whole.
+    #[schema(required = true)]
+    pub line: Option<u32>,
+    /// The column in characters, counted from 1; null for the text as a whole.
+    #[schema(required = true)]
+    pub column: Option<u32>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; empty when that is plain.
+    pub hint: String,
+}
+
+/// A changed configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationChange {
+    /// The whole new text.
+    pub text: String,
+    /// The version that it is based on.
+    pub base: String,
+    /// It is taken back unless it is confirmed within this time, in seconds: 10 to 600. Without it, it stays.
+    #[serde(default)]
+    #[ts(optional)]
+    pub confirm_within_s: Option<u32>,
+}
+
+/// A device for the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationDevice {
+    /// One `[[device]]`, as TOML.
+    pub configuration: String,
+    /// Its id, in the place of the one in the text.
+    #[serde(default)]
+    #[ts(optional)]
+    pub id: Option<String>,
+    /// Its name for people, in the place of the one in the text.
+    #[serde(default)]
+    #[ts(optional)]
+    pub name: Option<String>,
+    /// Its room, in the place of the one in the text.
+    #[serde(default)]
+    #[ts(optional)]
+    pub room: Option<String>,
+}
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationChanged {
+    /// The version of the new text.
+    pub version: String,
+    /// Devices that are new.
+    pub added: Vec<String>,
+    /// Devices that are there with other settings.
+    pub changed: Vec<String>,
+    /// Devices that are gone.
+    pub removed: Vec<String>,
+    /// Sections whose change takes effect at the next start of the gateway.
+    pub at_next_start: Vec<String>,
+    /// What is allowed but worth a second thought.
+    pub warnings: Vec<ConfigurationFinding>,
+    /// It is taken back unless somebody confirms it; null when it stays.
+    #[schema(required = true)]
+    pub unconfirmed: Option<ConfigurationUnconfirmed>,
+}
+
+/// Earlier texts of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationVersions {
+    /// The newest first.
+    pub versions: Vec<ConfigurationVersionView>,
+}
+
+/// An earlier text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationVersionView {
+    /// Names it in the address of the API.
+    pub id: String,
+    /// When another text took its place (RFC 3339, UTC).
+    #[ts(type = "string")]
+    #[schema(value_type = String, format = DateTime)]
+    pub replaced: Timestamp,
+    /// Its length in bytes.
+    pub bytes: u32,
+}
+
+/// An earlier text, whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationVersionText {
+    /// Names it.
+    pub id: String,
+    /// The text.
+    pub text: String,
+}

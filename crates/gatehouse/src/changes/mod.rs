@@ -1,0 +1,206 @@
+//! The configuration's file as the page changes it: replaced in one step, with its earlier texts kept in the data
+//! directory, and put back when nobody confirms a change in time.
+
+mod device;
+mod file;
+mod unconfirmed;
+mod versions;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatehouse_model::{Clock, Timestamp};
+use tracing::{info, warn};
+
+use crate::config::{Problems, ShownFinding, Source};
+
+pub(crate) use device::{Given, with_device};
+pub(crate) use file::{read_text, version_of, why_not_writable};
+pub(crate) use unconfirmed::Unconfirmed;
+pub(crate) use versions::Version;
+use versions::Versions;
+
+/// Where earlier texts are, below the data directory.
+const DIRECTORY: &str = "configuration";
+
+/// The configuration's file with what is kept of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Changes {
+    file: PathBuf,
+    directory: PathBuf,
+}
+
+/// The change that was taken back at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtStart {
+    /// No change waits, or it waits on.
+    Nothing,
+    /// The former text is in the file again.
+    TakenBack,
+}
+
+impl Changes {
+    /// Of this file, with a gateway's data directory.
+    pub(crate) fn new(file: &Path, data: &Path) -> Self {
+        Self { file: file.to_owned(), directory: data.join(DIRECTORY) }
+    }
+
+    /// The text as it is in the file now.
+    ///
+    /// # Errors
+    /// When it cannot be read, in a sentence for people.
+    pub(crate) fn text(&self) -> Result<String, String> {
+        read_text(&self.file)
+    }
+
+    /// Puts `text` into the file in the place of `former`, which is kept. With a time, it waits to be confirmed.
+    ///
+    /// # Errors
+    /// When that fails, in a sentence for people; the file is as it was.
+    pub(crate) fn put(
+        &self,
+        former: &str,
+        text: &str,
+        confirm_within: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let versions = self.kept();
+        let id = versions.keep(former, now)?;
+        let written = confirm_within
+            .map_or(Ok(()), |within| {
+                Unconfirmed::new(version_of(text), id.clone(), now, within).write(&self.directory)
+            })
+            .and_then(|()| file::replace(&self.file, text));
+        if written.is_err() {
+            Unconfirmed::forget(&self.directory);
+            versions.remove(&id);
+        }
+        written
+    }
+
+    /// The change could not be served: the former text is in the file again, as if nothing had been.
+    ///
+    /// # Errors
+    /// When it cannot be written, in a sentence for people.
+    pub(crate) fn undo(&self, former: &str) -> Result<(), String> {
+        file::replace(&self.file, former)?;
+        Unconfirmed::forget(&self.directory);
+        Ok(())
+    }
+
+    /// The change that waits to be confirmed, if there is one and the file still holds it: what somebody wrote there
+    /// since then by hand is nobody's to take back.
+    pub(crate) fn unconfirmed(&self) -> Option<Unconfirmed> {
+        let unconfirmed = Unconfirmed::read(&self.directory)?;
+        let holds = self.text().is_ok_and(|text| version_of(&text) == unconfirmed.version);
+        if !holds {
+            info!("{} was changed by hand, so no change waits to be confirmed any more", self.file.display());
+            Unconfirmed::forget(&self.directory);
+        }
+        holds.then_some(unconfirmed)
+    }
+
+    /// The change stays. Gives whether one waited.
+    pub(crate) fn confirm(&self) -> bool {
+        let waited = self.unconfirmed().is_some();
+        Unconfirmed::forget(&self.directory);
+        waited
+    }
+
+    /// Puts the former text back into the file, and keeps the one that was tried. Gives whether a change waited.
+    ///
+    /// # Errors
+    /// When a text cannot be read or written, in a sentence for people.
+    pub(crate) fn take_back(&self, now: Timestamp) -> Result<bool, String> {
+        let Some(unconfirmed) = self.unconfirmed() else { return Ok(false) };
+        let versions = self.kept();
+        let former = versions.read(&unconfirmed.former).ok_or_else(|| {
+            format!(
+                "The text from before the change is not in {} any more. Mend {} by hand.",
+                self.directory.display(),
+                self.file.display()
+            )
+        })?;
+        let tried = self.text()?;
+        if let Err(problem) = versions.keep(&tried, now) {
+            // What was is more worth than what was tried.
+            warn!("the configuration that is taken back was not kept: {problem}");
+        }
+        file::replace(&self.file, &former)?;
+        Unconfirmed::forget(&self.directory);
+        Ok(true)
+    }
+
+    /// Earlier texts, the newest first.
+    pub(crate) fn versions(&self) -> Vec<Version> {
+        self.kept().list()
+    }
+
+    /// One of them.
+    pub(crate) fn version(&self, id: &str) -> Option<String> {
+        self.kept().read(id)
+    }
+
+    fn kept(&self) -> Versions {
+        Versions::new(self.directory.clone())
+    }
+}
+
+/// Before the configuration is read at the start: a change whose time is over, or with which the gateway cannot start, is
+/// taken back. One that still has time waits on.
+pub(crate) fn settle_at_start(source: &Source, data: &Path, clock: &dyn Clock) -> AtStart {
+    let Some(changes) = source.file().map(|file| Changes::new(file, data)) else { return AtStart::Nothing };
+    let Some(unconfirmed) = changes.unconfirmed() else { return AtStart::Nothing };
+    let left = unconfirmed.left(clock.now());
+    let is_good = source.again().is_ok();
+    if is_good && !left.is_zero() {
+        return AtStart::Nothing;
+    }
+    match changes.take_back(clock.now()) {
+        Ok(_) => {
+            let why =
+                if is_good { "nobody confirmed it in time" } else { "the gateway cannot start with it" };
+            warn!("the last change of {} was taken back: {why}", changes.file.display());
+            AtStart::TakenBack
+        }
+        Err(problem) => {
+            warn!("the last change of {} could not be taken back: {problem}", changes.file.display());
+            AtStart::Nothing
+        }
+    }
+}
+
+/// Why the configuration of a source cannot be changed at the page, and what to do; nothing when it can.
+pub(crate) fn read_only(source: &Source) -> Option<String> {
+    match source.file() {
+        Some(file) => why_not_writable(file),
+        None => Some(
+            "This is the demonstration house, which has no configuration file. To try changes out, start it with \
+             `gatehouse run --demo --config FILE`."
+                .to_owned(),
+        ),
+    }
+}
+
+/// What the first mistakes of a text are, in a sentence each. Lines after `own_lines` are not the reader's own, so they are
+/// not named.
+pub(crate) fn mistakes(problems: &Problems, own_lines: usize) -> String {
+    /// Most that are told in a sentence; the check tells all.
+    const TOLD: usize = 3;
+    let findings = problems.findings().into_iter().filter(|finding| finding.is_error);
+    let sentence = |finding: ShownFinding| {
+        let place = finding.place.filter(|(line, _)| *line <= own_lines);
+        let place = place.map_or_else(String::new, |(line, _)| format!("Line {line}: "));
+        let hint = if finding.hint.is_empty() { String::new() } else { format!(": {}", finding.hint) };
+        format!("{place}{}{hint}.", finding.what)
+    };
+    let told: Vec<String> = findings.take(TOLD).map(sentence).collect();
+    let rest = problems.errors().saturating_sub(told.len());
+    match rest {
+        0 => told.join(" "),
+        rest => format!("{} There are {rest} more.", told.join(" ")),
+    }
+}

@@ -1,0 +1,183 @@
+//! The configuration, for the page: what only reads is done here, what changes it is asked of the part that applies it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatehouse_dashboard::wire::{
+    Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationFinding,
+    ConfigurationUnconfirmed, ConfigurationVersionText, ConfigurationVersionView,
+};
+use gatehouse_dashboard::{ConfigurationKeeper, ConfigurationProblem, TextChange};
+use gatehouse_model::Clock;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::changes::{Changes, Unconfirmed, read_only, version_of};
+use crate::config::{Problems, Source, default_text};
+use crate::pins;
+
+/// Something that changes the configuration, with the way back for the answer.
+pub(crate) enum Order {
+    /// Another text.
+    Change(TextChange, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
+    /// One more device.
+    AddDevice(ConfigurationDevice, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
+    /// What waits stays.
+    Confirm(oneshot::Sender<Result<(), ConfigurationProblem>>),
+    /// What waits is taken back.
+    TakeBack(oneshot::Sender<Result<(), ConfigurationProblem>>),
+}
+
+/// The configuration as the dashboard asks about it.
+pub(crate) struct PageConfiguration {
+    source: Source,
+    data: PathBuf,
+    orders: mpsc::Sender<Order>,
+    clock: Arc<dyn Clock>,
+}
+
+impl PageConfiguration {
+    /// Of a daemon with this source and data directory; `orders` go to the part that applies configurations.
+    pub(crate) fn new(
+        source: Source,
+        data: &Path,
+        orders: mpsc::Sender<Order>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { source, data: data.to_owned(), orders, clock }
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.source.file().map(|file| Changes::new(file, &self.data))
+    }
+
+    async fn order<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, ConfigurationProblem>>) -> Order,
+    ) -> Result<T, ConfigurationProblem> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(order(reply)).await.map_err(|_| ConfigurationProblem::Stopping)?;
+        answer.await.map_err(|_| ConfigurationProblem::Stopping)?
+    }
+}
+
+/// Files and long texts are looked at where waiting holds nobody up.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ConfigurationProblem> + Send + 'static,
+) -> Result<T, ConfigurationProblem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ConfigurationProblem::Stopping)?
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The errors and the warnings among some findings.
+pub(crate) fn check_of(problems: &Problems) -> ConfigurationCheck {
+    let mut check = ConfigurationCheck::default();
+    for finding in problems.findings() {
+        let list = if finding.is_error { &mut check.problems } else { &mut check.warnings };
+        list.push(ConfigurationFinding {
+            line: finding.place.map(|(line, _)| small(line)),
+            column: finding.place.map(|(_, column)| small(column)),
+            message: finding.what,
+            hint: finding.hint,
+        });
+    }
+    check
+}
+
+/// A change that waits, with the time that is `left`.
+pub(crate) fn waiting(unconfirmed: &Unconfirmed, left: Duration) -> ConfigurationUnconfirmed {
+    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    ConfigurationUnconfirmed { version: unconfirmed.version.clone(), left_ms }
+}
+
+#[async_trait]
+impl ConfigurationKeeper for PageConfiguration {
+    async fn read(&self) -> Result<Configuration, ConfigurationProblem> {
+        let (source, changes, now) = (self.source.clone(), self.changes(), self.clock.now());
+        aside(move || {
+            let text = match &changes {
+                Some(changes) => changes.text().map_err(ConfigurationProblem::File)?,
+                None => default_text().to_owned(),
+            };
+            let unconfirmed = changes.and_then(|changes| changes.unconfirmed());
+            Ok(Configuration {
+                version: version_of(&text),
+                text,
+                path: source.file().map(|file| file.display().to_string()),
+                read_only: read_only(&source),
+                unconfirmed: unconfirmed.map(|change| waiting(&change, change.left(now))),
+            })
+        })
+        .await
+    }
+
+    async fn check(&self, text: String) -> Result<ConfigurationCheck, ConfigurationProblem> {
+        let source = self.source.clone();
+        aside(move || {
+            let config = match source.read(&text) {
+                Ok(config) => config,
+                Err(problems) => return Ok(check_of(&problems)),
+            };
+            let mut check = check_of(&config.warnings);
+            if !source.is_demo() {
+                // What the pins of this machine do at power-on stands nowhere in the text.
+                let warning = |message: String| ConfigurationFinding {
+                    line: None,
+                    column: None,
+                    message,
+                    hint: String::new(),
+                };
+                check.warnings.extend(pins::power_on_warnings(&config).into_iter().map(warning));
+            }
+            Ok(check)
+        })
+        .await
+    }
+
+    async fn change(&self, change: TextChange) -> Result<ConfigurationChanged, ConfigurationProblem> {
+        self.order(|reply| Order::Change(change, reply)).await
+    }
+
+    async fn add_device(
+        &self,
+        device: ConfigurationDevice,
+    ) -> Result<ConfigurationChanged, ConfigurationProblem> {
+        self.order(|reply| Order::AddDevice(device, reply)).await
+    }
+
+    async fn confirm(&self) -> Result<(), ConfigurationProblem> {
+        self.order(Order::Confirm).await
+    }
+
+    async fn take_back(&self) -> Result<(), ConfigurationProblem> {
+        self.order(Order::TakeBack).await
+    }
+
+    async fn versions(&self) -> Result<Vec<ConfigurationVersionView>, ConfigurationProblem> {
+        let changes = self.changes();
+        aside(move || {
+            let versions = changes.map(|changes| changes.versions()).unwrap_or_default();
+            let view = |version: crate::changes::Version| ConfigurationVersionView {
+                id: version.id,
+                replaced: version.replaced,
+                bytes: u32::try_from(version.bytes).unwrap_or(u32::MAX),
+            };
+            Ok(versions.into_iter().map(view).collect())
+        })
+        .await
+    }
+
+    async fn version(&self, id: &str) -> Result<ConfigurationVersionText, ConfigurationProblem> {
+        let (changes, id) = (self.changes(), id.to_owned());
+        aside(move || {
+            let text = changes.and_then(|changes| changes.version(&id));
+            let text = text.ok_or(ConfigurationProblem::UnknownVersion)?;
+            Ok(ConfigurationVersionText { id, text })
+        })
+        .await
+    }
+}
