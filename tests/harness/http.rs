@@ -138,6 +138,17 @@ impl Browser {
         self.post_text(path, "application/json", &body.to_string(), &[])
     }
 
+    /// `PUT path` with a JSON body.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        let request = Request::put(self.address_of(path)).header("content-type", "application/json");
+        let request = request.body(body.to_string()).unwrap_or_else(|error| panic!("PUT {path}: {error}"));
+        let response = self.agent.run(request).map_err(|error| error.to_string());
+        response.and_then(read).unwrap_or_else(|error| panic!("PUT {path}: {error}"))
+    }
+
     /// `POST path` with a body of any content type and further headers.
     ///
     /// # Panics

@@ -15,6 +15,8 @@ mod code_base;
 mod command;
 /// A broken configuration gets every error with its line, column and a hint.
 mod configuration;
+/// The configuration is changed at the page: added to, refused, taken back.
+mod configuration_page;
 /// A power cut: what was promised is still there.
 mod crash;
 /// Kills under load: nothing acknowledged is lost, nothing comes twice that may not.

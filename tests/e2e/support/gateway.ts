@@ -1,7 +1,7 @@
 /** Starts the real daemon with a throw-away data directory, and ends it properly. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -48,11 +48,16 @@ function addUser(directory: string, user: User): void {
   if (added.status !== 0) throw new Error(`gatehouse user add failed: ${added.stderr}`);
 }
 
-/** Starts the demonstration with these users. */
-export async function startGateway(users: User[]): Promise<Gateway> {
+/** Starts the demonstration with these users; with a configuration, that of the simulated board with its devices. */
+export async function startGateway(users: User[], configuration?: string): Promise<Gateway> {
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
   for (const user of users) addUser(directory, user);
   const options = ['--demo', '--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--data-dir', directory];
+  if (configuration !== undefined) {
+    const file = join(directory, 'gatehouse.toml');
+    await writeFile(file, configuration);
+    options.push('--config', file);
+  }
   const child = spawn(binary(), ['run', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));

@@ -6,6 +6,7 @@
 import ChartLine from '@lucide/svelte/icons/chart-line';
 import CircuitBoard from '@lucide/svelte/icons/circuit-board';
 import MessagesSquare from '@lucide/svelte/icons/messages-square';
+import Server from '@lucide/svelte/icons/server';
 import Users from '@lucide/svelte/icons/users';
 import type { Component } from 'svelte';
 import type { Role } from './api/types';
@@ -48,6 +49,12 @@ export const AREAS: Record<AreaName, Area> = {
     icon: Users,
     needs: 'admin',
     load: () => import('../pages/PeoplePage.svelte'),
+  },
+  system: {
+    name: (t) => t.nav.system,
+    icon: Server,
+    needs: 'admin',
+    load: () => import('../pages/SystemPage.svelte'),
   },
 };
 

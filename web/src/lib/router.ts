@@ -5,7 +5,7 @@ export type Range = (typeof RANGES)[number];
 export const DEFAULT_RANGE: Range = '1h';
 
 /** The areas of the page beside the rooms, by the first word of their address. */
-export const AREA_NAMES = ['history', 'wiring', 'messages', 'people'] as const;
+export const AREA_NAMES = ['history', 'wiring', 'messages', 'people', 'system'] as const;
 export type AreaName = (typeof AREA_NAMES)[number];
 
 export type Route =

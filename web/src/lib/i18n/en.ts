@@ -33,6 +33,7 @@ export const en = {
     wiring: 'Wiring',
     messages: 'Messages',
     people: 'People',
+    system: 'System',
     settings: 'Settings',
   },
   connection: {

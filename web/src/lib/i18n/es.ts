@@ -35,6 +35,7 @@ export const es: Messages = {
     wiring: 'Conexiones',
     messages: 'Mensajes',
     people: 'Personas',
+    system: 'Sistema',
     settings: 'Ajustes',
   },
   connection: {

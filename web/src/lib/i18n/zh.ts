@@ -34,6 +34,7 @@ export const zh: Messages = {
     wiring: '接线',
     messages: '消息',
     people: '人员',
+    system: '系统',
     settings: '设置',
   },
   connection: {

@@ -27,3 +27,30 @@ export function outputAt(line: number): string {
     '',
   ].join('\n');
 }
+
+/** Longest id of a device. */
+const MAX_ID_LENGTH = 32;
+
+/** A text of a device that stands at the beginning of a line as `key = "…"`; nothing when it is not there. */
+export function settingOf(text: string, key: string): string | null {
+  return new RegExp(`^${key} = "([^"\\\\]*)"`, 'm').exec(text)?.[1] ?? null;
+}
+
+/**
+ * The id of a new device, which is part of its topics: its name in small letters without accents, or `otherwise` when
+ * nothing of the name is left, as of a Chinese one; with a number when that is taken.
+ */
+export function idFor(name: string, otherwise: string, isTaken: (id: string) => boolean): string {
+  const plain = name
+    .normalize('NFD')
+    .replace(/\p{Diacritic}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-');
+  const trim = (id: string, length: number) => id.slice(0, length).replace(/^-+|-+$/g, '');
+  const wanted = trim(plain.replace(/^-+/, ''), MAX_ID_LENGTH) || otherwise;
+  for (let number = 2, id = wanted; ; number += 1) {
+    if (!isTaken(id)) return id;
+    const end = `-${number}`;
+    id = trim(wanted, MAX_ID_LENGTH - end.length) + end;
+  }
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Board, BoardLine } from '../api/generated';
-import { inputAt, outputAt } from './configuration';
+import { idFor, inputAt, outputAt, settingOf } from './configuration';
 import { headerPinOf, neighbour, pinsOf } from './header';
 
 const line = (number: number, pin: number, more: Partial<BoardLine> = {}): BoardLine => ({
@@ -63,4 +63,17 @@ it('a device that is offered for a line says what is mandatory', () => {
   expect(inputAt(4)).toContain('pin = 4');
   expect(outputAt(22)).toContain('safe = "off"');
   expect(outputAt(22)).toContain('max_on = "1h"');
+});
+
+it('a new device is named in its topics as people name it, and never as another one', () => {
+  const nobody = () => false;
+  expect(idFor('Puerta del jardín', 'input-4', nobody)).toBe('puerta-del-jardin');
+  expect(idFor('  ¡Luz! 2 ', 'input-4', nobody)).toBe('luz-2');
+  expect(idFor('前门', 'input-4', nobody)).toBe('input-4');
+  const taken = new Set(['lamp', 'lamp-2']);
+  expect(idFor('Lamp', 'x', (id) => taken.has(id))).toBe('lamp-3');
+  const long = idFor('a'.repeat(50), 'x', (id) => id.length === 32 && !id.endsWith('-2'));
+  expect(long).toBe(`${'a'.repeat(30)}-2`);
+  expect(settingOf(inputAt(4), 'name')).toBe('Input 4');
+  expect(settingOf(inputAt(4), 'room')).toBeNull();
 });
