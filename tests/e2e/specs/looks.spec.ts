@@ -26,6 +26,7 @@ const AREAS = [
   '/wiring/chips',
   '/messages',
   '/messages/publish?topic=garden/note',
+  '/system',
   '/people',
   '/people/pair',
   '/people/connections',
