@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
@@ -55,7 +55,7 @@ pub(super) async fn events(State(app): State<Arc<App>>, person: LoggedIn) -> Res
     });
     // Proxies in between are told not to wait for more.
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store, no-transform")];
-    Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(frames)).into_response())
+    Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(frames.fuse())).into_response())
 }
 
 /// One page that listens.

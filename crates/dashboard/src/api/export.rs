@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use gatehouse_model::Timestamp;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -85,7 +85,7 @@ pub(super) async fn export(
     let disposition = format!("attachment; filename=\"gatehouse-{name}.{}\"", format.word());
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(send(app, person.credential, rows, sender, place));
-    let body = Body::from_stream(stream::unfold(Some(receiver), |receiver| async {
+    let pieces = stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;
         match receiver.recv().await {
             Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(receiver))),
@@ -93,7 +93,9 @@ pub(super) async fn export(
             // Without its end the client would take half of the file for the whole.
             None => Some((Err(io::Error::other("the export was cut off")), None)),
         }
-    }));
+    });
+    // What compresses the answer asks once more after the end.
+    let body = Body::from_stream(pieces.fuse());
     Ok(([(CONTENT_TYPE, format.media_type().to_owned()), (CONTENT_DISPOSITION, disposition)], body)
         .into_response())
 }

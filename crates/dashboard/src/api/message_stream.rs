@@ -13,7 +13,7 @@ use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use gatehouse_model::{Clock, Message, Randomness, Timestamp};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -82,7 +82,7 @@ pub(super) async fn stream(
         Some((Ok::<_, Infallible>(frame), listener))
     });
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store, no-transform")];
-    Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(frames)).into_response())
+    Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(frames.fuse())).into_response())
 }
 
 /// Takes messages out as fast as they come, and gives on a sample of them.

@@ -2,7 +2,7 @@
 
 use axum::body::to_bytes;
 use axum::http::Method;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use gatehouse_model::Timestamp;
 
 use super::world::{Mood, World, request};
@@ -47,6 +47,19 @@ async fn an_export_is_a_file_for_everybody_who_is_logged_in() {
     }
     let many = "a,".repeat(101);
     world.get(&format!("{PATH}?series={many}"), &cookie).await.assert_error(422, "invalid_range");
+}
+
+/// What compresses the answer for a browser asks once more after the end, which once ended the task with a panic.
+#[tokio::test]
+async fn an_export_is_compressed_for_who_takes_that_and_ends_well() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Viewer).await;
+    let mut asked = request(Method::GET, PATH, &cookie, None);
+    asked.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    let answer = world.send(asked).await;
+    assert_eq!(answer.headers()[CONTENT_ENCODING], "gzip");
+    let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(bytes[..2], [0x1f, 0x8b], "RFC 1952 section 2.3.1");
 }
 
 /// A file that broke off must not look like a whole one.
