@@ -90,7 +90,9 @@ impl Reloader {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                _ = hangups.recv() => self.reload(&By::command_line()).await?,
+                _ = hangups.recv() => {
+                    self.reload(&By::command_line()).await?;
+                }
                 Some(order) = self.orders.recv() => self.obey(order).await?,
                 () = orders::end_of(&mut self.deadline) => self.take_back_in_time().await?,
                 Ok(()) = self.discovered.changed() => self.tell_discovered().await?,
@@ -161,24 +163,23 @@ impl Reloader {
         Ok(())
     }
 
-    /// Reads the file and takes it over, and writes down by whom.
-    async fn reload(&mut self, by: &By) -> anyhow::Result<()> {
+    /// Reads the file and takes it over, and writes down by whom. Gives whether that is what is served now.
+    async fn reload(&mut self, by: &By) -> anyhow::Result<bool> {
         let Some(file) = self.source.file() else {
             info!("there is no configuration file to read again: this is the demonstration house");
-            return Ok(());
+            return Ok(true);
         };
         let name = file.display().to_string();
         let config = match self.source.again() {
             Ok(config) => config,
             Err(problems) => {
                 error!("{name} has mistakes, so nothing was changed:\n{problems}");
-                return Ok(());
+                return Ok(false);
             }
         };
-        if let Ok(taken) = self.take_over(config).await? {
-            self.accounts.note(Deed::ConfigurationChanged, by, Some(&name), Some(&taken.summary)).await;
-        }
-        Ok(())
+        let Ok(taken) = self.take_over(config).await? else { return Ok(false) };
+        self.accounts.note(Deed::ConfigurationChanged, by, Some(&name), Some(&taken.summary)).await;
+        Ok(true)
     }
 
     /// Applies a configuration without a mistake, and tells the log what came of that.

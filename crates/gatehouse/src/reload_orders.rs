@@ -1,5 +1,7 @@
 //! What the page asks of the configuration: another text, one more device, and whether a change stays.
 
+use std::time::Duration;
+
 use gatehouse_dashboard::accounts::By;
 use gatehouse_dashboard::wire::{ConfigurationChanged, ConfigurationDevice};
 use gatehouse_dashboard::{ConfigurationProblem, TextChange};
@@ -9,6 +11,9 @@ use tracing::{error, info, warn};
 use super::{Reloader, Taken, Untaken};
 use crate::changes::{Changes, Given, mistakes, read_only, version_of, with_device};
 use crate::wiring::{Order, check_of, waiting};
+
+/// A change that could not be taken back, as on a full disk, is tried again after so long.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// The answer to somebody at the page, unless the gateway itself failed.
 type Outcome<T> = anyhow::Result<Result<T, ConfigurationProblem>>;
@@ -142,7 +147,7 @@ impl Reloader {
 
     async fn confirm(&mut self) -> Result<(), ConfigurationProblem> {
         let changes = self.changes()?;
-        let waited = aside(move || Ok(changes.confirm())).await?;
+        let waited = aside(move || changes.confirm()).await?;
         self.deadline = None;
         if waited { Ok(()) } else { Err(ConfigurationProblem::NothingToConfirm) }
     }
@@ -158,11 +163,18 @@ impl Reloader {
         match aside(move || changes.take_back(now)).await {
             Ok(true) => {}
             Ok(false) => return Ok(Err(ConfigurationProblem::NothingToConfirm)),
-            Err(problem) => return Ok(Err(problem)),
+            Err(problem) => {
+                self.deadline = Some(Box::pin(tokio::time::sleep(TRIED_AGAIN_AFTER)));
+                return Ok(Err(problem));
+            }
         }
         // Whoever asked is written down at the door; nobody stands behind the end of a time.
-        self.reload(&By { name: None, address: None }).await?;
-        Ok(Ok(()))
+        if self.reload(&By { name: None, address: None }).await? {
+            return Ok(Ok(()));
+        }
+        let sentence = "The former text is in the file again, but it could not be applied: the log says why. Restart the \
+                        gateway.";
+        Ok(Err(ConfigurationProblem::File(sentence.to_owned())))
     }
 
     /// The time to confirm a change is over.

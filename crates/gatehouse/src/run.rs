@@ -21,7 +21,11 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     paths::keep_files_private();
     let source = Source::new(arguments.config.clone(), arguments.demo, arguments.addresses());
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
-    let _ = changes::settle_at_start(&source, &directory, &SystemClock::new());
+    if changes::is_noted(&source, &directory) {
+        // Not while another daemon runs with it.
+        let _claim = paths::claim(&directory)?;
+        let _ = changes::settle_at_start(&source, &directory, &SystemClock::new());
+    }
     let config = match source.first() {
         Ok(config) => config,
         Err(problems) => return Ok(check::report_problems(&problems)),

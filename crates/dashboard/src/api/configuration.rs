@@ -104,9 +104,12 @@ pub(super) async fn change(
         return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_time", message));
     }
     let confirm_within = confirm_within_s.map(|seconds| Duration::from_secs(seconds.into()));
-    let changed = app.configuration.change(TextChange { text, base, confirm_within }).await?;
-    note(&app, &person.by(), &changed).await;
-    Ok(Json(changed))
+    to_its_end(async move {
+        let changed = app.configuration.change(TextChange { text, base, confirm_within }).await?;
+        note(&app, &person.by(), &changed).await;
+        Ok(Json(changed))
+    })
+    .await
 }
 
 /// Adds a device at the end of the configuration; what stands there stays as it is.
@@ -126,9 +129,20 @@ pub(super) async fn add_device(
     Administrator(person): Administrator,
     Body(device): Body<ConfigurationDevice>,
 ) -> Result<(StatusCode, Json<ConfigurationChanged>), ApiError> {
-    let changed = app.configuration.add_device(device).await?;
-    note(&app, &person.by(), &changed).await;
-    Ok((StatusCode::CREATED, Json(changed)))
+    to_its_end(async move {
+        let changed = app.configuration.add_device(device).await?;
+        note(&app, &person.by(), &changed).await;
+        Ok((StatusCode::CREATED, Json(changed)))
+    })
+    .await
+}
+
+/// Does what was asked for with its entry in the audit log, also for somebody who hangs up: the change is made all the
+/// same, and nobody changes anything unseen.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::spawn(work).await.map_err(|ended| ApiError::internal(&ended))?
 }
 
 /// Writes down who changed what.
@@ -159,9 +173,12 @@ pub(super) async fn confirm(
     State(app): State<Arc<App>>,
     Administrator(person): Administrator,
 ) -> Result<StatusCode, ApiError> {
-    app.configuration.confirm().await?;
-    app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("confirmed")).await;
-    Ok(StatusCode::NO_CONTENT)
+    to_its_end(async move {
+        app.configuration.confirm().await?;
+        app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("confirmed")).await;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// Takes the change that waits to be confirmed back at once.
@@ -179,9 +196,12 @@ pub(super) async fn take_back(
     State(app): State<Arc<App>>,
     Administrator(person): Administrator,
 ) -> Result<StatusCode, ApiError> {
-    app.configuration.take_back().await?;
-    app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("taken back")).await;
-    Ok(StatusCode::NO_CONTENT)
+    to_its_end(async move {
+        app.configuration.take_back().await?;
+        app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("taken back")).await;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// Earlier texts, the newest first.

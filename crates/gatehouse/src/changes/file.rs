@@ -118,7 +118,11 @@ pub(super) fn replace(file: &Path, text: &str) -> Result<(), String> {
         }
         made.sync_all()?;
         std::fs::rename(&next, &target)?;
-        File::open(&directory)?.sync_all()
+        // From here on the new text is there: that a power cut might undo it is no failure of the change.
+        if let Err(error) = File::open(&directory).and_then(|directory| directory.sync_all()) {
+            warn!("{} was written, and may be lost in a power cut: {error}", target.display());
+        }
+        Ok(())
     };
     put().map_err(|error| {
         let _ = std::fs::remove_file(&next);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_model::{Clock, Timestamp};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::{Problems, ShownFinding, Source};
 
@@ -69,13 +69,16 @@ impl Changes {
     ) -> Result<(), String> {
         let versions = self.kept();
         let id = versions.keep(former, now)?;
-        let written = confirm_within
-            .map_or(Ok(()), |within| {
+        let noted = match confirm_within {
+            Some(within) => {
                 Unconfirmed::new(version_of(text), id.clone(), now, within).write(&self.directory)
-            })
-            .and_then(|()| file::replace(&self.file, text));
+            }
+            // The note of a change that somebody wrote over by hand must not be taken for one about this text.
+            None => Unconfirmed::forget(&self.directory),
+        };
+        let written = noted.and_then(|()| file::replace(&self.file, text));
         if written.is_err() {
-            Unconfirmed::forget(&self.directory);
+            self.forget();
             versions.remove(&id);
         }
         written
@@ -87,27 +90,33 @@ impl Changes {
     /// When it cannot be written, in a sentence for people.
     pub(crate) fn undo(&self, former: &str) -> Result<(), String> {
         file::replace(&self.file, former)?;
-        Unconfirmed::forget(&self.directory);
+        self.forget();
         Ok(())
     }
 
     /// The change that waits to be confirmed, if there is one and the file still holds it: what somebody wrote there
-    /// since then by hand is nobody's to take back.
+    /// since then by hand is nobody's to take back. It only reads: the note of a change that is just being written is there
+    /// before its text is.
     pub(crate) fn unconfirmed(&self) -> Option<Unconfirmed> {
         let unconfirmed = Unconfirmed::read(&self.directory)?;
-        let holds = self.text().is_ok_and(|text| version_of(&text) == unconfirmed.version);
-        if !holds {
-            info!("{} was changed by hand, so no change waits to be confirmed any more", self.file.display());
-            Unconfirmed::forget(&self.directory);
-        }
-        holds.then_some(unconfirmed)
+        self.text().is_ok_and(|text| version_of(&text) == unconfirmed.version).then_some(unconfirmed)
     }
 
     /// The change stays. Gives whether one waited.
-    pub(crate) fn confirm(&self) -> bool {
+    ///
+    /// # Errors
+    /// When its note cannot be removed, in a sentence for people: it would be taken back at the next start.
+    pub(crate) fn confirm(&self) -> Result<bool, String> {
         let waited = self.unconfirmed().is_some();
-        Unconfirmed::forget(&self.directory);
-        waited
+        Unconfirmed::forget(&self.directory)?;
+        Ok(waited)
+    }
+
+    /// Removes the note of a change that is no more. One that stays is about a text that the file does not hold.
+    fn forget(&self) {
+        if let Err(problem) = Unconfirmed::forget(&self.directory) {
+            warn!("the note of a change that does not wait any more could not be removed: {problem}");
+        }
     }
 
     /// Puts the former text back into the file, and keeps the one that was tried. Gives whether a change waited.
@@ -130,7 +139,7 @@ impl Changes {
             warn!("the configuration that is taken back was not kept: {problem}");
         }
         file::replace(&self.file, &former)?;
-        Unconfirmed::forget(&self.directory);
+        self.forget();
         Ok(true)
     }
 
@@ -149,11 +158,19 @@ impl Changes {
     }
 }
 
+/// Whether there is a note of a change, so that it has to be settled before the configuration is read.
+pub(crate) fn is_noted(source: &Source, data: &Path) -> bool {
+    source.file().is_some_and(|file| Unconfirmed::is_noted(&Changes::new(file, data).directory))
+}
+
 /// Before the configuration is read at the start: a change whose time is over, or with which the gateway cannot start, is
 /// taken back. One that still has time waits on.
 pub(crate) fn settle_at_start(source: &Source, data: &Path, clock: &dyn Clock) -> AtStart {
     let Some(changes) = source.file().map(|file| Changes::new(file, data)) else { return AtStart::Nothing };
-    let Some(unconfirmed) = changes.unconfirmed() else { return AtStart::Nothing };
+    let Some(unconfirmed) = changes.unconfirmed() else {
+        changes.forget();
+        return AtStart::Nothing;
+    };
     let left = unconfirmed.left(clock.now());
     let is_good = source.again().is_ok();
     if is_good && !left.is_zero() {

@@ -111,8 +111,8 @@ fn a_change_that_is_confirmed_stays_over_a_restart() {
     let changes = desk.changes();
     changes.put(BEFORE, AFTER, Some(MINUTE), at(0)).unwrap();
     assert_eq!(changes.unconfirmed().unwrap().left(at(20)), Duration::from_secs(40));
-    assert!(changes.confirm());
-    assert!(!changes.confirm(), "once is enough");
+    assert!(changes.confirm().unwrap());
+    assert!(!changes.confirm().unwrap(), "once is enough");
     assert_eq!(desk.settle(600), AtStart::Nothing);
     assert_eq!(desk.text(), AFTER);
 }
@@ -128,6 +128,32 @@ fn a_change_that_nobody_confirms_is_taken_back_at_the_next_start() {
     assert_eq!(desk.settle(120), AtStart::Nothing);
     let newest = &desk.changes().versions()[0];
     assert_eq!(desk.changes().version(&newest.id).unwrap(), AFTER, "what was tried is not lost");
+}
+
+/// The note is written before the text that it is about. Whoever read the configuration in between once removed it, and
+/// the change stayed although nobody confirmed it.
+#[test]
+fn a_reader_in_the_middle_of_a_change_takes_nothing_away() {
+    let desk = Desk::with(BEFORE);
+    let changes = desk.changes();
+    changes.put(BEFORE, AFTER, Some(MINUTE), at(0)).unwrap();
+    std::fs::write(desk.file(), BEFORE).unwrap();
+    assert_eq!(changes.unconfirmed(), None, "as between the note and the text");
+    std::fs::write(desk.file(), AFTER).unwrap();
+    assert!(changes.unconfirmed().is_some());
+}
+
+/// A note that was left by a change under a text that somebody wrote by hand must not come to life again.
+#[test]
+fn a_change_without_a_time_removes_an_older_note() {
+    let desk = Desk::with(BEFORE);
+    let changes = desk.changes();
+    changes.put(BEFORE, AFTER, Some(MINUTE), at(0)).unwrap();
+    std::fs::write(desk.file(), "# by hand\n").unwrap();
+    changes.put("# by hand\n", AFTER, None, at(10)).unwrap();
+    assert_eq!(changes.unconfirmed(), None);
+    assert_eq!(desk.settle(600), AtStart::Nothing);
+    assert_eq!(desk.text(), AFTER);
 }
 
 /// A certificate that the change names may be gone at the next start, and nobody can reach the page then.

@@ -52,7 +52,22 @@ impl Unconfirmed {
         Some(Self::new(text("version")?, text("former")?, since, within))
     }
 
-    pub(super) fn forget(directory: &Path) {
-        let _ = std::fs::remove_file(directory.join(NAME));
+    /// Whether there is a note, readable or not.
+    pub(super) fn is_noted(directory: &Path) -> bool {
+        directory.join(NAME).exists()
+    }
+
+    /// Removes the note, for good: one that came back after a power cut would take back what was confirmed.
+    ///
+    /// # Errors
+    /// When that fails, in a sentence for people.
+    pub(super) fn forget(directory: &Path) -> Result<(), String> {
+        let note = directory.join(NAME);
+        let gone = match std::fs::remove_file(&note) {
+            Ok(()) => std::fs::File::open(directory).and_then(|directory| directory.sync_all()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        gone.map_err(|error| format!("{} cannot be removed: {error}. Check the disk.", note.display()))
     }
 }
