@@ -120,7 +120,9 @@ impl Core {
             for one in found.iter().filter(|one| expiry_left(&one.message, one.received, now).is_ok()) {
                 let qos = one.message.qos.min(*qos);
                 // A message that several of the filters match comes once, with the greatest QoS among them.
-                match retained.iter_mut().find(|known| known.topic == one.message.topic) {
+                // One filter matches a topic once: with `#` over a full store, nobody waits for a search through all of it.
+                let known = if filters.len() == 1 { None } else { Some(&one.message.topic) };
+                match known.and_then(|topic| retained.iter_mut().find(|known| known.topic == *topic)) {
                     Some(known) => known.qos = known.qos.max(qos),
                     None => retained.push(Message { qos, retain: true, ..Message::clone(&one.message) }),
                 }

@@ -12,6 +12,9 @@ use super::convert::name;
 /// Bytes of a payload that are shown: a screen of text. The whole length is told beside it.
 pub(crate) const SHOWN_PAYLOAD_BYTES: usize = 2_048;
 
+/// Most bytes of a content type or a response topic that are shown: more than anything has that means something.
+const SHOWN_WORDS_BYTES: usize = 1_024;
+
 /// Bytes of user properties that are shown, names and values together. How many are left out is told beside them.
 pub(crate) const SHOWN_PROPERTY_BYTES: usize = 2_048;
 
@@ -57,10 +60,10 @@ pub struct MessageView {
     pub qos: u8,
     /// Who sent it, in a few words.
     pub from: String,
-    /// MIME type of the payload.
+    /// MIME type of the payload, at most its first 1,024 bytes.
     #[schema(required = true)]
     pub content_type: Option<String>,
-    /// Where an answer should go.
+    /// Where an answer should go, at most its first 1,024 bytes.
     #[schema(required = true)]
     pub response_topic: Option<String>,
     /// Seconds for which it was to be kept when it was published.
@@ -99,8 +102,8 @@ impl MessageView {
             cut: shown < whole.len(),
             qos: message.qos.level(),
             from: name(&message.origin),
-            content_type: properties.content_type.as_deref().map(str::to_owned),
-            response_topic: properties.response_topic.as_ref().map(|topic| topic.as_str().to_owned()),
+            content_type: properties.content_type.as_deref().map(shown_words),
+            response_topic: properties.response_topic.as_ref().map(|topic| shown_words(topic.as_str())),
             expiry_seconds: properties.message_expiry_seconds,
             user_properties_left_out: small(properties.user.len() - user_properties.len()),
             user_properties,
@@ -111,8 +114,21 @@ impl MessageView {
     /// About how many bytes it is in an answer.
     pub(crate) fn weight(&self) -> usize {
         let properties = self.user_properties.iter().map(|one| one.name.len() + one.value.len() + 24);
-        256 + self.topic.len() + self.payload.len() + self.from.len() + properties.sum::<usize>()
+        let words = [&self.content_type, &self.response_topic].into_iter().flatten().map(String::len);
+        256 + self.topic.len()
+            + self.payload.len()
+            + self.from.len()
+            + words.sum::<usize>()
+            + properties.sum::<usize>()
     }
+}
+
+/// A text that a client may have made 65,535 bytes long, with an ellipsis where it is cut.
+fn shown_words(text: &str) -> String {
+    if text.len() <= SHOWN_WORDS_BYTES {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(SHOWN_WORDS_BYTES)])
 }
 
 fn small(number: usize) -> u32 {
@@ -211,6 +227,13 @@ mod tests {
         let topic = TopicName::new("a/b").unwrap();
         let origin = Origin::Page { user: "ana".into() };
         MessageView::of(&Message::new(topic, payload.to_vec(), Qos::AtLeastOnce, false, origin), None)
+    }
+
+    #[test]
+    fn words_of_any_length_are_cut_between_two_characters() {
+        assert_eq!(shown_words("text/plain"), "text/plain");
+        let long = format!("{}€", "x".repeat(SHOWN_WORDS_BYTES - 1));
+        assert_eq!(shown_words(&long), format!("{}…", "x".repeat(SHOWN_WORDS_BYTES - 1)));
     }
 
     #[test]

@@ -35,11 +35,11 @@ qos: number,
  */
 from: string, 
 /**
- * MIME type of the payload.
+ * MIME type of the payload, at most its first 1,024 bytes.
  */
 content_type: string | null, 
 /**
- * Where an answer should go.
+ * Where an answer should go, at most its first 1,024 bytes.
  */
 response_topic: string | null, 
 /**
