@@ -21,7 +21,7 @@ pub const MAX_AUDIT_REFUSALS: i64 = 2_000;
 /// Most entries of one page of the diary.
 pub const MAX_AUDIT_PAGE: u32 = 200;
 
-/// Refusals that are written down within [`REFUSALS_PER`], whoever causes them: each is a write to the card, and
+/// Refusals of a kind that are written down within [`REFUSALS_PER`], whoever causes them: each is a write to the card, and
 /// strangers must not wear it out. What is beyond is in the log only.
 const MAX_REFUSALS_AT_ONCE: usize = 30;
 
@@ -224,7 +224,9 @@ impl Refusals {
         }
         let is_same =
             |(_, other, who, whom): &Refusal| *other == deed && who == by && whom.as_deref() == about;
-        if recent.len() >= MAX_REFUSALS_AT_ONCE || recent.iter().any(is_same) {
+        // Each kind has its own: who makes up names of hosts must not hide somebody who guesses passwords.
+        let of_kind = recent.iter().filter(|(_, other, ..)| *other == deed).count();
+        if of_kind >= MAX_REFUSALS_AT_ONCE || recent.iter().any(is_same) {
             return false;
         }
         recent.push_back((now, deed, by.clone(), about.map(str::to_owned)));
