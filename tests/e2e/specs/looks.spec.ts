@@ -27,6 +27,7 @@ const AREAS = [
   '/messages',
   '/messages/publish?topic=garden/note',
   '/system',
+  '/system/configuration',
   '/people',
   '/people/pair',
   '/people/connections',

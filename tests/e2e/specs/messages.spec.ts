@@ -6,10 +6,7 @@ test('a message is published, seen to pass, found retained, and cleared', async 
   const main = home.getByRole('navigation', { name: 'Main' });
   await main.getByRole('link', { name: 'Messages' }).click();
   await expect(home.getByRole('heading', { level: 1 })).toHaveText('Messages');
-  await home
-    .getByRole('navigation', { name: 'Parts of the messages' })
-    .getByRole('link', { name: 'Publish' })
-    .click();
+  await home.getByRole('navigation', { name: 'Parts of the messages' }).getByRole('link', { name: 'Publish' }).click();
 
   // What is wrong is said before anything is sent.
   await home.getByRole('button', { name: 'Publish' }).click();

@@ -10,7 +10,10 @@ const DESKTOP = { width: 1200, height: 900 };
 
 /** The value that stands beside a label in a list of fields. */
 const field = (page: Page, label: string) =>
-  page.locator('.fields dl > div').filter({ has: page.getByText(label, { exact: true }) }).locator('code');
+  page
+    .locator('.fields dl > div')
+    .filter({ has: page.getByText(label, { exact: true }) })
+    .locator('code');
 
 /** A phone as the page tells somebody to set it up. */
 function connect(host: string, port: string, user: string, password: string): ChildProcess {
