@@ -206,8 +206,16 @@ impl Browser {
     /// # Panics
     /// When the gateway does not answer with one.
     pub fn events(&self) -> EventStream {
-        let request = self.agent.get(self.address_of("/api/v1/events"));
-        let response = request.call().unwrap_or_else(|error| panic!("GET /api/v1/events: {error}"));
+        self.stream("/api/v1/events")
+    }
+
+    /// Opens a stream of events.
+    ///
+    /// # Panics
+    /// When the gateway does not answer with one.
+    pub fn stream(&self, path: &str) -> EventStream {
+        let request = self.agent.get(self.address_of(path));
+        let response = request.call().unwrap_or_else(|error| panic!("GET {path}: {error}"));
         assert_eq!(response.status(), 200);
         let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
         assert!(content_type.is_some_and(|kind| kind.starts_with("text/event-stream")), "{content_type:?}");

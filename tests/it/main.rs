@@ -25,6 +25,8 @@ mod durability;
 mod first_visit;
 /// History leaves and comes back: export, import, backup, restore.
 mod history_files;
+/// The page of messages: what passes, what is retained, and what the guard refuses there too.
+mod messages;
 /// Things go wrong in the simulated house: who says so, and who goes on.
 mod mischief;
 /// People and phones from the page: pairing and taking back, tokens, the audit log, strangers' names.
