@@ -60,7 +60,7 @@ fn devices_change_without_a_restart_and_a_mistake_changes_nothing() {
     std::fs::write(&file, HOUSE.replace("safe = \"off\"", "safe = \"of\""))
         .expect("the configuration can be written");
     assert!(gateway.reload().contains("nothing was changed"));
-    let renamed = format!("[gateway]\nname = \"Casa\"\n{}", HOUSE.replace("lamp", "fan"));
+    let renamed = format!("[gateway]\nname = \"Casa\"\nbase = \"casa\"\n{}", HOUSE.replace("lamp", "fan"));
     std::fs::write(&file, renamed).expect("the configuration can be written");
     assert!(gateway.reload().contains("2 devices untouched"));
     assert!(gateway.words().contains("[gateway] of"), "{}", gateway.words());

@@ -8,6 +8,7 @@ mod configuration;
 mod convert;
 mod demo;
 mod diary;
+mod first_run;
 mod generated;
 mod history;
 mod messages;
@@ -31,6 +32,10 @@ pub use configuration::{
 pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
 pub use diary::{
     EventKindWord, HistoryEvent, HistoryEvents, HistoryNotRecorded, HistoryNotice, HistoryStatus, HistoryWear,
+};
+pub use first_run::{
+    FirstRun, FirstRunState, FirstRunStepView, FirstRunStepWord, GatewayChange, GatewayPlace,
+    GatewaySettings, SetupCheckRequest, StepOutcomeRequest, StepOutcomeWord,
 };
 pub use generated::generated_files;
 pub use history::{
@@ -372,6 +377,8 @@ pub struct Session {
     pub setup_needed: bool,
     /// The gateway's name for people.
     pub gateway_name: String,
+    /// Whether steps of the first run wait for this administrator.
+    pub first_run: bool,
     /// Who is logged in; null when nobody is.
     #[schema(required = true)]
     pub user: Option<SessionUser>,
@@ -387,6 +394,14 @@ pub struct SetupRequest {
     pub name: String,
     /// The administrator's password.
     pub password: String,
+    /// The name of the gateway for people. When it cannot be written, the step `name` of the first run stays open.
+    #[serde(default)]
+    #[ts(optional)]
+    pub gateway_name: Option<String>,
+    /// Whether the steps of the first run follow, at the page; scripts leave it out.
+    #[serde(default)]
+    #[ts(optional, as = "Option<bool>")]
+    pub guided: bool,
 }
 
 /// A log-in.

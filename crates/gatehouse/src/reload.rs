@@ -1,7 +1,7 @@
 //! The configuration, read again while the daemon runs: on SIGHUP, which `systemctl reload gatehouse` sends, and when the
 //! page changes it.
 //!
-//! Devices are changed live, only those that differ. Everything else of the file waits for the next start, and the log
+//! Devices are changed live, only those that differ, and so are the gateway's name and place. Everything else of the file waits for the next start, and the log
 //! says so. A file with a mistake changes nothing.
 
 #[path = "reload_orders.rs"]
@@ -207,6 +207,7 @@ impl Reloader {
                 self.scanner.expect_devices(&config.devices);
                 self.devices = config.devices;
                 self.info.devices = applied.inventory;
+                self.info.name = config.gateway.name;
                 self.voice.say_info(&self.info).await?;
                 info!("{name} was read again: {summary}");
                 let Applied { added, changed, removed, .. } = applied;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use gatehouse_dashboard::accounts::By;
-use gatehouse_dashboard::wire::{ConfigurationChanged, ConfigurationDevice};
+use gatehouse_dashboard::wire::{ConfigurationChanged, ConfigurationDevice, GatewayChange};
 use gatehouse_dashboard::{ConfigurationProblem, TextChange};
 use gatehouse_model::DeviceId;
 use tracing::{error, info, warn};
 
 use super::{Reloader, Taken, Untaken};
-use crate::changes::{Changes, Given, mistakes, read_only, version_of, with_device};
+use crate::changes::{Changes, Given, mistakes, read_only, version_of, with_device, with_gateway};
 use crate::wiring::{Order, check_of, waiting};
 
 /// A change that could not be taken back, as on a full disk, is tried again after so long.
@@ -35,6 +35,9 @@ impl Reloader {
             }
             Order::AddDevice(device, reply) => {
                 let _ = reply.send(self.add_device(device).await?);
+            }
+            Order::ChangeGateway(change, reply) => {
+                let _ = reply.send(self.change_gateway(&change).await?);
             }
             Order::Confirm(reply) => {
                 let _ = reply.send(self.confirm().await);
@@ -81,6 +84,19 @@ impl Reloader {
         let own_lines = former.lines().count();
         let change = TextChange { text, base: version_of(&former), confirm_within: None };
         self.write(changes, former, change, own_lines).await
+    }
+
+    async fn change_gateway(&mut self, change: &GatewayChange) -> Outcome<ConfigurationChanged> {
+        let (changes, former) = match self.base_of(None).await {
+            Ok(base) => base,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let text = match with_gateway(&former, change) {
+            Ok(text) => text,
+            Err(sentence) => return Ok(Err(ConfigurationProblem::Wrong(sentence))),
+        };
+        let change = TextChange { text, base: version_of(&former), confirm_within: None };
+        self.write(changes, former, change, 0).await
     }
 
     /// The text that a change is based on, when nothing stands in the way of one.

@@ -26,6 +26,8 @@ const UNREACHABLE_RETRY_MS = 3_000;
 class App {
   phase = $state<Phase>('loading');
   session = $state.raw<Session | null>(null);
+  /** Steps of the first run wait, and the visitor has not put them off. */
+  firstRun = $state(false);
   /** The log-in ended while the page was open, so the log-in page says so. */
   loginEnded = $state(false);
   stream = $state<'connecting' | 'live' | 'lost'>('connecting');
@@ -81,11 +83,17 @@ class App {
     this.session = session;
     if (session.user) {
       this.loginEnded = false;
+      this.firstRun = session.first_run;
       this.phase = 'in';
       this.#events.start();
     } else {
       this.phase = session.setup_needed ? 'setup' : 'login';
     }
+  }
+
+  /** The first run is over, or put off until the page is opened anew. */
+  leaveFirstRun() {
+    this.firstRun = false;
   }
 
   async logOut() {
@@ -98,7 +106,12 @@ class App {
     this.house.forget();
     this.lastHeard = null;
     this.loginEnded = ended;
-    this.session = { setup_needed: false, gateway_name: this.session?.gateway_name ?? '', user: null };
+    this.session = {
+      setup_needed: false,
+      gateway_name: this.session?.gateway_name ?? '',
+      first_run: false,
+      user: null,
+    };
     this.phase = 'login';
   }
 

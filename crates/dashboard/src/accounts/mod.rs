@@ -6,6 +6,7 @@
 mod attempts;
 mod audit;
 mod clients;
+mod first_run;
 mod known;
 mod login;
 mod password;
@@ -31,10 +32,11 @@ use tokio::sync::{Semaphore, watch};
 
 pub use audit::{AuditEntry, By, Deed, MAX_AUDIT_DEEDS, MAX_AUDIT_PAGE, MAX_AUDIT_REFUSALS};
 pub use clients::{Client, MAX_CLIENTS, MqttLogin, random_password};
+pub use first_run::{FirstRunStep, StepOutcome};
 pub use login::LogIn;
 pub use revoked::AccessChange;
 pub use rules::{ANONYMOUS, MAX_NAME_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH};
-pub use setup::{MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
+pub use setup::{Guided, MAX_SETUP_TRIES, SETUP_CODE_LIFE, SetupError};
 pub use tokens::{ApiToken, MAX_TOKENS, Scope};
 
 pub(crate) use rules::check_password;

@@ -9,7 +9,7 @@ use sqlx::{Sqlite, Transaction};
 use subtle::ConstantTimeEq;
 
 use super::attempts::Target;
-use super::{Accounts, AccountsError, Role, User, rules};
+use super::{Accounts, AccountsError, Role, User, first_run, rules};
 
 /// How long a code works.
 pub const SETUP_CODE_LIFE: Duration = Duration::from_secs(24 * 3_600);
@@ -24,6 +24,16 @@ const ALPHABET: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// Length of a code, without the dash in its middle.
 const CODE_LENGTH: usize = 8;
+
+/// Whether the steps of the first run follow the set-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guided {
+    /// They do: somebody sits at the page.
+    Yes,
+    /// They do not: a script sets the gateway up.
+    #[default]
+    No,
+}
 
 /// Why the set-up was not done.
 #[derive(Debug, thiserror::Error)]
@@ -111,14 +121,22 @@ impl Accounts {
         password: &str,
         from: IpAddr,
     ) -> Result<User, SetupError> {
-        let now = self.inner.clock.moment();
-        let taken = self.attempts().take(from, Target::SetUp, now);
-        taken.map_err(|retry_after| SetupError::Slowed { retry_after })?;
-        let checked = self.check_code(code).await;
-        if !matches!(checked, Err(SetupError::WrongCode | SetupError::TooManyTries)) {
-            self.attempts().give_back(from, &Target::SetUp, now);
-        }
-        checked?;
+        self.complete_setup_with(code, name, password, from, Guided::No).await
+    }
+
+    /// The same, and with [`Guided::Yes`] the steps of the first run become open.
+    ///
+    /// # Errors
+    /// As [`Accounts::complete_setup`].
+    pub async fn complete_setup_with(
+        &self,
+        code: &str,
+        name: &str,
+        password: &str,
+        from: IpAddr,
+        guided: Guided,
+    ) -> Result<User, SetupError> {
+        self.try_code(code, from).await?;
         rules::check_name(name)?;
         rules::check_password(password)?;
         let hash = self.inner.hasher.hash(password).await?;
@@ -128,9 +146,27 @@ impl Accounts {
             return Err(SetupError::AlreadySetUp);
         }
         let user = super::insert(&mut transaction, name, Role::Admin, &hash, self.inner.clock.now()).await?;
+        if guided == Guided::Yes {
+            first_run::begin(&mut transaction, self.inner.clock.now()).await?;
+        }
         sqlx::query("DELETE FROM setup_code").execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(user)
+    }
+
+    /// Whether the code is right; it goes on working. For the page, which asks for it first.
+    ///
+    /// # Errors
+    /// See [`SetupError`]. A wrong code counts as a try of the address `from`.
+    pub async fn try_code(&self, code: &str, from: IpAddr) -> Result<(), SetupError> {
+        let now = self.inner.clock.moment();
+        let taken = self.attempts().take(from, Target::SetUp, now);
+        taken.map_err(|retry_after| SetupError::Slowed { retry_after })?;
+        let checked = self.check_code(code).await;
+        if !matches!(checked, Err(SetupError::WrongCode | SetupError::TooManyTries)) {
+            self.attempts().give_back(from, &Target::SetUp, now);
+        }
+        checked
     }
 
     async fn check_code(&self, code: &str) -> Result<(), SetupError> {

@@ -15,7 +15,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: u32 = 2;
 
 /// The steps from an empty file to the newest form. `PRAGMA user_version` counts those that were made.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE user (
         key TEXT PRIMARY KEY,           -- the name in small letters: no two names differ only by that
@@ -74,6 +74,13 @@ const STEPS: [&str; 3] = [
         detail TEXT
     ) STRICT;
     CREATE INDEX audit_by_kind ON audit (refusal, id);
+",
+    "
+    CREATE TABLE first_run (
+        step TEXT PRIMARY KEY,          -- a word of `FirstRunStep`
+        outcome TEXT NOT NULL CHECK (outcome IN ('open', 'done', 'skipped')),
+        at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

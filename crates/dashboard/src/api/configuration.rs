@@ -13,6 +13,7 @@ use crate::accounts::{By, Deed};
 use crate::wire::{
     ApiErrorBody, Configuration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck,
     ConfigurationCheckRequest, ConfigurationDevice, ConfigurationVersionText, ConfigurationVersions,
+    GatewayChange, GatewaySettings,
 };
 use crate::{ConfigurationProblem, TextChange};
 
@@ -133,6 +134,54 @@ pub(super) async fn add_device(
         let changed = app.configuration.add_device(device).await?;
         note(&app, &person.by(), &changed).await;
         Ok((StatusCode::CREATED, Json(changed)))
+    })
+    .await
+}
+
+/// What the gateway is called, and where it stands.
+#[utoipa::path(
+    get, path = "/api/v1/configuration/gateway", tag = "configuration",
+    responses(
+        (status = 200, body = GatewaySettings),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`forbidden`", body = ApiErrorBody),
+        (status = 500, description = "`configuration_file`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn gateway(
+    State(app): State<Arc<App>>,
+    _: Administrator,
+) -> Result<Json<GatewaySettings>, ApiError> {
+    Ok(Json(app.configuration.gateway().await?))
+}
+
+/// Changes what the gateway is called, and where it stands; what is left out stays, and so does the rest of the text.
+#[utoipa::path(
+    patch, path = "/api/v1/configuration/gateway", tag = "configuration", request_body = GatewayChange,
+    responses(
+        (status = 200, body = ConfigurationChanged),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`forbidden`, `cross_site`", body = ApiErrorBody),
+        (status = 409, description = "`unconfirmed`, `read_only`", body = ApiErrorBody),
+        (status = 422, description = "`wrong_configuration`", body = ApiErrorBody),
+        (status = 500, description = "`configuration_file`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn change_gateway(
+    State(app): State<Arc<App>>,
+    Administrator(person): Administrator,
+    Body(change): Body<GatewayChange>,
+) -> Result<Json<ConfigurationChanged>, ApiError> {
+    let given = [
+        change.name.as_ref().map(|_| "name of the gateway"),
+        change.time_zone.as_ref().map(|_| "time zone"),
+        change.location.map(|_| "place"),
+    ];
+    let detail = given.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    to_its_end(async move {
+        let changed = app.configuration.change_gateway(change).await?;
+        app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some(&detail)).await;
+        Ok(Json(changed))
     })
     .await
 }

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod export;
 mod extract;
+mod first_run;
 mod history;
 mod house;
 mod message_stream;
@@ -153,6 +154,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/session", get(session::session))
         .route("/api/v1/setup", post(session::set_up))
+        .route("/api/v1/setup/check", post(session::check_set_up))
+        .route("/api/v1/first-run", get(first_run::first_run))
+        .route("/api/v1/first-run/{step}", put(first_run::note_step))
         .route("/api/v1/login", post(session::log_in))
         .route("/api/v1/logout", post(session::log_out))
         .route("/api/v1/house", get(house::house))
@@ -176,6 +180,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/configuration/confirm", post(configuration::confirm))
         .route("/api/v1/configuration/take-back", post(configuration::take_back))
         .route("/api/v1/configuration/devices", post(configuration::add_device))
+        .route(
+            "/api/v1/configuration/gateway",
+            get(configuration::gateway).patch(configuration::change_gateway),
+        )
         .route("/api/v1/configuration/versions", get(configuration::versions))
         .route("/api/v1/configuration/versions/{id}", get(configuration::version))
         .route("/api/v1/demo/faults", post(demo::fault))
@@ -278,6 +286,9 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         openapi,
         session::session,
         session::set_up,
+        session::check_set_up,
+        first_run::first_run,
+        first_run::note_step,
         session::log_in,
         session::log_out,
         house::house,
@@ -302,6 +313,8 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         configuration::confirm,
         configuration::take_back,
         configuration::add_device,
+        configuration::gateway,
+        configuration::change_gateway,
         configuration::versions,
         configuration::version,
         people::users,

@@ -10,8 +10,10 @@ use axum::response::{AppendHeaders, IntoResponse};
 
 use super::extract::{Body, Peer, session_token};
 use super::{ApiError, App};
-use crate::accounts::{By, Deed, SESSION_LONGEST, SetupError};
-use crate::wire::{ApiErrorBody, LoginRequest, Session, SessionUser, SetupRequest};
+use crate::accounts::{By, Deed, FirstRunStep, Guided, Role, SESSION_LONGEST, SetupError, StepOutcome};
+use crate::wire::{
+    ApiErrorBody, GatewayChange, LoginRequest, Session, SessionUser, SetupCheckRequest, SetupRequest,
+};
 use crate::{LogIn, User};
 
 /// Tells whether the gateway is set up, and who is logged in.
@@ -42,17 +44,68 @@ pub(super) async fn session(
 pub(super) async fn set_up(
     State(app): State<Arc<App>>,
     peer: Peer,
-    Body(SetupRequest { code, name, password }): Body<SetupRequest>,
+    Body(SetupRequest { code, name, password, gateway_name, guided }): Body<SetupRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let user = app.accounts.complete_setup(&code, &name, &password, peer.address.ip()).await;
-    let stranger = By::stranger(peer.address.ip());
+    let from = peer.address.ip();
+    let guided = if guided { Guided::Yes } else { Guided::No };
+    let user = app.accounts.complete_setup_with(&code, &name, &password, from, guided).await;
+    let stranger = By::stranger(from);
     if let Err(SetupError::WrongCode | SetupError::TooManyTries) = &user {
         app.accounts.note(Deed::SetUpFailed, &stranger, None, None).await;
     }
     let user = user.map_err(|error| explain_setup(&app, error))?;
     app.accounts.note(Deed::SetUp, &stranger, Some(&user.name), None).await;
     tracing::info!(user = %user.name, "the gateway is set up");
+    if let Some(gateway_name) = gateway_name {
+        let by = By { name: Some(user.name.to_string()), address: Some(from) };
+        name_gateway(&app, &by, gateway_name).await?;
+    }
     welcome(&app, &user, peer, StatusCode::CREATED).await
+}
+
+/// The gateway gets its name. There is an administrator by now, so what stands in the way does not undo the set-up: the step
+/// stays open, and says there what is wrong.
+async fn name_gateway(app: &App, by: &By, name: String) -> Result<(), ApiError> {
+    let change = GatewayChange { name: Some(name), ..GatewayChange::default() };
+    match app.configuration.change_gateway(change).await {
+        Ok(_) => {
+            app.accounts.note(Deed::ConfigurationChanged, by, None, Some("name of the gateway")).await;
+            Ok(app.accounts.note_step(FirstRunStep::Name, StepOutcome::Done).await?)
+        }
+        Err(problem) => {
+            tracing::info!(%problem, "the name of the gateway was not written");
+            Ok(())
+        }
+    }
+}
+
+/// Checks the set-up code, and the name that the gateway is to have, before anything is made: the page asks with each step.
+#[utoipa::path(
+    post, path = "/api/v1/setup/check", tag = "session", request_body = SetupCheckRequest,
+    responses(
+        (status = 204),
+        (status = 403, description = "`wrong_code`", body = ApiErrorBody),
+        (status = 409, description = "`already_set_up`", body = ApiErrorBody),
+        (status = 422, description = "`wrong_configuration`", body = ApiErrorBody),
+        (status = 429, description = "`too_many_tries`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn check_set_up(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    Body(SetupCheckRequest { code, gateway_name }): Body<SetupCheckRequest>,
+) -> Result<StatusCode, ApiError> {
+    let from = peer.address.ip();
+    let tried = app.accounts.try_code(&code, from).await;
+    if let Err(SetupError::WrongCode | SetupError::TooManyTries) = &tried {
+        app.accounts.note(Deed::SetUpFailed, &By::stranger(from), None, None).await;
+    }
+    tried.map_err(|error| explain_setup(&app, error))?;
+    if gateway_name.is_some() {
+        let change = GatewayChange { name: gateway_name, ..GatewayChange::default() };
+        app.configuration.check_gateway(change).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What went wrong, and the command on the gateway that helps.
@@ -147,6 +200,8 @@ async fn describe(app: &App, user: Option<&User>) -> Result<Session, ApiError> {
     Ok(Session {
         setup_needed: !app.accounts.has_administrator().await?,
         gateway_name: app.live.gateway_name(),
+        first_run: user.is_some_and(|user| user.role == Role::Admin)
+            && app.accounts.first_run_is_open().await?,
         user: user.map(SessionUser::from),
     })
 }

@@ -6,6 +6,7 @@ mod demo;
 mod diary;
 mod events;
 mod exports;
+mod first_run;
 mod house;
 mod https;
 mod messages;

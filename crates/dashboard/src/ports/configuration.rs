@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::wire::{
     Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationVersionText,
-    ConfigurationVersionView,
+    ConfigurationVersionView, GatewayChange, GatewaySettings,
 };
 
 /// Keeps the configuration: its file, what it was before, and what runs with it.
@@ -37,6 +37,27 @@ pub trait ConfigurationKeeper: Send + Sync {
     async fn add_device(
         &self,
         device: ConfigurationDevice,
+    ) -> Result<ConfigurationChanged, ConfigurationProblem>;
+
+    /// What the gateway is called, and where it stands.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn gateway(&self) -> Result<GatewaySettings, ConfigurationProblem>;
+
+    /// Whether a change of that would be taken. Nothing is changed.
+    ///
+    /// # Errors
+    /// Why not: [`ConfigurationProblem::Wrong`], or what keeps it from being read.
+    async fn check_gateway(&self, change: GatewayChange) -> Result<(), ConfigurationProblem>;
+
+    /// Changes what the gateway is called, and where it stands.
+    ///
+    /// # Errors
+    /// See [`ConfigurationProblem`]; nothing is changed then.
+    async fn change_gateway(
+        &self,
+        change: GatewayChange,
     ) -> Result<ConfigurationChanged, ConfigurationProblem>;
 
     /// The change that waits for it stays.

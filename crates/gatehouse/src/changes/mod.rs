@@ -3,6 +3,7 @@
 
 mod device;
 mod file;
+mod gateway;
 mod unconfirmed;
 mod versions;
 
@@ -19,6 +20,7 @@ use crate::config::{Problems, ShownFinding, Source};
 
 pub(crate) use device::{Given, with_device};
 pub(crate) use file::{read_text, version_of, why_not_writable};
+pub(crate) use gateway::with_gateway;
 pub(crate) use unconfirmed::Unconfirmed;
 pub(crate) use versions::Version;
 use versions::Versions;

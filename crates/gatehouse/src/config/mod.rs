@@ -148,10 +148,11 @@ impl Config {
         }
     }
 
-    /// The sections in which another configuration differs, as the file names them; devices are not among them.
+    /// The sections in which another configuration differs, as the file names them; devices are not among them, nor are the
+    /// gateway's name and place, which hold at once.
     pub(crate) fn sections_that_differ(&self, other: &Self) -> Vec<&'static str> {
         let same = [
-            ("[gateway]", self.gateway == other.gateway),
+            ("[gateway]", self.gateway.scheme == other.gateway.scheme),
             ("[board]", self.board == other.board),
             ("[http]", self.http == other.http),
             ("[https]", self.https == other.https),

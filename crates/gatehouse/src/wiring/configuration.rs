@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gatehouse_dashboard::wire::{
     Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationFinding,
-    ConfigurationUnconfirmed, ConfigurationVersionText, ConfigurationVersionView,
+    ConfigurationUnconfirmed, ConfigurationVersionText, ConfigurationVersionView, GatewayChange,
+    GatewayPlace, GatewaySettings,
 };
 use gatehouse_dashboard::{ConfigurationKeeper, ConfigurationProblem, TextChange};
 use gatehouse_model::Clock;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::changes::{Changes, Unconfirmed, read_only, version_of};
+use crate::changes::{Changes, Unconfirmed, mistakes, read_only, version_of, with_gateway};
 use crate::config::{Problems, Source, default_text};
 use crate::pins;
 
@@ -23,6 +24,8 @@ pub(crate) enum Order {
     Change(TextChange, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
     /// One more device.
     AddDevice(ConfigurationDevice, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
+    /// Another name or place of the gateway.
+    ChangeGateway(GatewayChange, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
     /// What waits stays.
     Confirm(oneshot::Sender<Result<(), ConfigurationProblem>>),
     /// What waits is taken back.
@@ -147,6 +150,51 @@ impl ConfigurationKeeper for PageConfiguration {
         device: ConfigurationDevice,
     ) -> Result<ConfigurationChanged, ConfigurationProblem> {
         self.order(|reply| Order::AddDevice(device, reply)).await
+    }
+
+    async fn gateway(&self) -> Result<GatewaySettings, ConfigurationProblem> {
+        let source = self.source.clone();
+        aside(move || {
+            let config = source.again().map_err(|problems| {
+                ConfigurationProblem::File(format!(
+                    "The configuration has mistakes. {}",
+                    mistakes(&problems, usize::MAX)
+                ))
+            })?;
+            let place = |place: crate::config::Location| GatewayPlace {
+                latitude: place.latitude,
+                longitude: place.longitude,
+            };
+            Ok(GatewaySettings {
+                name: config.gateway.name,
+                time_zone: config.gateway.time_zone,
+                location: config.gateway.location.map(place),
+                read_only: read_only(&source),
+            })
+        })
+        .await
+    }
+
+    async fn check_gateway(&self, change: GatewayChange) -> Result<(), ConfigurationProblem> {
+        let (source, changes) = (self.source.clone(), self.changes());
+        aside(move || {
+            let text = match changes {
+                Some(changes) => changes.text().map_err(ConfigurationProblem::File)?,
+                None => default_text().to_owned(),
+            };
+            let text = with_gateway(&text, &change).map_err(ConfigurationProblem::Wrong)?;
+            // Lines that the reader of this has not written are not named.
+            let wrong = |problems| ConfigurationProblem::Wrong(mistakes(&problems, 0));
+            source.read(&text).map(|_| ()).map_err(wrong)
+        })
+        .await
+    }
+
+    async fn change_gateway(
+        &self,
+        change: GatewayChange,
+    ) -> Result<ConfigurationChanged, ConfigurationProblem> {
+        self.order(|reply| Order::ChangeGateway(change, reply)).await
     }
 
     async fn confirm(&self) -> Result<(), ConfigurationProblem> {

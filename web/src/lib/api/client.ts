@@ -66,8 +66,6 @@ export async function call<Answer>(
 
 export const api = {
   session: () => call<Session>('GET', '/api/v1/session'),
-  setup: (code: string, name: string, password: string) =>
-    call<Session>('POST', '/api/v1/setup', { code, name, password }),
   login: (name: string, password: string) => call<Session>('POST', '/api/v1/login', { name, password }),
   logout: () => call<void>('POST', '/api/v1/logout'),
   house: () => call<House>('GET', '/api/v1/house'),

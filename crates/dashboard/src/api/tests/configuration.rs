@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::World;
 use crate::wire::{
     Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationVersionText,
-    ConfigurationVersionView,
+    ConfigurationVersionView, GatewayChange, GatewaySettings,
 };
 use crate::{ConfigurationKeeper, ConfigurationProblem, Role, TextChange};
 
@@ -18,6 +18,7 @@ use crate::{ConfigurationKeeper, ConfigurationProblem, Role, TextChange};
 pub(super) struct FakeConfiguration {
     pub(super) problem: Mutex<Option<ConfigurationProblem>>,
     pub(super) asked: Mutex<Vec<TextChange>>,
+    pub(super) named: Mutex<Vec<GatewayChange>>,
 }
 
 impl FakeConfiguration {
@@ -65,6 +66,27 @@ impl ConfigurationKeeper for FakeConfiguration {
         Ok(Self::changed(&[&device.id.unwrap()]))
     }
 
+    async fn gateway(&self) -> Result<GatewaySettings, ConfigurationProblem> {
+        self.feel()?;
+        Ok(GatewaySettings { name: "Casa".to_owned(), time_zone: None, location: None, read_only: None })
+    }
+
+    async fn check_gateway(&self, change: GatewayChange) -> Result<(), ConfigurationProblem> {
+        match change.name.as_deref() {
+            Some("") => Err(ConfigurationProblem::Wrong("`name` is empty.".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    async fn change_gateway(
+        &self,
+        change: GatewayChange,
+    ) -> Result<ConfigurationChanged, ConfigurationProblem> {
+        self.feel()?;
+        self.named.lock().unwrap().push(change);
+        Ok(Self::changed(&[]))
+    }
+
     async fn confirm(&self) -> Result<(), ConfigurationProblem> {
         self.feel()
     }
@@ -95,6 +117,8 @@ async fn the_configuration_is_for_administrators() {
         (Method::POST, "/confirm"),
         (Method::POST, "/take-back"),
         (Method::POST, "/devices"),
+        (Method::GET, "/gateway"),
+        (Method::PATCH, "/gateway"),
         (Method::GET, "/versions"),
         (Method::GET, "/versions/1"),
     ];

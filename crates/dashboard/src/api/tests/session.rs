@@ -13,7 +13,10 @@ use crate::Role;
 async fn the_first_visit() {
     let world = World::new().await;
     let session = world.get("/api/v1/session", "").await;
-    assert_eq!(session.json(), json!({ "setup_needed": true, "gateway_name": "Casa", "user": null }));
+    assert_eq!(
+        session.json(),
+        json!({ "setup_needed": true, "gateway_name": "Casa", "first_run": false, "user": null })
+    );
     for path in ["/api/v1/house", "/api/v1/events", "/api/v1/history/boiler/power"] {
         world.get(path, "").await.assert_error(401, "not_logged_in");
     }
@@ -30,7 +33,10 @@ async fn the_first_visit() {
     let done = set_up(&code, "ana", PASSWORD).await;
     assert_eq!(done.status, 201);
     let user = json!({ "name": "ana", "role": "admin" });
-    assert_eq!(done.json(), json!({ "setup_needed": false, "gateway_name": "Casa", "user": user }));
+    assert_eq!(
+        done.json(),
+        json!({ "setup_needed": false, "gateway_name": "Casa", "first_run": false, "user": user })
+    );
     set_up(&code, "eva", PASSWORD).await.assert_error(409, "already_set_up");
 
     assert_eq!(world.get("/api/v1/session", &done.cookie()).await.json()["user"], user);

@@ -14,6 +14,10 @@ setup_needed: boolean,
  */
 gateway_name: string, 
 /**
+ * Whether steps of the first run wait for this administrator.
+ */
+first_run: boolean, 
+/**
  * Who is logged in; null when nobody is.
  */
 user: SessionUser | null, };

@@ -15,4 +15,12 @@ name: string,
 /**
  * The administrator's password.
  */
-password: string, };
+password: string, 
+/**
+ * The name of the gateway for people. When it cannot be written, the step `name` of the first run stays open.
+ */
+gateway_name?: string, 
+/**
+ * Whether the steps of the first run follow, at the page; scripts leave it out.
+ */
+guided?: boolean, };

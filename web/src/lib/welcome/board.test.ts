@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import type { Board, BoardLine, BoardScan, FoundThing } from '../api/generated';
+import { addable, freeLines, linesInUse, troublesOf } from './board';
+
+const line = (number: number, rest: Partial<BoardLine> = {}): BoardLine => ({
+  line: number,
+  header_pin: number + 1,
+  name: `GPIO${number}`,
+  owner: null,
+  direction: 'input',
+  device: null,
+  ...rest,
+});
+const thing = (place: string, rest: Partial<FoundThing> = {}): FoundThing => ({
+  bus: 'i2c-1',
+  place,
+  held_by: 'nobody',
+  holder: null,
+  candidates: [],
+  note: null,
+  configuration: '[[device]]\n',
+  ...rest,
+});
+const board: Board = {
+  name: 'raspberrypi',
+  model: 'Raspberry Pi 4',
+  header_pins: 40,
+  simulated: false,
+  lines: [
+    line(4),
+    line(5, { owner: 'spi0 CS0' }),
+    line(6, { device: 'lamp' }),
+    line(46, { header_pin: null, owner: 'led' }),
+  ],
+  lines_problem: 'No rights.',
+  buses: [
+    { name: 'i2c-1', description: '', problem: null },
+    { name: 'spi-0.0', description: '', problem: 'Switched off: dtparam=spi=on.' },
+  ],
+  found: [],
+};
+const scan: BoardScan = {
+  at: '2026-11-22T00:00:00Z',
+  buses: [
+    {
+      name: 'i2c-1',
+      description: '',
+      problem: 'Stuck.',
+      things: [
+        thing('0x76'),
+        thing('0x40', { held_by: 'device' }),
+        thing('0x50', { configuration: null, note: 'A memory.' }),
+      ],
+    },
+  ],
+  kernel: [thing('28-00', { held_by: 'kernel' })],
+};
+
+describe('the first look at a board', () => {
+  it('says what has to be mended, and where', () => {
+    expect(troublesOf(board, scan).map(({ where, what }) => `${where}: ${what}`)).toEqual([
+      'raspberrypi: No rights.',
+      'i2c-1: Stuck.',
+      'spi-0.0: Switched off: dtparam=spi=on.',
+      '0x50 i2c-1: A memory.',
+    ]);
+    expect(troublesOf({ ...board, lines_problem: null, buses: [] }, null)).toEqual([]);
+  });
+
+  it('offers what nobody uses', () => {
+    expect(addable(scan).map(({ place }) => place)).toEqual(['0x76']);
+    expect(addable(null)).toEqual([]);
+  });
+
+  it('tells pins in use from free ones', () => {
+    expect(linesInUse(board)).toEqual({ shown: [board.lines[1], board.lines[2]], others: 1 });
+    expect(freeLines(board)).toEqual([board.lines[0]]);
+    expect(freeLines({ ...board, header_pins: null }).length).toBe(1);
+  });
+});

@@ -1,0 +1,47 @@
+/** What a first look at the board has to tell. Pure. */
+
+import type { Board, BoardScan, FoundThing } from '../api/generated';
+
+/** Something that keeps a part of the board from being used, with its mend in the gateway's own words. */
+export interface Trouble {
+  where: string;
+  what: string;
+}
+
+/** What has to be mended: the lines, then the buses, as the look at them says or else as the board does. */
+export function troublesOf(board: Board, scan: BoardScan | null): Trouble[] {
+  const lines = board.lines_problem === null ? [] : [{ where: board.name, what: board.lines_problem }];
+  const scanned = new Map(scan?.buses.map((bus) => [bus.name, bus.problem]));
+  const buses = board.buses.flatMap(({ name, problem }) => {
+    const what = problem ?? scanned.get(name) ?? null;
+    return what === null ? [] : [{ where: name, what }];
+  });
+  const notes = thingsOf(scan).flatMap(({ place, bus, note, held_by }) =>
+    note === null || held_by === 'device' ? [] : [{ where: `${place} ${bus}`, what: note }],
+  );
+  return [...lines, ...buses, ...notes];
+}
+
+/** Everything that answers. */
+export function thingsOf(scan: BoardScan | null): FoundThing[] {
+  if (scan === null) return [];
+  return [...scan.buses.flatMap(({ things }) => things), ...scan.kernel];
+}
+
+/** What was found, is used by nobody, and can be. */
+export function addable(scan: BoardScan | null): FoundThing[] {
+  return thingsOf(scan).filter((thing) => thing.configuration !== null && thing.held_by === 'nobody');
+}
+
+/** Lines of the header that are in use, and how many others the system itself holds. */
+export function linesInUse(board: Board) {
+  const used = board.lines.filter(({ owner, device }) => owner !== null || device !== null);
+  const shown = used.filter(({ header_pin, device }) => header_pin !== null || device !== null);
+  return { shown, others: used.length - shown.length };
+}
+
+/** Lines at which something can be wired: those that come out at the header, or all when no header is known. */
+export function freeLines(board: Board) {
+  const free = board.lines.filter(({ owner, device }) => owner === null && device === null);
+  return board.header_pins === null ? free : free.filter(({ header_pin }) => header_pin !== null);
+}
