@@ -23,6 +23,7 @@ mod page_sockets;
 mod paths;
 mod pins;
 mod progress;
+mod releases;
 mod reload;
 mod rights;
 mod run;
@@ -34,6 +35,7 @@ mod supervision;
 mod system;
 mod tls;
 mod users;
+mod whole_file;
 mod wiring;
 
 use std::process::ExitCode;

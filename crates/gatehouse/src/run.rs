@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-use gatehouse_model::SystemClock;
+use gatehouse_model::{Clock as _, SystemClock};
 use tracing::{error, warn};
 
 use crate::cli::RunArguments;
@@ -10,7 +10,7 @@ use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
-use crate::{changes, check, logs, paths, running_copy, supervision};
+use crate::{changes, check, logs, paths, releases, running_copy, supervision};
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
 const MIN_WORKERS: usize = 2;
@@ -59,9 +59,12 @@ async fn live(
     demo: bool,
 ) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen()?;
+    let clock = SystemClock::new();
+    releases::prepare(directory, source.file(), clock.now()).await?;
     let house = House::open(config, directory, demo).await?;
     let (mut running, reason) = match house.start(source, directory).await {
         Ok(mut running) => {
+            releases::runs(directory, clock.now());
             let reason = running.lifecycle.wait(&mut signals).await;
             (running, reason)
         }

@@ -6,9 +6,8 @@
 //! configuration any more, and of which an output could not be driven to its safe level yet.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -18,6 +17,7 @@ use toml_edit::{DocumentMut, Item, Table, Value};
 use tracing::error;
 
 use crate::config::{self, MAX_FILE_BYTES};
+use crate::whole_file;
 
 /// The configuration of now.
 const CURRENT: &str = "running.toml";
@@ -225,16 +225,8 @@ fn read(path: &Path) -> Option<String> {
 
 /// In one step, so that an end at any moment leaves the old copy or the new one.
 fn write(directory: &Path, name: &str, text: &str) -> anyhow::Result<()> {
-    let (next, target) = (directory.join(format!("{name}.new")), directory.join(name));
-    let put = || -> std::io::Result<()> {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&next, &target)?;
-        File::open(directory)?.sync_all()
-    };
-    put().with_context(|| {
+    let target = directory.join(name);
+    whole_file::put(&target, text).with_context(|| {
         format!(
             "{} cannot be written, so that after a crash not all outputs would be driven safe: make room on the disk",
             target.display()

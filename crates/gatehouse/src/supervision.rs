@@ -18,6 +18,14 @@ pub(crate) fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
+/// Time that the service manager gives a start that goes on, from each word of it.
+const STILL_STARTING: Duration = Duration::from_secs(60);
+
+/// Says that the start takes long and goes on.
+pub(crate) fn still_starting() {
+    notify(&[NotifyState::ExtendTimeoutUsec(u32::try_from(STILL_STARTING.as_micros()).unwrap_or(u32::MAX))]);
+}
+
 /// Says that the stop has begun.
 pub(crate) fn stopping() {
     notify(&[NotifyState::Stopping]);

@@ -77,7 +77,7 @@ const LOG_BYTES: u32 = 16 * 1_024 * 1_024;
 const STATEMENTS: usize = 32;
 
 /// How long a connection waits for a lock of another process, such as the `sqlite3` tool.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest time that opening spends on the check after an unclean stop: the gateway is to be ready within a second.
 const CHECK_TIME_LIMIT: Duration = Duration::from_millis(400);
@@ -346,17 +346,9 @@ pub(crate) fn explain_open(path: &Path, source: sqlx::Error) -> HistoryError {
 /// Whether a file that is only read has the schema of this release.
 pub(crate) async fn check_schema(path: &Path, readers: &SqlitePool) -> Result<(), HistoryError> {
     let explain = |error| explain_open(path, error);
-    // A gateway that was killed in its first moments leaves a file without even the table of migrations.
-    let has_any = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'");
-    let has_any: i64 = has_any.fetch_one(readers).await.map_err(explain)?;
-    let found: Option<i64> = match has_any {
-        0 => None,
-        _ => sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(readers)
-            .await
-            .map_err(explain)?,
-    };
-    let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let mut connection = readers.acquire().await.map_err(explain)?;
+    let found = found_schema(&mut connection).await.map_err(explain)?;
+    let needed = newest_schema();
     match found {
         Some(found) if found == needed => Ok(()),
         Some(found) if found > needed => {
@@ -365,6 +357,21 @@ pub(crate) async fn check_schema(path: &Path, readers: &SqlitePool) -> Result<()
         }
         _ => Err(HistoryError::Behind { path: path.to_owned(), found, needed }),
     }
+}
+
+/// The schema of this release.
+pub(crate) fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// The schema of an open file; nothing in one that has none yet, as a gateway leaves that was killed in its first moments.
+pub(crate) async fn found_schema(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+    let has_any = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'");
+    let has_any: i64 = has_any.fetch_one(&mut *connection).await?;
+    if has_any == 0 {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(connection).await
 }
 
 fn explain_migration(path: &Path, error: MigrateError) -> HistoryError {

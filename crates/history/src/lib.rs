@@ -41,6 +41,7 @@ mod rollup;
 mod row;
 mod rows;
 mod salvage;
+pub mod schema;
 mod seal;
 pub mod snapshot;
 mod sources;

@@ -181,6 +181,36 @@ async fn read(
     load(connection, clock.now(), Care::Strict).await.map_err(|source| explain_open(path, source))
 }
 
+/// The schema of this release.
+pub(super) fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// The schema of the file at `path`, which is only read; nothing when there is no file, or nothing in it yet.
+pub(super) async fn schema_of(path: &Path) -> Result<Option<i64>, sqlx::Error> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(LOCK_WAIT)
+        .disable_statement_logging();
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let has_any = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'");
+    let has_any: i64 = has_any.fetch_one(&mut connection).await?;
+    let found = match has_any {
+        0 => None,
+        _ => {
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&mut connection)
+                .await?
+        }
+    };
+    connection.close().await?;
+    Ok(found)
+}
+
 /// A connection to the file, which must be there.
 pub(super) async fn connect(path: &Path, options: &StoreOptions) -> Result<SqliteConnection, sqlx::Error> {
     let max_pages = (options.max_file_bytes / u64::from(PAGE_BYTES)).max(1);

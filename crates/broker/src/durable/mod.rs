@@ -250,6 +250,19 @@ impl SqliteStore {
         })
     }
 
+    /// The schema that this release works with. An older file is brought up to it when it is opened.
+    pub fn newest_schema() -> i64 {
+        file::newest_schema()
+    }
+
+    /// The schema of the file at `path`, which is only read; nothing when there is no file, or nothing in it yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is damaged.
+    pub async fn schema_of(path: &Path) -> Result<Option<i64>, StoreOpenError> {
+        file::schema_of(path).await.map_err(|source| StoreOpenError::Open { path: path.to_owned(), source })
+    }
+
     /// A way to ask how many transactions were committed since the file was opened, each with one flush of the disk.
     pub fn commits(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
         let shared = Arc::clone(&self.shared);

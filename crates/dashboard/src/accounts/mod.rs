@@ -270,6 +270,20 @@ impl Accounts {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The form of the file that this release works with. An older file is brought up to it when it is opened; one that is
+    /// newer is refused.
+    pub fn newest_form() -> i64 {
+        store::newest_form()
+    }
+
+    /// The form of the file at `path`, which is only read; nothing when there is no file, or nothing in it yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is damaged.
+    pub async fn form_of(path: &Path) -> Result<Option<i64>, AccountsError> {
+        Ok(store::form_of(path).await?)
+    }
+
     /// Adds a user.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, SqlitePool};
 
 use super::AccountsError;
 
@@ -136,6 +136,23 @@ fn give_to_owner_of_folder(file: &std::fs::File, path: &Path) -> std::io::Result
         return Ok(());
     }
     std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid()))
+}
+
+/// The form of this release: the number of its steps.
+pub(super) fn newest_form() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+/// The form of the file at `path`, which is only read; nothing when there is no file, or nothing in it yet.
+pub(super) async fn form_of(path: &Path) -> Result<Option<i64>, sqlx::Error> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let form: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok((form > 0).then_some(form))
 }
 
 /// Makes the missing steps in one transaction that locks out other processes, so that two that start together do not

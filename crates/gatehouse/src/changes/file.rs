@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
 use crate::config::MAX_FILE_BYTES;
+use crate::whole_file;
 
 /// A word for exactly this text.
 pub(crate) fn version_of(text: &str) -> String {
@@ -135,15 +136,9 @@ pub(super) fn replace(file: &Path, text: &str) -> Result<(), String> {
 /// # Errors
 /// When that fails, in a sentence for people.
 pub(super) fn write_own(directory: &Path, name: &str, text: &str) -> Result<(), String> {
-    let (next, target) = (directory.join(format!("{name}.new")), directory.join(name));
-    let put = || -> std::io::Result<()> {
+    let put = || {
         std::fs::create_dir_all(directory)?;
-        let mut options = OpenOptions::new();
-        let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-        made.write_all(text.as_bytes())?;
-        made.sync_all()?;
-        std::fs::rename(&next, &target)?;
-        File::open(directory)?.sync_all()
+        whole_file::put(&directory.join(name), text)
     };
     put().map_err(|error| sentence_for(directory, &error))
 }

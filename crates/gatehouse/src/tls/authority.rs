@@ -15,6 +15,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::files;
 use super::leaf::{AUTHORITY_FROM, AUTHORITY_UNTIL, Validity};
 use super::names::{Name, Names};
+use crate::whole_file;
 
 /// The authority's certificate, which clients are given, and its key.
 const CERTIFICATE_FILE: &str = "ca.crt";
@@ -52,8 +53,7 @@ impl Authority {
         };
         let (certificate, key) = (read(&certificate_file)?, read(&key_file)?);
         let write = |path: &Path, content: &str| {
-            files::write_private(path, content)
-                .with_context(|| format!("{} cannot be written", path.display()))
+            whole_file::put(path, content).with_context(|| format!("{} cannot be written", path.display()))
         };
         let key = match (&certificate, key) {
             (_, Some(pem)) => KeyPair::from_pem(&pem).with_context(|| {

@@ -15,6 +15,7 @@ use super::authority::Authority;
 use super::files;
 use super::leaf::{self, Facts};
 use super::names::{Name, Names};
+use crate::whole_file;
 
 /// The leaf and its key, in one file.
 const LEAF_FILE: &str = "server.pem";
@@ -99,7 +100,7 @@ impl OwnLeaf {
     /// used all the same, and tried again.
     pub(super) fn save(&mut self) {
         let Some(pem) = self.unsaved.take() else { return };
-        if let Err(problem) = files::write_private(&self.file, &pem) {
+        if let Err(problem) = whole_file::put(&self.file, &pem) {
             warn!(
                 "the certificate for TLS is in use but cannot be kept in {}: {problem}",
                 self.file.display()

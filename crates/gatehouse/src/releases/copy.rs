@@ -1,0 +1,198 @@
+//! The copy of all that the gateway keeps, from before an upgrade. There is one at most.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use gatehouse_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::Forms;
+use crate::{paths, supervision, whole_file};
+
+/// Where it is.
+const DIRECTORY: &str = "before-upgrade";
+
+/// Where it is while it is made.
+const DRAFT: &str = "before-upgrade.part";
+
+/// What is said about it, in its directory.
+const NOTE: &str = "copy.json";
+
+/// The configuration in it.
+pub(super) const CONFIGURATION: &str = "gatehouse.toml";
+
+/// Bytes that stay free on the disk: the gateway has to write as well.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes between two words to the service manager that the start goes on.
+const STEP_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most bytes that are read of the note.
+const MAX_NOTE_BYTES: u64 = 16 * 1024;
+
+/// A copy that is there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// The release that had written it.
+    pub(super) version: String,
+    /// When it was made.
+    pub(super) made: Timestamp,
+    /// The forms of its databases.
+    pub(super) forms: Forms,
+    /// Whether history was left out, for want of room.
+    pub(super) without_history: bool,
+}
+
+impl Kept {
+    /// The copy that there is, if it is whole: it got its name only when everything was on the disk.
+    pub(super) fn find(directory: &Path) -> Option<Self> {
+        let mut text = String::new();
+        let note = directory.join(DIRECTORY).join(NOTE);
+        File::open(note).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Whether a release that works with these forms can run on it.
+    pub(super) fn suits(&self, newest: &Forms) -> bool {
+        self.forms.iter().all(|(name, form)| newest.get(name) >= Some(form))
+    }
+}
+
+/// Makes the copy: nobody has the databases open.
+///
+/// # Errors
+/// When there is no room for it, or it cannot be written. What was kept before is there still then.
+pub(super) fn keep(
+    directory: &Path,
+    configuration: Option<&Path>,
+    version: &str,
+    forms: &Forms,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let draft = directory.join(DRAFT);
+    if draft.exists() {
+        std::fs::remove_dir_all(&draft)?;
+    }
+    let all = sources(directory, configuration)?;
+    let (history, rest): (Vec<Source>, Vec<Source>) =
+        all.into_iter().partition(|source| source.name.starts_with(paths::HISTORY_FILE));
+    let free = free_bytes(directory)?.saturating_sub(RESERVE_BYTES);
+    let (small, large) = (bytes_of(&rest), bytes_of(&history));
+    ensure!(small <= free, "it needs {small} bytes, and {free} may be used on the disk");
+    let without_history = small.saturating_add(large) > free;
+    if without_history {
+        warn!(
+            "history is not in the copy of before the upgrade: it needs {large} bytes, and {} may be used on the disk",
+            free.saturating_sub(small)
+        );
+    }
+    let wanted = rest.iter().chain(history.iter().filter(|_| !without_history));
+    let made = (|| -> anyhow::Result<()> {
+        paths::make_private_directory(&draft)?;
+        for source in wanted {
+            source.copy_into(&draft)?;
+        }
+        let kept = Kept { version: version.to_owned(), made: now, forms: forms.clone(), without_history };
+        whole_file::put(&draft.join(NOTE), serde_json::to_string(&kept)?)?;
+        File::open(&draft)?.sync_all()?;
+        let place = directory.join(DIRECTORY);
+        if place.exists() {
+            std::fs::remove_dir_all(&place)?;
+        }
+        std::fs::rename(&draft, &place)?;
+        File::open(directory)?.sync_all()?;
+        Ok(())
+    })();
+    if made.is_err() {
+        let _ = std::fs::remove_dir_all(&draft);
+    }
+    made?;
+    info!("everything of before the upgrade is kept in {}", directory.join(DIRECTORY).display());
+    Ok(())
+}
+
+/// Removes the copy.
+pub(super) fn forget(directory: &Path) {
+    if let Err(problem) = std::fs::remove_dir_all(directory.join(DIRECTORY)) {
+        warn!("the copy of before the upgrade cannot be removed: {problem}");
+    }
+}
+
+/// A file that goes into the copy.
+struct Source {
+    path: PathBuf,
+    /// Its name there, with the directory it is in.
+    name: String,
+    bytes: u64,
+}
+
+impl Source {
+    fn copy_into(&self, place: &Path) -> anyhow::Result<()> {
+        let target = place.join(&self.name);
+        if let Some(parent) = target.parent() {
+            paths::make_private_directory(parent)?;
+        }
+        let copy = || -> std::io::Result<()> {
+            let mut from = File::open(&self.path)?;
+            let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target)?;
+            // In steps: a large file on a slow card takes longer than a start may.
+            while std::io::copy(&mut (&mut from).take(STEP_BYTES), &mut to)? > 0 {
+                supervision::still_starting();
+            }
+            to.sync_all()
+        };
+        copy().with_context(|| format!("{} cannot be copied to {}", self.path.display(), target.display()))
+    }
+}
+
+fn bytes_of(sources: &[Source]) -> u64 {
+    sources.iter().map(|source| source.bytes).sum()
+}
+
+/// All that the gateway keeps: databases with their journals, levels and totals, certificates, configuration.
+fn sources(directory: &Path, configuration: Option<&Path>) -> anyhow::Result<Vec<Source>> {
+    let mut found = Vec::new();
+    let mut add = |path: PathBuf, name: String| -> anyhow::Result<()> {
+        match std::fs::metadata(&path) {
+            Ok(file) if file.is_file() => found.push(Source { path, name, bytes: file.len() }),
+            Ok(_) => {}
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
+            Err(problem) => {
+                return Err(problem).with_context(|| format!("{} cannot be read", path.display()));
+            }
+        }
+        Ok(())
+    };
+    for database in [paths::ACCOUNTS_FILE, paths::BROKER_FILE, paths::HISTORY_FILE] {
+        // A database may be a link to another disk; its journal is beside what it points to.
+        let file = directory.join(database);
+        let real = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        add(real.clone(), database.to_owned())?;
+        let mut journal = real.into_os_string();
+        journal.push("-wal");
+        add(journal.into(), format!("{database}-wal"))?;
+    }
+    add(directory.join(paths::BOARD_FILE), paths::BOARD_FILE.to_owned())?;
+    if let Ok(certificates) = std::fs::read_dir(directory.join(paths::TLS_DIRECTORY)) {
+        for entry in certificates {
+            let entry = entry?;
+            if let Some(name) = entry.file_name().to_str() {
+                add(entry.path(), format!("{}/{name}", paths::TLS_DIRECTORY))?;
+            }
+        }
+    }
+    if let Some(configuration) = configuration {
+        add(configuration.to_owned(), CONFIGURATION.to_owned())?;
+    }
+    Ok(found)
+}
+
+/// Bytes that this process may still write on the disk of a directory.
+fn free_bytes(directory: &Path) -> anyhow::Result<u64> {
+    let figures = rustix::fs::statvfs(directory)?;
+    Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+}

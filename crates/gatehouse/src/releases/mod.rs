@@ -1,0 +1,140 @@
+//! What an upgrade needs to be taken back: which release last ran on the data, and a copy of what a newer one is about to
+//! change.
+//!
+//! A database has a form (its schema). An older one is brought up to this release's when it is opened, in one transaction;
+//! before that, all that the gateway keeps is copied beside it. An older release that finds a newer form refuses it, and
+//! tells about the copy.
+
+mod copy;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::bail;
+use gatehouse_broker::SqliteStore;
+use gatehouse_dashboard::Accounts;
+use gatehouse_history::schema;
+use gatehouse_model::Timestamp;
+use tracing::{info, warn};
+
+use crate::paths;
+use record::Record;
+
+/// This release.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long the copy of before an upgrade is kept: by then everybody has seen whether the house works.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// The form of each database, by its file's name.
+type Forms = BTreeMap<String, i64>;
+
+/// Looks at the data before anything opens it. What this release is about to bring up to its own form is copied first.
+///
+/// # Errors
+/// When a newer release has changed the accounts or what the broker keeps: this one cannot run on them, and says how to go
+/// back to the copy of before.
+pub(crate) async fn prepare(
+    directory: &Path,
+    configuration: Option<&Path>,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    prepare_for(directory, configuration, now, &newest()).await
+}
+
+async fn prepare_for(
+    directory: &Path,
+    configuration: Option<&Path>,
+    now: Timestamp,
+    newest: &Forms,
+) -> anyhow::Result<()> {
+    let found = forms_of(directory).await;
+    let record = Record::read(directory);
+    // History that is too new is not recorded to, and the rest of the house goes on; the page says so.
+    let needed = [paths::ACCOUNTS_FILE, paths::BROKER_FILE];
+    if let Some(name) = needed.into_iter().find(|name| found.get(*name) > newest.get(*name)) {
+        bail!(refusal(directory, name, record.as_ref(), newest));
+    }
+    let older: Vec<&str> = found
+        .iter()
+        .filter(|(name, form)| newest.get(*name) > Some(*form))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if older.is_empty() {
+        return Ok(());
+    }
+    let version = record.map_or_else(|| "unknown".to_owned(), |record| record.version);
+    info!("an upgrade from release {version}: {} will be brought up to date", older.join(", "));
+    // A house without its gateway is worse than one that cannot go back.
+    if let Err(problem) = copy::keep(directory, configuration, &version, &found, now) {
+        warn!("no copy of before the upgrade could be kept, the upgrade goes on: {problem:#}");
+    }
+    Ok(())
+}
+
+/// Notes that this release runs on the data: it has come so far that everything was open. A copy of before an upgrade that
+/// nobody needed goes after [`KEPT_FOR`].
+pub(crate) fn runs(directory: &Path, now: Timestamp) {
+    let known = Record::read(directory);
+    if known.as_ref().is_none_or(|known| known.version != VERSION) {
+        let record =
+            Record { version: VERSION.to_owned(), since: now, before: known.map(|known| known.version) };
+        if let Err(problem) = record.write(directory) {
+            warn!("{problem:#}");
+        }
+    }
+    if copy::Kept::find(directory).is_some_and(|kept| is_past(kept.made, now)) {
+        info!(
+            "the copy of before the last upgrade is removed: it is {} days old",
+            KEPT_FOR.as_secs() / 86_400
+        );
+        copy::forget(directory);
+    }
+}
+
+fn is_past(made: Timestamp, now: Timestamp) -> bool {
+    let limit = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+    now.as_millis().saturating_sub(made.as_millis()) > limit
+}
+
+/// The forms that this release works with.
+fn newest() -> Forms {
+    Forms::from([
+        (paths::ACCOUNTS_FILE.to_owned(), Accounts::newest_form()),
+        (paths::BROKER_FILE.to_owned(), SqliteStore::newest_schema()),
+        (paths::HISTORY_FILE.to_owned(), schema::newest()),
+    ])
+}
+
+/// The forms of the files that are there. A file that cannot be read is left out: whoever opens it says what is wrong.
+async fn forms_of(directory: &Path) -> Forms {
+    let accounts = Accounts::form_of(&directory.join(paths::ACCOUNTS_FILE)).await.ok().flatten();
+    let broker = SqliteStore::schema_of(&directory.join(paths::BROKER_FILE)).await.ok().flatten();
+    let history = schema::of(&directory.join(paths::HISTORY_FILE)).await.ok().flatten();
+    [(paths::ACCOUNTS_FILE, accounts), (paths::BROKER_FILE, broker), (paths::HISTORY_FILE, history)]
+        .into_iter()
+        .filter_map(|(name, form)| Some((name.to_owned(), form?)))
+        .collect()
+}
+
+/// Why this release does not start on the data of a newer one, and how to go on.
+fn refusal(directory: &Path, name: &str, record: Option<&Record>, newest: &Forms) -> String {
+    let by =
+        record.map_or_else(|| "a newer release".to_owned(), |record| format!("release {}", record.version));
+    let file = directory.join(name);
+    let stuck = format!("{} was changed by {by}, and this is release {VERSION}", file.display());
+    match copy::Kept::find(directory).filter(|kept| kept.suits(newest)) {
+        Some(kept) => format!(
+            "{stuck}. Install the newer release again; or go back to everything as it was at {} before the upgrade, \
+             with `sudo gatehouse rollback`: what came later is kept aside, and not used",
+            kept.made
+        ),
+        None => format!(
+            "{stuck}. Install the newer release again; or restore a backup of this release with `sudo gatehouse restore`"
+        ),
+    }
+}

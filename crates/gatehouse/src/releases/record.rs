@@ -1,0 +1,46 @@
+//! Which release last ran on the data, in a small file beside it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use gatehouse_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::whole_file;
+
+/// Its name.
+const FILE: &str = "release.json";
+
+/// Most bytes that are read of it.
+const MAX_BYTES: u64 = 4_096;
+
+/// The release that last ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Its version, as `gatehouse --version` says it.
+    pub(super) version: String,
+    /// When it first ran on this data.
+    pub(super) since: Timestamp,
+    /// The version before it, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<String>,
+}
+
+impl Record {
+    /// What the file says; nothing when there is none, or none that makes sense.
+    pub(super) fn read(directory: &Path) -> Option<Self> {
+        let mut text = String::new();
+        File::open(directory.join(FILE)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Writes it in one step.
+    pub(super) fn write(&self, directory: &Path) -> anyhow::Result<()> {
+        let file = directory.join(FILE);
+        let text = serde_json::to_string(self)?;
+        whole_file::put(&file, &text)
+            .with_context(|| format!("{} cannot be written: make room on its disk", file.display()))
+    }
+}

@@ -1,0 +1,28 @@
+//! Files that survive a power cut: what is read afterwards is the old content or the new one, whole.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Writes a file that only its owner may read, in a directory that is there. The content is on the disk under another name
+/// before it takes the place of what was there.
+///
+/// # Errors
+/// When that fails; what was there is there still.
+pub(crate) fn put(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut other = path.as_os_str().to_owned();
+    other.push(".new");
+    let other = Path::new(&other);
+    // A file that a power cut left behind may have other rights, which opening it again would not change.
+    match std::fs::remove_file(other) {
+        Err(problem) if problem.kind() != io::ErrorKind::NotFound => return Err(problem),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(other)?;
+    file.write_all(content.as_ref())?;
+    file.sync_all()?;
+    std::fs::rename(other, path)?;
+    // The new name is on disk when its directory is.
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
