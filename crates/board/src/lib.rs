@@ -29,6 +29,7 @@ pub mod host;
 pub mod kernel;
 pub mod memory;
 mod options;
+pub mod pinout;
 pub mod preflight;
 #[cfg(feature = "rppal")]
 pub mod rppal_board;

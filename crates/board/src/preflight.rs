@@ -184,6 +184,8 @@ mod tests {
     #[test]
     fn a_line_is_in_the_way_when_it_is_not_there_or_somebody_elses() {
         let info = |number, consumer: Option<&str>| LineInfo {
+            pull: None,
+            is_high: None,
             line: LineNumber::new(number),
             name: String::new(),
             consumer: consumer.map(str::to_owned),

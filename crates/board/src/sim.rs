@@ -21,5 +21,6 @@ pub use board::SimulatedBoard;
 pub use demo::demo_house;
 pub use house::{Climate, House};
 pub use mischief::{MAX_SLOWNESS, Mischief, NoMischief};
+pub use probes::MOST_WARMTH;
 pub use script::USUAL_QUARTER;
 pub use terminal::Terminal;

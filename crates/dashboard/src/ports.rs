@@ -13,7 +13,7 @@ use bytes::Bytes;
 use gatehouse_model::{Clock, DeviceId, PropertyId, Quality, Randomness, Timestamp, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, HistoryStatus};
+use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, HistoryStatus, Probes};
 use crate::{Accounts, LiveHouse};
 
 pub use configuration::{ConfigurationKeeper, ConfigurationProblem, TextChange};
@@ -99,6 +99,13 @@ pub trait BoardReader: Send + Sync {
     /// When that fails as a whole. What is wrong with one bus is told there.
     async fn scan(&self) -> Result<BoardScan, BoardProblem>;
 
+    /// What the thermometers on the 1-Wire buses show. It takes some seconds unless they were read just now; who asks while they
+    /// are read gets what they showed last.
+    ///
+    /// # Errors
+    /// When that fails as a whole. What is wrong with one thermometer is told there.
+    async fn probes(&self) -> Result<Probes, BoardProblem>;
+
     /// Every chip that is driven.
     fn catalogue(&self) -> Catalogue;
 }
@@ -121,6 +128,13 @@ pub trait DemoHouse: Send + Sync {
     /// # Errors
     /// When the device is no input.
     fn set_input(&self, device: &DeviceId, on: bool) -> Result<(), DemoProblem>;
+
+    /// Lets somebody hold a thermometer of 1-Wire in a hand, which warms it by about so many degrees, or cools it. It is named by its
+    /// device or by its number.
+    ///
+    /// # Errors
+    /// When there is no such thermometer, or it would be too much.
+    fn warm(&self, thermometer: &str, degrees: f64) -> Result<(), DemoProblem>;
 
     /// Turns a knob by so many detents, counter-clockwise when negative.
     ///

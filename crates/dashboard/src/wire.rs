@@ -11,6 +11,7 @@ mod diary;
 mod first_run;
 mod generated;
 mod history;
+mod lines;
 mod messages;
 mod people;
 
@@ -20,9 +21,8 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 pub use board::{
-    Board, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
-    CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord,
-    LineDirectionWord, ScannedBus,
+    Board, BoardBus, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
+    CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord, ScannedBus,
 };
 pub use configuration::{
     Configuration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck, ConfigurationCheckRequest,
@@ -41,6 +41,10 @@ pub use generated::generated_files;
 pub use history::{
     GapWord, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,
     HistoryText, HistoryTexts, HistoryValue,
+};
+pub use lines::{
+    BoardLine, LineDirectionWord, LineHolderWord, LineUse, LineUseWord, LineWarning, LineWarningWord, Probe,
+    Probes, PullWord, VoltageWord,
 };
 pub use messages::{
     MessageView, PassedMessages, PayloadWord, PublishRequest, RetainedMessages, UserPropertyView,

@@ -500,7 +500,16 @@ fn open_board(
     }
     let (found, told) = watch::channel(Vec::new());
     let scanner = Scanner::new(board.clone(), bridge.buses(), config.devices.clone());
-    let view = BoardView { board, simulated, places, scanner, found: told, clock: clock.clone() };
+    let view = BoardView {
+        board,
+        simulated,
+        places,
+        scanner,
+        is_header: config.board.chip.is_none(),
+        survey: Arc::default(),
+        found: told,
+        clock: clock.clone(),
+    };
     let info = GatewayInfo {
         name: config.gateway.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -9,6 +9,7 @@ use anyhow::bail;
 use gatehouse_board::boards::{Header, PowerOn, Recognised, at_power_on, boot_line, recognise};
 use gatehouse_board::bridge::safe::header_outputs;
 use gatehouse_board::config::{DeviceConfig, Pull};
+use gatehouse_board::pinout::{Firing, firing};
 use gatehouse_board::traits::{LineNumber, Pin};
 
 use crate::check;
@@ -67,29 +68,23 @@ pub(crate) fn power_on_warnings(config: &Config) -> Vec<String> {
         return Vec::new();
     }
     let machine = recognise(&config.board.places(Path::new("/")));
-    let firmware = config_txt::file_of_this_machine().and_then(|path| std::fs::read_to_string(path).ok());
-    warnings(config, &machine, firmware.as_deref().unwrap_or_default())
+    warnings(config, &machine, &firmware_text())
 }
 
 fn warnings(config: &Config, machine: &Recognised, firmware: &str) -> Vec<String> {
-    let taken = taken_lines(&config.devices);
-    let header = machine.header().unwrap_or(Header::Pins40);
-    let mut warnings = Vec::new();
-    for device in &config.devices {
-        for planned in header_outputs(device) {
-            let Some(found) = at_power_on(planned, &taken, machine.soc(), header) else { continue };
-            let line = boot_line(planned).to_string();
-            if !found.fires || firmware.lines().any(|told| told.trim() == line) {
-                continue;
-            }
-            let (pulled, wrong) = (pulled(found.pull), on_or_off(!planned.safe_on));
-            warnings.push(format!(
-                "`{}` at {} is {pulled} at power-on, so it is {wrong} until the gateway starts: `gatehouse pins` tells what helps",
-                device.id, planned.line
-            ));
-        }
-    }
-    warnings
+    let warning = |Firing { device, planned, found }: Firing| {
+        let (pulled, wrong) = (pulled(found.pull), on_or_off(!planned.safe_on));
+        format!(
+            "`{device}` at {} is {pulled} at power-on, so it is {wrong} until the gateway starts: `gatehouse pins` tells what helps",
+            planned.line
+        )
+    };
+    firing(&config.devices, machine, firmware).into_iter().map(warning).collect()
+}
+
+/// The firmware's `config.txt`; empty when there is none that can be read.
+pub(crate) fn firmware_text() -> String {
+    config_txt::file_of_this_machine().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
 }
 
 /// What is said, and the lines for the firmware.

@@ -34,6 +34,8 @@ pub(crate) fn scan(file: Option<&Path>, as_json: bool, reach: Reach) -> anyhow::
         simulated: None,
         scanner: Scanner::new(board.clone(), buses, devices),
         places: options.places(&directory),
+        is_header: options.chip.is_none(),
+        survey: Arc::default(),
         board,
         found,
         clock,

@@ -11,12 +11,14 @@ mod models;
 mod power_on;
 mod revision;
 mod soc;
+mod tree;
 
 pub(crate) use adapters::owner_of_bus;
 pub use header::Header;
-pub use power_on::{BootLine, PlannedOutput, PowerOn, at_power_on, boot_line};
+pub use power_on::{BootLine, PlannedOutput, PowerOn, at_power_on, boot_line, is_pulled_up_by_board};
 pub use revision::Revision;
 pub use soc::{PowerOnPull, PwmPin, Soc, usual_power_on_pull};
+pub(crate) use tree::{TreeFunction, TreeUse, lines_in_use};
 
 use models::MODELS;
 
@@ -39,8 +41,8 @@ pub struct BoardModel {
     is_first_b: bool,
 }
 
-/// What this machine is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What this machine is; nothing is known of the default one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recognised {
     /// How it calls itself.
     pub name: String,

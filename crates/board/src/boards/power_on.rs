@@ -60,9 +60,14 @@ pub fn at_power_on(
 ) -> Option<PowerOn> {
     let pull = pull_of(output.line, soc)?;
     let fires = is_high(pull) != Some(output.is_safe_high());
-    let is_fixed = FIXED_UP.contains(&output.line.number());
+    let is_fixed = is_pulled_up_by_board(output.line);
     let better = if fires { better(output, taken, soc, header) } else { Vec::new() };
     Some(PowerOn { pull, fires, is_fixed, better })
+}
+
+/// Whether a resistor on the board itself pulls a line of the header up, stronger than any setting.
+pub fn is_pulled_up_by_board(line: LineNumber) -> bool {
+    FIXED_UP.contains(&line.number())
 }
 
 fn pull_of(line: LineNumber, soc: Option<Soc>) -> Option<Pull> {

@@ -125,6 +125,7 @@ impl FakeKernel {
             line.state.consumer = request.consumer.to_owned();
             line.active_low = request.active == ActiveLevel::Low;
             line.pull = request.pull.or(line.pull);
+            line.state.pull = line.pull;
             line.edges.clear();
             line.sequence = 0;
             line.settle();

@@ -28,6 +28,8 @@ pub(super) struct LineState {
     pub(super) consumer: String,
     pub(super) is_used: bool,
     pub(super) is_output: bool,
+    /// What it was told to hold it with.
+    pub(super) pull: Option<Pull>,
 }
 
 /// What is asked for.

@@ -1,12 +1,52 @@
 //! Lines as the board hands them out: requests of the kernel with the product's errors and the gateway's time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 use super::kernel::{KernelEdge, KernelError, KernelInput, KernelOutput, Refusal};
 use super::time::KernelTime;
-use crate::traits::{Edge, InputLine, Level, LineError, LineNumber, OutputLine};
+use crate::traits::{ActiveLevel, Edge, InputLine, Level, LineError, LineNumber, OutputLine};
+
+/// The voltages of the lines that this process holds, as they were seen last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Voltages(Arc<Mutex<BTreeMap<LineNumber, bool>>>);
+
+impl Voltages {
+    /// Whether a line is high; nothing of a line that is not held here.
+    pub(super) fn of(&self, line: LineNumber) -> Option<bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&line).copied()
+    }
+
+    /// Keeps the voltage of a line for as long as what this gives.
+    pub(super) fn keep(&self, line: LineNumber, active: ActiveLevel) -> Seen {
+        Seen { voltages: self.clone(), line, active }
+    }
+}
+
+/// The voltage of one held line; forgotten when this is dropped.
+#[derive(Debug)]
+pub(super) struct Seen {
+    voltages: Voltages,
+    line: LineNumber,
+    active: ActiveLevel,
+}
+
+impl Seen {
+    /// The line was seen at this level.
+    pub(super) fn level(&self, level: Level) {
+        let is_high = level.is_on() == matches!(self.active, ActiveLevel::High);
+        let mut voltages = self.voltages.0.lock().unwrap_or_else(PoisonError::into_inner);
+        voltages.insert(self.line, is_high);
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.voltages.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.line);
+    }
+}
 
 /// What the kernel said, as an error of the line.
 pub(super) fn line_error(line: LineNumber, error: &KernelError) -> LineError {
@@ -33,11 +73,15 @@ pub(super) struct CdevInput {
     /// Number of the last edge that was fetched; the first one of a request is 1.
     last: u32,
     batch: Vec<KernelEdge>,
+    seen: Seen,
 }
 
 impl CdevInput {
-    pub(super) fn new(line: LineNumber, input: Box<dyn KernelInput>, time: KernelTime) -> Self {
-        Self { line, input, time, waiting: VecDeque::new(), last: 0, batch: Vec::new() }
+    pub(super) fn new(line: LineNumber, input: Box<dyn KernelInput>, time: KernelTime, seen: Seen) -> Self {
+        if let Ok(is_active) = input.is_active() {
+            seen.level(Level::from_on(is_active));
+        }
+        Self { line, input, time, waiting: VecDeque::new(), last: 0, batch: Vec::new(), seen }
     }
 
     fn take_in(&mut self) {
@@ -47,14 +91,17 @@ impl CdevInput {
             let edge = Edge { level: Level::from_on(is_active), at: self.time.moment(at), missed };
             self.waiting.push_back(edge);
         }
+        if let Some(last) = self.waiting.back() {
+            self.seen.level(last.level);
+        }
     }
 }
 
 #[async_trait]
 impl InputLine for CdevInput {
     async fn level(&mut self) -> Result<Level, LineError> {
-        let read = self.input.is_active();
-        read.map(Level::from_on).map_err(|error| line_error(self.line, &error))
+        let read = self.input.is_active().map(Level::from_on);
+        read.inspect(|level| self.seen.level(*level)).map_err(|error| line_error(self.line, &error))
     }
 
     async fn next_edge(&mut self) -> Result<Edge, LineError> {
@@ -79,22 +126,27 @@ impl InputLine for CdevInput {
 pub(super) struct CdevOutput {
     line: LineNumber,
     output: Box<dyn KernelOutput>,
+    seen: Seen,
 }
 
 impl CdevOutput {
-    pub(super) fn new(line: LineNumber, output: Box<dyn KernelOutput>) -> Self {
-        Self { line, output }
+    /// An output that was just requested at `initial`.
+    pub(super) fn new(line: LineNumber, output: Box<dyn KernelOutput>, initial: Level, seen: Seen) -> Self {
+        seen.level(initial);
+        Self { line, output, seen }
     }
 }
 
 #[async_trait]
 impl OutputLine for CdevOutput {
     async fn set(&mut self, level: Level) -> Result<(), LineError> {
-        self.output.set(level.is_on()).map_err(|error| line_error(self.line, &error))
+        self.output.set(level.is_on()).map_err(|error| line_error(self.line, &error))?;
+        self.seen.level(level);
+        Ok(())
     }
 
     async fn read_back(&mut self) -> Result<Level, LineError> {
-        let read = self.output.is_active();
-        read.map(Level::from_on).map_err(|error| line_error(self.line, &error))
+        let read = self.output.is_active().map(Level::from_on);
+        read.inspect(|level| self.seen.level(*level)).map_err(|error| line_error(self.line, &error))
     }
 }

@@ -28,7 +28,7 @@ use gatehouse_model::Clock;
 
 pub(crate) use buses::may_not_open;
 use kernel::{Chip, Kernel, KernelError, Refusal, Request};
-use lines::{CdevInput, CdevOutput, line_error};
+use lines::{CdevInput, CdevOutput, Voltages, line_error};
 use real::RealKernel;
 pub(crate) use time::KernelTime;
 
@@ -53,6 +53,7 @@ pub struct CdevBoard {
     kernel: Box<dyn Kernel>,
     time: KernelTime,
     pwm_channels: pwm::Channels,
+    voltages: Voltages,
 }
 
 impl fmt::Debug for CdevBoard {
@@ -82,6 +83,7 @@ impl CdevBoard {
             kernel,
             time: KernelTime::measure(&**clock),
             pwm_channels: pwm::Channels::default(),
+            voltages: Voltages::default(),
         }
     }
 
@@ -200,7 +202,8 @@ impl Board for CdevBoard {
                     state.is_used.then_some(state.consumer)
                 };
                 let direction = if state.is_output { Direction::Output } else { Direction::Input };
-                Ok(LineInfo { line, name: state.name, consumer, direction })
+                let is_high = self.voltages.of(line);
+                Ok(LineInfo { line, name: state.name, consumer, direction, pull: state.pull, is_high })
             })
             .collect()
     }
@@ -215,7 +218,8 @@ impl Board for CdevBoard {
             pull: Some(request.pull),
         };
         let input = self.kernel.input(&wish).map_err(|error| line_error(request.line, &error))?;
-        Ok(Box::new(CdevInput::new(request.line, input, self.time)))
+        let seen = self.voltages.keep(request.line, request.active);
+        Ok(Box::new(CdevInput::new(request.line, input, self.time, seen)))
     }
 
     fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
@@ -231,7 +235,8 @@ impl Board for CdevBoard {
             .kernel
             .output(&wish, request.initial.is_on())
             .map_err(|error| line_error(request.line, &error))?;
-        Ok(Box::new(CdevOutput::new(request.line, output)))
+        let seen = self.voltages.keep(request.line, request.active);
+        Ok(Box::new(CdevOutput::new(request.line, output, request.initial, seen)))
     }
 
     fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {

@@ -121,6 +121,11 @@ impl Kernel for RealKernel {
             consumer: info.consumer,
             is_used: info.used,
             is_output: info.direction == Direction::Output,
+            pull: info.bias.map(|bias| match bias {
+                Bias::Disabled => Pull::None,
+                Bias::PullUp => Pull::Up,
+                Bias::PullDown => Pull::Down,
+            }),
         })
     }
 

@@ -237,3 +237,23 @@ async fn the_board_keeps_the_contract() {
         rules::all(&bench, |_| ()).await;
     }
 }
+
+/// The voltage is known of what is held here, follows its edges, and is forgotten with it.
+#[tokio::test]
+async fn the_voltage_of_our_own_lines_is_known_and_of_no_other() {
+    let kernel = kernel();
+    let board = pi(&kernel, None);
+    let seen = |line: usize| board.lines().unwrap()[line].is_high;
+    assert_eq!((seen(17), seen(22)), (None, None));
+    let mut door = board.request_input(&input(17)).unwrap();
+    let mut relay =
+        board.request_output(&output(22, ActiveLevel::Low, Level::Inactive, Level::Inactive)).unwrap();
+    assert_eq!((seen(17), seen(22), seen(4)), (Some(true), Some(true), None), "pulled up; off is high");
+    assert_eq!(board.lines().unwrap()[17].pull, Some(Pull::Up));
+    kernel.drive(CHIP, 17, false);
+    door.next_edge().await.unwrap();
+    relay.set(Level::Active).await.unwrap();
+    assert_eq!((seen(17), seen(22)), (Some(false), Some(false)));
+    drop((door, relay));
+    assert_eq!((seen(17), seen(22)), (None, None));
+}

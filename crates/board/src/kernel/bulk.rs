@@ -97,7 +97,7 @@ impl OneWireProbes {
 }
 
 /// Lets all thermometers of a bus convert, and waits until they have. Whether that was possible.
-fn convert_together(master: &Path, pause: &mut Pause) -> bool {
+pub(super) fn convert_together(master: &Path, pause: &mut Pause) -> bool {
     let file = master.join("therm_bulk_read");
     let begun = std::fs::OpenOptions::new()
         .write(true)

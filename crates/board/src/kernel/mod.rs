@@ -14,6 +14,7 @@ mod hwmon;
 mod iio;
 mod one_wire;
 mod source;
+mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ mod tests;
 pub use bulk::OneWireProbes;
 pub(crate) use chip::{KernelChip, Subsystem, list};
 pub use config::{ChipChoice, KernelConfig, KernelDevice, ProbeId};
+pub use survey::{MAX_SURVEYED, ProbeSurvey, SurveyedProbe};
 
 pub(crate) use one_wire::{is_parasite_powered, names_on_bus as one_wire_names};
 pub(crate) use source::{KernelSource, ProbeSource};

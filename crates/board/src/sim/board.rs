@@ -17,12 +17,12 @@ use super::house::{Climate, House};
 use super::life::{HALF_A_PULSE, Happening, Life, What};
 use super::lines::{Lines, Unavailable, is_high};
 use super::plan::{ExpanderInput, Plan, Role, room_of};
-use super::probes::ProbeFiles;
+use super::probes::{HOLDER, ProbeFiles, Warmth};
 use super::pwm::SimulatedPwm;
 use super::script::{Train, USUAL_QUARTER};
 use super::terminal::Terminal;
 use super::wired::{Follow, Wired};
-use crate::config::{DeviceConfig, DriverConfig};
+use crate::config::{DeviceConfig, DriverConfig, ProbeId};
 use crate::traits::{
     Board, BusError, BusInfo, Duty, Edge, I2cBackend, InputLine, InputRequest, KernelPlaces, Level,
     LineError, LineInfo, LineNumber, OutputLine, OutputRequest, PwmOutput, PwmRequest, ReadError, Sample,
@@ -33,7 +33,10 @@ use crate::traits::{
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 /// The same while there are thermometers of the kernel, whose files have to be written.
-const PROBE_NAP: Duration = Duration::from_secs(5);
+const PROBE_NAP: Duration = Duration::from_secs(2);
+
+/// The line of the 1-Wire bus, unless its overlay names another.
+const ONE_WIRE: LineNumber = LineNumber::new(4);
 
 /// Offsets in microseconds of the edges of a contact that bounces, after the first one: even many, so that it ends
 /// where it was going. Mechanical contacts settle within about 5 ms.
@@ -70,6 +73,8 @@ pub(super) struct World {
     pub(super) distances: BTreeMap<DeviceId, f64>,
     /// What PWM outputs have, by their lines.
     pub(super) duties: BTreeMap<LineNumber, Duty>,
+    /// Thermometers that somebody holds, or has held.
+    pub(super) warmth: BTreeMap<ProbeId, Warmth>,
     pub(super) random: StdRng,
 }
 
@@ -108,6 +113,9 @@ impl SimulatedBoard {
         for (line, active) in plan.inputs() {
             lines.wire(line, is_high(Level::Inactive, active));
         }
+        if plan.probes().next().is_some() {
+            lines.hold_by_kernel(ONE_WIRE, HOLDER);
+        }
         let house = House::new(plan.rooms(), seed, clock.moment(), clock.now());
         let world = World {
             house,
@@ -121,6 +129,7 @@ impl SimulatedBoard {
             moved: Vec::new(),
             distances: BTreeMap::new(),
             duties: BTreeMap::new(),
+            warmth: BTreeMap::new(),
             random: StdRng::seed_from_u64(seed),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() });
@@ -132,7 +141,8 @@ impl SimulatedBoard {
 
     /// Lets the thermometers' files say what the house is like now.
     pub(super) fn write_probes(&self) {
-        let values = self.shared.caught_up().probes();
+        let now = self.now();
+        let values = self.shared.caught_up().probes(now);
         self.probes.write(values);
     }
 
@@ -487,6 +497,9 @@ impl Board for SimulatedBoard {
             if !world.lines.is_wired(line) {
                 world.lines.wire(line, is_high(Level::Inactive, active));
             }
+        }
+        if world.plan.probes().next().is_some() {
+            world.lines.hold_by_kernel(ONE_WIRE, HOLDER);
         }
         let rooms = world.plan.rooms();
         world.house.add_rooms(rooms);

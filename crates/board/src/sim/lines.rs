@@ -16,8 +16,20 @@ pub(super) const LINE_COUNT: u32 = 28;
 #[derive(Debug)]
 enum Holder {
     Nobody,
-    Input { consumer: String, active: ActiveLevel, edges: Arc<EdgeQueue> },
-    Output { consumer: String, active: ActiveLevel },
+    Input {
+        consumer: String,
+        active: ActiveLevel,
+        pull: Pull,
+        edges: Arc<EdgeQueue>,
+    },
+    Output {
+        consumer: String,
+        active: ActiveLevel,
+    },
+    /// A driver of the simulated kernel.
+    Kernel {
+        consumer: &'static str,
+    },
 }
 
 #[derive(Debug)]
@@ -88,6 +100,7 @@ impl Lines {
             Holder::Input { consumer, .. } | Holder::Output { consumer, .. } => {
                 Err(Unavailable::Held(consumer.clone()))
             }
+            Holder::Kernel { consumer } => Err(Unavailable::Held((*consumer).to_owned())),
         }
     }
 
@@ -103,8 +116,16 @@ impl Lines {
             line.is_high = matches!(pull, Pull::Up);
         }
         let edges = Arc::new(EdgeQueue::default());
-        line.holder = Holder::Input { consumer: consumer.to_owned(), active, edges: edges.clone() };
+        line.holder = Holder::Input { consumer: consumer.to_owned(), active, pull, edges: edges.clone() };
         Ok(edges)
+    }
+
+    /// Lets a driver of the kernel have a line, unless somebody else has it.
+    pub(super) fn hold_by_kernel(&mut self, number: LineNumber, consumer: &'static str) {
+        if let Ok(line) = self.free(number) {
+            line.holder = Holder::Kernel { consumer };
+            line.is_high = true;
+        }
     }
 
     pub(super) fn hold_output(
@@ -125,7 +146,7 @@ impl Lines {
         let line = self.lines.get(&number)?;
         let active = match &line.holder {
             Holder::Input { active, .. } | Holder::Output { active, .. } => *active,
-            Holder::Nobody => ActiveLevel::High,
+            Holder::Nobody | Holder::Kernel { .. } => ActiveLevel::High,
         };
         Some(level_of(line.is_high, active))
     }
@@ -166,12 +187,22 @@ impl Lines {
 
     pub(super) fn inventory(&self) -> Vec<LineInfo> {
         let info = |(number, line): (&LineNumber, &Line)| {
-            let (consumer, direction) = match &line.holder {
-                Holder::Nobody => (None, Direction::Input),
-                Holder::Input { consumer, .. } => (Some(consumer.clone()), Direction::Input),
-                Holder::Output { consumer, .. } => (Some(consumer.clone()), Direction::Output),
+            let (consumer, direction, pull, is_ours) = match &line.holder {
+                Holder::Nobody => (None, Direction::Input, None, false),
+                Holder::Input { consumer, pull, .. } => {
+                    (Some(consumer.clone()), Direction::Input, Some(*pull), true)
+                }
+                Holder::Output { consumer, .. } => (Some(consumer.clone()), Direction::Output, None, true),
+                Holder::Kernel { consumer } => (Some((*consumer).to_owned()), Direction::Input, None, false),
             };
-            LineInfo { line: *number, name: format!("GPIO{}", number.number()), consumer, direction }
+            LineInfo {
+                line: *number,
+                name: format!("GPIO{}", number.number()),
+                consumer,
+                direction,
+                pull,
+                is_high: is_ours.then_some(line.is_high),
+            }
         };
         self.lines.iter().map(info).collect()
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use gatehouse_model::DeviceId;
+use gatehouse_model::{DeviceId, Moment};
+use rand::RngExt;
 use tempfile::TempDir;
 
-use super::board::World;
+use super::board::{SimulatedBoard, World};
 use crate::config::ProbeId;
 use crate::traits::KernelPlaces;
 
@@ -17,10 +19,42 @@ const OUTDOORS: [&str; 4] = ["Balcony", "Garden", "Outdoors", "Porch"];
 /// One sixteenth of a degree: what the lowest bit of the register stands for (DS18B20 datasheet, figure 4).
 const STEPS_OF_A_DEGREE: f64 = 16.0;
 
-/// A thermometer and its temperature.
+/// Thermometers that lie unused on the bus of a house that has one, with the rooms that they lie in: to find out which is
+/// which, and to add. Their serial numbers are made up.
+const UNUSED: [(&str, &str); 2] = [("28-00000b3f41c2", "Living room"), ("28-0000094d7a16", "Bathroom")];
+
+/// Who holds the line of the bus: what the kernel's driver `w1-gpio` calls itself when its overlay names no other line.
+pub(super) const HOLDER: &str = "onewire@4";
+
+/// How long a hand holds a probe, how fast that warms it, and how fast it cools down afterwards.
+const HELD: Duration = Duration::from_secs(40);
+const WARMS_SECONDS: f64 = 8.0;
+const COOLS_SECONDS: f64 = 30.0;
+
+/// Most degrees that a probe can be warmed or cooled by: a lighter, or ice.
+pub const MOST_WARMTH: f64 = 40.0;
+
+/// A hand around a probe.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Warmth {
+    since: Moment,
+    degrees: f64,
+}
+
+impl Warmth {
+    /// By how much the probe is warmer at a moment.
+    fn at(self, now: Moment) -> f64 {
+        let after = now.saturating_since(self.since);
+        let held = after.min(HELD).as_secs_f64();
+        let cooling = after.saturating_sub(HELD).as_secs_f64();
+        self.degrees * (1.0 - (-held / WARMS_SECONDS).exp()) * (-cooling / COOLS_SECONDS).exp()
+    }
+}
+
+/// A thermometer and its temperature; one without a device is unused.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Probe {
-    device: DeviceId,
+    device: Option<DeviceId>,
     id: ProbeId,
     celsius: f64,
 }
@@ -111,19 +145,20 @@ impl State {
     }
 
     fn write(&mut self, probes: Vec<Probe>) -> std::io::Result<()> {
-        self.known = probes.iter().map(|probe| probe.device.clone()).collect();
+        self.known = probes.iter().filter_map(|probe| probe.device.clone()).collect();
         if probes.is_empty() && self.written.is_empty() {
             return Ok(());
         }
         let devices = KernelPlaces::below(&self.root()?).one_wire;
         let mut there = BTreeSet::new();
         for Probe { device, id, celsius } in probes {
-            if self.vanished.contains(&device) {
+            let is_among = |set: &BTreeSet<DeviceId>| device.as_ref().is_some_and(|id| set.contains(id));
+            if is_among(&self.vanished) {
                 continue;
             }
             let directory = devices.join(id.as_str());
             std::fs::create_dir_all(&directory)?;
-            replace(&directory, &report(celsius, !self.damaged.contains(&device)))?;
+            replace(&directory, &report(celsius, !is_among(&self.damaged)))?;
             there.insert(id);
         }
         for gone in self.written.difference(&there) {
@@ -168,14 +203,57 @@ fn checksum(bytes: &[u8]) -> u8 {
 
 impl World {
     /// The thermometers with what they feel.
-    pub(super) fn probes(&self) -> Vec<Probe> {
+    pub(super) fn probes(&mut self, now: Moment) -> Vec<Probe> {
         let outdoors = self.house.outdoor_temperature();
-        let felt = |(device, id, room): (&DeviceId, &ProbeId, &str)| {
+        let felt = |room: &str| {
             let indoors = self.house.climate(room).filter(|_| !OUTDOORS.contains(&room));
-            let celsius = indoors.map_or(outdoors, |climate| climate.temperature);
-            Probe { device: device.clone(), id: id.clone(), celsius }
+            indoors.map_or(outdoors, |climate| climate.temperature)
         };
-        self.plan.probes().map(felt).collect()
+        let configured = self.plan.probes().map(|(device, id, room)| Probe {
+            device: Some(device.clone()),
+            id: id.clone(),
+            celsius: felt(room),
+        });
+        let mut probes: Vec<Probe> = configured.collect();
+        if !probes.is_empty() {
+            let unused = UNUSED.into_iter().filter_map(|(id, room)| {
+                let id = ProbeId::new(id)?;
+                let is_free = probes.iter().all(|probe| probe.id != id);
+                is_free.then(|| Probe { device: None, id, celsius: felt(room) })
+            });
+            let unused: Vec<Probe> = unused.collect();
+            probes.extend(unused);
+        }
+        for Probe { device, id, celsius } in &mut probes {
+            *celsius += self.warmth.get(id).map_or(0.0, |warmth| warmth.at(now));
+            if device.is_none() {
+                // Its last bit is never quite still.
+                *celsius += self.random.random_range(-0.04..0.04);
+            }
+        }
+        probes
+    }
+}
+
+impl SimulatedBoard {
+    /// Lets somebody hold a thermometer of 1-Wire in a hand for a while, which warms it by about so many degrees, or cools
+    /// it. It is named by its device or by its number. Whether there is such a thermometer, and the degrees are at most
+    /// [`MOST_WARMTH`].
+    pub fn warm(&self, thermometer: &str, degrees: f64) -> bool {
+        if !(degrees.is_finite() && degrees.abs() <= MOST_WARMTH) {
+            return false;
+        }
+        let since = self.now();
+        let mut world = self.shared.caught_up();
+        let found = world.probes(since).into_iter().find(|probe| {
+            probe.id.as_str() == thermometer
+                || probe.device.as_ref().is_some_and(|id| id.as_str() == thermometer)
+        });
+        let Some(probe) = found else { return false };
+        world.warmth.insert(probe.id, Warmth { since, degrees });
+        drop(world);
+        self.with_world(|_| ());
+        true
     }
 }
 
@@ -202,8 +280,8 @@ mod tests {
     fn files_come_and_go_with_their_thermometers() {
         let files = ProbeFiles::new();
         let device = DeviceId::new("outdoors").unwrap();
-        let probe =
-            Probe { device: device.clone(), id: ProbeId::new("28-0000055e2f3b").unwrap(), celsius: 9.0 };
+        let id = ProbeId::new("28-0000055e2f3b").unwrap();
+        let probe = Probe { device: Some(device.clone()), id, celsius: 9.0 };
         files.write(vec![probe.clone()]);
         let file = files.places().one_wire.join("28-0000055e2f3b/w1_slave");
         assert!(std::fs::read_to_string(&file).unwrap().contains("t=9000"));
@@ -214,5 +292,41 @@ mod tests {
         files.set_damaged(&device, true);
         files.write(vec![probe]);
         assert!(std::fs::read_to_string(&file).unwrap().contains(" NO\n"));
+    }
+
+    #[test]
+    fn a_hand_warms_a_probe_and_lets_go_of_it() {
+        let warmth = Warmth { since: Moment::from_start(Duration::ZERO), degrees: 8.0 };
+        let at = |seconds| warmth.at(Moment::from_start(Duration::ZERO) + Duration::from_secs(seconds));
+        assert!(at(0).abs() < 0.01 && at(10) > 4.0 && at(40) > 7.5, "{} {} {}", at(0), at(10), at(40));
+        assert!(at(100) < 1.5 && at(600).abs() < 0.01);
+    }
+
+    /// A house without 1-Wire has no bus for them to lie on.
+    #[test]
+    fn unused_probes_lie_where_there_is_a_bus_and_become_used() {
+        let clock: std::sync::Arc<dyn gatehouse_model::Clock> =
+            std::sync::Arc::new(gatehouse_model::SystemClock::new());
+        let bare = SimulatedBoard::still(&[], 7, clock.clone());
+        assert!(bare.shared.caught_up().probes(bare.now()).is_empty());
+        let board = SimulatedBoard::still(&crate::sim::demo_house(), 7, clock);
+        let unused = |board: &SimulatedBoard| {
+            let probes = board.shared.caught_up().probes(board.now());
+            probes.into_iter().filter(|probe| probe.device.is_none()).count()
+        };
+        assert_eq!(unused(&board), UNUSED.len());
+        assert!(board.warm(UNUSED[0].0, 6.0) && board.warm("outdoors", 6.0));
+        assert!(!board.warm("28-000000000000", 6.0) && !board.warm("outdoors", 1_000.0));
+        let mut devices = crate::sim::demo_house();
+        let mut outdoors = devices.iter().find(|device| device.id.as_str() == "outdoors").cloned().unwrap();
+        outdoors.id = DeviceId::new("found").unwrap();
+        if let crate::config::DriverConfig::Kernel(kernel) = &mut outdoors.driver {
+            kernel.device = crate::config::KernelDevice::OneWire(ProbeId::new(UNUSED[0].0).unwrap());
+        }
+        devices.push(outdoors);
+        crate::traits::Board::expect_devices(&board, &devices);
+        assert_eq!(unused(&board), UNUSED.len() - 1);
+        let file = board.probes.places().one_wire.join(UNUSED[0].0).join("w1_slave");
+        assert!(std::fs::read_to_string(file).unwrap().contains("YES"));
     }
 }

@@ -181,6 +181,11 @@ pub struct LineInfo {
     pub consumer: Option<String>,
     /// What it is at present.
     pub direction: Direction,
+    /// What the kernel was told to hold it with; nothing when nobody told it.
+    pub pull: Option<Pull>,
+    /// Whether its voltage is the high one, as far as that is known without requesting it: of lines that this process
+    /// holds. Nothing of all others, since asking for them could change what they are.
+    pub is_high: Option<bool>,
 }
 
 /// Whether a line is read or driven.

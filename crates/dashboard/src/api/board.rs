@@ -8,7 +8,7 @@ use axum::extract::State;
 
 use super::extract::{Administrator, LoggedIn};
 use super::{ApiError, App};
-use crate::wire::{ApiErrorBody, Board, BoardScan, Catalogue};
+use crate::wire::{ApiErrorBody, Board, BoardScan, Catalogue, Probes};
 
 /// The board: lines with their owners, buses, and what is connected and not used.
 #[utoipa::path(
@@ -39,6 +39,20 @@ pub(super) async fn scan(State(app): State<Arc<App>>, _: Administrator) -> Resul
         return Err(ApiError::busy("busy", message, Duration::from_secs(5)));
     };
     Ok(Json(app.board.scan().await?))
+}
+
+/// What the thermometers on the 1-Wire buses show, used or not, to find out which is which. A bus is read at most every two
+/// seconds, whoever asks.
+#[utoipa::path(
+    get, path = "/api/v1/board/probes", tag = "board",
+    responses(
+        (status = 200, body = Probes),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`forbidden`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn probes(State(app): State<Arc<App>>, _: Administrator) -> Result<Json<Probes>, ApiError> {
+    Ok(Json(app.board.probes().await?))
 }
 
 /// Every chip that the gateway drives, with its wiring and its settings.

@@ -50,7 +50,7 @@ pub(super) async fn fault(
     answer(house.set_fault(&device, fault))
 }
 
-/// Opens or closes a contact of the simulated house, turns a knob, and the like. Only with `--demo`.
+/// Opens or closes a contact of the simulated house, turns a knob, warms a thermometer, and the like. Only with `--demo`.
 #[utoipa::path(
     post, path = "/api/v1/demo/inputs", tag = "demo", request_body = DemoInputRequest,
     responses(
@@ -67,14 +67,20 @@ pub(super) async fn input(
     Body(request): Body<DemoInputRequest>,
 ) -> Result<StatusCode, ApiError> {
     let house = house(&app)?;
+    if let (Some(degrees), None, None) = (request.warm, request.on, request.turn) {
+        return answer(house.warm(&request.device, degrees));
+    }
     let device = device(&app, &request.device)?;
     answer(match (request.on, request.turn) {
+        _ if request.warm.is_some() => Err(DemoProblem("Say one of `on`, `turn` and `warm`.".to_owned())),
         (Some(on), None) => house.set_input(&device, on),
         (None, Some(detents)) if detents.unsigned_abs() > MOST_DETENTS => {
             Err(DemoProblem(format!("A knob is turned by at most {MOST_DETENTS} detents at a time.")))
         }
         (None, Some(detents)) => house.turn(&device, detents),
-        (Some(_), Some(_)) | (None, None) => Err(DemoProblem("Say either `on` or `turn`.".to_owned())),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(DemoProblem("Say one of `on`, `turn` and `warm`.".to_owned()))
+        }
     })
 }
 

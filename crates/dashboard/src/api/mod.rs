@@ -171,6 +171,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/history/{device}/{property}/texts", get(history::texts))
         .route("/api/v1/board", get(board::board))
         .route("/api/v1/board/scan", post(board::scan))
+        .route("/api/v1/board/probes", get(board::probes))
         .route("/api/v1/catalogue", get(board::catalogue))
         .route(
             "/api/v1/configuration",
@@ -306,6 +307,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         demo::input,
         board::board,
         board::scan,
+        board::probes,
         board::catalogue,
         configuration::read,
         configuration::check,

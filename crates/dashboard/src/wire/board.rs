@@ -5,6 +5,8 @@ use serde::Serialize;
 use ts_rs::TS;
 use utoipa::ToSchema;
 
+use super::lines::BoardLine;
+
 /// The board: its lines, its buses, and what is connected and not used.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
 pub struct Board {
@@ -27,38 +29,6 @@ pub struct Board {
     pub buses: Vec<BoardBus>,
     /// What is connected and not used, as far as it was noticed while the gateway runs.
     pub found: Vec<FoundThing>,
-}
-
-/// Whether a line is read or driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
-#[serde(rename_all = "lowercase")]
-#[ts(rename = "LineDirection")]
-#[schema(as = LineDirection)]
-pub enum LineDirectionWord {
-    /// It is read.
-    Input,
-    /// It is driven.
-    Output,
-}
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
-pub struct BoardLine {
-    /// Its number: the BCM number on a Raspberry Pi.
-    pub line: u32,
-    /// Its pin on the header; null when it does not come out there.
-    #[schema(required = true)]
-    pub header_pin: Option<u8>,
-    /// Its name on this board; empty when it has none.
-    pub name: String,
-    /// Who holds it, as the kernel says; null when it is free.
-    #[schema(required = true)]
-    pub owner: Option<String>,
-    /// What it is at present.
-    pub direction: LineDirectionWord,
-    /// The configured device at it; null when there is none.
-    #[schema(required = true)]
-    pub device: Option<String>,
 }
 
 /// One bus.

@@ -41,11 +41,11 @@ pub struct DemoFaultRequest {
 }
 
 /// Opens or closes a contact of the simulated house, presses or lets go of a button, lets a motion sensor see or lose
-/// somebody, or turns a knob: one of `on` and `turn`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
+/// somebody, turns a knob, or holds a thermometer in a hand: one of `on`, `turn` and `warm`.
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema, TS)]
 #[serde(deny_unknown_fields)]
 pub struct DemoInputRequest {
-    /// Id of the device.
+    /// Id of the device; with `warm` also the number of a thermometer on 1-Wire that nobody uses.
     pub device: String,
     /// Whether it is on; of a contact: open.
     #[serde(default)]
@@ -55,4 +55,8 @@ pub struct DemoInputRequest {
     #[serde(default)]
     #[ts(optional)]
     pub turn: Option<i32>,
+    /// By about how many degrees a hand warms a thermometer on 1-Wire, or cools it when negative; at most 40.
+    #[serde(default)]
+    #[ts(optional)]
+    pub warm: Option<f64>,
 }

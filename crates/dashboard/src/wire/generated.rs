@@ -3,6 +3,9 @@
 use ts_rs::{Config, TS};
 
 use super::{
+    LineHolderWord, LineUse, LineUseWord, LineWarning, LineWarningWord, Probe, Probes, PullWord, VoltageWord,
+};
+use super::{
     ApiErrorBody, ApiErrorDetail, AuditPage, AuditView, AuditWord, AvailabilityEvent, AvailabilityWord,
     Board, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
     CatalogueProperty, CatalogueSetting, CatalogueWire, CauseKind, CauseView, ClientChange, ClientCredential,
@@ -111,6 +114,11 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         House,
         KindWord,
         LineDirectionWord,
+        LineHolderWord,
+        LineUse,
+        LineUseWord,
+        LineWarning,
+        LineWarningWord,
         LoginRequest,
         MessageView,
         MqttConnectionView,
@@ -122,8 +130,11 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         PassedMessages,
         PayloadWord,
         People,
+        Probe,
+        Probes,
         Property,
         PublishRequest,
+        PullWord,
         QualityWord,
         Reading,
         ReadingEvent,
@@ -150,6 +161,7 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         UserPropertyView,
         UserRequest,
         UserView,
+        VoltageWord,
         Warning,
         WarningWord,
     );

@@ -48,6 +48,15 @@ fn is_blind(bus: &str) -> bool {
     bus.starts_with("spi-") || bus.starts_with('/')
 }
 
+/// The driver that has a line which the kernel shows as free.
+fn used_for(line: &BoardLine) -> Option<String> {
+    let used = line.used_for.as_ref()?;
+    Some(match &used.function {
+        Some(function) => format!("{} ({function})", used.name),
+        None => used.name.clone(),
+    })
+}
+
 fn lines(board: &Board) -> String {
     if let Some(problem) = &board.lines_problem {
         return format!("Lines: {problem}\n");
@@ -66,7 +75,7 @@ fn lines(board: &Board) -> String {
             format!("GPIO {}", line.line),
             line.name.clone(),
             direction.to_owned(),
-            line.owner.clone().unwrap_or_else(|| "-".to_owned()),
+            line.owner.clone().or_else(|| used_for(line)).unwrap_or_else(|| "-".to_owned()),
             line.device.clone().unwrap_or_default(),
         ]
     };
@@ -156,7 +165,7 @@ pub(super) fn entry(entry: &CatalogueEntry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_dashboard::wire::ScannedBus;
+    use gatehouse_dashboard::wire::{LineHolderWord, LineUse, LineUseWord, ScannedBus};
     use gatehouse_model::Timestamp;
 
     use super::*;
@@ -172,12 +181,18 @@ mod tests {
     }
 
     fn board() -> Board {
+        let data = LineUse {
+            kind: LineUseWord::I2c,
+            name: "i2c-1".to_owned(),
+            function: Some("I2C1_SDA".to_owned()),
+        };
         Board {
             name: "Raspberry Pi 4 Model B Rev 1.4".to_owned(),
             model: Some("Raspberry Pi 4 Model B".to_owned()),
             header_pins: Some(40),
             simulated: false,
             lines: vec![
+                BoardLine { used_for: Some(data), ..line(2, Some(3), None, None) },
                 line(4, Some(7), None, None),
                 line(22, Some(15), Some("gatehouse"), Some("heater")),
                 line(46, None, None, None),
@@ -196,6 +211,16 @@ mod tests {
             owner: owner.map(str::to_owned),
             direction: if owner.is_some() { LineDirectionWord::Output } else { LineDirectionWord::Input },
             device: device.map(str::to_owned),
+            holder: LineHolderWord::Nobody,
+            used_for: None,
+            functions: Vec::new(),
+            pull: None,
+            power_on_pull: None,
+            pulled_up_by_board: false,
+            fires_when_active: Vec::new(),
+            level: None,
+            active: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -232,9 +257,10 @@ mod tests {
         let scan = BoardScan { at: Timestamp::from_millis(0), buses: vec![bus], kernel: Vec::new() };
         let expected = "Board: Raspberry Pi 4 Model B Rev 1.4 (Raspberry Pi 4 Model B)\n\n\
             Lines\n\
-            \u{20} pin  line     name    is      held by    device\n\
+            \u{20} pin  line     name    is      held by           device\n\
+            \u{20} 3    GPIO 2   GPIO2   input   i2c-1 (I2C1_SDA)\n\
             \u{20} 7    GPIO 4   GPIO4   input   -\n\
-            \u{20} 15   GPIO 22  GPIO22  output  gatehouse  heater\n\n\
+            \u{20} 15   GPIO 22  GPIO22  output  gatehouse         heater\n\n\
             i2c-1: I²C on header pins 3 and 5\n\
             \u{20} 0x48  device `cellar`\n\
             \u{20} 0x68  the kernel's driver rtc-ds1307\n\

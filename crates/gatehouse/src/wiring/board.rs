@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gatehouse_board::boards::recognise;
+use gatehouse_board::boards::{Recognised, recognise};
 use gatehouse_board::catalogue::{self, Bus, Content, Entry, Kind, Setting, SettingKind};
 use gatehouse_board::host::HostPlaces;
+use gatehouse_board::kernel::ProbeSurvey;
+use gatehouse_board::pinout::{Around, pinout};
 use gatehouse_board::scan::{Candidate, Holder, Reach, Scan, Scanner, Thing};
 use gatehouse_board::sim::SimulatedBoard;
-use gatehouse_board::traits::{Board, Direction, LineInfo};
+use gatehouse_board::traits::Board;
 use gatehouse_dashboard::wire::{
-    self, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
-    CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord,
-    LineDirectionWord, ScannedBus,
+    self, BoardBus, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
+    CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord, Probes,
+    ScannedBus,
 };
 use gatehouse_dashboard::{BoardProblem, BoardReader};
 use gatehouse_model::Clock;
 use tokio::sync::watch;
+
+use super::lines::{board_line, probe};
 
 /// Pins of the simulated board's header.
 const SIMULATED_PINS: u8 = 40;
@@ -29,6 +33,10 @@ pub(crate) struct BoardView {
     pub(crate) simulated: Option<SimulatedBoard>,
     pub(crate) places: HostPlaces,
     pub(crate) scanner: Scanner,
+    /// Whether the lines are those of the header, and not of a chip that the configuration names.
+    pub(crate) is_header: bool,
+    /// Who reads the thermometers on 1-Wire for people.
+    pub(crate) survey: Arc<ProbeSurvey>,
     /// What was noticed while the gateway runs.
     pub(crate) found: watch::Receiver<Vec<Thing>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -45,12 +53,18 @@ impl BoardView {
             let model = machine.model.map(|model| model.name.to_owned());
             (model, machine.header().map(|header| header.last_pin()))
         };
-        let pin_of = |line: &LineInfo| match machine.header() {
-            Some(header) if !is_simulated => header.pin_of(line.line),
-            _ => line.line.header_pin().filter(|_| header_pins.is_some()),
+        let devices = self.scanner.devices();
+        let firmware = if is_simulated { String::new() } else { crate::pins::firmware_text() };
+        // What this machine is says nothing of a board that is made up.
+        let around = Around {
+            places: &self.places,
+            machine: if is_simulated { &Recognised::default() } else { &machine },
+            is_header: self.is_header,
+            devices: &devices,
+            firmware: &firmware,
         };
-        let (lines, lines_problem) = match self.board.lines() {
-            Ok(lines) => (lines.iter().map(|line| self.line(line, pin_of(line))).collect(), None),
+        let (lines, lines_problem) = match pinout(&*self.board, &around) {
+            Ok(lines) => (lines.into_iter().map(board_line).collect(), None),
             Err(problem) => (Vec::new(), Some(problem.to_string())),
         };
         let bus = |info: gatehouse_board::traits::BusInfo| BoardBus {
@@ -70,22 +84,10 @@ impl BoardView {
         }
     }
 
-    fn line(&self, info: &LineInfo, header_pin: Option<u8>) -> BoardLine {
-        let devices = self.scanner.devices();
-        let device = devices
-            .iter()
-            .find(|device| device.driver.pins().iter().any(|pin| pin.header_line() == Some(info.line)));
-        BoardLine {
-            line: info.line.number(),
-            header_pin,
-            name: info.name.clone(),
-            owner: info.consumer.clone(),
-            direction: match info.direction {
-                Direction::Input => LineDirectionWord::Input,
-                Direction::Output => LineDirectionWord::Output,
-            },
-            device: device.map(|device| device.id.to_string()),
-        }
+    /// What the thermometers on 1-Wire show. It blocks for some seconds.
+    pub(crate) fn probes_now(&self) -> Probes {
+        let probes = self.survey.look(&*self.board, &self.scanner.devices(), &*self.clock);
+        Probes { probes: probes.iter().map(probe).collect() }
     }
 
     /// Looks at everything that is connected. It blocks for some seconds.
@@ -141,6 +143,12 @@ impl BoardReader for BoardView {
         let view = self.clone();
         let scan = tokio::task::spawn_blocking(move || view.scan_now(Reach::Header)).await;
         scan.map_err(|error| BoardProblem(error.to_string()))
+    }
+
+    async fn probes(&self) -> Result<Probes, BoardProblem> {
+        let view = self.clone();
+        let probes = tokio::task::spawn_blocking(move || view.probes_now()).await;
+        probes.map_err(|error| BoardProblem(error.to_string()))
     }
 
     fn catalogue(&self) -> Catalogue {

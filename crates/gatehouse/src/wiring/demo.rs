@@ -1,6 +1,6 @@
 //! The simulated board, for people who play with it.
 
-use gatehouse_board::sim::{Mischief, SimulatedBoard, USUAL_QUARTER};
+use gatehouse_board::sim::{MOST_WARMTH, Mischief, SimulatedBoard, USUAL_QUARTER};
 use gatehouse_dashboard::{DemoFault, DemoHouse, DemoProblem};
 use gatehouse_model::DeviceId;
 
@@ -31,6 +31,15 @@ impl DemoHouse for Playground {
             return Ok(());
         }
         Err(DemoProblem(format!("`{device}` is no input: this is for contacts, motion sensors and buttons.")))
+    }
+
+    fn warm(&self, thermometer: &str, degrees: f64) -> Result<(), DemoProblem> {
+        if self.0.warm(thermometer, degrees) {
+            return Ok(());
+        }
+        Err(DemoProblem(format!(
+            "`{thermometer}` is no thermometer on 1-Wire, or this is more than {MOST_WARMTH} degrees."
+        )))
     }
 
     fn turn(&self, device: &DeviceId, detents: i32) -> Result<(), DemoProblem> {

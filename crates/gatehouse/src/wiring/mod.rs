@@ -11,6 +11,7 @@ mod diary;
 mod figures;
 mod found;
 mod guard;
+mod lines;
 mod login;
 mod messages;
 mod mqtt_door;

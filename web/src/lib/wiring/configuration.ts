@@ -1,31 +1,50 @@
 /** Devices as the configuration writes them, for a line that nobody uses yet. Pure. */
 
-/** A contact between the line and ground, as most are wired. */
-export function inputAt(line: number): string {
+import type { Voltage } from '../api/generated';
+
+/** What is wired to a line that is read. */
+export type InputKind = 'contact' | 'button' | 'motion' | 'signal';
+
+const INPUTS: Record<InputKind, string[]> = {
+  // Between the line and ground, as most are wired.
+  contact: ['pull = "up"', 'active = "low"', 'class = "opening"'],
+  button: ['pull = "up"', 'active = "low"', 'clicks = ["single", "double", "long"]'],
+  // Motion sensors and the like drive the line themselves.
+  motion: ['pull = "down"', 'active = "high"', 'class = "motion"'],
+  signal: ['pull = "none"', 'active = "high"'],
+};
+
+/** A device that reads a line. */
+export function inputAt(line: number, kind: InputKind = 'contact'): string {
   return [
     '[[device]]',
     `id = "input-${line}"`,
     `name = "Input ${line}"`,
     'driver = "input"',
     `pin = ${line}`,
-    'pull = "up"',
-    'active = "low"',
+    ...INPUTS[kind],
     '',
   ].join('\n');
 }
 
 /** A relay that is off when nobody is there to decide, and never on for longer than an hour. */
-export function outputAt(line: number): string {
+export function outputAt(line: number, active: Voltage = 'high'): string {
   return [
     '[[device]]',
     `id = "output-${line}"`,
     `name = "Output ${line}"`,
     'driver = "output"',
     `pin = ${line}`,
+    `active = "${active}"`,
     'safe = "off"',
     'max_on = "1h"',
     '',
   ].join('\n');
+}
+
+/** The line of the firmware's `config.txt` that makes a line a 1-Wire bus (Raspberry Pi's overlay README, `w1-gpio`). */
+export function oneWireOverlay(line: number): string {
+  return line === 4 ? 'dtoverlay=w1-gpio' : `dtoverlay=w1-gpio,gpiopin=${line}`;
 }
 
 /** Longest id of a device. */

@@ -3,9 +3,9 @@
  * documentation, "GPIO and the 40-pin header"; the 26-pin header of the first boards is its upper part.
  */
 
-import type { Board, BoardLine } from '../api/generated';
+import type { Board, BoardLine, Voltage } from '../api/generated';
 
-export type PinKind = '3v3' | '5v' | 'ground' | 'free' | 'input' | 'output' | 'taken' | 'none';
+export type PinKind = '3v3' | '5v' | 'ground' | 'free' | 'input' | 'output' | 'kernel' | 'taken' | 'none';
 
 export interface Pin {
   /** Its physical number, 1 at the corner. */
@@ -21,10 +21,47 @@ const SUPPLY_3V3 = [1, 17];
 const SUPPLY_5V = [2, 4];
 const GROUND = [6, 9, 14, 20, 25, 30, 34, 39];
 
-/** What a line is: ours when a device of the configuration stands at it, else whose the kernel says. */
+/**
+ * What a line is: ours when a device of the configuration stands at it, else a driver's, also where the kernel shows the
+ * line as free because it is a part of a bus, else whose the kernel says.
+ */
 export function kindOf(line: BoardLine): PinKind {
   if (line.device !== null) return line.direction === 'output' ? 'output' : 'input';
+  if (line.used_for !== null || line.holder === 'kernel') return 'kernel';
   return line.owner === null ? 'free' : 'taken';
+}
+
+/**
+ * The voltage of a line now. What its device says of itself is newer than what the board said when it was asked; of a
+ * line that nobody here holds it is not known.
+ */
+export function levelOf(line: BoardLine, value: string | number | null): Voltage | null {
+  if (line.active === null || (value !== 'ON' && value !== 'OFF')) return line.level;
+  const other = line.active === 'high' ? 'low' : 'high';
+  return value === 'ON' ? line.active : other;
+}
+
+/** Whether something is wrong with a line, beyond what is only good to know. */
+export function isInTrouble(line: BoardLine | null): boolean {
+  return line?.warnings.some(({ note }) => !note) ?? false;
+}
+
+/** What a line can be beside a plain one: the names of its functions with their numbers. */
+export function functionsOf(line: BoardLine): { alternate: number; name: string }[] {
+  return line.functions
+    .map((name, alternate) => ({ alternate, name }))
+    .filter(({ name }) => name !== '' && name !== 'GPIO');
+}
+
+/** A line with its pin, as people find it: `GPIO12 (32)`; only the line where it does not come out. */
+export function lineName(number: number, lines: readonly BoardLine[]): string {
+  const pin = lines.find(({ line }) => line === number)?.header_pin ?? null;
+  return pin === null ? `GPIO${number}` : `GPIO${number} (${pin})`;
+}
+
+/** The lines that 1-Wire has. */
+export function oneWireLines(lines: readonly BoardLine[]): BoardLine[] {
+  return lines.filter(({ used_for: used }) => used?.kind === 'one-wire');
 }
 
 export function pinsOf(board: Board): Pin[] {

@@ -1,10 +1,13 @@
 import type { AreaWords } from '../i18n/language';
+import { PIN_WORDS } from './pin-words';
+import { WHICH_WORDS } from './which-words';
 
 const en = {
   title: 'Wiring',
   parts: 'Parts of the wiring',
   board: 'Board',
   connected: 'Connected',
+  which: 'Which is it?',
   chips: 'Chips',
   simulatedBoard: 'This board is simulated: nothing here is wired.',
   noHeader:
@@ -24,13 +27,13 @@ const en = {
   kindFree: 'Free',
   kindInput: 'Our input',
   kindOutput: 'Our output',
-  kindTaken: 'Taken by something else',
+  kindKernel: 'A driver of the kernel',
+  kindTaken: 'Another program',
   kindNone: 'Not a line of this board',
   about3v3: 'Supply for sensors, 3.3 V. Together they may draw a few hundred milliamperes.',
   about5v: 'Supply, 5 V, as it comes in. Never connect it to a line: lines bear 3.3 V at most.',
   aboutGround: 'Ground. Every device needs one of these.',
   aboutFree: 'Free: nothing uses this line.',
-  aboutTaken: (owner: string) => `The kernel says that “${owner}” holds this line. It cannot be used.`,
   aboutOurs: (device: string) => `The device ${device} stands at this line.`,
   asInput: 'As an input',
   asOutput: 'As an output',
@@ -88,6 +91,7 @@ const es: typeof en = {
   parts: 'Partes de las conexiones',
   board: 'Placa',
   connected: 'Conectado',
+  which: '¿Cuál es?',
   chips: 'Chips',
   simulatedBoard: 'Esta placa es simulada: aquí no hay nada cableado.',
   noHeader:
@@ -107,13 +111,13 @@ const es: typeof en = {
   kindFree: 'Libre',
   kindInput: 'Entrada nuestra',
   kindOutput: 'Salida nuestra',
-  kindTaken: 'Ocupada por otro',
+  kindKernel: 'Un controlador del núcleo',
+  kindTaken: 'Otro programa',
   kindNone: 'No es una línea de esta placa',
   about3v3: 'Alimentación para sensores, 3,3 V. Entre todos pueden tomar unos cientos de miliamperios.',
   about5v: 'Alimentación, 5 V, tal como entra. No la conectes nunca a una línea: soportan 3,3 V como mucho.',
   aboutGround: 'Masa. Cada dispositivo necesita una.',
   aboutFree: 'Libre: nadie usa esta línea.',
-  aboutTaken: (owner) => `El núcleo dice que «${owner}» tiene esta línea. No se puede usar.`,
   aboutOurs: (device) => `El dispositivo ${device} está en esta línea.`,
   asInput: 'Como entrada',
   asOutput: 'Como salida',
@@ -169,6 +173,7 @@ const zh: typeof en = {
   parts: '接线的各部分',
   board: '电路板',
   connected: '已连接',
+  which: '是哪一个？',
   chips: '芯片',
   simulatedBoard: '这块板是模拟的：这里没有真实接线。',
   noHeader: '不清楚这台机器的排针。下面列出它的线路；电路板手册说明它们在哪里引出。',
@@ -187,13 +192,13 @@ const zh: typeof en = {
   kindFree: '空闲',
   kindInput: '我们的输入',
   kindOutput: '我们的输出',
-  kindTaken: '被其他占用',
+  kindKernel: '内核驱动',
+  kindTaken: '其他程序',
   kindNone: '不是这块板的线路',
   about3v3: '传感器电源，3.3 V。合计可取几百毫安。',
   about5v: '电源，5 V，直接来自输入。不要接到线路上：线路最多承受 3.3 V。',
   aboutGround: '地。每个设备都需要接一个。',
   aboutFree: '空闲：没有谁使用这条线路。',
-  aboutTaken: (owner) => `内核说“${owner}”占用这条线路，不能使用。`,
   aboutOurs: (device) => `设备 ${device} 接在这条线路上。`,
   asInput: '作为输入',
   asOutput: '作为输出',
@@ -243,4 +248,10 @@ const zh: typeof en = {
   busLines: '线路',
 };
 
-export const WORDS: AreaWords<typeof en> = { en, es, zh };
+const whole = { ...en, ...PIN_WORDS.en, ...WHICH_WORDS.en };
+
+export const WORDS: AreaWords<typeof whole> = {
+  en: whole,
+  es: { ...es, ...PIN_WORDS.es, ...WHICH_WORDS.es },
+  zh: { ...zh, ...PIN_WORDS.zh, ...WHICH_WORDS.zh },
+};

@@ -24,9 +24,12 @@ async fn administrators_play_with_the_simulated_house() {
     }
     assert_eq!(world.post(INPUTS, &cookie, json!({ "device": "boiler", "on": true })).await.status, 204);
     assert_eq!(world.post(INPUTS, &cookie, json!({ "device": "boiler", "turn": -7 })).await.status, 204);
+    let probe = json!({ "device": "28-00000b3f41c2", "warm": 6.5 });
+    assert_eq!(world.post(INPUTS, &cookie, probe).await.status, 204);
     for (body, words) in [
-        (json!({ "device": "boiler" }), "Say either `on` or `turn`."),
-        (json!({ "device": "boiler", "on": true, "turn": 1 }), "Say either `on` or `turn`."),
+        (json!({ "device": "boiler" }), "Say one of `on`, `turn` and `warm`."),
+        (json!({ "device": "boiler", "on": true, "turn": 1 }), "Say one of `on`, `turn` and `warm`."),
+        (json!({ "device": "boiler", "on": true, "warm": 1 }), "Say one of `on`, `turn` and `warm`."),
         (json!({ "device": "boiler", "turn": 101 }), "A knob is turned by at most 100 detents at a time."),
         (
             json!({ "device": "boiler", "turn": i32::MIN }),
@@ -38,7 +41,7 @@ async fn administrators_play_with_the_simulated_house() {
     }
     let done = world.demo.done.lock().unwrap().join("; ");
     let expected = "boiler: Some(StuckBus); boiler: Some(Slow(200ms)); boiler: Some(Slow(1s)); boiler: None; boiler: true; \
-                    boiler: turned by -7";
+                    boiler: turned by -7; 28-00000b3f41c2: warmed by 6.5";
     assert_eq!(done, expected);
     let refused = world.post(FAULTS, &cookie, json!({ "device": "boiler", "fault": "vanished" })).await;
     assert_eq!(refused.assert_error(422, "not_possible"), "It is screwed to the wall.");

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::{App, Peer, router};
-use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, ScannedBus};
+use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, Probe, Probes, ScannedBus};
 use crate::wire::{
     CauseView, EventKindWord, HistoryEvent, HistoryNotRecorded, HistoryNotice, HistoryStatus, HistoryWear,
 };
@@ -118,6 +118,22 @@ impl BoardReader for FakeBoard {
             things: vec![thing],
         };
         Ok(BoardScan { at: Timestamp::from_millis(0), buses: vec![bus], kernel: Vec::new() })
+    }
+
+    async fn probes(&self) -> Result<Probes, BoardProblem> {
+        if let Some(problem) = self.problem.lock().unwrap().clone() {
+            return Err(BoardProblem(problem));
+        }
+        let probe = Probe {
+            id: "28-00000b3f41c2".to_owned(),
+            model: "DS18B20".to_owned(),
+            device: None,
+            celsius: Some(21.5),
+            problem: None,
+            at: Timestamp::from_millis(0),
+            configuration: String::new(),
+        };
+        Ok(Probes { probes: vec![probe] })
     }
 
     fn catalogue(&self) -> Catalogue {
@@ -330,6 +346,11 @@ impl DemoHouse for FakeDemo {
 
     fn set_input(&self, device: &DeviceId, on: bool) -> Result<(), DemoProblem> {
         self.done.lock().unwrap().push(format!("{device}: {on}"));
+        Ok(())
+    }
+
+    fn warm(&self, thermometer: &str, degrees: f64) -> Result<(), DemoProblem> {
+        self.done.lock().unwrap().push(format!("{thermometer}: warmed by {degrees}"));
         Ok(())
     }
 

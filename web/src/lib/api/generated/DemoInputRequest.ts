@@ -2,11 +2,11 @@
 
 /**
  * Opens or closes a contact of the simulated house, presses or lets go of a button, lets a motion sensor see or lose
- * somebody, or turns a knob: one of `on` and `turn`.
+ * somebody, turns a knob, or holds a thermometer in a hand: one of `on`, `turn` and `warm`.
  */
 export type DemoInputRequest = { 
 /**
- * Id of the device.
+ * Id of the device; with `warm` also the number of a thermometer on 1-Wire that nobody uses.
  */
 device: string, 
 /**
@@ -16,4 +16,8 @@ on?: boolean,
 /**
  * By how many detents the knob is turned, counter-clockwise when negative; at most 100 at a time.
  */
-turn?: number, };
+turn?: number, 
+/**
+ * By about how many degrees a hand warms a thermometer on 1-Wire, or cools it when negative; at most 40.
+ */
+warm?: number, };
