@@ -38,10 +38,13 @@ pub struct SurveyedProbe {
     pub at: Timestamp,
 }
 
+/// A temperature in °C with its quality, or why there is none.
+type Outcome = Result<(f64, Quality), ReadError>;
+
 #[derive(Debug, Default)]
 struct Kept {
     looked_at: Option<Moment>,
-    last: BTreeMap<ProbeId, (Timestamp, Result<(f64, Quality), ReadError>)>,
+    last: BTreeMap<ProbeId, (Timestamp, Outcome)>,
 }
 
 /// Reads all thermometers, whether they are configured or not.
