@@ -104,6 +104,7 @@ async fn health_and_description_need_no_log_in() {
     let expected = [
         "/api/v1/audit",
         "/api/v1/board",
+        "/api/v1/board/probes",
         "/api/v1/board/scan",
         "/api/v1/catalogue",
         "/api/v1/configuration",

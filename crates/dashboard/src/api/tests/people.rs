@@ -166,6 +166,7 @@ async fn a_token_does_what_its_scope_says_on_every_route() {
         (Method::POST, SET, Some(json!({ "value": "ON" })), 2),
         (Method::GET, "/api/v1/board", None, 3),
         (Method::POST, "/api/v1/board/scan", None, 3),
+        (Method::GET, "/api/v1/board/probes", None, 3),
         (Method::GET, "/api/v1/users", None, 3),
         (
             Method::POST,
