@@ -3,9 +3,6 @@
 use ts_rs::{Config, TS};
 
 use super::{
-    LineHolderWord, LineUse, LineUseWord, LineWarning, LineWarningWord, Probe, Probes, PullWord, VoltageWord,
-};
-use super::{
     ApiErrorBody, ApiErrorDetail, AuditPage, AuditView, AuditWord, AvailabilityEvent, AvailabilityWord,
     Board, BoardBus, BoardLine, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
     CatalogueProperty, CatalogueSetting, CatalogueWire, CauseKind, CauseView, ClientChange, ClientCredential,
@@ -23,6 +20,9 @@ use super::{
     ScopeWord, Session, SessionUser, SetAccepted, SetRequest, SetupCheckRequest, SetupRequest,
     StepOutcomeRequest, StepOutcomeWord, TokenMade, TokenRequest, TokenView, Tokens, UserChange,
     UserPropertyView, UserRequest, UserView, Warning, WarningWord,
+};
+use super::{
+    LineHolderWord, LineUse, LineUseWord, LineWarning, LineWarningWord, Probe, Probes, PullWord, VoltageWord,
 };
 
 /// Name and content of every generated file, in the order of their names.
