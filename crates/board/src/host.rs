@@ -3,10 +3,12 @@
 //! What a machine does not have is not in the inventory. What could not be read this time is absent this time.
 
 mod figures;
+mod machine;
 mod source;
 
 use std::path::{Path, PathBuf};
 
+pub use machine::{Card, Machine, Since};
 pub use source::HostSource;
 
 /// Where the machine's own sensors are found. Tests point it at directories of fixtures.

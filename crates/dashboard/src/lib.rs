@@ -33,11 +33,11 @@ pub use live::LiveHouse;
 pub use ports::{
     BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, ConfigurationKeeper,
     ConfigurationProblem, DemoFault, DemoHouse, DemoProblem, EventsQuery, ExportFormat, ExportQuery, Figure,
-    FigureKind, FigureSource, GapReason, HistoryProblem, HistoryReader, MessageFeed, MessageRoom,
+    FigureKind, FigureSource, GapReason, HistoryProblem, HistoryReader, LogQuery, MessageFeed, MessageRoom,
     MomentValue, MqttClientState, MqttClients, MqttConnection, MqttDoor, MqttGone, MqttPlace, MqttRefusal,
-    NamedRights, Outgoing, Ports, Reach, RecordedKind, RecordedSeries, RecordedText, RetainedPart, RowExport,
-    SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, TextChange, TextsQuery, TextsView,
-    Whereabouts,
+    NamedRights, Outgoing, Ports, Reach, RecordedKind, RecordedSeries, RecordedText, RestartRefused,
+    RetainedPart, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery, SeriesView, SystemKeeper,
+    TextChange, TextsQuery, TextsView, Whereabouts,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

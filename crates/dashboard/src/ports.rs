@@ -3,6 +3,7 @@
 mod configuration;
 mod messages;
 mod people;
+mod system;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::{Accounts, LiveHouse};
 pub use configuration::{ConfigurationKeeper, ConfigurationProblem, TextChange};
 pub use messages::{MessageFeed, MessageRoom, Outgoing, RetainedPart};
 pub use people::{MqttClientState, MqttClients, MqttConnection, MqttGone, NamedRights, Reach, Whereabouts};
+pub use system::{LogQuery, RestartRefused, SystemKeeper};
 
 /// Everything that [`crate::serve`] works with.
 pub struct Ports {
@@ -42,6 +44,8 @@ pub struct Ports {
     pub messages: Arc<dyn MessageRoom>,
     /// Who knows how the gateway is called.
     pub whereabouts: Arc<dyn Whereabouts>,
+    /// Who knows the gateway as a whole.
+    pub system: Arc<dyn SystemKeeper>,
     /// Where MQTT clients go that come by WebSocket.
     pub mqtt_door: Arc<dyn MqttDoor>,
     /// Where time comes from.

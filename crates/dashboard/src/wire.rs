@@ -14,6 +14,7 @@ mod history;
 mod lines;
 mod messages;
 mod people;
+mod system;
 
 use gatehouse_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,11 @@ pub use people::{
     AuditPage, AuditView, AuditWord, ClientChange, ClientCredential, ClientMade, ClientRequest,
     MqttConnectionView, MqttConnections, Pairing, PairingPorts, PairingRequest, People, RightsView,
     ScopeWord, TokenMade, TokenRequest, TokenView, Tokens, UserChange, UserRequest, UserView,
+};
+pub use system::{
+    CardReserveWord, DiscoverySilenceWord, LogLevelWord, LogLine, LogPage, RestartBegun, RestartRequest,
+    RestartWay, SystemAddress, SystemBroker, SystemCard, SystemCertificate, SystemClockState,
+    SystemDiscovery, SystemDisk, SystemMachine, SystemNetwork, SystemReport, SystemVersion,
 };
 
 /// A scalar: a number, or a text. Of a switch it is `ON` or `OFF`.

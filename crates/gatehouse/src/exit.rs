@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Usage,
     /// The configuration is wrong (EX_CONFIG).
     Configuration,
+    /// It is to be started again (EX_TEMPFAIL); the service's unit names this number.
+    Restart,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Failure => 1,
             Exit::Usage => 64,
             Exit::Configuration => 78,
+            Exit::Restart => 75,
         })
     }
 }

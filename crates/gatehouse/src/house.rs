@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gatehouse_board::bridge::ClockTrust;
 use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::preflight::obstacles;
@@ -17,6 +18,7 @@ use gatehouse_broker::{
     Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
 use gatehouse_control::DeviceNotes;
+use gatehouse_dashboard::wire::{DiscoverySilenceWord, SystemDiscovery};
 use gatehouse_dashboard::{Accounts, DemoHouse, Listeners, LiveHouse, Ports, Warning, WarningWord};
 use gatehouse_history::History;
 use gatehouse_model::{Clock, GatewayInfo, Message, Origin, Qos, Randomness, Scheme, SystemClock, TopicName};
@@ -27,17 +29,20 @@ use tracing::{error, info, warn};
 use crate::aliases::AliasTable;
 use crate::banner::{self, Banner};
 use crate::config::{Config, Source};
+use crate::discovery::{self, Announcement};
 use crate::lifecycle::Lifecycle;
 use crate::mqtt_sockets::{MqttAddresses, MqttSockets, open_certificates};
 use crate::page_sockets::{PageAddresses, PageSockets};
 use crate::reload::Reloader;
+use crate::restart::RestartBell;
 use crate::running_copy::RunningCopies;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
-    AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, Order, OwnNames, PageCommands,
-    PageConfiguration, Playground, RecordedCharts, RoomFigures, Surroundings, WebDoor, carry, clock_trust,
-    enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found, tell_recording,
+    AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, GatewaySystem, Order, OwnNames,
+    PageCommands, PageConfiguration, Playground, Rates, RecordedCharts, RoomFigures, Surroundings, WebDoor,
+    carry, clock_trust, enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found,
+    tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -57,6 +62,7 @@ const LOOKING: &str = "look at the buses";
 const RECORDING_FIGURES: &str = "figures of the recording";
 const FOUND: &str = "word of what is found";
 const ALIASES: &str = "aliases";
+const DISCOVERY: &str = "discovery";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -73,7 +79,9 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 13] = [
+const STOP_AFTER_OFFLINE: [(&str, Duration); 14] = [
+    // Its last word leaves at once.
+    (DISCOVERY, Duration::from_millis(50)),
     // These only wait, and end at once.
     (LOOKING, Duration::from_millis(50)),
     (FOUND, Duration::from_millis(50)),
@@ -93,7 +101,7 @@ const STOP_AFTER_OFFLINE: [(&str, Duration); 13] = [
 ];
 
 /// Longest time that the last word on `<base>/status` may take.
-const LAST_WORD_LIMIT: Duration = Duration::from_millis(500);
+const LAST_WORD_LIMIT: Duration = Duration::from_millis(450);
 
 /// Everything that can fail before the first part runs: the devices, the databases, the listeners.
 pub(crate) struct House {
@@ -111,13 +119,15 @@ pub(crate) struct House {
     info: GatewayInfo,
     board: BoardView,
     found: watch::Sender<Vec<Thing>>,
+    clock_trust: ClockTrust,
 }
 
 impl House {
     /// Opens everything; nothing runs yet.
     pub(crate) async fn open(config: Config, directory: &Path, demo: bool) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let OpenBoard { bridge, info, board, found } = open_board(&config, directory, demo, &clock)?;
+        let OpenBoard { bridge, info, board, found, clock_trust } =
+            open_board(&config, directory, demo, &clock)?;
         let accounts_file = directory.join(paths::ACCOUNTS_FILE);
         let accounts = Accounts::open(&accounts_file, clock.clone(), Arc::new(SystemRandomness))
             .await
@@ -151,6 +161,7 @@ impl House {
             info,
             board,
             found,
+            clock_trust,
         })
     }
 
@@ -163,6 +174,7 @@ impl House {
         source: Source,
         directory: &Path,
     ) -> Result<Running, (Box<Running>, anyhow::Error)> {
+        let (own_names, clock_trust) = (self.config.all_names(), self.clock_trust.clone());
         let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, .. } = self;
         let (bridge, info, board, found) = (self.bridge, self.info, self.board, self.found);
         let as_started = config.clone();
@@ -175,20 +187,21 @@ impl House {
         let page_listeners = http.into_listeners(certificates.as_deref());
         let listeners = mqtt.into_listeners(certificates.as_deref());
         let mut lifecycle = Lifecycle::default();
-        let anonymous = config.broker.anonymous;
+        let (anonymous, mdns) = (config.broker.anonymous, config.mdns);
         if let Some(set) = &anonymous {
             warn!(
                 "clients without a name and a password are let in with the rights `{set}` ([broker] anonymous)"
             );
         }
         let logins = AccountLogins::new(accounts.clone(), config.rights, anonymous.as_deref());
-        let own_names = OwnNames { certificate: config.tls.names.clone(), configured: config.hosts };
+        let own_names = OwnNames { certificate: own_names, configured: config.hosts };
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
         let broker =
             start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), store, &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
-        let mut running = Running { lifecycle, guard, voice, accounts, history };
+        let (bell, restarts) = RestartBell::new();
+        let mut running = Running { lifecycle, guard, voice, accounts, history, restarts };
         let setup_hint = paths::setup_code_command(directory);
         let joints = Joints {
             broker,
@@ -221,12 +234,19 @@ impl House {
             let reloader = joints.reloader(&running, source, as_started, &bridge, directory, asked);
             // Taken before outputs are: a hang-up that nobody takes would end the process.
             let hangups = signal(SignalKind::hangup())?;
-            let whereabouts = Arc::new(Surroundings::new(own_names, page, mqtt));
+            let (discovery, announced) = watch::channel(SystemDiscovery::default());
+            let announcement = match mdns {
+                true => Announcement::of(&joints.info.name, page, mqtt, discovery::host_label()),
+                false => Err(DiscoverySilenceWord::Off),
+            };
+            let whereabouts = Surroundings::new(own_names, page, mqtt, announced.clone());
+            let system = joints.system(bell, clock_trust, whereabouts, announced, directory);
             let configuration = Arc::new(configuration);
             joints
-                .start_parts(&mut running, bridge, commands, page_listeners?, whereabouts, configuration)
+                .start_parts(&mut running, bridge, commands, page_listeners?, configuration, system)
                 .await?;
             running.lifecycle.start(RELOADING, |stop| reloader.serve(hangups, stop));
+            running.lifecycle.start(DISCOVERY, |stop| discovery::announce(announcement, discovery, stop));
             announce(&banner);
             anyhow::Ok(())
         };
@@ -279,6 +299,30 @@ impl Joints {
         })
     }
 
+    fn system(
+        &self,
+        bell: RestartBell,
+        clock_trust: ClockTrust,
+        whereabouts: Surroundings,
+        discovery: watch::Receiver<SystemDiscovery>,
+        directory: &Path,
+    ) -> GatewaySystem {
+        GatewaySystem {
+            bell,
+            clock: self.clock.clone(),
+            started: self.clock.moment(),
+            places: self.board.places.clone(),
+            board: self.info.board.clone(),
+            directory: directory.to_owned(),
+            broker: self.broker.clone(),
+            clock_trust,
+            certificates: self.certificates.clone(),
+            whereabouts: Arc::new(whereabouts),
+            discovery,
+            rates: Rates::default(),
+        }
+    }
+
     fn reloader(
         &self,
         running: &Running,
@@ -316,8 +360,8 @@ impl Joints {
         bridge: Bridge,
         commands: Subscription,
         listeners: Listeners,
-        whereabouts: Arc<Surroundings>,
         configuration: Arc<PageConfiguration>,
+        system: GatewaySystem,
     ) -> anyhow::Result<()> {
         let (accounts, logins, broker) = (running.accounts.clone(), self.logins.clone(), self.broker.clone());
         running.lifecycle.start(REVOCATION, |stop| enforce_changes(accounts, logins, broker, stop));
@@ -331,7 +375,7 @@ impl Joints {
         let outputs = bridge.handle();
         self.start_bridge(running, bridge, commands);
         self.start_looking(running);
-        self.start_dashboard(running, listeners, live, whereabouts, configuration);
+        self.start_dashboard(running, listeners, live, configuration, system);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
         running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, outputs, stop));
@@ -420,8 +464,8 @@ impl Joints {
         running: &mut Running,
         listeners: Listeners,
         live: LiveHouse,
-        whereabouts: Arc<Surroundings>,
         configuration: Arc<PageConfiguration>,
+        system: GatewaySystem,
     ) {
         let ports = Ports {
             accounts: running.accounts.clone(),
@@ -433,8 +477,9 @@ impl Joints {
             figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
             mqtt_clients: Arc::new(BrokerClients::new(self.broker.clone(), self.logins.sets())),
             messages: Arc::new(BrokerMessages::new(self.broker.clone())),
-            mqtt_port: whereabouts.mqtt_port(),
-            whereabouts,
+            mqtt_port: system.whereabouts.mqtt_port(),
+            whereabouts: system.whereabouts.clone(),
+            system: Arc::new(system),
             mqtt_door: Arc::new(WebDoor::new(self.broker.doorway())),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
@@ -470,6 +515,7 @@ struct OpenBoard {
     info: GatewayInfo,
     board: BoardView,
     found: watch::Sender<Vec<Thing>>,
+    clock_trust: ClockTrust,
 }
 
 fn open_board(
@@ -494,7 +540,8 @@ fn open_board(
     let memory = open_memory(directory, clock)?;
     let places = host.clone();
     let parts = BridgeParts { scheme, devices, board: board.clone(), host, memory, clock: clock.clone() };
-    let bridge = Bridge::new(parts)?.trusting_clock(clock_trust(demo, &config.board.sys));
+    let clock_trust = clock_trust(demo, &config.board.sys);
+    let bridge = Bridge::new(parts)?.trusting_clock(clock_trust.clone());
     for obstacle in obstacles(&*board, &config.devices) {
         warn!("{obstacle}");
     }
@@ -517,7 +564,7 @@ fn open_board(
         base: config.gateway.scheme.base().to_owned(),
         devices: bridge.inventory(),
     };
-    Ok(OpenBoard { bridge, info, board: view, found })
+    Ok(OpenBoard { bridge, info, board: view, found, clock_trust })
 }
 
 /// What the board remembers over a power cut.
@@ -599,6 +646,8 @@ pub(crate) struct Running {
     voice: GatewayVoice,
     accounts: Accounts,
     history: History,
+    /// Who asked at the page that the gateway is started again.
+    pub(crate) restarts: mpsc::Receiver<String>,
 }
 
 impl Running {

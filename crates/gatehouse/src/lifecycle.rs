@@ -20,6 +20,8 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
 pub(crate) enum StopReason {
     /// A signal asked for it.
     Asked,
+    /// Somebody asked at the page that it comes back.
+    Restart,
     /// A part ended although nobody had asked it to.
     PartDied,
 }

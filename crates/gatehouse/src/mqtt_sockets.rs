@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 use crate::listening::{listen, listen_if_free};
 use crate::paths;
-use crate::tls::ServerCertificates;
+use crate::tls::{ServerCertificates, TlsSettings};
 
 /// What the sentences about them call the broker.
 const WHO: &str = "MQTT broker";
@@ -82,7 +82,8 @@ pub(crate) fn open_certificates(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<ServerCertificates>> {
     let directory = directory.join(paths::TLS_DIRECTORY);
-    ServerCertificates::open(&config.tls, &config.gateway.name, &directory, clock)
+    let settings = TlsSettings { names: config.all_names(), ..config.tls.clone() };
+    ServerCertificates::open(&settings, &config.gateway.name, &directory, clock)
         .map(Arc::new)
         .context("TLS cannot be offered")
 }

@@ -2,14 +2,16 @@
 
 use std::num::NonZero;
 
+use gatehouse_dashboard::wire::RestartWay;
 use gatehouse_model::{Clock as _, SystemClock};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::cli::RunArguments;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
+use crate::restart::{self, Program};
 use crate::{changes, check, logs, paths, releases, running_copy, supervision};
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
@@ -18,6 +20,7 @@ const MIN_WORKERS: usize = 2;
 /// Runs the daemon until it is asked to stop, or until a part dies.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
+    let program = Program::this();
     paths::keep_files_private();
     let source = Source::new(arguments.config.clone(), arguments.demo, arguments.addresses());
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
@@ -41,7 +44,10 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     let exit = runtime.block_on(live(config, source, &directory, arguments.demo));
     // Work that hangs in the kernel, such as asking a dead disk for its size, must not keep the process from ending.
     runtime.shutdown_background();
-    exit
+    match exit {
+        Ok(Exit::Restart) => Ok(program.again()),
+        exit => exit,
+    }
 }
 
 /// Threads that the daemon's tasks share on a machine with so many cores: one for each, as is usual, but never one alone. On
@@ -65,7 +71,13 @@ async fn live(
     let (mut running, reason) = match house.start(source, directory).await {
         Ok(mut running) => {
             releases::runs(directory, clock.now());
-            let reason = running.lifecycle.wait(&mut signals).await;
+            let (reason, who) = tokio::select! {
+                reason = running.lifecycle.wait(&mut signals) => (reason, None),
+                Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
+            };
+            if let Some(who) = who {
+                info!("restarting: {who} asked for it at the page");
+            }
             (running, reason)
         }
         Err((running, problem)) => {
@@ -73,12 +85,16 @@ async fn live(
             (*running, StopReason::PartDied)
         }
     };
-    supervision::stopping();
+    // To a service manager that does not start it again, a gateway that becomes another process of itself does not stop.
+    if reason != StopReason::Restart || restart::way() == RestartWay::Service {
+        supervision::stopping();
+    }
     // Not even a second signal cuts this short: it is what a heater depends on, and it has a limit of its own.
     let why = match reason {
         StopReason::Asked => {
             "the gateway was stopped by a signal, as the service manager or a person sends it"
         }
+        StopReason::Restart => "the gateway was restarted from the page",
         StopReason::PartDied => "the gateway stopped because one of its parts had ended; the log says which",
     };
     let outputs_are_safe = running.stop_outputs(why).await;
@@ -93,7 +109,12 @@ async fn live(
             false
         }
     };
-    Ok(if well && reason == StopReason::Asked { Exit::Success } else { Exit::Failure })
+    Ok(match reason {
+        // It comes back however well it stopped; what went wrong is in the log.
+        StopReason::Restart => Exit::Restart,
+        StopReason::Asked if well => Exit::Success,
+        StopReason::Asked | StopReason::PartDied => Exit::Failure,
+    })
 }
 
 #[cfg(test)]

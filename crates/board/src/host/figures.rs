@@ -68,7 +68,7 @@ impl Figures {
     }
 }
 
-fn parse<T: FromRead>(path: &Path) -> Option<T> {
+pub(super) fn parse<T: FromRead>(path: &Path) -> Option<T> {
     T::from_read(read_ascii(path)?.as_slice()).ok()
 }
 
@@ -79,7 +79,7 @@ fn read_ascii(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// The kernel writes two digits; a 32-bit float made 64 bits wide would show more than it knows.
-fn two_digits(number: f32) -> f64 {
+pub(super) fn two_digits(number: f32) -> f64 {
     (f64::from(number) * 100.0).round() / 100.0
 }
 
@@ -193,7 +193,7 @@ fn network(places: &HostPlaces) -> Option<Counters> {
 }
 
 /// The flags of the Raspberry Pi's firmware, hexadecimal.
-fn throttled_flags(sys: &Path) -> Option<u32> {
+pub(super) fn throttled_flags(sys: &Path) -> Option<u32> {
     let text = read_text(&sys.join("devices/platform/soc/soc:firmware/get_throttled"))?;
     u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()
 }

@@ -73,6 +73,8 @@ pub enum Deed {
     TokenRemoved,
     /// The configuration was changed.
     ConfigurationChanged,
+    /// The gateway was restarted from the page.
+    Restarted,
     /// Refused: name or password, at the page.
     LogInFailed,
     /// Refused: name or password, over MQTT.
@@ -91,7 +93,7 @@ pub enum Deed {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LogIn,
         Self::LogOut,
         Self::MqttLogIn,
@@ -110,6 +112,7 @@ impl Deed {
         Self::TokenAdded,
         Self::TokenRemoved,
         Self::ConfigurationChanged,
+        Self::Restarted,
         Self::LogInFailed,
         Self::MqttLogInFailed,
         Self::SetUpFailed,
@@ -140,6 +143,7 @@ impl Deed {
             Self::TokenAdded => "token-added",
             Self::TokenRemoved => "token-removed",
             Self::ConfigurationChanged => "configuration-changed",
+            Self::Restarted => "restarted",
             Self::LogInFailed => "log-in-failed",
             Self::MqttLogInFailed => "mqtt-log-in-failed",
             Self::SetUpFailed => "set-up-failed",

@@ -188,7 +188,7 @@ pub(super) async fn change_gateway(
 
 /// Does what was asked for with its entry in the audit log, also for somebody who hangs up: the change is made all the
 /// same, and nobody changes anything unseen.
-async fn to_its_end<T: Send + 'static>(
+pub(super) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
 ) -> Result<T, ApiError> {
     tokio::spawn(work).await.map_err(|ended| ApiError::internal(&ended))?

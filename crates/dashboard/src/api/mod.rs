@@ -21,6 +21,7 @@ mod pairing;
 mod people;
 mod session;
 mod set;
+mod system;
 mod tokens;
 
 #[cfg(test)]
@@ -51,7 +52,7 @@ use crate::wire::{
 };
 use crate::{
     Accounts, BoardReader, Commander, ConfigurationKeeper, DemoHouse, FigureSource, HistoryReader, LiveHouse,
-    MessageRoom, MqttClients, MqttDoor, Ports, Whereabouts, headers, hosts, web, websocket,
+    MessageRoom, MqttClients, MqttDoor, Ports, SystemKeeper, Whereabouts, headers, hosts, web, websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -74,6 +75,7 @@ pub(crate) struct App {
     mqtt_clients: Arc<dyn MqttClients>,
     messages: Arc<dyn MessageRoom>,
     whereabouts: Arc<dyn Whereabouts>,
+    system: Arc<dyn SystemKeeper>,
     pub(crate) mqtt_door: Arc<dyn MqttDoor>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -105,6 +107,7 @@ impl App {
             mqtt_clients,
             messages,
             whereabouts,
+            system,
             mqtt_door,
             clock,
             randomness,
@@ -126,6 +129,7 @@ impl App {
             mqtt_clients,
             messages,
             whereabouts,
+            system,
             mqtt_door,
             clock,
             randomness,
@@ -205,6 +209,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/tokens", get(tokens::tokens).post(tokens::add))
         .route("/api/v1/tokens/{id}", delete(tokens::remove))
         .route("/api/v1/audit", get(audit::audit))
+        .route("/api/v1/system", get(system::system))
+        .route("/api/v1/logs", get(system::logs))
+        .route("/api/v1/restart", post(system::restart))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/mqtt", get(websocket::open))
         .route("/ca.crt", get(certificate::pem))
@@ -338,6 +345,9 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         messages::publish,
         messages::clear,
         message_stream::stream,
+        system::system,
+        system::logs,
+        system::restart,
     ),
     components(schemas(
         House,

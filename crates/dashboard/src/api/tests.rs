@@ -16,4 +16,5 @@ mod page;
 mod people;
 mod server;
 mod session;
+mod system;
 mod world;

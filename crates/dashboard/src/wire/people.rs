@@ -420,6 +420,8 @@ audit_words! {
     TokenRemoved,
     /// The configuration was changed.
     ConfigurationChanged,
+    /// The gateway was restarted from the page.
+    Restarted,
     /// Refused: name or password, at the page.
     LogInFailed,
     /// Refused: name or password, over MQTT.

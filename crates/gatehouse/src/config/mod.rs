@@ -15,6 +15,7 @@ mod covers;
 mod dashboard;
 mod derived;
 mod devices;
+mod discovery;
 mod drivers;
 mod file;
 mod filters;
@@ -54,7 +55,7 @@ use section::Section;
 
 use crate::aliases::Alias;
 use crate::rights::RightsSets;
-use crate::tls::TlsSettings;
+use crate::tls::{Name, TlsSettings};
 
 /// Largest configuration file. A house with the most devices that can be served needs a tenth of it; what is larger is
 /// some other file.
@@ -86,6 +87,8 @@ pub(crate) struct Config {
     pub(crate) https: SecureListen,
     /// Further host names under which the page answers.
     pub(crate) hosts: Vec<String>,
+    /// Whether the gateway says over multicast DNS what it serves.
+    pub(crate) mdns: bool,
     /// Where the MQTT broker listens.
     pub(crate) mqtt: SocketAddr,
     /// Where it listens with TLS.
@@ -157,6 +160,7 @@ impl Config {
             ("[http]", self.http == other.http),
             ("[https]", self.https == other.https),
             ("[dashboard]", self.hosts == other.hosts),
+            ("[discovery]", self.mdns == other.mdns),
             ("[mqtt]", self.mqtt == other.mqtt),
             ("[mqtts]", self.mqtts == other.mqtts),
             ("[tls]", self.tls == other.tls),
@@ -166,6 +170,13 @@ impl Config {
             ("[[alias]]", self.aliases == other.aliases),
         ];
         same.into_iter().filter(|(_, is_same)| !is_same).map(|(section, _)| section).collect()
+    }
+
+    /// The names of this machine beside those that it knows itself: those of the configuration, and the one with which it
+    /// answers over multicast DNS.
+    pub(crate) fn all_names(&self) -> Vec<Name> {
+        let announced = self.mdns.then(|| Name::Host(format!("{}.local", crate::discovery::host_label())));
+        self.tls.names.iter().cloned().chain(announced).collect()
     }
 
     /// Where the broker listens with TLS, if it does, and whether somebody asked for just that.
@@ -278,6 +289,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let https_default = SocketAddr::new(DEFAULT_HTTP.ip(), HTTPS_PORT);
     let https = tls::read_https(root.table("https", findings), https_default, findings);
     let hosts = dashboard::read(root.table("dashboard", findings), findings);
+    let mdns = discovery::read(root.table("discovery", findings), findings);
     let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
     let default = SocketAddr::new(DEFAULT_MQTT.ip(), MQTTS_PORT);
     let (mqtts, tls) = (root.table("mqtts", findings), root.table("tls", findings));
@@ -297,6 +309,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
         http,
         https,
         hosts,
+        mdns,
         mqtt,
         mqtts,
         tls,

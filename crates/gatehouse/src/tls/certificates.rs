@@ -8,11 +8,13 @@ use anyhow::Context as _;
 use gatehouse_model::{Clock, Timestamp};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 #[cfg(test)]
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -40,6 +42,17 @@ pub(crate) struct ServerCertificates {
     client_check: Option<Arc<ClientCheck>>,
     machine: Machine,
     state: Mutex<State>,
+}
+
+/// A certificate as people compare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ShownCertificate {
+    pub(crate) names: Vec<Name>,
+    pub(crate) from: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) sha256: [u8; 32],
+    /// Of the gateway's own authority, when it has one.
+    pub(crate) authority_sha256: Option<[u8; 32]>,
 }
 
 /// Tells what this machine is called now, with the names that are configured.
@@ -156,6 +169,24 @@ impl ServerCertificates {
     /// The file of that certificate.
     pub(crate) fn authority_file(&self) -> Option<PathBuf> {
         self.authority_pem.as_ref().map(|_| Authority::file(&self.directory))
+    }
+
+    /// What is shown now, for people to compare; nothing when it cannot be read.
+    pub(crate) fn about_shown(&self) -> Option<ShownCertificate> {
+        let shown = self.shown.current();
+        let leaf = shown.cert.first()?;
+        let facts = Facts::read(leaf).ok()?;
+        let authority =
+            self.authority_pem.as_deref().and_then(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).ok());
+        let digest = |der: &[u8]| Sha256::digest(der).into();
+        let at = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1_000));
+        Some(ShownCertificate {
+            names: facts.names.into_iter().collect(),
+            from: at(facts.validity.from),
+            until: at(facts.validity.until),
+            sha256: digest(leaf),
+            authority_sha256: authority.map(|der| digest(&der)),
+        })
     }
 
     /// TLS 1.2 and 1.3 with what this gateway shows, and without a look at the clients' certificates. `alpn` are the

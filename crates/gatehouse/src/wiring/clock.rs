@@ -24,6 +24,9 @@ const TIME_SERVICE: &str = "systemd/timesync";
 /// Where marks of the running system are.
 const RUN: &str = "/run";
 
+/// Where chrony keeps its own files while it runs, below `/run`. Whether it has set the clock, it tells its own clients only.
+const CHRONY: &str = "chrony";
+
 /// How far a clock chip and the system's time may be apart. The kernel takes the time from the chip at its start, and the
 /// chip counts whole seconds; what was set by hand since then is mostly further away.
 const RTC_TOLERANCE: Duration = Duration::from_secs(3);
@@ -51,6 +54,29 @@ impl Marks {
     fn has_rtc_that_agrees(&self, now: Timestamp) -> bool {
         let Ok(chips) = std::fs::read_dir(self.sys.join("class/rtc")) else { return false };
         chips.filter_map(Result::ok).take(MAX_RTCS).any(|chip| agrees(&chip.path(), now))
+    }
+}
+
+/// A service that sets the clock over the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClockService {
+    pub(crate) name: &'static str,
+    /// Nothing when it does not tell.
+    pub(crate) has_set_the_clock: Option<bool>,
+}
+
+impl ClockService {
+    /// The one that runs here, where one is known.
+    pub(crate) fn of_this_machine() -> Option<Self> {
+        Self::below(Path::new(RUN))
+    }
+
+    fn below(run: &Path) -> Option<Self> {
+        if run.join(TIME_SERVICE).exists() {
+            let has_set = run.join(TIME_IS_SET).exists();
+            return Some(Self { name: "systemd-timesyncd", has_set_the_clock: Some(has_set) });
+        }
+        run.join(CHRONY).exists().then_some(Self { name: "chrony", has_set_the_clock: None })
     }
 }
 
@@ -117,6 +143,21 @@ mod tests {
 
     /// Some seconds after the first time that is believed.
     const NOW: i64 = 1_767_225_600 + 1_000;
+
+    #[test]
+    fn the_service_that_sets_the_clock_says_whether_it_did() {
+        let root = tempfile::tempdir().unwrap();
+        let run = root.path();
+        assert_eq!(ClockService::below(run), None);
+        std::fs::create_dir_all(run.join(CHRONY)).unwrap();
+        let found = ClockService::below(run).unwrap();
+        assert_eq!((found.name, found.has_set_the_clock), ("chrony", None));
+        std::fs::create_dir_all(run.join(TIME_SERVICE)).unwrap();
+        let found = ClockService::below(run).unwrap();
+        assert_eq!((found.name, found.has_set_the_clock), ("systemd-timesyncd", Some(false)));
+        std::fs::write(run.join(TIME_IS_SET), "").unwrap();
+        assert_eq!(ClockService::below(run).unwrap().has_set_the_clock, Some(true));
+    }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000 + 400)

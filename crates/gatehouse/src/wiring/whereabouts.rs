@@ -1,8 +1,11 @@
 //! How this gateway is called, and how phones reach it.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
+use gatehouse_dashboard::wire::SystemDiscovery;
 use gatehouse_dashboard::{Reach, Whereabouts};
+use tokio::sync::watch;
 
 use crate::banner::network_ip;
 use crate::mqtt_sockets::MqttAddresses;
@@ -31,11 +34,18 @@ pub(crate) struct Surroundings {
     names: OwnNames,
     page: PageAddresses,
     mqtt: MqttAddresses,
+    /// What is said over multicast DNS: another machine may have the name already.
+    discovery: watch::Receiver<SystemDiscovery>,
 }
 
 impl Surroundings {
-    pub(crate) fn new(names: OwnNames, page: PageAddresses, mqtt: MqttAddresses) -> Self {
-        Self { names, page, mqtt }
+    pub(crate) fn new(
+        names: OwnNames,
+        page: PageAddresses,
+        mqtt: MqttAddresses,
+        discovery: watch::Receiver<SystemDiscovery>,
+    ) -> Self {
+        Self { names, page, mqtt, discovery }
     }
 
     /// The port where MQTT is really served.
@@ -49,7 +59,8 @@ impl Surroundings {
             Name::Host(name) => Some(name),
             Name::Address(_) => None,
         });
-        own.chain(self.names.configured.iter().cloned()).collect()
+        let announced = self.discovery.borrow().host.clone();
+        own.chain(announced).chain(self.names.configured.iter().cloned()).collect()
     }
 }
 
@@ -100,7 +111,8 @@ fn is_among(name: &str, own: &[String]) -> bool {
 fn best(mut names: Vec<String>) -> Vec<String> {
     names.retain(|name| name.contains('.') && !name.starts_with("*."));
     names.sort_by_key(|name| !name.ends_with(".local"));
-    names.dedup();
+    let mut known = HashSet::new();
+    names.retain(|name| known.insert(name.clone()));
     names
 }
 
@@ -165,7 +177,15 @@ mod tests {
         assert_eq!(addresses(everywhere, machine), [ip("192.168.1.20"), ip("fd00::20")]);
         let here = "10.0.0.9:1883".parse().unwrap();
         assert_eq!(addresses(here, machine), [ip("10.0.0.9")]);
-        let names = best(texts(&["casa.example.net", "gateway", "localhost", "*.a.org", "gateway.local"]));
-        assert_eq!(names, ["gateway.local", "casa.example.net"]);
+        let names = best(texts(&[
+            "casa.example.net",
+            "gateway",
+            "localhost",
+            "*.a.org",
+            "gateway.local",
+            "gateway-gatehouse.local",
+            "gateway.local",
+        ]));
+        assert_eq!(names, ["gateway.local", "gateway-gatehouse.local", "casa.example.net"]);
     }
 }

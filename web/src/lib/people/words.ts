@@ -159,6 +159,7 @@ const en = {
     `${who} made the token ${about} (${detail})`,
   'deed-token-removed': (who: string, about: string) => `${who} took back the token ${about}`,
   'deed-configuration-changed': (who: string) => `${who} changed the configuration`,
+  'deed-restarted': (who: string) => `${who} restarted the gateway`,
   'deed-log-in-failed': (who: string, about: string) => `${who} tried a wrong password for ${about}`,
   'deed-mqtt-log-in-failed': (who: string, about: string) =>
     `${who} tried a wrong password over MQTT for ${about}`,
@@ -333,6 +334,7 @@ const es: PeopleWords = {
   'deed-token-added': (who, about, detail) => `${who} creó el token ${about} (${detail})`,
   'deed-token-removed': (who, about) => `${who} retiró el token ${about}`,
   'deed-configuration-changed': (who) => `${who} cambió la configuración`,
+  'deed-restarted': (who) => `${who} reinició la pasarela`,
   'deed-log-in-failed': (who, about) => `${who} probó una contraseña errónea para ${about}`,
   'deed-mqtt-log-in-failed': (who, about) => `${who} probó por MQTT una contraseña errónea para ${about}`,
   'deed-set-up-failed': (who) => `${who} probó un código de configuración erróneo`,
@@ -496,6 +498,7 @@ const zh: PeopleWords = {
   'deed-token-added': (who, about, detail) => `${who} 创建了令牌 ${about}（${detail}）`,
   'deed-token-removed': (who, about) => `${who} 收回了令牌 ${about}`,
   'deed-configuration-changed': (who) => `${who} 更改了配置`,
+  'deed-restarted': (who) => `${who} 重启了网关`,
   'deed-log-in-failed': (who, about) => `${who} 用错误密码尝试 ${about}`,
   'deed-mqtt-log-in-failed': (who, about) => `${who} 通过 MQTT 用错误密码尝试 ${about}`,
   'deed-set-up-failed': (who) => `${who} 输入了错误的设置码`,
