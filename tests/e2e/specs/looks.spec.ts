@@ -23,6 +23,7 @@ const AREAS = [
   '/history/export',
   '/wiring',
   '/wiring/connected',
+  '/wiring/which',
   '/wiring/chips',
   '/messages',
   '/messages/publish?topic=garden/note',

@@ -9,6 +9,16 @@ const line = (number: number, rest: Partial<BoardLine> = {}): BoardLine => ({
   owner: null,
   direction: 'input',
   device: null,
+  holder: 'nobody',
+  used_for: null,
+  functions: [],
+  pull: null,
+  power_on_pull: null,
+  pulled_up_by_board: false,
+  fires_when_active: [],
+  level: null,
+  active: null,
+  warnings: [],
   ...rest,
 });
 const thing = (place: string, rest: Partial<FoundThing> = {}): FoundThing => ({
@@ -30,6 +40,7 @@ const board: Board = {
     line(4),
     line(5, { owner: 'spi0 CS0' }),
     line(6, { device: 'lamp' }),
+    line(2, { used_for: { kind: 'i2c', name: 'i2c-1', function: 'I2C1_SDA' } }),
     line(46, { header_pin: null, owner: 'led' }),
   ],
   lines_problem: 'No rights.',
@@ -73,7 +84,10 @@ describe('the first look at a board', () => {
   });
 
   it('tells pins in use from free ones', () => {
-    expect(linesInUse(board)).toEqual({ shown: [board.lines[1], board.lines[2]], others: 1 });
+    expect(linesInUse(board)).toEqual({
+      shown: [board.lines[1], board.lines[2], board.lines[3]],
+      others: 1,
+    });
     expect(freeLines(board)).toEqual([board.lines[0]]);
     expect(freeLines({ ...board, header_pins: null }).length).toBe(1);
   });

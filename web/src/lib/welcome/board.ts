@@ -1,6 +1,7 @@
 /** What a first look at the board has to tell. Pure. */
 
 import type { Board, BoardScan, FoundThing } from '../api/generated';
+import { kindOf } from '../wiring/header';
 
 /** Something that keeps a part of the board from being used, with its mend in the gateway's own words. */
 export interface Trouble {
@@ -35,13 +36,13 @@ export function addable(scan: BoardScan | null): FoundThing[] {
 
 /** Lines of the header that are in use, and how many others the system itself holds. */
 export function linesInUse(board: Board) {
-  const used = board.lines.filter(({ owner, device }) => owner !== null || device !== null);
+  const used = board.lines.filter((line) => kindOf(line) !== 'free');
   const shown = used.filter(({ header_pin, device }) => header_pin !== null || device !== null);
   return { shown, others: used.length - shown.length };
 }
 
 /** Lines at which something can be wired: those that come out at the header, or all when no header is known. */
 export function freeLines(board: Board) {
-  const free = board.lines.filter(({ owner, device }) => owner === null && device === null);
+  const free = board.lines.filter((line) => kindOf(line) === 'free');
   return board.header_pins === null ? free : free.filter(({ header_pin }) => header_pin !== null);
 }

@@ -7,7 +7,7 @@ const en = {
   levelHigh: 'High',
   levelLow: 'Low',
   level: 'Level',
-  levelUnknown: 'Not known: reading a line of somebody else could take it away from them.',
+  levelUnknown: 'Not known: only lines that Gatehouse holds are read, since asking could disturb another.',
   levelLegend: 'Bright centre: high. Dark centre: low. Without: not known.',
   warningLegend: 'Something to look at',
   legend: 'What the colours mean',
@@ -98,6 +98,9 @@ const en = {
     'The kernel makes the bus. Write this line into /boot/firmware/config.txt, and restart the machine:',
   oneWireWires: 'Wire the data of each probe to this pin, and one resistor of 4.7 kΩ from it to 3.3 V.',
   oneWireLine: 'Line for config.txt',
+  probeSupply: 'usually the red wire; 3.3 V',
+  probeData:
+    'usually the yellow or white wire; one resistor of 4.7 kΩ from here to 3.3 V for all probes together',
 };
 
 const es: typeof en = {
@@ -105,7 +108,8 @@ const es: typeof en = {
   levelHigh: 'Alto',
   levelLow: 'Bajo',
   level: 'Nivel',
-  levelUnknown: 'No se conoce: leer una línea ajena podría quitársela a quien la tiene.',
+  levelUnknown:
+    'No se conoce: solo se leen las líneas de Gatehouse, porque preguntar podría estorbar a otro.',
   levelLegend: 'Centro claro: alto. Centro oscuro: bajo. Sin centro: no se conoce.',
   warningLegend: 'Algo que mirar',
   legend: 'Qué significan los colores',
@@ -192,6 +196,9 @@ const es: typeof en = {
     'El bus lo hace el núcleo. Escribe esta línea en /boot/firmware/config.txt y reinicia la máquina:',
   oneWireWires: 'Conecta los datos de cada sonda a este pin, y una resistencia de 4,7 kΩ de él a 3,3 V.',
   oneWireLine: 'Línea para config.txt',
+  probeSupply: 'casi siempre el hilo rojo; 3,3 V',
+  probeData:
+    'casi siempre el hilo amarillo o blanco; una resistencia de 4,7 kΩ de aquí a 3,3 V para todas las sondas juntas',
 };
 
 const zh: typeof en = {
@@ -199,7 +206,7 @@ const zh: typeof en = {
   levelHigh: '高',
   levelLow: '低',
   level: '电平',
-  levelUnknown: '未知：读取别人的线路可能会把它夺走。',
+  levelUnknown: '未知：只读取 Gatehouse 自己占用的线路，因为询问可能干扰别人。',
   levelLegend: '中心亮：高。中心暗：低。没有中心：未知。',
   warningLegend: '需要查看',
   legend: '颜色的含义',
@@ -275,6 +282,8 @@ const zh: typeof en = {
   oneWireHow: '总线由内核提供。把这一行写入 /boot/firmware/config.txt，然后重启机器：',
   oneWireWires: '把每个探头的数据线接到此引脚，并在它与 3.3 V 之间接一个 4.7 kΩ 电阻。',
   oneWireLine: 'config.txt 中的一行',
+  probeSupply: '通常是红线；3.3 V',
+  probeData: '通常是黄线或白线；所有探头共用一个 4.7 kΩ 电阻，从这里接到 3.3 V',
 };
 
 export const PIN_WORDS: AreaWords<typeof en> = { en, es, zh };
