@@ -11,6 +11,7 @@ mod diary;
 mod first_run;
 mod generated;
 mod history;
+mod home;
 mod lines;
 mod messages;
 mod people;
@@ -26,9 +27,10 @@ pub use board::{
     CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord, ScannedBus,
 };
 pub use configuration::{
-    Configuration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck, ConfigurationCheckRequest,
-    ConfigurationDevice, ConfigurationFinding, ConfigurationUnconfirmed, ConfigurationVersionText,
-    ConfigurationVersionView, ConfigurationVersions,
+    Configuration, ConfigurationCalibration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck,
+    ConfigurationCheckRequest, ConfigurationDevice, ConfigurationDeviceEdit, ConfigurationDeviceView,
+    ConfigurationDraft, ConfigurationFinding, ConfigurationSetting, ConfigurationUnconfirmed,
+    ConfigurationVersionText, ConfigurationVersionView, ConfigurationVersions,
 };
 pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
 pub use diary::{
@@ -43,6 +45,7 @@ pub use history::{
     GapWord, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,
     HistoryText, HistoryTexts, HistoryValue,
 };
+pub use home::{HomeArrangement, Sparkline, Sparklines};
 pub use lines::{
     BoardLine, LineDirectionWord, LineHolderWord, LineUse, LineUseWord, LineWarning, LineWarningWord, Probe,
     Probes, PullWord, VoltageWord,
@@ -204,6 +207,12 @@ pub struct Property {
     /// What it is, in Home Assistant's words (`temperature`, `door`, `heat`, …); null when unknown.
     #[schema(required = true)]
     pub class: Option<String>,
+    /// The least number that a command can set; null where no number is set, or any can be.
+    #[schema(required = true)]
+    pub lowest: Option<f64>,
+    /// The greatest number that a command can set; null where no number is set, or any can be.
+    #[schema(required = true)]
+    pub highest: Option<f64>,
     /// The latest value; null before the first one.
     #[schema(required = true)]
     pub reading: Option<Reading>,
@@ -428,7 +437,8 @@ pub struct LoginRequest {
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema, TS)]
 #[serde(deny_unknown_fields)]
 pub struct SetRequest {
-    /// `ON`, `OFF` or `TOGGLE` to a switch, a number to a number. What else comes is explained to the sender.
+    /// `ON`, `OFF`, `TOGGLE` or `BLINK` to a switch, a number to a number, a text to a text (a cover takes `OPEN`, `CLOSE`
+    /// and `STOP`). What else comes is explained to the sender.
     #[ts(as = "Scalar")]
     #[schema(value_type = Scalar)]
     pub value: serde_json::Value,
@@ -436,6 +446,11 @@ pub struct SetRequest {
     #[serde(rename = "for", default)]
     #[ts(optional)]
     pub duration: Option<String>,
+    /// The time that the way to the value takes (`2s`), of what can be dimmed or moved; without it what the configuration
+    /// says.
+    #[serde(default)]
+    #[ts(optional)]
+    pub over: Option<String>,
 }
 
 /// The command was taken; the outcome comes as a `result` event with this id.

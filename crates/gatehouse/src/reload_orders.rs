@@ -9,7 +9,7 @@ use gatehouse_model::DeviceId;
 use tracing::{error, info, warn};
 
 use super::{Reloader, Taken, Untaken};
-use crate::changes::{Changes, Given, mistakes, read_only, version_of, with_device, with_gateway};
+use crate::changes::{Changes, Given, mistakes, read_only, version_of, with_device, with_gateway, without};
 use crate::wiring::{Order, check_of, waiting};
 
 /// A change that could not be taken back, as on a full disk, is tried again after so long.
@@ -38,6 +38,9 @@ impl Reloader {
             }
             Order::ChangeGateway(change, reply) => {
                 let _ = reply.send(self.change_gateway(&change).await?);
+            }
+            Order::RemoveDevice(id, reply) => {
+                let _ = reply.send(self.remove_device(&id).await?);
             }
             Order::Confirm(reply) => {
                 let _ = reply.send(self.confirm().await);
@@ -97,6 +100,20 @@ impl Reloader {
         };
         let change = TextChange { text, base: version_of(&former), confirm_within: None };
         self.write(changes, former, change, 0).await
+    }
+
+    async fn remove_device(&mut self, id: &str) -> Outcome<ConfigurationChanged> {
+        let (changes, former) = match self.base_of(None).await {
+            Ok(base) => base,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let text = match without(&former, id) {
+            Ok(text) => text,
+            Err(problem) => return Ok(Err(problem.into())),
+        };
+        let own_lines = text.lines().count();
+        let change = TextChange { text, base: version_of(&former), confirm_within: None };
+        self.write(changes, former, change, own_lines).await
     }
 
     /// The text that a change is based on, when nothing stands in the way of one.

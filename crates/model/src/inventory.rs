@@ -36,6 +36,9 @@ pub struct PropertyInfo {
     /// What it is, in Home Assistant's words (`temperature`, `humidity`, `door`, `motion`, `light`, `heat`, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// The least and the greatest number that a command can set; nothing of what takes no numbers, or any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<(f64, f64)>,
 }
 
 /// One device: a sensor, a contact, an output, or the machine itself.

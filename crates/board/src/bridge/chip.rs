@@ -157,7 +157,12 @@ pub(super) fn sensor_property(property: &MeasuredProperty) -> Option<SensorPrope
     };
     let id = PropertyId::new(property.id).ok()?;
     let (name, class) = (property.name.to_owned(), property.class.map(str::to_owned));
-    Some(SensorProperty { info: PropertyInfo { id, name, kind, settable, class }, range, power_on, fastest })
+    Some(SensorProperty {
+        info: PropertyInfo { id, name, kind, settable, class, range: None },
+        range,
+        power_on,
+        fastest,
+    })
 }
 
 #[async_trait]

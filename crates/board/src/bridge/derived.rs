@@ -178,7 +178,7 @@ fn property(quantity: Quantity, inputs: &[(Role, &PropertyInfo)]) -> Result<Prop
     }
     let id = PropertyId::new(word).map_err(|error| error.to_string())?;
     let kind = PropertyKind::Number { unit, decimals };
-    Ok(PropertyInfo { id, name: quantity.name().to_owned(), kind, settable: false, class })
+    Ok(PropertyInfo { id, name: quantity.name().to_owned(), kind, settable: false, class, range: None })
 }
 
 fn unit_of(kind: &PropertyKind) -> (&str, u8) {

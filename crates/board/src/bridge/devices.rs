@@ -141,7 +141,8 @@ impl Device {
             DriverConfig::Cover(cover) => {
                 let state =
                     PropertyInfo { kind: PropertyKind::Text, ..switch("state", cover.class.clone(), true) };
-                let position = PropertyInfo { settable: true, ..number("position", "%", 0, None) };
+                let position =
+                    PropertyInfo { settable: true, range: Some(PERCENT), ..number("position", "%", 0, None) };
                 let face = FaceProperties { power: Some(state.id.clone()), level: Some(position.id.clone()) };
                 let part = Part::Switched(Switched::Cover(cover.clone()), face);
                 let connection = format!("{} opens, {} closes", cover.open, cover.close);
@@ -238,14 +239,21 @@ fn sensor(source: Box<dyn SensorSource>, every: Duration) -> (Part, Vec<Property
     (Part::Sensor { source, properties, every }, infos)
 }
 
+/// From nothing to all of it.
+const PERCENT: (f64, f64) = (0.0, 100.0);
+
 /// What an output can be told, and says.
 fn output_properties(output: &OutputConfig) -> (FaceProperties, Vec<PropertyInfo>) {
     let class = output.class.clone();
-    let level = |word, unit| PropertyInfo { settable: true, ..number(word, unit, 1, None) };
+    let level = |word, unit, range| PropertyInfo {
+        settable: true,
+        range: Some(range),
+        ..number(word, unit, 1, None)
+    };
     let infos = match output.kind {
         OutputKind::Switch => vec![switch("power", class, true)],
-        OutputKind::Pwm { .. } => vec![switch("power", class, true), level("level", "%")],
-        OutputKind::Servo { .. } => vec![PropertyInfo { class, ..level("angle", "°") }],
+        OutputKind::Pwm { .. } => vec![switch("power", class, true), level("level", "%", PERCENT)],
+        OutputKind::Servo { angles, .. } => vec![PropertyInfo { class, ..level("angle", "°", angles) }],
     };
     let id_of = |is_it: fn(&PropertyKind) -> bool| {
         infos.iter().find(|info| is_it(&info.kind)).map(|info| info.id.clone())
@@ -299,7 +307,14 @@ fn kernel_source(
 fn number(word: &str, unit: &str, decimals: u8, class: Option<&str>) -> PropertyInfo {
     let id = PropertyId::new(word).expect("a fixed word");
     let kind = PropertyKind::Number { unit: unit.to_owned(), decimals };
-    PropertyInfo { id, name: name_of(word), kind, settable: false, class: class.map(str::to_owned) }
+    PropertyInfo {
+        id,
+        name: name_of(word),
+        kind,
+        settable: false,
+        class: class.map(str::to_owned),
+        range: None,
+    }
 }
 
 /// The name for people.
@@ -314,5 +329,5 @@ fn name_of(word: &str) -> String {
 #[expect(clippy::expect_used, reason = "the words come from a fixed list, and a test makes all of them")]
 fn switch(word: &str, class: Option<String>, settable: bool) -> PropertyInfo {
     let id = PropertyId::new(word).expect("a fixed word");
-    PropertyInfo { id, name: name_of(word), kind: PropertyKind::Switch, settable, class }
+    PropertyInfo { id, name: name_of(word), kind: PropertyKind::Switch, settable, class, range: None }
 }

@@ -44,6 +44,7 @@ impl UltrasonicSource {
             kind: PropertyKind::Number { unit: "cm".to_owned(), decimals: 1 },
             settable: false,
             class: Some("distance".to_owned()),
+            range: None,
         };
         let property = SensorProperty::new(info, Some((RANGE.0 * 100.0, RANGE.1 * 100.0)));
         Self { config, lines, is_simulated, property, open: None }

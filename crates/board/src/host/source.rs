@@ -67,7 +67,14 @@ impl Shape {
             None => PropertyKind::Switch,
         };
         let class = self.class.map(str::to_owned);
-        let info = PropertyInfo { id: self.id(), name: self.name.to_owned(), kind, settable: false, class };
+        let info = PropertyInfo {
+            id: self.id(),
+            name: self.name.to_owned(),
+            kind,
+            settable: false,
+            class,
+            range: None,
+        };
         SensorProperty::new(info, self.range)
     }
 

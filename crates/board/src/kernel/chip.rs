@@ -162,7 +162,8 @@ impl Shape {
         };
         let kind = PropertyKind::Number { unit: self.unit.to_owned(), decimals: self.decimals };
         let class = self.class.map(str::to_owned);
-        let info = PropertyInfo { id: PropertyId::new(&id).ok()?, name, kind, settable: false, class };
+        let info =
+            PropertyInfo { id: PropertyId::new(&id).ok()?, name, kind, settable: false, class, range: None };
         Some(SensorProperty::new(info, Some(self.range)))
     }
 }

@@ -77,6 +77,7 @@ fn temperature() -> SensorProperty {
         kind: PropertyKind::Number { unit: "°C".to_owned(), decimals: 1 },
         settable: false,
         class: Some("temperature".to_owned()),
+        range: None,
     };
     SensorProperty::new(info, Some(one_wire::RANGE))
 }

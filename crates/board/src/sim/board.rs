@@ -601,6 +601,7 @@ fn climate_properties() -> [SensorProperty; 2] {
         kind: PropertyKind::Number { unit: unit.to_owned(), decimals: 1 },
         settable: false,
         class: Some(word.to_owned()),
+        range: None,
     };
     [
         SensorProperty::new(number("temperature", "Temperature", "°C"), Some((-40.0, 85.0))),

@@ -11,8 +11,9 @@ use gatehouse_model::{DeviceId, PropertyId, PropertyPath};
 use crate::catalogue::{self, SettingValue, Settings};
 use crate::config::{
     ActiveLevel, CalibrateConfig, ChipConfig, ChipPlace, ClickConfig, Conversion, CounterConfig, CoverConfig,
-    DEFAULT_PWM_PERIOD, DeviceConfig, DriverConfig, EncoderConfig, HostConfig, I2cBusName, InputConfig,
-    KernelConfig, KernelDevice, LineNumber, OutputConfig, OutputKind, Pin, ProbeId, ReportConfig,
+    DEFAULT_PWM_PERIOD, DEFAULT_SERVO_PULSES, DeviceConfig, DriverConfig, EncoderConfig, HostConfig,
+    I2cBusName, InputConfig, KernelConfig, KernelDevice, LineNumber, OutputConfig, OutputKind, Pin, ProbeId,
+    ReportConfig,
 };
 
 /// How often the sensors of the demonstration house are read: often enough to watch.
@@ -26,6 +27,9 @@ const BLIND_TIME: Duration = Duration::from_secs(20);
 
 /// How long lamps may stay on.
 const LAMP_MAX_ON: Duration = Duration::from_secs(12 * 3_600);
+
+/// How long the opener of the gate may buzz.
+const GATE_MAX_ON: Duration = Duration::from_secs(5);
 
 /// The id of its expander.
 const EXPANDER: &str = "porch";
@@ -44,7 +48,10 @@ pub fn demo_house() -> Vec<DeviceConfig> {
         chip("kitchen", "Kitchen climate", "sht4x", 0x44),
         Some(device("water", "Water", DriverConfig::Counter(water()))),
     ];
-    let bathroom = [chip("bathroom", "Bathroom climate", "sht3x", 0x45)];
+    let bathroom = [
+        chip("bathroom", "Bathroom climate", "sht3x", 0x45),
+        Some(device("vent", "Vent", DriverConfig::Output(vent()))),
+    ];
     let hall = [
         Some(device("front-door", "Front door", input(17, ActiveLevel::Low, "door"))),
         Some(device("hall-motion", "Motion", input(27, ActiveLevel::High, "motion"))),
@@ -54,6 +61,7 @@ pub fn demo_house() -> Vec<DeviceConfig> {
     let porch = [
         Some(device("porch-light", "Porch light", DriverConfig::Output(porch_light()))),
         Some(device("letter-box", "Letter box", DriverConfig::Input(letter_box()))),
+        Some(device("gate", "Garden gate", DriverConfig::Output(gate()))),
         expander(),
     ];
     let balcony = [thermometer(), pot()];
@@ -123,6 +131,21 @@ fn lamp(line: u32) -> OutputConfig {
 fn dimmer() -> OutputConfig {
     let kind = OutputKind::Pwm { period: DEFAULT_PWM_PERIOD };
     OutputConfig { kind, ramp: Duration::from_secs(1), ..lamp(18) }
+}
+
+/// A flap that a servo holds at an angle.
+fn vent() -> OutputConfig {
+    let kind = OutputKind::Servo { angles: (0.0, 90.0), pulses: DEFAULT_SERVO_PULSES };
+    OutputConfig { kind, max_on: None, ..OutputConfig::at(LineNumber::new(13)) }
+}
+
+/// The opener of a gate: a moment of current, and whoever stands there pushes.
+fn gate() -> OutputConfig {
+    OutputConfig {
+        max_on: Some(GATE_MAX_ON),
+        class: Some("button".to_owned()),
+        ..OutputConfig::at(LineNumber::new(16))
+    }
 }
 
 fn blind() -> CoverConfig {
@@ -239,7 +262,7 @@ mod tests {
     #[test]
     fn every_device_is_there_and_stands_in_a_room() {
         let house = demo_house();
-        assert_eq!(house.len(), 20);
+        assert_eq!(house.len(), 22);
         assert!(house.iter().all(|device| device.room.is_some()));
     }
 }

@@ -24,6 +24,7 @@ impl House {
             kind: PropertyKind::Switch,
             settable,
             class: None,
+            range: None,
         };
         let heater = DeviceInfo {
             id: DeviceId::new("heater").unwrap(),

@@ -113,7 +113,7 @@ async fn an_older_file_keeps_its_users() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::new(START)));
     let accounts = open(&folder, &clock).await;
     accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
-    let older = "DROP TABLE token; DROP TABLE audit; DROP TABLE client; ALTER TABLE user DROP COLUMN rights;
+    let older = "DROP TABLE home; DROP TABLE first_run; DROP TABLE token; DROP TABLE audit; DROP TABLE client; ALTER TABLE user DROP COLUMN rights;
                  PRAGMA user_version = 1";
     sqlx::raw_sql(older).execute(&accounts.inner.pool).await.unwrap();
     accounts.close().await;

@@ -7,6 +7,7 @@ mod attempts;
 mod audit;
 mod clients;
 mod first_run;
+mod home;
 mod known;
 mod login;
 mod password;

@@ -17,7 +17,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: u32 = 2;
 
 /// The steps from an empty file to the newest form. `PRAGMA user_version` counts those that were made.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE user (
         key TEXT PRIMARY KEY,           -- the name in small letters: no two names differ only by that
@@ -82,6 +82,12 @@ const STEPS: [&str; 4] = [
         step TEXT PRIMARY KEY,          -- a word of `FirstRunStep`
         outcome TEXT NOT NULL CHECK (outcome IN ('open', 'done', 'skipped')),
         at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE home (
+        user_key TEXT PRIMARY KEY REFERENCES user (key) ON DELETE CASCADE,
+        arrangement TEXT NOT NULL       -- JSON: how this user arranged the home page
     ) STRICT, WITHOUT ROWID;
 ",
 ];

@@ -12,8 +12,8 @@ use super::{ApiError, App};
 use crate::accounts::{By, Deed};
 use crate::wire::{
     ApiErrorBody, Configuration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck,
-    ConfigurationCheckRequest, ConfigurationDevice, ConfigurationVersionText, ConfigurationVersions,
-    GatewayChange, GatewaySettings,
+    ConfigurationCheckRequest, ConfigurationDevice, ConfigurationDeviceEdit, ConfigurationDeviceView,
+    ConfigurationDraft, ConfigurationVersionText, ConfigurationVersions, GatewayChange, GatewaySettings,
 };
 use crate::{ConfigurationProblem, TextChange};
 
@@ -38,6 +38,7 @@ impl From<ConfigurationProblem> for ApiError {
                 tracing::warn!(problem = %text, "the configuration cannot be read or written");
                 (StatusCode::INTERNAL_SERVER_ERROR, "configuration_file")
             }
+            ConfigurationProblem::UnknownDevice => (StatusCode::NOT_FOUND, "unknown_device"),
             ConfigurationProblem::UnknownVersion => (StatusCode::NOT_FOUND, "unknown_version"),
             ConfigurationProblem::Stopping => return Self::busy("stopping", text, Duration::from_secs(10)),
         };
@@ -181,6 +182,79 @@ pub(super) async fn change_gateway(
     to_its_end(async move {
         let changed = app.configuration.change_gateway(change).await?;
         app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some(&detail)).await;
+        Ok(Json(changed))
+    })
+    .await
+}
+
+/// A device as the configuration describes it.
+#[utoipa::path(
+    get, path = "/api/v1/configuration/devices/{id}", tag = "configuration",
+    params(("id" = String, Path, description = "Id of the device")),
+    responses(
+        (status = 200, body = ConfigurationDeviceView),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`forbidden`", body = ApiErrorBody),
+        (status = 404, description = "`unknown_device`", body = ApiErrorBody),
+        (status = 422, description = "`wrong_configuration`", body = ApiErrorBody),
+        (status = 500, description = "`configuration_file`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn device(
+    State(app): State<Arc<App>>,
+    _: Administrator,
+    Path(id): Path<String>,
+) -> Result<Json<ConfigurationDeviceView>, ApiError> {
+    Ok(Json(app.configuration.device(&id).await?))
+}
+
+/// Writes a change of one device into a copy of the text, comments kept, and tells what is wrong with it. Nothing is
+/// changed: show it, and send it with `PUT /api/v1/configuration`.
+#[utoipa::path(
+    post, path = "/api/v1/configuration/devices/{id}/draft", tag = "configuration",
+    params(("id" = String, Path, description = "Id of the device")),
+    request_body = ConfigurationDeviceEdit,
+    responses(
+        (status = 200, body = ConfigurationDraft),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`forbidden`, `cross_site`", body = ApiErrorBody),
+        (status = 404, description = "`unknown_device`", body = ApiErrorBody),
+        (status = 409, description = "`read_only`", body = ApiErrorBody),
+        (status = 422, description = "`wrong_configuration`", body = ApiErrorBody),
+        (status = 500, description = "`configuration_file`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn draft(
+    State(app): State<Arc<App>>,
+    _: Administrator,
+    Path(id): Path<String>,
+    Body(edit): Body<ConfigurationDeviceEdit>,
+) -> Result<Json<ConfigurationDraft>, ApiError> {
+    Ok(Json(app.configuration.draft(&id, edit).await?))
+}
+
+/// Takes a device out of the configuration: an output is driven safe, and its pins are free. What was recorded of it stays.
+#[utoipa::path(
+    delete, path = "/api/v1/configuration/devices/{id}", tag = "configuration",
+    params(("id" = String, Path, description = "Id of the device")),
+    responses(
+        (status = 200, body = ConfigurationChanged),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`forbidden`, `cross_site`", body = ApiErrorBody),
+        (status = 404, description = "`unknown_device`", body = ApiErrorBody),
+        (status = 409, description = "`unconfirmed`, `read_only`", body = ApiErrorBody),
+        (status = 422, description = "`wrong_configuration`", body = ApiErrorBody),
+        (status = 500, description = "`configuration_file`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn remove_device(
+    State(app): State<Arc<App>>,
+    Administrator(person): Administrator,
+    Path(id): Path<String>,
+) -> Result<Json<ConfigurationChanged>, ApiError> {
+    to_its_end(async move {
+        let changed = app.configuration.remove_device(&id).await?;
+        note(&app, &person.by(), &changed).await;
         Ok(Json(changed))
     })
     .await

@@ -13,6 +13,7 @@ mod export;
 mod extract;
 mod first_run;
 mod history;
+mod home;
 mod house;
 mod message_stream;
 mod messages;
@@ -21,6 +22,7 @@ mod pairing;
 mod people;
 mod session;
 mod set;
+mod sparklines;
 mod system;
 mod tokens;
 
@@ -164,10 +166,12 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/login", post(session::log_in))
         .route("/api/v1/logout", post(session::log_out))
         .route("/api/v1/house", get(house::house))
+        .route("/api/v1/me/home", get(home::read).merge(home_list(put(home::write))))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/devices/{device}/properties/{property}/set", post(set::set))
         .route("/api/v1/history/as-of", get(history::as_of))
         .route("/api/v1/history/series", get(history::series))
+        .route("/api/v1/history/sparklines", get(sparklines::sparklines))
         .route("/api/v1/history/events", get(diary::events))
         .route("/api/v1/history/status", get(diary::status))
         .route("/api/v1/history/{device}/{property}", get(history::history))
@@ -185,6 +189,11 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/configuration/confirm", post(configuration::confirm))
         .route("/api/v1/configuration/take-back", post(configuration::take_back))
         .route("/api/v1/configuration/devices", post(configuration::add_device))
+        .route(
+            "/api/v1/configuration/devices/{id}",
+            get(configuration::device).delete(configuration::remove_device),
+        )
+        .route("/api/v1/configuration/devices/{id}/draft", post(configuration::draft))
         .route(
             "/api/v1/configuration/gateway",
             get(configuration::gateway).patch(configuration::change_gateway),
@@ -234,6 +243,11 @@ pub(crate) fn router(app: App) -> Router {
 /// A route whose requests carry a whole configuration.
 fn whole_text(route: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     route.layer(DefaultBodyLimit::max(configuration::MAX_TEXT_BODY_BYTES))
+}
+
+/// A route whose requests name every device of the house.
+fn home_list(route: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    route.layer(DefaultBodyLimit::max(home::MAX_BODY_BYTES))
 }
 
 /// Answers of the API are about now, and some are secret.
@@ -300,6 +314,8 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         session::log_in,
         session::log_out,
         house::house,
+        home::read,
+        home::write,
         events::events,
         set::set,
         history::history,
@@ -308,6 +324,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         history::texts,
         history::as_of,
         history::series,
+        sparklines::sparklines,
         diary::events,
         diary::status,
         demo::fault,
@@ -322,6 +339,9 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         configuration::confirm,
         configuration::take_back,
         configuration::add_device,
+        configuration::device,
+        configuration::draft,
+        configuration::remove_device,
         configuration::gateway,
         configuration::change_gateway,
         configuration::versions,

@@ -64,13 +64,20 @@ fn payload(kind: &PropertyKind, request: &SetRequest, id: &str) -> Result<Bytes,
         value: &'a serde_json::Value,
         #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
         duration: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        over: Option<&'a str>,
         id: &'a str,
     }
-    let payload = Payload { value: &request.value, duration: request.duration.as_deref(), id };
+    let payload = Payload {
+        value: &request.value,
+        duration: request.duration.as_deref(),
+        over: request.over.as_deref(),
+        id,
+    };
     let payload = serde_json::to_vec(&payload).map_err(|error| error.to_string())?;
     if *kind == PropertyKind::Text {
         // Whether the word is known, or any text is, the guard and the bridge know.
-        let is_text = request.value.is_string() && request.duration.is_none();
+        let is_text = request.value.is_string() && request.duration.is_none() && request.over.is_none();
         return match Command::parse_text(&payload) {
             Ok(_) if is_text => Ok(payload.into()),
             Ok(_) => Err("This property takes a text.".to_owned()),
@@ -79,12 +86,12 @@ fn payload(kind: &PropertyKind, request: &SetRequest, id: &str) -> Result<Bytes,
     }
     let command = Command::parse(&payload).map_err(|error| format!("This is no command: {error}."))?;
     match (kind, command.action) {
-        (PropertyKind::Switch, Action::Toggle | Action::Set(Value::Switch(_)))
-        | (PropertyKind::Number { .. }, Action::Set(Value::Number(_))) => Ok(payload.into()),
+        (PropertyKind::Switch, Action::Toggle | Action::Set(Value::Switch(_)) | Action::Blink { .. })
+        | (PropertyKind::Number { .. }, Action::Set(Value::Number(_)) | Action::Stop) => Ok(payload.into()),
         (PropertyKind::Switch, Action::Set(Value::Number(number))) if number == 0.0 || number == 1.0 => {
             Ok(payload.into())
         }
-        (PropertyKind::Switch, _) => Err("A switch takes ON, OFF or TOGGLE.".to_owned()),
+        (PropertyKind::Switch, _) => Err("A switch takes ON, OFF, TOGGLE or BLINK.".to_owned()),
         (PropertyKind::Number { .. }, _) => Err("This property takes a number.".to_owned()),
         (PropertyKind::Text, _) => Err("This property takes a text.".to_owned()),
     }
@@ -102,7 +109,7 @@ mod tests {
 
     #[test]
     fn switches_switch() {
-        for value in [json!("ON"), json!("OFF"), json!("TOGGLE"), json!(1), json!(0)] {
+        for value in [json!("ON"), json!("OFF"), json!("TOGGLE"), json!("BLINK"), json!(1), json!(0)] {
             let payload = check(&PropertyKind::Switch, json!({ "value": value }));
             assert_eq!(payload, Ok(json!({ "value": value, "id": "7" })));
         }
@@ -121,6 +128,10 @@ mod tests {
         assert!(check(&number, json!({ "value": 40 })).is_ok());
         assert!(check(&number, json!({ "value": "ON" })).is_err());
         assert!(check(&number, json!({ "value": "TOGGLE" })).is_err());
+        let slowly = check(&number, json!({ "value": 40, "over": "2s" }));
+        assert_eq!(slowly, Ok(json!({ "value": 40, "over": "2s", "id": "7" })));
+        assert!(check(&number, json!({ "value": 40, "over": "soon" })).is_err());
+        assert!(check(&number, json!({ "value": "STOP" })).is_ok());
     }
 
     #[test]
@@ -133,5 +144,6 @@ mod tests {
             assert!(check(&PropertyKind::Text, json!({ "value": value })).is_err(), "{value}");
         }
         assert!(check(&PropertyKind::Text, json!({ "value": "AT", "for": "5s" })).is_err());
+        assert!(check(&PropertyKind::Text, json!({ "value": "AT", "over": "5s" })).is_err());
     }
 }

@@ -7,6 +7,7 @@ mod diary;
 mod events;
 mod exports;
 mod first_run;
+mod home;
 mod house;
 mod https;
 mod messages;

@@ -21,6 +21,7 @@ fn property(id: &str, kind: PropertyKind) -> PropertyInfo {
         kind,
         settable: id == "power",
         class: None,
+        range: None,
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::wire::{
-    Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationVersionText,
-    ConfigurationVersionView, GatewayChange, GatewaySettings,
+    Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationDeviceEdit,
+    ConfigurationDeviceView, ConfigurationDraft, ConfigurationVersionText, ConfigurationVersionView,
+    GatewayChange, GatewaySettings,
 };
 
 /// Keeps the configuration: its file, what it was before, and what runs with it.
@@ -59,6 +60,28 @@ pub trait ConfigurationKeeper: Send + Sync {
         &self,
         change: GatewayChange,
     ) -> Result<ConfigurationChanged, ConfigurationProblem>;
+
+    /// A device as the text describes it.
+    ///
+    /// # Errors
+    /// When the text has none of this id, or cannot be read.
+    async fn device(&self, id: &str) -> Result<ConfigurationDeviceView, ConfigurationProblem>;
+
+    /// The text with a device changed; nothing is written.
+    ///
+    /// # Errors
+    /// When the text has none of this id, cannot be changed here, or what is asked for cannot be written into it.
+    async fn draft(
+        &self,
+        id: &str,
+        edit: ConfigurationDeviceEdit,
+    ) -> Result<ConfigurationDraft, ConfigurationProblem>;
+
+    /// Takes a device out of the text.
+    ///
+    /// # Errors
+    /// See [`ConfigurationProblem`]; nothing is changed then.
+    async fn remove_device(&self, id: &str) -> Result<ConfigurationChanged, ConfigurationProblem>;
 
     /// The change that waits for it stays.
     ///
@@ -117,6 +140,9 @@ pub enum ConfigurationProblem {
     /// It cannot be read, or a file cannot be written: why, and what to do.
     #[error("{0}")]
     File(String),
+    /// The text has no device of this id.
+    #[error("The configuration has no device of this id, or no longer.")]
+    UnknownDevice,
     /// There is no earlier text of this name.
     #[error("There is no earlier configuration of this name, or no longer.")]
     UnknownVersion,

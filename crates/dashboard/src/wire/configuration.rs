@@ -147,3 +147,68 @@ pub struct ConfigurationVersionText {
     /// The text.
     pub text: String,
 }
+
+/// A device as the configuration describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, TS)]
+pub struct ConfigurationDeviceView {
+    /// Its id.
+    pub id: String,
+    /// Its settings that are one value each, in their order, without `id` and `driver`.
+    pub settings: Vec<ConfigurationSetting>,
+    /// What its numbers are multiplied with and what is added to them.
+    pub calibrations: Vec<ConfigurationCalibration>,
+    /// Why the configuration cannot be changed here, and what to do; null when it can.
+    #[schema(required = true)]
+    pub read_only: Option<String>,
+}
+
+/// One setting of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationSetting {
+    /// Its key.
+    pub key: String,
+    /// Its value as it is written in TOML: `"up"`, `5`, `true`. In an edit, null takes the setting away.
+    #[schema(required = true)]
+    pub value: Option<String>,
+}
+
+/// What a number of a device is multiplied with, and what is added then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationCalibration {
+    /// Of which of its values.
+    pub property: String,
+    /// The factor; not zero.
+    pub factor: f64,
+    /// What is added, in the unit of the value.
+    pub offset: f64,
+    /// In an edit: in the place of what there is, and not on top of it.
+    #[serde(default)]
+    pub fresh: bool,
+}
+
+/// What is to be different at a device.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationDeviceEdit {
+    /// Settings to set, or to take away.
+    #[serde(default)]
+    pub settings: Vec<ConfigurationSetting>,
+    /// How what is published now becomes what should be published.
+    #[serde(default)]
+    pub calibrations: Vec<ConfigurationCalibration>,
+}
+
+/// A changed text that nobody has taken over yet: show it, and send it with `PUT /api/v1/configuration`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct ConfigurationDraft {
+    /// The text as it is now.
+    pub before: String,
+    /// The whole new text.
+    pub text: String,
+    /// The version that it is based on.
+    pub base: String,
+    /// What is wrong with the new text.
+    pub check: ConfigurationCheck,
+}

@@ -139,6 +139,8 @@ impl Property {
             decimals,
             settable: info.settable,
             class: info.class.clone(),
+            lowest: info.range.map(|(lowest, _)| lowest),
+            highest: info.range.map(|(_, highest)| highest),
             reading: reading.map(Reading::from),
         }
     }

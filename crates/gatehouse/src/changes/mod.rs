@@ -2,6 +2,7 @@
 //! directory, and put back when nobody confirms a change in time.
 
 mod device;
+mod edit;
 mod file;
 mod gateway;
 mod unconfirmed;
@@ -19,6 +20,7 @@ use tracing::warn;
 use crate::config::{Problems, ShownFinding, Source};
 
 pub(crate) use device::{Given, with_device};
+pub(crate) use edit::{EditProblem, edited, view, without};
 pub(crate) use file::{read_text, version_of, why_not_writable};
 pub(crate) use gateway::with_gateway;
 pub(crate) use unconfirmed::Unconfirmed;

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gatehouse_dashboard::wire::{
-    Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationFinding,
-    ConfigurationUnconfirmed, ConfigurationVersionText, ConfigurationVersionView, GatewayChange,
-    GatewayPlace, GatewaySettings,
+    Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationDeviceEdit,
+    ConfigurationDeviceView, ConfigurationDraft, ConfigurationFinding, ConfigurationUnconfirmed,
+    ConfigurationVersionText, ConfigurationVersionView, GatewayChange, GatewayPlace, GatewaySettings,
 };
 use gatehouse_dashboard::{ConfigurationKeeper, ConfigurationProblem, TextChange};
 use gatehouse_model::Clock;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::changes::{Changes, Unconfirmed, mistakes, read_only, version_of, with_gateway};
+use crate::changes::{
+    Changes, EditProblem, Unconfirmed, edited, mistakes, read_only, version_of, view, with_gateway,
+};
 use crate::config::{Problems, Source, default_text};
 use crate::pins;
 
@@ -26,6 +28,8 @@ pub(crate) enum Order {
     AddDevice(ConfigurationDevice, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
     /// Another name or place of the gateway.
     ChangeGateway(GatewayChange, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
+    /// One device less.
+    RemoveDevice(String, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
     /// What waits stays.
     Confirm(oneshot::Sender<Result<(), ConfigurationProblem>>),
     /// What waits is taken back.
@@ -91,6 +95,31 @@ pub(crate) fn check_of(problems: &Problems) -> ConfigurationCheck {
     check
 }
 
+/// What is wrong with a text, and what is worth a second thought.
+fn checked(source: &Source, text: &str) -> ConfigurationCheck {
+    let config = match source.read(text) {
+        Ok(config) => config,
+        Err(problems) => return check_of(&problems),
+    };
+    let mut check = check_of(&config.warnings);
+    if !source.is_demo() {
+        // What the pins of this machine do at power-on stands nowhere in the text.
+        let warning =
+            |message: String| ConfigurationFinding { line: None, column: None, message, hint: String::new() };
+        check.warnings.extend(pins::power_on_warnings(&config).into_iter().map(warning));
+    }
+    check
+}
+
+impl From<EditProblem> for ConfigurationProblem {
+    fn from(problem: EditProblem) -> Self {
+        match problem {
+            EditProblem::Unknown => Self::UnknownDevice,
+            EditProblem::Wrong(sentence) => Self::Wrong(sentence),
+        }
+    }
+}
+
 /// A change that waits, with the time that is `left`.
 pub(crate) fn waiting(unconfirmed: &Unconfirmed, left: Duration) -> ConfigurationUnconfirmed {
     let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
@@ -120,25 +149,7 @@ impl ConfigurationKeeper for PageConfiguration {
 
     async fn check(&self, text: String) -> Result<ConfigurationCheck, ConfigurationProblem> {
         let source = self.source.clone();
-        aside(move || {
-            let config = match source.read(&text) {
-                Ok(config) => config,
-                Err(problems) => return Ok(check_of(&problems)),
-            };
-            let mut check = check_of(&config.warnings);
-            if !source.is_demo() {
-                // What the pins of this machine do at power-on stands nowhere in the text.
-                let warning = |message: String| ConfigurationFinding {
-                    line: None,
-                    column: None,
-                    message,
-                    hint: String::new(),
-                };
-                check.warnings.extend(pins::power_on_warnings(&config).into_iter().map(warning));
-            }
-            Ok(check)
-        })
-        .await
+        aside(move || Ok(checked(&source, &text))).await
     }
 
     async fn change(&self, change: TextChange) -> Result<ConfigurationChanged, ConfigurationProblem> {
@@ -195,6 +206,40 @@ impl ConfigurationKeeper for PageConfiguration {
         change: GatewayChange,
     ) -> Result<ConfigurationChanged, ConfigurationProblem> {
         self.order(|reply| Order::ChangeGateway(change, reply)).await
+    }
+
+    async fn device(&self, id: &str) -> Result<ConfigurationDeviceView, ConfigurationProblem> {
+        let (source, changes, id) = (self.source.clone(), self.changes(), id.to_owned());
+        aside(move || {
+            // The devices of the demonstration house stand in no text.
+            let changes = changes.ok_or(ConfigurationProblem::UnknownDevice)?;
+            let text = changes.text().map_err(ConfigurationProblem::File)?;
+            Ok(view(&text, &id, read_only(&source))?)
+        })
+        .await
+    }
+
+    async fn draft(
+        &self,
+        id: &str,
+        edit: ConfigurationDeviceEdit,
+    ) -> Result<ConfigurationDraft, ConfigurationProblem> {
+        let (source, changes, id) = (self.source.clone(), self.changes(), id.to_owned());
+        aside(move || {
+            if let Some(why) = read_only(&source) {
+                return Err(ConfigurationProblem::ReadOnly(why));
+            }
+            let changes = changes.ok_or(ConfigurationProblem::UnknownDevice)?;
+            let before = changes.text().map_err(ConfigurationProblem::File)?;
+            let text = edited(&before, &id, &edit)?;
+            let (base, check) = (version_of(&before), checked(&source, &text));
+            Ok(ConfigurationDraft { before, text, base, check })
+        })
+        .await
+    }
+
+    async fn remove_device(&self, id: &str) -> Result<ConfigurationChanged, ConfigurationProblem> {
+        self.order(|reply| Order::RemoveDevice(id.to_owned(), reply)).await
     }
 
     async fn confirm(&self) -> Result<(), ConfigurationProblem> {

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::world::World;
 use crate::wire::{
-    Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationVersionText,
-    ConfigurationVersionView, GatewayChange, GatewaySettings,
+    Configuration, ConfigurationChanged, ConfigurationCheck, ConfigurationDevice, ConfigurationDeviceEdit,
+    ConfigurationDeviceView, ConfigurationDraft, ConfigurationVersionText, ConfigurationVersionView,
+    GatewayChange, GatewaySettings,
 };
 use crate::{ConfigurationKeeper, ConfigurationProblem, Role, TextChange};
 
@@ -87,6 +88,28 @@ impl ConfigurationKeeper for FakeConfiguration {
         Ok(Self::changed(&[]))
     }
 
+    async fn device(&self, id: &str) -> Result<ConfigurationDeviceView, ConfigurationProblem> {
+        self.feel()?;
+        let (id, settings, calibrations) = (id.to_owned(), Vec::new(), Vec::new());
+        Ok(ConfigurationDeviceView { id, settings, calibrations, read_only: None })
+    }
+
+    async fn draft(
+        &self,
+        id: &str,
+        edit: ConfigurationDeviceEdit,
+    ) -> Result<ConfigurationDraft, ConfigurationProblem> {
+        self.feel()?;
+        let (before, base) = ("# casa\n".to_owned(), "1".to_owned());
+        let text = format!("{id}: {}", edit.settings[0].key);
+        Ok(ConfigurationDraft { before, text, base, check: ConfigurationCheck::default() })
+    }
+
+    async fn remove_device(&self, id: &str) -> Result<ConfigurationChanged, ConfigurationProblem> {
+        self.feel()?;
+        Ok(ConfigurationChanged { removed: vec![id.to_owned()], ..Self::changed(&[]) })
+    }
+
     async fn confirm(&self) -> Result<(), ConfigurationProblem> {
         self.feel()
     }
@@ -119,6 +142,9 @@ async fn the_configuration_is_for_administrators() {
         (Method::POST, "/devices"),
         (Method::GET, "/gateway"),
         (Method::PATCH, "/gateway"),
+        (Method::GET, "/devices/lamp"),
+        (Method::DELETE, "/devices/lamp"),
+        (Method::POST, "/devices/lamp/draft"),
         (Method::GET, "/versions"),
         (Method::GET, "/versions/1"),
     ];
@@ -141,10 +167,18 @@ async fn a_change_is_written_down_with_who_made_it() {
     assert_eq!(asked[0].confirm_within.map(|time| time.as_secs()), Some(60));
     let device = json!({ "configuration": "[[device]]\n", "id": "lamp" });
     assert_eq!(world.post(&format!("{PATH}/devices"), &cookie, device).await.status, 201);
+    let draft = json!({ "settings": [{ "key": "name", "value": null }] });
+    let draft = world.post(&format!("{PATH}/devices/lamp/draft"), &cookie, draft).await.json();
+    assert_eq!((&draft["text"], &draft["base"]), (&json!("lamp: name"), &json!("1")));
+    let removed = world.ask(Method::DELETE, &format!("{PATH}/devices/lamp"), &cookie, None).await.json();
+    assert_eq!(removed["removed"], json!(["lamp"]));
     assert_eq!(world.post(&format!("{PATH}/confirm"), &cookie, json!({})).await.status, 204);
     let entries = world.accounts.audit(None, 10, false).await.unwrap();
     let details: Vec<_> = entries.iter().filter_map(|entry| entry.detail.as_deref()).collect();
-    assert!(details.contains(&"added lamp") && details.contains(&"confirmed"), "{details:?}");
+    assert!(
+        ["added lamp", "removed lamp", "confirmed"].iter().all(|detail| details.contains(detail)),
+        "{details:?}"
+    );
     assert!(entries.iter().all(|entry| entry.by.name.as_deref() == Some("ana")), "{entries:?}");
 }
 
@@ -158,6 +192,7 @@ async fn each_problem_has_a_word_and_a_sentence() {
         (ConfigurationProblem::Unconfirmed, 409, "unconfirmed"),
         (ConfigurationProblem::Wrong("Line 2: it is wrong.".to_owned()), 422, "wrong_configuration"),
         (ConfigurationProblem::File("No room there.".to_owned()), 500, "configuration_file"),
+        (ConfigurationProblem::UnknownDevice, 404, "unknown_device"),
         (ConfigurationProblem::Stopping, 503, "stopping"),
     ];
     for (problem, status, code) in problems {

@@ -33,9 +33,9 @@ async fn the_house_as_it_is_now() {
             "availability": "unknown", "fault": null,
             "properties": [
                 { "id": "power", "name": "power", "kind": "switch", "unit": "", "decimals": 0, "settable": true,
-                  "class": null, "reading": null },
+                  "class": null, "lowest": null, "highest": null, "reading": null },
                 { "id": "temperature", "name": "temperature", "kind": "number", "unit": "°C", "decimals": 1,
-                  "settable": false, "class": null, "reading": reading },
+                  "settable": false, "class": null, "lowest": null, "highest": null, "reading": reading },
             ],
         }],
     });

@@ -644,6 +644,7 @@ pub(super) fn info() -> GatewayInfo {
         kind,
         settable,
         class: None,
+        range: None,
     };
     let celsius = PropertyKind::Number { unit: "°C".to_owned(), decimals: 1 };
     GatewayInfo {

@@ -35,6 +35,14 @@ settable: boolean,
  */
 class: string | null, 
 /**
+ * The least number that a command can set; null where no number is set, or any can be.
+ */
+lowest: number | null, 
+/**
+ * The greatest number that a command can set; null where no number is set, or any can be.
+ */
+highest: number | null, 
+/**
  * The latest value; null before the first one.
  */
 reading: Reading | null, };

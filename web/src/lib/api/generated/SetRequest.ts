@@ -6,10 +6,16 @@ import type { Scalar } from "./Scalar";
  */
 export type SetRequest = { 
 /**
- * `ON`, `OFF` or `TOGGLE` to a switch, a number to a number. What else comes is explained to the sender.
+ * `ON`, `OFF`, `TOGGLE` or `BLINK` to a switch, a number to a number, a text to a text (a cover takes `OPEN`, `CLOSE`
+ * and `STOP`). What else comes is explained to the sender.
  */
 value: Scalar, 
 /**
  * For how long (`5s`, `10m`, `2h`); afterwards the output goes back to its safe level.
  */
-for?: string, };
+for?: string, 
+/**
+ * The time that the way to the value takes (`2s`), of what can be dimmed or moved; without it what the configuration
+ * says.
+ */
+over?: string, };
