@@ -45,7 +45,7 @@ class App {
   readonly name = $derived(this.house.gateway?.name ?? this.session?.gateway_name ?? 'Gatehouse');
 
   readonly commands = new Commands({
-    set: (device, property, value) => api.set(device, property, value),
+    set: (device, property, value, way) => api.set(device, property, value, way),
     now: () => this.clock.exact(),
     announce: (name, reason) => (this.announcement = i18n.t.control.refused(name, reason)),
     nameOf: (property) => propertyName(property, i18n.t),

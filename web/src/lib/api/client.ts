@@ -64,16 +64,22 @@ export async function call<Answer>(
   );
 }
 
+/** How a value is to be taken: for how long (`5s`), and how slowly (`2s`). */
+export interface Way {
+  for?: string;
+  over?: string;
+}
+
 export const api = {
   session: () => call<Session>('GET', '/api/v1/session'),
   login: (name: string, password: string) => call<Session>('POST', '/api/v1/login', { name, password }),
   logout: () => call<void>('POST', '/api/v1/logout'),
   house: () => call<House>('GET', '/api/v1/house'),
-  set: (device: string, property: string, value: Value) =>
+  set: (device: string, property: string, value: Value, way: Way = {}) =>
     call<SetAccepted>(
       'POST',
       `/api/v1/devices/${encodeURIComponent(device)}/properties/${encodeURIComponent(property)}/set`,
-      { value },
+      { value, ...way },
     ),
   history: (device: string, property: string, from: Date, to: Date, points: number) => {
     const query = new URLSearchParams({

@@ -1,6 +1,6 @@
 /** Commands from the page: pending until the gateway reports the new state, or says why not. */
 
-import { ApiError } from '../api/client';
+import { ApiError, type Way } from '../api/client';
 import type { PropertyInfo, ResultEvent, SetAccepted, Value } from '../api/types';
 import { gatewayWords } from '../i18n/gateway-words';
 import type { LiveDevice, LiveHouse, LiveProperty } from './house.svelte';
@@ -18,7 +18,7 @@ export const REFUSAL_MS = 60_000;
 const EARLY_RESULTS = 32;
 
 export interface CommandParts {
-  set: (device: string, property: string, value: Value) => Promise<SetAccepted>;
+  set: (device: string, property: string, value: Value, way?: Way) => Promise<SetAccepted>;
   now: () => number;
   /** A refusal to be read out: what was switched, and why it was not. */
   announce: (name: string, reason: string) => void;
@@ -47,10 +47,19 @@ export class Commands {
 
   constructor(private readonly parts: CommandParts) {}
 
-  async send(device: LiveDevice, property: LiveProperty, value: Value) {
+  /**
+   * Sends a command. `becomes` is the state that says that it was done; nothing when only the outcome can say so, as
+   * of a cover that is on its way, or of an output that blinks.
+   */
+  async send(
+    device: LiveDevice,
+    property: LiveProperty,
+    value: Value,
+    { way = {}, becomes = value }: { way?: Way; becomes?: Value | null } = {},
+  ) {
     if (property.pending) return;
     property.refusal = null;
-    property.pending = { asked: value, sentAt: this.parts.now() };
+    property.pending = { asked: value, becomes, sentAt: this.parts.now() };
     const name =
       device.properties.length > 1
         ? `${device.info.name}, ${this.parts.nameOf(property.info)}`
@@ -59,7 +68,7 @@ export class Commands {
     const command: UnderWay = { device: device.info.id, property, name, id: null, timer };
     this.#underWay.add(command);
     try {
-      command.id = (await this.parts.set(device.info.id, property.info.id, value)).id;
+      command.id = (await this.parts.set(device.info.id, property.info.id, value, way)).id;
     } catch (error) {
       const sentence = error instanceof ApiError ? this.parts.sentence(error) : this.parts.noReason();
       this.#refuse(command, sentence);
@@ -89,7 +98,7 @@ export class Commands {
   /** A state arrived: a command that was waiting for it is done. */
   takeState(property: LiveProperty) {
     const { pending, reading } = property;
-    if (!pending || reading?.value !== pending.asked) return;
+    if (!pending || pending.becomes === null || reading?.value !== pending.becomes) return;
     for (const command of this.#underWay) if (command.property === property) this.#end(command);
   }
 
@@ -111,6 +120,7 @@ export class Commands {
       return;
     }
     this.takeState(command.property);
+    if (command.property.pending?.becomes === null) this.#end(command);
     if (!this.#underWay.has(command)) return;
     clearTimeout(command.timer);
     command.timer = setTimeout(() => this.#end(command), STATE_MS);

@@ -26,6 +26,8 @@ export interface LiveReading {
 /** A command under way: asked for, and not yet answered. */
 export interface Pending {
   asked: Value;
+  /** The state that says that it was done; nothing when only its outcome can. */
+  becomes: Value | null;
   sentAt: number;
 }
 

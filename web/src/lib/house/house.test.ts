@@ -32,6 +32,8 @@ const lamp: Device = {
       decimals: 0,
       settable: true,
       class: 'light',
+      lowest: null,
+      highest: null,
       reading: { value: 'OFF', quality: 'ok', at: AT, cause: null },
     },
   ],
@@ -146,6 +148,19 @@ describe('a command', () => {
     expect(property.pending).toBeNull();
     result(true);
     expect(property.refusal).toBeNull();
+  });
+
+  // A cover that was told to open is not "OPEN" for half a minute, and an output that blinks never is "BLINK".
+  it('is done with its outcome where no state says so', async () => {
+    const { device, property, commands, result, report } = scene();
+    await commands.send(device, property, 'BLINK', { becomes: null });
+    report('ON');
+    expect(property.pending?.asked).toBe('BLINK');
+    result(true);
+    expect(property.pending).toBeNull();
+    await commands.send(device, property, 'BLINK', { becomes: null });
+    result(false, 'It rests.');
+    expect(property.refusal).toContain('It rests.');
   });
 
   // The stream was lost between the command and its outcome: the state came inside the whole house, the result never.

@@ -143,6 +143,8 @@ export const en = {
     flow: 'Flow',
     total: 'Total',
   },
+  /** What a cover says of itself, by the words of its topic. */
+  cover: { open: 'Open', closed: 'Closed', opening: 'Opening', closing: 'Closing', stopped: 'Stopped' },
   quality: {
     ok: 'Good',
     simulated: 'Simulated',

@@ -144,6 +144,13 @@ export const es: Messages = {
     flow: 'Caudal',
     total: 'Total',
   },
+  cover: {
+    open: 'Abierta',
+    closed: 'Cerrada',
+    opening: 'Abriéndose',
+    closing: 'Cerrándose',
+    stopped: 'Parada',
+  },
   quality: {
     ok: 'Buena',
     simulated: 'Simulada',

@@ -141,6 +141,7 @@ export const zh: Messages = {
     flow: '流量',
     total: '总量',
   },
+  cover: { open: '已打开', closed: '已关闭', opening: '正在打开', closing: '正在关闭', stopped: '已停止' },
   quality: {
     ok: '良好',
     simulated: '模拟',

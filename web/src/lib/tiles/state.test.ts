@@ -30,6 +30,8 @@ const temperature: PropertyInfo = {
   decimals: 1,
   settable: false,
   class: 'temperature',
+  lowest: null,
+  highest: null,
 };
 const light: PropertyInfo = {
   ...temperature,

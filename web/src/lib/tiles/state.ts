@@ -167,6 +167,12 @@ function switchWords(property: PropertyInfo, t: Messages): [string, string] {
   }
 }
 
+/** What a cover says of itself: its state is a text that takes commands, and one of these words. */
+function coverWord(property: PropertyInfo, value: string, t: Messages): string | undefined {
+  const isState = property.kind === 'text' && property.settable && property.id === 'state';
+  return isState && Object.hasOwn(t.cover, value) ? t.cover[value as keyof Messages['cover']] : undefined;
+}
+
 const SECONDS_OF_UNIT: Record<string, number> = { ms: 0.001, s: 1, min: 60, h: 3_600, d: 86_400 };
 
 /** The value in words, split into what is large and its unit. */
@@ -181,7 +187,7 @@ export function valueParts(
     if (value === 'ON') return { text: on, unit: '' };
     if (value === 'OFF') return { text: off, unit: '' };
   }
-  if (typeof value !== 'number') return { text: value, unit: '' };
+  if (typeof value !== 'number') return { text: coverWord(property, value, t) ?? value, unit: '' };
   const seconds = SECONDS_OF_UNIT[property.unit];
   if (property.class === 'duration' && seconds !== undefined) {
     return { text: format.duration(value * seconds * 1_000), unit: '' };
