@@ -1,6 +1,6 @@
 /**
  * Two fingers on a chart stretch and move its time; one finger moves the crosshair and leaves scrolling to the page. A
- * wheel with the control key (which is what a pinch on a touch pad sends) zooms as well.
+ * wheel with the control key (which is what a pinch on a touch pad sends) zooms as well, and one that goes sideways moves.
  */
 
 export interface Gestures {
@@ -46,7 +46,14 @@ export function watchGestures(element: HTMLElement, gestures: Gestures): () => v
   };
   const up = (event: PointerEvent) => fingers.delete(event.pointerId);
   const wheel = (event: WheelEvent) => {
-    if (!event.ctrlKey) return;
+    const sideways = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
+    if (!event.ctrlKey) {
+      // What scrolls the page up and down is left to it.
+      if (Math.abs(sideways) <= Math.abs(event.shiftKey ? 0 : event.deltaY)) return;
+      event.preventDefault();
+      gestures.onZoom(1, 0.5, sideways / (element.clientWidth || 1));
+      return;
+    }
     event.preventDefault();
     gestures.onZoom(event.deltaY > 0 ? WHEEL_FACTOR : 1 / WHEEL_FACTOR, shareOf(event.clientX), 0);
   };

@@ -2,8 +2,8 @@
 
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { timeLabels, valueLabels, valueRange } from '../chart/axis';
-import type { Columns } from '../chart/series';
+import { timeLabels, valueLabels, valueRange } from './axis';
+import type { Columns } from './series';
 import type { Format } from '../format/format';
 
 /** One line of the chart. */
@@ -20,21 +20,27 @@ export interface Line {
   decimals: number;
 }
 
-export interface ComparePlot {
-  draw: (fromS: number, toS: number) => void;
+export interface LinesPlot {
+  draw: (fromS: number, toS: number, nowS?: number) => void;
+  /** The same lines with other values: more of them, or those of another stretch. */
+  update: (lines: readonly Line[]) => void;
   resize: (width: number, height: number) => void;
   /** Puts the crosshair at this share of the width; nothing takes it away. */
   point: (share: number | null) => void;
   destroy: () => void;
 }
 
-export interface CompareOptions {
+export interface LinesOptions {
   lines: readonly Line[];
   format: Format;
+  /** What on and off are called, on the axis of a chart that has nothing else. */
+  words?: readonly [on: string, off: string] | undefined;
   /** The second under the crosshair, or nothing. */
   onCursor: (second: number | null) => void;
   /** A stretch was drawn with the mouse. */
   onStretch: (fromS: number, toS: number) => void;
+  /** Where the lines are drawn between the axes: its left edge and its width, in pixels of the page. */
+  onArea?: (left: number, width: number) => void;
 }
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
@@ -53,7 +59,61 @@ export function axisUnits(lines: readonly Line[]): string[] {
   return [...new Set(units)].slice(0, 2);
 }
 
-export function createComparePlot(element: HTMLElement, options: CompareOptions): ComparePlot {
+/**
+ * Points that have a gap on both sides: a line cannot show them, a dot can. A time that only another line has is
+ * undefined here, and neither a point nor a gap.
+ */
+export function lonely(values: ArrayLike<number | null | undefined>): number[] {
+  const found: number[] = [];
+  let [candidate, isAfterGap] = [-1, true];
+  for (let index = 0; index < values.length; index += 1) {
+    const here = values[index];
+    if (here === undefined) continue;
+    if (here === null) {
+      if (candidate !== -1) found.push(candidate);
+      [candidate, isAfterGap] = [-1, true];
+    } else {
+      candidate = isAfterGap ? index : -1;
+      isAfterGap = false;
+    }
+  }
+  if (candidate !== -1) found.push(candidate);
+  return found;
+}
+
+/** The values of a line for uPlot: a band only for a number of now. */
+function tableOf({ columns: [at, mean, min, max], steps, isBefore }: Line): uPlot.AlignedData {
+  return steps || isBefore ? [at, mean] : [at, mean, min, max];
+}
+
+/** Each line has its own times; what one lacks between two of its points is no gap, its own nulls are. */
+function joined(lines: readonly Line[]): uPlot.AlignedData {
+  const tables = lines.map(tableOf);
+  if (tables.length === 0) return [[]];
+  return uPlot.join(
+    tables,
+    tables.map((table) => table.map(() => 2 as uPlot.JoinNullMode)),
+  );
+}
+
+/** A thin line at the present. */
+function drawNow(chart: uPlot, now: number, colour: string) {
+  const { min, max } = chart.scales['x'] ?? {};
+  if (min == null || max == null || now < min || now > max) return;
+  const x = Math.round(chart.valToPos(now, 'x', true)) + 0.5;
+  const { ctx, bbox } = chart;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 1;
+  ctx.setLineDash([2, 3]);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.restore();
+}
+
+export function createLinesPlot(element: HTMLElement, options: LinesOptions): LinesPlot {
   const { lines, format } = options;
   const style = getComputedStyle(element);
   const token = (name: string) => style.getPropertyValue(name).trim();
@@ -62,7 +122,7 @@ export function createComparePlot(element: HTMLElement, options: CompareOptions)
 
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
-  const tables: uPlot.AlignedData[] = [];
+  let now = Number.POSITIVE_INFINITY;
   const scales: uPlot.Scales = { x: { time: true } };
   for (const line of lines) {
     const colour = token(`--series-${line.colour}`);
@@ -73,19 +133,17 @@ export function createComparePlot(element: HTMLElement, options: CompareOptions)
       scale,
       stroke: line.isBefore ? `${colour}99` : colour,
       width: line.isBefore ? 1.5 : 2,
-      points: { show: false },
+      points: line.isBefore
+        ? { show: false }
+        : { show: true, size: 5, fill: colour, filter: (u, index) => lonely(u.data[index] ?? []) },
     };
     if (line.isBefore) drawn.dash = [6, 4];
-    const [at, mean, min, max] = line.columns;
     series.push(drawn);
     const bandFrom = series.length;
     const hidden = { ...paths, scale, width: 0, stroke: 'transparent', points: { show: false } };
-    if (line.steps || line.isBefore) {
-      tables.push([at, mean]);
-    } else {
+    if (!line.steps && !line.isBefore) {
       series.push({ ...hidden }, { ...hidden });
       bands.push({ series: [bandFrom + 1, bandFrom], fill: `${colour}2a` });
-      tables.push([at, mean, min, max]);
     }
     scales[scale] = line.steps
       ? { range: [-0.12, 1.12] }
@@ -104,6 +162,20 @@ export function createComparePlot(element: HTMLElement, options: CompareOptions)
       grid: { show: false },
       values: (_chart, splits, _axis, _space, step) => timeLabels(splits, step, format),
     },
+    ...(options.words && units.length === 0
+      ? [
+          {
+            ...axis,
+            scale: STATE_SCALE,
+            side: 3,
+            grid: { stroke: token('--line'), width: 1 },
+            size: (_chart: uPlot, labels: string[] | null) =>
+              12 + 7 * Math.max(4, ...(labels ?? []).map((label) => label.length)),
+            splits: [0, 1],
+            values: () => [options.words?.[1] ?? '', options.words?.[0] ?? ''],
+          } satisfies uPlot.Axis,
+        ]
+      : []),
     ...units.map((unit, index): uPlot.Axis => ({
       ...axis,
       scale: `unit ${unit}`,
@@ -128,6 +200,12 @@ export function createComparePlot(element: HTMLElement, options: CompareOptions)
       series,
       bands,
       hooks: {
+        draw: [
+          (u) => {
+            drawNow(u, now, token('--muted'));
+            options.onArea?.(u.over.offsetLeft, u.over.clientWidth);
+          },
+        ],
         setCursor: [
           (u) =>
             options.onCursor(
@@ -144,18 +222,16 @@ export function createComparePlot(element: HTMLElement, options: CompareOptions)
         ],
       },
     },
-    // Each line has its own times; what one lacks between two of its points is no gap, its own nulls are.
-    tables.length === 0
-      ? [[]]
-      : uPlot.join(
-          tables,
-          tables.map((table) => table.map(() => 2 as uPlot.JoinNullMode)),
-        ),
+    joined(lines),
     element,
   );
 
   return {
-    draw: (fromS, toS) => chart.setScale('x', { min: fromS, max: toS }),
+    draw(fromS, toS, nowS = Number.POSITIVE_INFINITY) {
+      now = nowS;
+      chart.setScale('x', { min: fromS, max: toS });
+    },
+    update: (lines) => chart.setData(joined(lines), false),
     resize: (width, height) => chart.setSize({ width, height }),
     point(share) {
       const width = chart.over.clientWidth;
