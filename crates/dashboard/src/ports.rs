@@ -1,6 +1,7 @@
 //! What the dashboard needs from the rest of the house.
 
 mod configuration;
+mod doctor;
 mod messages;
 mod people;
 mod system;
@@ -18,6 +19,7 @@ use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, Hist
 use crate::{Accounts, LiveHouse};
 
 pub use configuration::{ConfigurationKeeper, ConfigurationProblem, TextChange};
+pub use doctor::{Doctor, DoctorProblem};
 pub use messages::{MessageFeed, MessageRoom, Outgoing, RetainedPart};
 pub use people::{MqttClientState, MqttClients, MqttConnection, MqttGone, NamedRights, Reach, Whereabouts};
 pub use system::{LogQuery, RestartRefused, SystemKeeper};
@@ -34,6 +36,8 @@ pub struct Ports {
     pub board: Arc<dyn BoardReader>,
     /// Who keeps the configuration.
     pub configuration: Arc<dyn ConfigurationKeeper>,
+    /// Who looks at the machine and has it mended.
+    pub doctor: Arc<dyn Doctor>,
     /// Where charts come from.
     pub history: Arc<dyn HistoryReader>,
     /// Who knows how the rooms are.

@@ -8,6 +8,7 @@ mod configuration;
 mod convert;
 mod demo;
 mod diary;
+mod doctor;
 mod first_run;
 mod generated;
 mod history;
@@ -35,6 +36,10 @@ pub use configuration::{
 pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
 pub use diary::{
     EventKindWord, HistoryEvent, HistoryEvents, HistoryNotRecorded, HistoryNotice, HistoryStatus, HistoryWear,
+};
+pub use doctor::{
+    DoctorChange, DoctorFinding, DoctorKind, DoctorLevel, DoctorMend, DoctorMendRequest, DoctorMended,
+    DoctorReport, DoctorRestart,
 };
 pub use first_run::{
     FirstRun, FirstRunState, FirstRunStepView, FirstRunStepWord, GatewayChange, GatewayPlace,

@@ -26,6 +26,12 @@ pub(crate) enum Command {
         #[arg(default_value = crate::paths::DEFAULT_CONFIGURATION)]
         file: PathBuf,
     },
+    /// Look at this machine and tell what stands in the gateway's way: ports in use, buses that are switched off, missing
+    /// rights, the clock, the disk, the power supply. Exits with 1 when there is a problem.
+    Doctor(DoctorArguments),
+    /// Do one word of a closed list with the rights of root, for the page. systemd starts it (gatehouse-mend.socket).
+    #[command(hide = true)]
+    Mend,
     /// Drive every output to its safe level without the daemon, as after each end of the service. It knows the outputs from
     /// what the daemon last ran with. Exits with 1 when one could not be driven.
     SafeOutputs(SafeOutputsArguments),
@@ -124,6 +130,26 @@ pub(crate) struct SafeOutputsArguments {
     /// is left otherwise.
     #[arg(long)]
     pub(crate) hold: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// As JSON, in the words of the HTTP API.
+    #[arg(long, conflicts_with = "mend")]
+    pub(crate) json: bool,
+    /// Mend what can be mended: it says what it will do, file by file and command by command, and asks. It needs root.
+    /// With words, only these: enable-i2c, enable-spi, enable-serial, enable-one-wire-4 (with the number of the GPIO),
+    /// enable-memory-limit, groups, stop-mosquitto, stop-pigpiod.
+    #[arg(long, value_name = "WORD", num_args = 0..)]
+    pub(crate) mend: Option<Vec<String>>,
+    /// Do not ask.
+    #[arg(long, requires = "mend")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

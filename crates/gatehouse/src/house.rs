@@ -40,9 +40,9 @@ use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, GatewaySystem, Order, OwnNames,
-    PageCommands, PageConfiguration, Playground, Rates, RecordedCharts, RoomFigures, Surroundings, WebDoor,
-    carry, clock_trust, enforce_changes, hear, history_clock, serve_aliases, show_warnings, tell_found,
-    tell_recording,
+    PageCommands, PageConfiguration, PageDoctor, Playground, Rates, RecordedCharts, RoomFigures,
+    Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear, history_clock, serve_aliases,
+    show_warnings, tell_found, tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -204,6 +204,7 @@ impl House {
         let mut running = Running { lifecycle, guard, voice, accounts, history, restarts };
         let setup_hint = paths::setup_code_command(directory);
         let joints = Joints {
+            doctor: Arc::new(PageDoctor::new(source.clone(), directory)),
             broker,
             scheme,
             info,
@@ -259,6 +260,8 @@ impl House {
 
 /// What the parts are joined with.
 struct Joints {
+    /// Who looks at the machine for the page.
+    doctor: Arc<PageDoctor>,
     broker: BrokerHandle,
     scheme: Scheme,
     info: GatewayInfo,
@@ -473,6 +476,7 @@ impl Joints {
             commander: Arc::new(PageCommands::new(self.broker.client("page"), self.scheme.clone())),
             board: Arc::new(self.board.clone()),
             configuration,
+            doctor: self.doctor.clone(),
             history: Arc::new(RecordedCharts::new(running.history.clone())),
             figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
             mqtt_clients: Arc::new(BrokerClients::new(self.broker.clone(), self.logins.sets())),

@@ -9,8 +9,10 @@ mod check;
 mod cli;
 mod clients;
 mod config;
+mod config_txt;
 mod demo_user;
 mod discovery;
+mod doctor;
 mod exit;
 mod export;
 mod house;
@@ -56,6 +58,8 @@ fn main() -> ExitCode {
     let exit = match command_line.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check { file } => check::check(&file),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Mend => doctor::serve_one(),
         Command::Scan { json, all, config } => {
             let reach = if all { Reach::All } else { Reach::Header };
             scan::scan(config.as_deref(), json, reach)

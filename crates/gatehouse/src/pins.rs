@@ -1,8 +1,6 @@
 //! `gatehouse pins`: what the configured outputs do between power-on and the start of the gateway, which pins would be
 //! better, and what the firmware can do about it.
 
-mod config_txt;
-
 use std::path::Path;
 
 use anyhow::bail;
@@ -15,9 +13,8 @@ use gatehouse_board::traits::{LineNumber, Pin};
 use crate::check;
 use crate::cli::PinsArguments;
 use crate::config::{self, Config};
+use crate::config_txt::{self, OUTPUTS, Written};
 use crate::exit::Exit;
-
-use config_txt::Written;
 
 /// Prints what there is to say, and writes the firmware's file when asked to.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
@@ -46,7 +43,7 @@ fn write(arguments: &PinsArguments, lines: &[String]) -> anyhow::Result<()> {
         bail!("this machine has no config.txt in /boot/firmware or /boot: name the file with --config-txt");
     };
     println!();
-    match config_txt::write(&path, &config_txt::block(lines))? {
+    match config_txt::write(&path, OUTPUTS, &config_txt::block(OUTPUTS, lines))? {
         Written::Unchanged => println!("{} has these lines already.", path.display()),
         Written::Changed { backup } => println!(
             "Written to {}. The file as it was is {}.\nRestart the machine to let it take effect.",

@@ -75,6 +75,8 @@ pub enum Deed {
     ConfigurationChanged,
     /// The gateway was restarted from the page.
     Restarted,
+    /// The machine was changed by the helper that mends.
+    MachineMended,
     /// Refused: name or password, at the page.
     LogInFailed,
     /// Refused: name or password, over MQTT.
@@ -93,7 +95,7 @@ pub enum Deed {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::LogIn,
         Self::LogOut,
         Self::MqttLogIn,
@@ -113,6 +115,7 @@ impl Deed {
         Self::TokenRemoved,
         Self::ConfigurationChanged,
         Self::Restarted,
+        Self::MachineMended,
         Self::LogInFailed,
         Self::MqttLogInFailed,
         Self::SetUpFailed,
@@ -144,6 +147,7 @@ impl Deed {
             Self::TokenRemoved => "token-removed",
             Self::ConfigurationChanged => "configuration-changed",
             Self::Restarted => "restarted",
+            Self::MachineMended => "machine-mended",
             Self::LogInFailed => "log-in-failed",
             Self::MqttLogInFailed => "mqtt-log-in-failed",
             Self::SetUpFailed => "set-up-failed",

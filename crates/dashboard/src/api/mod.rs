@@ -7,6 +7,7 @@ mod configuration;
 mod connections;
 mod demo;
 mod diary;
+mod doctor;
 mod error;
 mod events;
 mod export;
@@ -53,8 +54,9 @@ use crate::wire::{
     AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
 };
 use crate::{
-    Accounts, BoardReader, Commander, ConfigurationKeeper, DemoHouse, FigureSource, HistoryReader, LiveHouse,
-    MessageRoom, MqttClients, MqttDoor, Ports, SystemKeeper, Whereabouts, headers, hosts, web, websocket,
+    Accounts, BoardReader, Commander, ConfigurationKeeper, DemoHouse, Doctor, FigureSource, HistoryReader,
+    LiveHouse, MessageRoom, MqttClients, MqttDoor, Ports, SystemKeeper, Whereabouts, headers, hosts, web,
+    websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -70,6 +72,7 @@ pub(crate) struct App {
     commander: Arc<dyn Commander>,
     board: Arc<dyn BoardReader>,
     configuration: Arc<dyn ConfigurationKeeper>,
+    doctor: Arc<dyn Doctor>,
     /// The turn to look at the buses: one at a time.
     scans: Semaphore,
     history: Arc<dyn HistoryReader>,
@@ -104,6 +107,7 @@ impl App {
             commander,
             board,
             configuration,
+            doctor,
             history,
             figures,
             mqtt_clients,
@@ -125,6 +129,7 @@ impl App {
             commander,
             board,
             configuration,
+            doctor,
             scans: Semaphore::new(1),
             history,
             figures,
@@ -200,6 +205,8 @@ pub(crate) fn router(app: App) -> Router {
         )
         .route("/api/v1/configuration/versions", get(configuration::versions))
         .route("/api/v1/configuration/versions/{id}", get(configuration::version))
+        .route("/api/v1/doctor", get(doctor::look))
+        .route("/api/v1/doctor/mend", post(doctor::mend))
         .route("/api/v1/demo/faults", post(demo::fault))
         .route("/api/v1/demo/inputs", post(demo::input))
         .route("/api/v1/users", get(people::users).post(people::add_user))
@@ -327,6 +334,8 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         sparklines::sparklines,
         diary::events,
         diary::status,
+        doctor::look,
+        doctor::mend,
         demo::fault,
         demo::input,
         board::board,

@@ -4,6 +4,7 @@ mod board;
 mod configuration;
 mod demo;
 mod diary;
+mod doctor;
 mod events;
 mod exports;
 mod first_run;

@@ -27,6 +27,10 @@ use super::{
     UserRequest, UserView, Warning, WarningWord,
 };
 use super::{
+    DoctorChange, DoctorFinding, DoctorKind, DoctorLevel, DoctorMend, DoctorMendRequest, DoctorMended,
+    DoctorReport, DoctorRestart,
+};
+use super::{
     LineHolderWord, LineUse, LineUseWord, LineWarning, LineWarningWord, Probe, Probes, PullWord, VoltageWord,
 };
 
@@ -94,6 +98,15 @@ pub fn generated_files() -> Result<Vec<(String, String)>, Box<dyn std::error::Er
         DemoInputRequest,
         Device,
         DiscoverySilenceWord,
+        DoctorChange,
+        DoctorFinding,
+        DoctorKind,
+        DoctorLevel,
+        DoctorMend,
+        DoctorMendRequest,
+        DoctorMended,
+        DoctorReport,
+        DoctorRestart,
         EventKindWord,
         FirstRun,
         FirstRunState,

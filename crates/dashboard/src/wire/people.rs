@@ -422,6 +422,8 @@ audit_words! {
     ConfigurationChanged,
     /// The gateway was restarted from the page.
     Restarted,
+    /// The machine was changed by the helper that mends.
+    MachineMended,
     /// Refused: name or password, at the page.
     LogInFailed,
     /// Refused: name or password, over MQTT.

@@ -122,6 +122,8 @@ async fn health_and_description_need_no_log_in() {
         "/api/v1/demo/faults",
         "/api/v1/demo/inputs",
         "/api/v1/devices/{device}/properties/{property}/set",
+        "/api/v1/doctor",
+        "/api/v1/doctor/mend",
         "/api/v1/events",
         "/api/v1/first-run",
         "/api/v1/first-run/{step}",
