@@ -137,6 +137,11 @@ export class Format {
     return this.#dayMonth.format(at);
   }
 
+  /** The date with its year. */
+  date(at: number): string {
+    return this.#dateYear.format(at);
+  }
+
   dateClock(at: number): string {
     return this.#dateClock.format(at);
   }
