@@ -22,3 +22,10 @@ export function heroOf(device: LiveDevice): LiveProperty | undefined {
   const settable = device.properties.find(({ info }) => info.settable && info.kind === 'switch');
   return settable ?? device.properties[0];
 }
+
+/** The value whose history stands on the page of a device: the large one, or where that is a text the first that is not. */
+export function chartOf(device: LiveDevice): LiveProperty | undefined {
+  const hero = heroOf(device);
+  if (hero?.info.kind !== 'text') return hero;
+  return device.properties.find(({ info }) => info.kind !== 'text') ?? hero;
+}

@@ -10,7 +10,7 @@ const MOST = 64;
 /** A drawing of a day need not be newer than this. */
 export const FRESH_MS = 5 * 60_000;
 
-/** After a request that failed, the next comes after so long. */
+/** After a request that failed, or that found nothing recorded yet, the next comes after so long. */
 const AGAIN_MS = 30_000;
 
 /** Tiles appear one after the other within a moment; their wishes become one request. */
@@ -91,6 +91,10 @@ export class Days {
         const { from, to, lines, left } = await this.parts.load(due);
         for (const line of lines) {
           this.#days.set(line.series, { line, fromMs: Date.parse(from), toMs: Date.parse(to) });
+        }
+        const drawn = new Set(lines.filter(({ at_s: at }) => at.length > 1).map(({ series }) => series));
+        for (const series of due) {
+          if (!drawn.has(series)) this.#asked.set(series, now - FRESH_MS + AGAIN_MS);
         }
         for (const series of left) this.#asked.delete(series);
       } catch {
