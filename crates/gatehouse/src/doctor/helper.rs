@@ -35,8 +35,8 @@ const LINE_TIME: Duration = Duration::from_secs(5);
 /// Longest answer that is read, in bytes. Those of the helper have some hundreds.
 const MAX_ANSWER: u64 = 16 * 1_024;
 
-/// Longest time until the helper has answered. Stopping a service takes a second or two.
-const ANSWER_TIME: Duration = Duration::from_secs(15);
+/// Longest time until the helper has answered: stopping a service takes a second or two, and the page waits for ten.
+const ANSWER_TIME: Duration = Duration::from_secs(8);
 
 /// What the helper says.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,285 @@
+/**
+ * The findings of the check-up in the languages that the gateway does not speak itself: its own sentences are English, and
+ * what they say follows from the kind of a finding and its facts. Pure.
+ */
+
+import type { DoctorFinding, DoctorKind } from '../api/generated';
+import type { Language } from '../i18n/language';
+
+/** What is, why it matters, what to do. */
+export interface Told {
+  what: string;
+  why: string;
+  remedy: string;
+}
+
+type Sentences = (...facts: string[]) => [what: string, why: string, remedy: string];
+type Kinds = Record<DoctorKind, Sentences>;
+
+const waitEs = (devices = '') =>
+  devices === ''
+    ? 'Nada está configurado ahí; lo que esté conectado no se encuentra.'
+    : `Configurado ahí y sin funcionar: ${devices}.`;
+const lineEs = (line: string) =>
+  `Escribe la línea ${line} en /boot/firmware/config.txt y reinicia la máquina.`;
+
+const es: Kinds = {
+  'configuration-wrong': (file, count) => [
+    `${file} tiene errores: ${count}.`,
+    'La pasarela no arranca con ella, y no se puede comprobar qué necesita de esta máquina.',
+    `gatehouse check ${file} muestra cada uno con su línea y qué escribir en su lugar.`,
+  ],
+  'port-taken': (port, section, holder) => [
+    `El puerto ${port} de ${section} lo usa ${holder}.`,
+    'La pasarela no puede escuchar ahí, y no arranca si ese puerto se pidió.',
+    `Detén ese programa, o elige otro puerto con listen en ${section}.`,
+  ],
+  'mosquitto-has-port': (port) => [
+    `Mosquitto tiene el puerto ${port}, donde escucha el bróker de la pasarela.`,
+    'Dos brókeres no pueden tener un mismo puerto: la pasarela no arranca mientras lo tenga Mosquitto.',
+    'Detén Mosquitto y evita que arranque: sus clientes encuentran el bróker de la pasarela en su lugar. O elige otro puerto con listen en [mqtt], y deja que Mosquitto pase los mensajes con una connection en su propia configuración.',
+  ],
+  'mosquitto-starts': (port) => [
+    `Mosquitto también arranca con la máquina y quiere el puerto ${port} de la pasarela.`,
+    'El que arranca primero tiene el puerto; tras un reinicio de la máquina la pasarela puede no arrancar.',
+    'Evita que Mosquitto arranque, o dale otro puerto.',
+  ],
+  'i2c-off': (devices) => ['I²C está apagado.', waitEs(devices), lineEs('dtparam=i2c_arm=on')],
+  'spi-off': (devices) => ['SPI está apagado.', waitEs(devices), lineEs('dtparam=spi=on')],
+  'serial-off': (devices) => [
+    'El puerto serie de los pines está apagado.',
+    waitEs(devices),
+    lineEs('enable_uart=1'),
+  ],
+  'one-wire-off': (devices) => [
+    '1-Wire está apagado.',
+    waitEs(devices),
+    'Escribe la línea dtoverlay=w1-gpio,gpiopin= con el número de un GPIO libre (4 es lo usual) en /boot/firmware/config.txt y reinicia la máquina.',
+  ],
+  'bus-after-restart': (bus) => [
+    `${bus}: encendido en config.txt, y aún no está.`,
+    'El firmware lee ese archivo cuando la máquina arranca.',
+    'Reinicia la máquina. Si ya lo hiciste, busca una línea posterior que lo apague otra vez.',
+  ],
+  'serial-console': (devices) => [
+    'La consola del sistema está en el puerto serie de los pines.',
+    `Escribe entre lo que dicen estos dispositivos y lee sus respuestas: ${devices}.`,
+    'Quita console=serial0,115200 de /boot/firmware/cmdline.txt, que debe seguir siendo una sola línea, y reinicia la máquina.',
+  ],
+  'user-missing': (user) => [
+    `Falta el usuario ${user}.`,
+    'El servicio funciona con este usuario y no arranca sin él.',
+    'sudo systemd-sysusers gatehouse.conf lo crea, con los grupos de los dispositivos.',
+  ],
+  'groups-missing': (groups) => [
+    `Faltan grupos: ${groups}.`,
+    'La unidad del servicio los nombra; systemd no arranca un servicio con un grupo que no existe.',
+    'sudo systemd-sysusers gatehouse.conf los crea.',
+  ],
+  'not-in-groups': (groups) => [
+    `El usuario del servicio no está en estos grupos de dispositivos: ${groups}.`,
+    'Los dispositivos de esos grupos no se pueden abrir. La unidad del paquete nombra los grupos; aquí se cambió.',
+    'Añade el usuario gatehouse a esos grupos y reinicia la pasarela.',
+  ],
+  'device-forbidden': (device, group) => [
+    `El usuario del servicio no puede abrir ${device}, que es del grupo ${group}.`,
+    'Lo que está configurado ahí no funciona.',
+    'La regla de udev del paquete (60-gatehouse.rules) da el dispositivo a un grupo del servicio: haz que udev la aplique otra vez, o reinicia la máquina.',
+  ],
+  'line-taken': (line, owner, device) => [
+    `GPIO ${line} lo tiene ${owner}.`,
+    `El dispositivo ${device} está configurado ahí y no puede tenerlo.`,
+    'Detén ese programa, quita su dtoverlay de config.txt, o elige otro pin.',
+  ],
+  pigpiod: () => [
+    'pigpiod funciona, o arranca con la máquina.',
+    'Mueve pines a espaldas del núcleo, de modo que ni el núcleo ni la pasarela saben de quién es un pin: puede conmutar una salida de la pasarela.',
+    'Si ya nada lo necesita, detenlo y evita que arranque.',
+  ],
+  'memory-limit-off': () => [
+    'El núcleo no cuenta la memoria de los servicios.',
+    'El límite del servicio (MemoryMax) no tiene efecto: una fuga, aquí o en otro servicio, tumba toda la máquina.',
+    'Añade cgroup_enable=memory al final de la única línea de /boot/firmware/cmdline.txt y reinicia la máquina.',
+  ],
+  'clock-not-set': () => [
+    'El reloj no está en hora, y no hay chip de reloj.',
+    'Tras un corte de luz esta máquina vuelve con la hora de su último apagado. Las lecturas esperan a que el reloj esté en hora, y los certificados pueden no valer aún.',
+    'Deja que la máquina alcance un servidor de hora (timedatectl dice si lo hace), o añade un chip de reloj como el DS3231.',
+  ],
+  'disk-nearly-full': (free) => [
+    `Al disco con los datos le quedan ${free}.`,
+    'Cuando se llene, el historial se detiene y se dice a los clientes que nada se puede guardar para ellos.',
+    'Haz sitio: sudo apt clean, sudo journalctl --vacuum-size=100M; o deja que el historial guarde menos ([history]).',
+  ],
+  'disk-read-only': (place) => [
+    `El sistema de archivos en ${place} es de solo lectura.`,
+    'Nada se puede guardar ahí: ni historial, ni cuentas, ni mensajes retenidos.',
+    'El núcleo lo hace con un sistema de archivos con errores: sudo dmesg dice cuáles, y un reinicio lo revisa. Si vuelve a pasar, la tarjeta está gastada: haz una copia de seguridad y pásala a una nueva.',
+  ],
+  'under-voltage': () => [
+    'La fuente de alimentación da, o dio desde el arranque, muy poca tensión.',
+    'El procesador va más lento, los dispositivos USB se caen, y una escritura cortada puede estropear la tarjeta.',
+    'Usa la fuente propia de la placa y un cable corto y grueso; da fuente propia a lo que consume mucho.',
+  ],
+  'swap-on-card': (place) => [
+    `La memoria de intercambio está en la tarjeta: ${place}.`,
+    'Una máquina que intercambia escribe sin fin, lo que gasta la tarjeta, y todo la espera.',
+    'Si la memoria alcanza, apágala (sudo swapoff -a); zram, en memoria, no cuesta nada a la tarjeta.',
+  ],
+  'watchdog-unused': () => [
+    'El perro guardián de esta placa no se usa.',
+    'Cuando se cuelga toda la máquina, nadie la arranca otra vez; el de la pasarela solo reinicia la pasarela.',
+    'Escribe RuntimeWatchdogSec=15 bajo [Manager] en /etc/systemd/system.conf.d/watchdog.conf y reinicia la máquina.',
+  ],
+  'journal-volatile': () => [
+    'El registro se pierde en cada reinicio de la máquina.',
+    'Lo registrado antes de un fallo o un corte de luz no se puede leer después. A cambio, cuida la tarjeta.',
+    'Para guardarlo: Storage=persistent y SystemMaxUse=50M bajo [Journal] en /etc/systemd/journald.conf.d/keep.conf.',
+  ],
+  'no-ipv6': () => [
+    'Esta máquina no tiene IPv6.',
+    'La pasarela escucha solo en IPv4; un teléfono que solo conoce su dirección IPv6 no la alcanza.',
+    'No hace falta hacer nada. Para tenerlo, quita ipv6.disable=1 de cmdline.txt si está.',
+  ],
+  armv6: () => [
+    'Esta placa tiene un procesador ARMv6.',
+    'Gatehouse se compila para ARMv7 y posteriores; en una Pi Zero, Zero W o Pi 1 acaba con una instrucción ilegal.',
+    'Usa una Pi Zero 2, o una Pi 2 o posterior.',
+  ],
+};
+
+const waitZh = (devices = '') =>
+  devices === '' ? '没有设备配置在上面；接在那里的东西找不到。' : `配置在上面但不工作的：${devices}。`;
+const lineZh = (line: string) => `在 /boot/firmware/config.txt 中写入 ${line} 这一行，然后重启机器。`;
+
+const zh: Kinds = {
+  'configuration-wrong': (file, count) => [
+    `${file} 有错误：${count} 处。`,
+    '网关无法用它启动，也无法检查它对这台机器的要求。',
+    `gatehouse check ${file} 会显示每处错误的行号和应写的内容。`,
+  ],
+  'port-taken': (port, section, holder) => [
+    `${section} 的端口 ${port} 被 ${holder} 占用。`,
+    '网关无法在那里监听；如果这个端口是指定的，网关就不会启动。',
+    `停止那个程序，或在 ${section} 中用 listen 选择另一个端口。`,
+  ],
+  'mosquitto-has-port': (port) => [
+    `Mosquitto 占用了端口 ${port}，网关自己的代理要在那里监听。`,
+    '两个代理不能共用一个端口：Mosquitto 占着它，网关就不会启动。',
+    '停止 Mosquitto 并不让它自启：它的客户端会改为找到网关的代理。或在 [mqtt] 中用 listen 选择另一个端口，并在 Mosquitto 自己的配置里用 connection 转发消息。',
+  ],
+  'mosquitto-starts': (port) => [
+    `Mosquitto 也随机器启动，并要用网关的端口 ${port}。`,
+    '谁先启动谁就占有端口；机器重启后网关可能无法启动。',
+    '不让 Mosquitto 自启，或给它另一个端口。',
+  ],
+  'i2c-off': (devices) => ['I²C 已关闭。', waitZh(devices), lineZh('dtparam=i2c_arm=on')],
+  'spi-off': (devices) => ['SPI 已关闭。', waitZh(devices), lineZh('dtparam=spi=on')],
+  'serial-off': (devices) => ['排针上的串口已关闭。', waitZh(devices), lineZh('enable_uart=1')],
+  'one-wire-off': (devices) => [
+    '1-Wire 已关闭。',
+    waitZh(devices),
+    '在 /boot/firmware/config.txt 中写入 dtoverlay=w1-gpio,gpiopin= 加一个空闲 GPIO 的编号（通常是 4），然后重启机器。',
+  ],
+  'bus-after-restart': (bus) => [
+    `${bus} 已在 config.txt 中打开，但还没有出现。`,
+    '固件在机器启动时读取该文件。',
+    '重启机器。如果已经重启过，请查找后面是否有一行又把它关闭了。',
+  ],
+  'serial-console': (devices) => [
+    '系统控制台占用了排针上的串口。',
+    `它会混入这些设备的数据，并读走它们的回答：${devices}。`,
+    '从 /boot/firmware/cmdline.txt 中去掉 console=serial0,115200（该文件必须保持一行），然后重启机器。',
+  ],
+  'user-missing': (user) => [
+    `缺少用户 ${user}。`,
+    '服务以此用户运行，没有它就无法启动。',
+    'sudo systemd-sysusers gatehouse.conf 会创建它和设备的用户组。',
+  ],
+  'groups-missing': (groups) => [
+    `缺少用户组：${groups}。`,
+    '服务单元中写有这些组；组不存在时 systemd 不会启动服务。',
+    'sudo systemd-sysusers gatehouse.conf 会创建它们。',
+  ],
+  'not-in-groups': (groups) => [
+    `服务的用户不在这些设备组中：${groups}。`,
+    '这些组的设备无法打开。软件包的单元写有这些组；这里被改过了。',
+    '把用户 gatehouse 加入这些组，然后重启网关。',
+  ],
+  'device-forbidden': (device, group) => [
+    `服务的用户不能打开 ${device}，它属于组 ${group}。`,
+    '配置在那里的设备不工作。',
+    '软件包的 udev 规则（60-gatehouse.rules）会把设备交给服务的组：让 udev 再应用一次，或重启机器。',
+  ],
+  'line-taken': (line, owner, device) => [
+    `GPIO ${line} 被 ${owner} 占用。`,
+    `设备 ${device} 配置在那里，却得不到它。`,
+    '停止那个程序，从 config.txt 中去掉它的 dtoverlay，或选择另一个引脚。',
+  ],
+  pigpiod: () => [
+    'pigpiod 正在运行，或随机器启动。',
+    '它绕过内核驱动引脚，内核和网关都不知道引脚归谁：它可能切换网关的输出。',
+    '如果不再需要它，请停止它并不让它自启。',
+  ],
+  'memory-limit-off': () => [
+    '内核不统计服务的内存。',
+    '服务的限制（MemoryMax）不起作用：这里或别的服务一旦泄漏，会拖垮整台机器。',
+    '在 /boot/firmware/cmdline.txt 唯一一行的末尾加上 cgroup_enable=memory，然后重启机器。',
+  ],
+  'clock-not-set': () => [
+    '时钟没有校准，也没有时钟芯片。',
+    '断电后这台机器会带着上次关机的时间启动。读数要等时钟校准，证书也可能尚未生效。',
+    '让机器连上时间服务器（timedatectl 会显示是否连上），或加一个 DS3231 之类的时钟芯片。',
+  ],
+  'disk-nearly-full': (free) => [
+    `存放数据的磁盘只剩 ${free}。`,
+    '写满后历史会停止，客户端会被告知无法为其保存内容。',
+    '腾出空间：sudo apt clean、sudo journalctl --vacuum-size=100M；或让历史少保存一些（[history]）。',
+  ],
+  'disk-read-only': (place) => [
+    `${place} 的文件系统是只读的。`,
+    '那里什么都存不了：历史、账户、保留消息。',
+    '内核对有错误的文件系统会这样做：sudo dmesg 会说明原因，重启会检查它。如果再次发生，说明卡已磨损：请备份并写到新卡上。',
+  ],
+  'under-voltage': () => [
+    '电源电压过低，或启动以来曾经过低。',
+    '处理器会降速，USB 设备会掉线，写入中断可能损坏存储卡。',
+    '使用该板的专用电源和短而粗的线；耗电大的设备单独供电。',
+  ],
+  'swap-on-card': (place) => [
+    `交换空间在存储卡上：${place}。`,
+    '频繁交换的机器会不停写入，磨损存储卡，一切都要等它。',
+    '内存够用时请关闭它（sudo swapoff -a）；内存中的 zram 不会磨损卡。',
+  ],
+  'watchdog-unused': () => [
+    '这块板的硬件看门狗没有使用。',
+    '整台机器死机时没有谁会重启它；网关自己的看门狗只会重启网关。',
+    '在 /etc/systemd/system.conf.d/watchdog.conf 的 [Manager] 下写入 RuntimeWatchdogSec=15，然后重启机器。',
+  ],
+  'journal-volatile': () => [
+    '日志会在每次机器重启时丢失。',
+    '崩溃或断电前的日志之后无法读取。好处是不磨损存储卡。',
+    '若要保留：在 /etc/systemd/journald.conf.d/keep.conf 的 [Journal] 下写入 Storage=persistent 和 SystemMaxUse=50M。',
+  ],
+  'no-ipv6': () => [
+    '这台机器没有 IPv6。',
+    '网关只在 IPv4 上监听；只知道它 IPv6 地址的手机连不上。',
+    '不必处理。若要启用，请去掉 cmdline.txt 中的 ipv6.disable=1。',
+  ],
+  armv6: () => [
+    '这块板是 ARMv6 处理器。',
+    'Gatehouse 为 ARMv7 及更新的处理器编译；在 Pi Zero、Zero W 和 Pi 1 上会因非法指令而终止。',
+    '请使用 Pi Zero 2，或 Pi 2 及更新的型号。',
+  ],
+};
+
+const LANGUAGES: Partial<Record<Language, Kinds>> = { es, zh };
+
+/** A finding in the reader's language; of a kind that this page does not know yet, in the gateway's own words. */
+export function told(finding: DoctorFinding, language: Language): Told {
+  const sentences: Sentences | undefined = LANGUAGES[language]?.[finding.kind];
+  if (sentences === undefined) return { what: finding.what, why: finding.why, remedy: finding.remedy };
+  // Names of programs come between the marks of the terminal.
+  const [what, why, remedy] = sentences(...finding.facts.map((fact) => fact.replaceAll('`', '')));
+  return { what, why, remedy };
+}
