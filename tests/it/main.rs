@@ -19,6 +19,8 @@ mod configuration;
 mod configuration_page;
 /// A power cut: what was promised is still there.
 mod crash;
+/// The check-up of the machine, and the helper that mends.
+mod doctor;
 /// Kills under load: nothing acknowledged is lost, nothing comes twice that may not.
 mod durability;
 /// First visit: set-up code, administrator, login, logout, roles.
