@@ -95,7 +95,10 @@ fn a_change_that_nobody_confirms_is_taken_back_also_over_a_restart() {
     put(&browser, &json!({ "text": HOUSE, "base": "" })).expect_error(409, "unconfirmed");
     wait_for_ids(&browser, &["lamp"]);
     assert_eq!(std::fs::read_to_string(gateway.configuration()).expect("a text"), HOUSE);
-    browser.post(&format!("{PATH}/confirm"), &json!({})).expect_error(409, "nothing_to_confirm");
+    let confirm = |browser: &Browser, version: &Value| {
+        browser.post(&format!("{PATH}/confirm"), &json!({ "version": version }))
+    };
+    confirm(&browser, &json!("")).expect_error(409, "nothing_to_confirm");
 
     // At once, when somebody asks for it.
     change(&browser);
@@ -111,7 +114,9 @@ fn a_change_that_nobody_confirms_is_taken_back_also_over_a_restart() {
 
     // What is confirmed stays.
     change(&browser);
-    assert_eq!(browser.post(&format!("{PATH}/confirm"), &json!({})).status, 204);
+    let waiting = browser.get(PATH).expect(200).json()["unconfirmed"]["version"].clone();
+    confirm(&browser, &json!("0")).expect_error(409, "another_waits");
+    confirm(&browser, &waiting).expect(204);
     let gateway = gateway.restart();
     let browser = gateway.administrator();
     wait_for_ids(&browser, &["fan"]);

@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use crate::accounts::{By, Deed};
 use crate::api::{ApiError, App, Peer};
 
-/// Answer under any name: the one says only that the gateway runs, the other opens to pages of any origin anyway, since
-/// MQTT has a login of its own and no cookie counts there.
+/// Answer under any name: the one says only that the gateway runs, the other asks browsers for the page's origin
+/// ([`is_own_origin`]), and no cookie counts there.
 const OPEN_TO_ALL_NAMES: [&str; 2] = ["/health", "/mqtt"];
 
 /// Refuses requests under names that are not the gateway's: 421, Misdirected Request (RFC 9110 section 15.5.20).
@@ -47,6 +47,21 @@ pub(crate) async fn refuse_unknown(
         return (StatusCode::MISDIRECTED_REQUEST, message + "\n").into_response();
     }
     ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).into_response()
+}
+
+/// Whether a page of this origin may open a WebSocket with this request: it was loaded from this gateway, under one of its
+/// own names or under the address that it asks now, or its owner has said so.
+///
+/// A WebSocket is under no rule of the browser about other sites; it only says which page opens it (RFC 6455 section
+/// 10.2). The port is not compared: what else runs on this machine is its owner's. A stranger's name that points here is
+/// in `Host` as well as in `Origin`, so that only names which are the gateway's own count.
+pub(crate) fn is_own_origin(app: &App, origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
+    let origin = origin.to_ascii_lowercase();
+    let Some((_, authority)) = origin.split_once("://") else { return false };
+    let name = name_of(authority);
+    app.is_own_name(&name)
+        || is_never_a_strangers(&name) && asked_name(uri, headers).as_ref() == Some(&name)
+        || app.is_welcome_origin(&origin)
 }
 
 /// The name that the request is for, in small letters and without its port. Nothing when it gives none, which no browser

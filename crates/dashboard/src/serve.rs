@@ -77,9 +77,16 @@ pub async fn serve(
     let http = listeners.http.local_addr()?;
     let https = listeners.https.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
     tracing::debug!(%http, ?https, "the dashboard listens");
-    let pages = Pages { page: api::router(App::new(ports, shutdown.clone())), insecure: insecure::router() };
+    let app = App::new(ports, shutdown.clone());
+    let running = app.running();
+    let pages = Pages { page: api::router(app), insecure: insecure::router() };
     let mut connections = accept(listeners, &pages, &shutdown).await;
-    let drained = async { while connections.join_next().await.is_some() {} };
+    let drained = async {
+        while connections.join_next().await.is_some() {}
+        // What a client has asked for and not waited for.
+        running.close();
+        running.wait().await;
+    };
     if timeout(MAX_DRAIN, drained).await.is_err() {
         tracing::warn!(limit = ?MAX_DRAIN, "requests were still running and are broken off");
     }

@@ -29,9 +29,9 @@ pub use board::{
 };
 pub use configuration::{
     Configuration, ConfigurationCalibration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck,
-    ConfigurationCheckRequest, ConfigurationDevice, ConfigurationDeviceEdit, ConfigurationDeviceView,
-    ConfigurationDraft, ConfigurationFinding, ConfigurationSetting, ConfigurationUnconfirmed,
-    ConfigurationVersionText, ConfigurationVersionView, ConfigurationVersions,
+    ConfigurationCheckRequest, ConfigurationConfirmation, ConfigurationDevice, ConfigurationDeviceEdit,
+    ConfigurationDeviceView, ConfigurationDraft, ConfigurationFinding, ConfigurationSetting,
+    ConfigurationUnconfirmed, ConfigurationVersionText, ConfigurationVersionView, ConfigurationVersions,
 };
 pub use demo::{DemoFaultRequest, DemoFaultWord, DemoInputRequest};
 pub use diary::{
@@ -436,6 +436,20 @@ pub struct LoginRequest {
     pub name: String,
     /// The password.
     pub password: String,
+}
+
+/// Another password for oneself.
+#[derive(Clone, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChange {
+    /// The password as it is.
+    pub current: String,
+    /// What it is to be.
+    pub new: String,
+    /// Tokens for scripts go on; otherwise they are taken back.
+    #[serde(default)]
+    #[ts(optional)]
+    pub keep_tokens: Option<bool>,
 }
 
 /// A command to a property.

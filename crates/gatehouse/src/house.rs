@@ -194,7 +194,11 @@ impl House {
             );
         }
         let logins = AccountLogins::new(accounts.clone(), config.rights, anonymous.as_deref());
-        let own_names = OwnNames { certificate: own_names, configured: config.hosts };
+        let own_names = OwnNames {
+            certificate: own_names,
+            configured: config.dashboard.hosts,
+            origins: config.dashboard.origins,
+        };
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
         let broker =
@@ -407,7 +411,8 @@ impl Joints {
     }
 
     async fn start_live_page(&self, running: &mut Running) -> anyhow::Result<LiveHouse> {
-        let live = LiveHouse::new(self.scheme.clone(), self.info.clone(), self.clock.clone());
+        let live =
+            LiveHouse::new(self.scheme.clone(), self.info.clone(), self.clock.clone(), &SystemRandomness);
         let messages = self.subscribe("live page").await?;
         let follower = live.clone();
         running.lifecycle.start(LIVE_PAGE, |stop| async move {

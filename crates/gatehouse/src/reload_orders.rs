@@ -42,8 +42,8 @@ impl Reloader {
             Order::RemoveDevice(id, reply) => {
                 let _ = reply.send(self.remove_device(&id).await?);
             }
-            Order::Confirm(reply) => {
-                let _ = reply.send(self.confirm().await);
+            Order::Confirm(version, reply) => {
+                let _ = reply.send(self.confirm(version).await);
             }
             Order::TakeBack(reply) => {
                 let _ = reply.send(self.take_back().await?);
@@ -178,8 +178,14 @@ impl Reloader {
         }))
     }
 
-    async fn confirm(&mut self) -> Result<(), ConfigurationProblem> {
+    async fn confirm(&mut self, version: String) -> Result<(), ConfigurationProblem> {
         let changes = self.changes()?;
+        let waits = changes.clone();
+        match aside(move || Ok(waits.unconfirmed())).await? {
+            // The time of the one that does wait goes on.
+            Some(other) if other.version != version => return Err(ConfigurationProblem::AnotherWaits),
+            _ => {}
+        }
         let waited = aside(move || changes.confirm()).await?;
         self.deadline = None;
         if waited { Ok(()) } else { Err(ConfigurationProblem::NothingToConfirm) }

@@ -55,7 +55,8 @@ class App {
   });
 
   readonly #events = new EventStream({
-    open: () => new EventSource(EVENTS_PATH),
+    open: (after) =>
+      new EventSource(after === null ? EVENTS_PATH : `${EVENTS_PATH}?after=${encodeURIComponent(after)}`),
     probe: () => this.#probe(),
     random: () => Math.random(),
     onEvent: (name, data) => this.#take(name, data),

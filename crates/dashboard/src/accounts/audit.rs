@@ -1,7 +1,8 @@
 //! What happened to accounts and rights, and who was refused: a bounded diary in the accounts' file.
 //!
-//! It answers "who did that, from where, and when" after the fact. What did happen and what was refused have bounds of
-//! their own, so that nobody who is turned away at the door can push out what an administrator has done.
+//! It answers "who did that, from where, and when" after the fact. Each kind of event has a bound of its own ([`Shelf`]),
+//! so that neither a tablet that logs in every hour nor a stranger who is turned away at the door all night pushes out
+//! what an administrator has done.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -12,10 +13,16 @@ use gatehouse_model::{Moment, Timestamp};
 
 use super::{Accounts, AccountsError};
 
-/// Most entries about what happened: years of a household's changes and log-ins, some two MB.
-pub const MAX_AUDIT_DEEDS: i64 = 10_000;
+/// Most entries about changes of accounts, rights and the configuration: years of a household, some two MB.
+pub const MAX_AUDIT_CHANGES: i64 = 10_000;
 
-/// Most entries about what was refused.
+/// Most entries about who came and went.
+pub const MAX_AUDIT_VISITS: i64 = 4_000;
+
+/// Most entries about log-ins that were refused.
+pub const MAX_AUDIT_WRONG_LOG_INS: i64 = 2_000;
+
+/// Most entries about what else was refused.
 pub const MAX_AUDIT_REFUSALS: i64 = 2_000;
 
 /// Most entries of one page of the diary.
@@ -33,6 +40,41 @@ const SAME_REFUSAL: Duration = Duration::from_secs(60);
 
 /// Longest text of a column, in characters: what strangers send may be long.
 const MAX_TEXT: usize = 200;
+
+/// Where entries of a kind are kept, apart from those of other kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shelf {
+    /// Changes of accounts, rights and the configuration.
+    Changes,
+    /// Who came and went.
+    Visits,
+    /// Log-ins that were refused.
+    WrongLogIns,
+    /// What else was refused.
+    Refusals,
+}
+
+impl Shelf {
+    /// The word in the file.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Changes => "changes",
+            Self::Visits => "visits",
+            Self::WrongLogIns => "wrong-log-ins",
+            Self::Refusals => "refusals",
+        }
+    }
+
+    /// How many entries there is room for; the oldest make room for new ones.
+    const fn room(self) -> i64 {
+        match self {
+            Self::Changes => MAX_AUDIT_CHANGES,
+            Self::Visits => MAX_AUDIT_VISITS,
+            Self::WrongLogIns => MAX_AUDIT_WRONG_LOG_INS,
+            Self::Refusals => MAX_AUDIT_REFUSALS,
+        }
+    }
+}
 
 /// What an entry of the diary is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,16 +202,31 @@ impl Deed {
 
     /// Whether something was refused.
     pub const fn is_refusal(self) -> bool {
-        matches!(
-            self,
-            Self::LogInFailed
-                | Self::MqttLogInFailed
-                | Self::SetUpFailed
-                | Self::Forbidden
-                | Self::StaleCredential
-                | Self::CrossSite
-                | Self::UnknownHost
-        )
+        matches!(self.shelf(), Shelf::WrongLogIns | Shelf::Refusals)
+    }
+
+    const fn shelf(self) -> Shelf {
+        match self {
+            Self::LogIn | Self::LogOut | Self::MqttLogIn | Self::Disconnected => Shelf::Visits,
+            Self::SetUp
+            | Self::UserAdded
+            | Self::UserRemoved
+            | Self::RoleChanged
+            | Self::RightsChanged
+            | Self::PasswordChanged
+            | Self::LoggedOutEverywhere
+            | Self::ClientAdded
+            | Self::ClientRemoved
+            | Self::ClientRightsChanged
+            | Self::ClientPasswordChanged
+            | Self::TokenAdded
+            | Self::TokenRemoved
+            | Self::ConfigurationChanged
+            | Self::Restarted
+            | Self::MachineMended => Shelf::Changes,
+            Self::LogInFailed | Self::MqttLogInFailed | Self::SetUpFailed => Shelf::WrongLogIns,
+            Self::Forbidden | Self::StaleCredential | Self::CrossSite | Self::UnknownHost => Shelf::Refusals,
+        }
     }
 
     fn of_word(word: &str) -> Option<Self> {
@@ -268,14 +325,16 @@ impl Accounts {
         about: Option<&str>,
         detail: Option<&str>,
     ) -> Result<(), AccountsError> {
-        let most = if deed.is_refusal() { MAX_AUDIT_REFUSALS } else { MAX_AUDIT_DEEDS };
+        let shelf = deed.shelf();
         let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
-            "INSERT INTO audit (at_ms, what, refusal, who, address, about, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO audit (at_ms, what, refusal, shelf, who, address, about, detail)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.inner.clock.now().as_millis())
         .bind(deed.as_str())
         .bind(deed.is_refusal())
+        .bind(shelf.as_str())
         .bind(by.name.as_deref().map(cut))
         .bind(by.address.map(|address| address.to_string()))
         .bind(about)
@@ -283,11 +342,11 @@ impl Accounts {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "DELETE FROM audit WHERE refusal = ?1 AND id <=
-             (SELECT id FROM audit WHERE refusal = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            "DELETE FROM audit WHERE shelf = ?1 AND id <=
+             (SELECT id FROM audit WHERE shelf = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         )
-        .bind(deed.is_refusal())
-        .bind(most)
+        .bind(shelf.as_str())
+        .bind(shelf.room())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -387,19 +446,78 @@ mod tests {
         assert_eq!(accounts.audit(None, 200, true).await.unwrap().len(), MAX_REFUSALS_AT_ONCE + 1);
 
         let fill = format!(
-            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MAX_AUDIT_REFUSALS})
-             INSERT INTO audit (at_ms, what, refusal) SELECT n, 'log-in-failed', 1 FROM n"
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MAX_AUDIT_WRONG_LOG_INS})
+             INSERT INTO audit (at_ms, what, refusal, shelf) SELECT n, 'log-in-failed', 1, 'wrong-log-ins' FROM n"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&accounts.inner.pool).await.unwrap();
         clock.advance(REFUSALS_PER);
         accounts.note(Deed::LogInFailed, &stranger(7), None, None).await;
-        let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM audit WHERE refusal = 1")
-            .fetch_one(&accounts.inner.pool)
-            .await
-            .unwrap();
-        assert_eq!(kept, MAX_AUDIT_REFUSALS);
+        assert_eq!(on_shelf(&accounts, Shelf::WrongLogIns).await, MAX_AUDIT_WRONG_LOG_INS);
         let oldest = accounts.audit(Some(2), 10, false).await.unwrap();
         assert_eq!(oldest[0].deed, Deed::UserAdded, "what was done is still there");
+    }
+
+    async fn on_shelf(accounts: &Accounts, shelf: Shelf) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM audit WHERE shelf = ?").bind(shelf.as_str());
+        count.fetch_one(&accounts.inner.pool).await.unwrap()
+    }
+
+    /// A script with a password that logs in every minute pushed out, within a week, who had made whom an administrator.
+    #[tokio::test]
+    async fn who_comes_and_goes_and_who_guesses_push_out_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (accounts, clock) = open(&folder).await;
+        let by = By::command_line();
+        accounts.note(Deed::RoleChanged, &by, Some("eva"), Some("admin")).await;
+        accounts.note(Deed::CrossSite, &stranger(1), Some("http://evil.example"), None).await;
+        for (deed, shelf) in [(Deed::LogIn, Shelf::Visits), (Deed::LogInFailed, Shelf::WrongLogIns)] {
+            let fill = format!(
+                "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {})
+                 INSERT INTO audit (at_ms, what, refusal, shelf) SELECT n, '{}', {}, '{}' FROM n",
+                shelf.room(),
+                deed.as_str(),
+                i32::from(deed.is_refusal()),
+                shelf.as_str()
+            );
+            sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&accounts.inner.pool).await.unwrap();
+        }
+        for number in 0..10 {
+            clock.advance(REFUSALS_PER);
+            for deed in [Deed::LogIn, Deed::LogOut, Deed::MqttLogIn, Deed::MqttLogInFailed] {
+                accounts.note(deed, &stranger(number), None, None).await;
+            }
+        }
+        assert_eq!(on_shelf(&accounts, Shelf::Visits).await, MAX_AUDIT_VISITS);
+        assert_eq!(on_shelf(&accounts, Shelf::WrongLogIns).await, MAX_AUDIT_WRONG_LOG_INS);
+        let oldest: Vec<Deed> =
+            accounts.audit(Some(3), 10, false).await.unwrap().iter().map(|entry| entry.deed).collect();
+        assert_eq!(oldest, [Deed::CrossSite, Deed::RoleChanged]);
+    }
+
+    /// The entries of a file from before have to count where those of their kind do.
+    #[tokio::test]
+    async fn an_older_diary_is_sorted_onto_its_shelves() {
+        let folder = tempfile::tempdir().unwrap();
+        let (accounts, _) = open(&folder).await;
+        let older = "DROP INDEX audit_by_shelf; ALTER TABLE audit DROP COLUMN shelf; PRAGMA user_version = 5";
+        sqlx::raw_sql(older).execute(&accounts.inner.pool).await.unwrap();
+        for (number, deed) in Deed::ALL.into_iter().enumerate() {
+            sqlx::query("INSERT INTO audit (at_ms, what, refusal) VALUES (?, ?, ?)")
+                .bind(i64::try_from(number).unwrap())
+                .bind(deed.as_str())
+                .bind(deed.is_refusal())
+                .execute(&accounts.inner.pool)
+                .await
+                .unwrap();
+        }
+        accounts.close().await;
+        let (accounts, _) = open(&folder).await;
+        let shelves: Vec<(String, String)> =
+            sqlx::query_as("SELECT what, shelf FROM audit").fetch_all(&accounts.inner.pool).await.unwrap();
+        assert_eq!(shelves.len(), Deed::ALL.len());
+        for (what, shelf) in shelves {
+            assert_eq!(shelf, Deed::of_word(&what).unwrap().shelf().as_str(), "{what}");
+        }
     }
 
     #[test]

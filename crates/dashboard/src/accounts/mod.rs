@@ -31,7 +31,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{Semaphore, watch};
 
-pub use audit::{AuditEntry, By, Deed, MAX_AUDIT_DEEDS, MAX_AUDIT_PAGE, MAX_AUDIT_REFUSALS};
+pub use audit::{
+    AuditEntry, By, Deed, MAX_AUDIT_CHANGES, MAX_AUDIT_PAGE, MAX_AUDIT_REFUSALS, MAX_AUDIT_VISITS,
+    MAX_AUDIT_WRONG_LOG_INS,
+};
 pub use clients::{Client, MAX_CLIENTS, MqttLogin, random_password};
 pub use first_run::{FirstRunStep, StepOutcome};
 pub use login::LogIn;
@@ -375,11 +378,21 @@ impl Accounts {
         Ok(())
     }
 
-    /// Gives a user another password and ends the user's sessions.
+    /// Gives a user another password, ends the user's sessions and takes the user's tokens back.
     ///
     /// # Errors
     /// When there is no such user, or the password breaks a rule.
     pub async fn set_password(&self, name: &str, password: &str) -> Result<(), AccountsError> {
+        self.renew_password(name, password, Kept::default()).await.map(drop)
+    }
+
+    /// As [`Accounts::set_password`], but for what is kept. Gives how many tokens were taken back.
+    pub(crate) async fn renew_password(
+        &self,
+        name: &str,
+        password: &str,
+        kept: Kept<'_>,
+    ) -> Result<u64, AccountsError> {
         rules::check_password(password)?;
         let hash = self.inner.hasher.hash(password).await?;
         let key = rules::key_of(name);
@@ -392,10 +405,10 @@ impl Accounts {
         if changed.rows_affected() == 0 {
             return Err(AccountsError::UnknownUser(name.to_owned()));
         }
-        sqlx::query("DELETE FROM session WHERE user_key = ?").bind(&key).execute(&mut *transaction).await?;
+        let tokens = end_all(&mut transaction, &key, kept).await?;
         transaction.commit().await?;
         self.tell_of_change();
-        Ok(())
+        Ok(tokens)
     }
 
     /// Gives a user another role. What holds already, sessions and connections, goes on with what the role allows.
@@ -461,6 +474,34 @@ impl Accounts {
     pub async fn close(&self) {
         self.inner.pool.close().await;
     }
+}
+
+/// What goes on when a user's log-ins are ended.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Kept<'a> {
+    /// The session of whoever asks for it.
+    pub(crate) session: Option<&'a SessionToken>,
+    /// The tokens for scripts.
+    pub(crate) tokens: bool,
+}
+
+/// Ends the sessions of a user and takes the tokens back. Gives how many tokens there were.
+async fn end_all(
+    transaction: &mut Transaction<'static, Sqlite>,
+    key: &str,
+    kept: Kept<'_>,
+) -> Result<u64, AccountsError> {
+    sqlx::query("DELETE FROM session WHERE user_key = ? AND token_hash IS NOT ?")
+        .bind(key)
+        .bind(kept.session.map(SessionToken::hash))
+        .execute(&mut **transaction)
+        .await?;
+    if kept.tokens {
+        return Ok(0);
+    }
+    let taken =
+        sqlx::query("DELETE FROM token WHERE user_key = ?").bind(key).execute(&mut **transaction).await?;
+    Ok(taken.rows_affected())
 }
 
 async fn count_administrators(transaction: &mut Transaction<'static, Sqlite>) -> Result<i64, AccountsError> {

@@ -43,7 +43,7 @@ impl SessionToken {
         &self.0
     }
 
-    fn hash(&self) -> Vec<u8> {
+    pub(super) fn hash(&self) -> Vec<u8> {
         Sha256::digest(self.0.as_bytes()).to_vec()
     }
 }
@@ -114,20 +114,24 @@ impl Accounts {
         Ok(())
     }
 
-    /// Ends all sessions of a user: log out everywhere. Gives how many there were.
+    /// Logs a user out everywhere: ends the sessions, and takes the tokens back unless they are kept. Gives how many
+    /// tokens were taken back.
     ///
     /// # Errors
     /// When there is no such user.
-    pub async fn end_sessions(&self, name: &str) -> Result<u64, AccountsError> {
+    pub(crate) async fn log_out_everywhere(
+        &self,
+        name: &str,
+        kept: super::Kept<'_>,
+    ) -> Result<u64, AccountsError> {
         if self.find(name).await?.is_none() {
             return Err(AccountsError::UnknownUser(name.to_owned()));
         }
-        let ended = sqlx::query("DELETE FROM session WHERE user_key = ?")
-            .bind(super::rules::key_of(name))
-            .execute(&self.inner.pool)
-            .await?;
+        let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let tokens = super::end_all(&mut transaction, &super::rules::key_of(name), kept).await?;
+        transaction.commit().await?;
         self.tell_of_change();
-        Ok(ended.rows_affected())
+        Ok(tokens)
     }
 
     /// How many sessions each user has that has any, and when one of them was last used, by the user's name.

@@ -17,7 +17,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: u32 = 2;
 
 /// The steps from an empty file to the newest form. `PRAGMA user_version` counts those that were made.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "
     CREATE TABLE user (
         key TEXT PRIMARY KEY,           -- the name in small letters: no two names differ only by that
@@ -89,6 +89,15 @@ const STEPS: [&str; 5] = [
         user_key TEXT PRIMARY KEY REFERENCES user (key) ON DELETE CASCADE,
         arrangement TEXT NOT NULL       -- JSON: how this user arranged the home page
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    ALTER TABLE audit ADD COLUMN shelf TEXT NOT NULL DEFAULT 'changes';   -- a word of `Shelf`
+    UPDATE audit SET shelf = CASE
+        WHEN what IN ('log-in', 'log-out', 'mqtt-log-in', 'disconnected') THEN 'visits'
+        WHEN what IN ('log-in-failed', 'mqtt-log-in-failed', 'set-up-failed') THEN 'wrong-log-ins'
+        WHEN refusal = 1 THEN 'refusals'
+        ELSE 'changes' END;
+    CREATE INDEX audit_by_shelf ON audit (shelf, id);
 ",
 ];
 

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::extract::{Administrator, LoggedIn};
-use super::{ApiError, App};
+use super::{ApiError, App, MAX_REQUEST_TIME};
 use crate::wire::{ApiErrorBody, Board, BoardScan, Catalogue, Probes};
 
 /// The board: lines with their owners, buses, and what is connected and not used.
@@ -38,7 +38,9 @@ pub(super) async fn scan(State(app): State<Arc<App>>, _: Administrator) -> Resul
         let message = "The gateway looks at the buses already. Try again in a few seconds.";
         return Err(ApiError::busy("busy", message, Duration::from_secs(5)));
     };
-    Ok(Json(app.board.scan().await?))
+    // It changes nothing, so that it may be given up: a bus that hangs must not keep the turn for ever.
+    let scan = tokio::time::timeout(MAX_REQUEST_TIME, app.board.scan()).await;
+    Ok(Json(scan.map_err(|_| ApiError::too_slow())??))
 }
 
 /// What the thermometers on the 1-Wire buses show, used or not, to find out which is which. A bus is read at most every two

@@ -12,8 +12,9 @@ use super::{ApiError, App};
 use crate::accounts::{By, Deed};
 use crate::wire::{
     ApiErrorBody, Configuration, ConfigurationChange, ConfigurationChanged, ConfigurationCheck,
-    ConfigurationCheckRequest, ConfigurationDevice, ConfigurationDeviceEdit, ConfigurationDeviceView,
-    ConfigurationDraft, ConfigurationVersionText, ConfigurationVersions, GatewayChange, GatewaySettings,
+    ConfigurationCheckRequest, ConfigurationConfirmation, ConfigurationDevice, ConfigurationDeviceEdit,
+    ConfigurationDeviceView, ConfigurationDraft, ConfigurationVersionText, ConfigurationVersions,
+    GatewayChange, GatewaySettings,
 };
 use crate::{ConfigurationProblem, TextChange};
 
@@ -33,6 +34,7 @@ impl From<ConfigurationProblem> for ApiError {
             ConfigurationProblem::Changed => (StatusCode::CONFLICT, "changed_meanwhile"),
             ConfigurationProblem::Unconfirmed => (StatusCode::CONFLICT, "unconfirmed"),
             ConfigurationProblem::NothingToConfirm => (StatusCode::CONFLICT, "nothing_to_confirm"),
+            ConfigurationProblem::AnotherWaits => (StatusCode::CONFLICT, "another_waits"),
             ConfigurationProblem::Wrong(_) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_configuration"),
             ConfigurationProblem::File(_) => {
                 tracing::warn!(problem = %text, "the configuration cannot be read or written");
@@ -106,12 +108,9 @@ pub(super) async fn change(
         return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_time", message));
     }
     let confirm_within = confirm_within_s.map(|seconds| Duration::from_secs(seconds.into()));
-    to_its_end(async move {
-        let changed = app.configuration.change(TextChange { text, base, confirm_within }).await?;
-        note(&app, &person.by(), &changed).await;
-        Ok(Json(changed))
-    })
-    .await
+    let changed = app.configuration.change(TextChange { text, base, confirm_within }).await?;
+    note(&app, &person.by(), &changed).await;
+    Ok(Json(changed))
 }
 
 /// Adds a device at the end of the configuration; what stands there stays as it is.
@@ -131,12 +130,9 @@ pub(super) async fn add_device(
     Administrator(person): Administrator,
     Body(device): Body<ConfigurationDevice>,
 ) -> Result<(StatusCode, Json<ConfigurationChanged>), ApiError> {
-    to_its_end(async move {
-        let changed = app.configuration.add_device(device).await?;
-        note(&app, &person.by(), &changed).await;
-        Ok((StatusCode::CREATED, Json(changed)))
-    })
-    .await
+    let changed = app.configuration.add_device(device).await?;
+    note(&app, &person.by(), &changed).await;
+    Ok((StatusCode::CREATED, Json(changed)))
 }
 
 /// What the gateway is called, and where it stands.
@@ -179,12 +175,9 @@ pub(super) async fn change_gateway(
         change.location.map(|_| "place"),
     ];
     let detail = given.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    to_its_end(async move {
-        let changed = app.configuration.change_gateway(change).await?;
-        app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some(&detail)).await;
-        Ok(Json(changed))
-    })
-    .await
+    let changed = app.configuration.change_gateway(change).await?;
+    app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some(&detail)).await;
+    Ok(Json(changed))
 }
 
 /// A device as the configuration describes it.
@@ -252,20 +245,9 @@ pub(super) async fn remove_device(
     Administrator(person): Administrator,
     Path(id): Path<String>,
 ) -> Result<Json<ConfigurationChanged>, ApiError> {
-    to_its_end(async move {
-        let changed = app.configuration.remove_device(&id).await?;
-        note(&app, &person.by(), &changed).await;
-        Ok(Json(changed))
-    })
-    .await
-}
-
-/// Does what was asked for with its entry in the audit log, also for somebody who hangs up: the change is made all the
-/// same, and nobody changes anything unseen.
-pub(super) async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
-) -> Result<T, ApiError> {
-    tokio::spawn(work).await.map_err(|ended| ApiError::internal(&ended))?
+    let changed = app.configuration.remove_device(&id).await?;
+    note(&app, &person.by(), &changed).await;
+    Ok(Json(changed))
 }
 
 /// Writes down who changed what.
@@ -284,24 +266,22 @@ async fn note(app: &App, by: &By, changed: &ConfigurationChanged) {
 
 /// The change that waits for it stays.
 #[utoipa::path(
-    post, path = "/api/v1/configuration/confirm", tag = "configuration",
+    post, path = "/api/v1/configuration/confirm", tag = "configuration", request_body = ConfigurationConfirmation,
     responses(
         (status = 204),
         (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
         (status = 403, description = "`forbidden`, `cross_site`", body = ApiErrorBody),
-        (status = 409, description = "`nothing_to_confirm`", body = ApiErrorBody),
+        (status = 409, description = "`nothing_to_confirm`, `another_waits`", body = ApiErrorBody),
     )
 )]
 pub(super) async fn confirm(
     State(app): State<Arc<App>>,
     Administrator(person): Administrator,
+    Body(ConfigurationConfirmation { version }): Body<ConfigurationConfirmation>,
 ) -> Result<StatusCode, ApiError> {
-    to_its_end(async move {
-        app.configuration.confirm().await?;
-        app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("confirmed")).await;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    app.configuration.confirm(version).await?;
+    app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("confirmed")).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes the change that waits to be confirmed back at once.
@@ -319,12 +299,9 @@ pub(super) async fn take_back(
     State(app): State<Arc<App>>,
     Administrator(person): Administrator,
 ) -> Result<StatusCode, ApiError> {
-    to_its_end(async move {
-        app.configuration.take_back().await?;
-        app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("taken back")).await;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    app.configuration.take_back().await?;
+    app.accounts.note(Deed::ConfigurationChanged, &person.by(), None, Some("taken back")).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Earlier texts, the newest first.

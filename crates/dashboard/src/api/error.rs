@@ -58,6 +58,12 @@ impl ApiError {
         Self { retry_after: Some(wait), ..error }
     }
 
+    /// A request that was given up.
+    pub(crate) fn too_slow() -> Self {
+        let message = "The gateway took too long to answer. Try again in a minute.";
+        Self::busy("too_slow", message, Duration::from_secs(60))
+    }
+
     pub(crate) fn busy(code: &'static str, message: impl Into<String>, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
     }

@@ -5,37 +5,59 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use tokio::sync::broadcast::{self, error::RecvError};
+use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
+use utoipa::IntoParams;
 
 use super::extract::{Credential, LoggedIn};
 use super::house::picture;
 use super::{ApiError, App};
-use crate::live::{Event, frame};
+use crate::live::{Heard, Place, frame};
 use crate::wire::{ApiErrorBody, ClockEvent};
 
 /// Streams at the same time: every tab of a household and then some. Each keeps a position in the shared queue of
 /// changes and at most one picture of the house.
 pub(super) const MAX_EVENT_STREAMS: usize = 128;
 
-/// The gateway's clock is sent this often, however much else there is to say: both ends notice when the other is gone,
-/// and the page follows a clock that is set.
-pub(super) const CLOCK_EVERY: Duration = Duration::from_secs(15);
+/// The gateway's clock is sent this often, however much else there is to say: both ends notice within five seconds when the
+/// other is gone, and the page follows a clock that is set.
+pub(super) const CLOCK_EVERY: Duration = Duration::from_secs(2);
+
+/// When somebody may try again who found all places taken.
+const RETRY_AFTER: Duration = Duration::from_secs(15);
 
 /// How often a stream looks whether its session still stands. Log-out and removal by the daemon are heard at once; this
 /// is for expiry and for the command line.
 pub(super) const CHECK_SESSION_EVERY: Duration = Duration::from_secs(60);
 
+/// Where a stream goes on.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(super) struct Resume {
+    /// As the header `Last-Event-ID`, for pages that open a new stream themselves.
+    after: Option<String>,
+}
+
 /// Live values as server-sent events: `house` first and when the inventory changes, then `reading`, `availability`,
-/// `result` and `online`; every 15 s `clock`. Each carries the gateway's clock as `now`.
+/// `result` and `online`; every 2 s `clock`. Each carries the gateway's clock as `now`, and all but `clock` an id. With the
+/// id of the last event in `Last-Event-ID` or `after` the stream goes on with what came since then; where that is not
+/// kept any more (some hundred changes are), it begins anew with `house`. A reader that is slow gets only the newest of
+/// several values of a property.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "house",
+    params(
+        Resume,
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard, as browsers send it"),
+    ),
     responses(
         (status = 200, description = "`house` (House), `reading` (ReadingEvent), `availability` (AvailabilityEvent), \
             `result` (ResultEvent), `online` (OnlineEvent), `clock` (ClockEvent)", body = String, content_type = "text/event-stream"),
@@ -43,12 +65,20 @@ pub(super) const CHECK_SESSION_EVERY: Duration = Duration::from_secs(60);
         (status = 503, description = "`too_many_streams`", body = ApiErrorBody),
     )
 )]
-pub(super) async fn events(State(app): State<Arc<App>>, person: LoggedIn) -> Result<Response, ApiError> {
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    person: LoggedIn,
+    resume: Result<Query<Resume>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let place = Arc::clone(&app.event_streams).try_acquire_owned().map_err(|_| {
         let message = format!("{MAX_EVENT_STREAMS} pages are open already. Close one that is not needed.");
-        ApiError::busy("too_many_streams", message, CLOCK_EVERY)
+        ApiError::busy("too_many_streams", message, RETRY_AFTER)
     })?;
-    let listener = Listener::new(app, person.credential, place);
+    // The header is of the browser's own coming back, so it knows better than the address that was opened first.
+    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let after = header.or_else(|| resume.ok().and_then(|Query(resume)| resume.after));
+    let listener = Listener::new(app, person.credential, place, after.as_deref());
     let frames = stream::unfold(listener, |mut listener| async {
         let frame = listener.next().await?;
         Some((Ok::<_, Infallible>(frame), listener))
@@ -62,26 +92,30 @@ pub(super) async fn events(State(app): State<Arc<App>>, person: LoggedIn) -> Res
 struct Listener {
     app: Arc<App>,
     credential: Credential,
-    changes: broadcast::Receiver<Event>,
+    changes: Place,
     /// Sent before anything else.
     first: Option<Bytes>,
     sessions_changed: watch::Receiver<u64>,
     check_session: Interval,
     clock: Interval,
-    _place: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Listener {
-    fn new(app: Arc<App>, credential: Credential, place: OwnedSemaphorePermit) -> Self {
-        let (first, changes) = look(&app);
+    fn new(app: Arc<App>, credential: Credential, turn: OwnedSemaphorePermit, after: Option<&str>) -> Self {
+        let (first, changes) = match after.and_then(|id| app.live.resume(id)) {
+            // A page that has missed nothing hears at once that it is back.
+            Some(place) => (Some(tell_time(&app)), place),
+            None => look(&app),
+        };
         let mut check_session = tokio::time::interval(CHECK_SESSION_EVERY);
         check_session.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clock = tokio::time::interval(CLOCK_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first picture tells the time itself.
+        // What is sent first tells the time itself.
         clock.reset();
         let sessions_changed = app.accounts.sessions_changed();
-        Self { app, credential, changes, first, sessions_changed, check_session, clock, _place: place }
+        Self { app, credential, changes, first, sessions_changed, check_session, clock, _turn: turn }
     }
 
     /// What to send next; nothing when the stream ends.
@@ -98,25 +132,18 @@ impl Listener {
                     changed.ok()?;
                     self.check().await?;
                 }
-                _ = self.clock.tick() => return Some(self.tell_time()),
-                change = self.changes.recv() => match change {
-                    Ok(Event::Frame(frame)) => return Some(frame),
+                _ = self.clock.tick() => return Some(tell_time(&self.app)),
+                heard = self.changes.next(&self.app.live) => match heard? {
+                    Heard::Change(frame) => return Some(frame),
                     // The picture includes all changes so far, so listening begins anew with it.
-                    Ok(Event::House) | Err(RecvError::Lagged(_)) => {
+                    Heard::Anew => {
                         let (picture, changes) = look(&self.app);
                         self.changes = changes;
                         return picture;
                     }
-                    Err(RecvError::Closed) => return None,
                 },
             }
         }
-    }
-
-    /// The gateway's clock, behind a comment for clients that know of comments only.
-    fn tell_time(&self) -> Bytes {
-        let event = frame("clock", &ClockEvent { now: self.app.clock.now() });
-        [Bytes::from_static(b":\n\n"), event.unwrap_or_default()].concat().into()
     }
 
     /// Ends the stream when its session has ended. When the accounts cannot be read, the stream goes on: it was opened
@@ -133,8 +160,14 @@ impl Listener {
     }
 }
 
+/// The gateway's clock, behind a comment for clients that know of comments only.
+fn tell_time(app: &App) -> Bytes {
+    let event = frame("clock", &ClockEvent { now: app.clock.now() });
+    [Bytes::from_static(b":\n\n"), event.unwrap_or_default()].concat().into()
+}
+
 /// A picture of the house as an event, and the changes after it.
-fn look(app: &App) -> (Option<Bytes>, broadcast::Receiver<Event>) {
+fn look(app: &App) -> (Option<Bytes>, Place) {
     let (house, changes) = app.live.listen(|state| picture(app, state));
-    (frame("house", &house), changes)
+    (frame("house", &house).map(|frame| changes.numbered(&frame)), changes)
 }

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use gatehouse_model::{DeviceId, PropertyId, PropertyInfo};
 use serde::de::DeserializeOwned;
 
+use super::session::SESSION_COOKIE;
 use super::{ApiError, App};
 use crate::accounts::{AccountsError, By, Deed, SessionToken, TokenHash};
 use crate::live::Lookup;
@@ -31,7 +32,7 @@ impl Peer {
     /// a host whatever the port and the scheme, does not let a page without TLS replace a cookie that was set with it,
     /// and by the prefix `__Host-` makes sure that it was (RFC 6265bis section 4.1.3.2).
     pub(super) fn session_cookie(self) -> &'static str {
-        if self.is_secure { "__Host-gatehouse_session" } else { "gatehouse_session" }
+        if self.is_secure { "__Host-gatehouse_session" } else { SESSION_COOKIE }
     }
 }
 

@@ -6,6 +6,7 @@ mod certificate;
 mod configuration;
 mod connections;
 mod demo;
+mod description;
 mod diary;
 mod doctor;
 mod error;
@@ -26,6 +27,7 @@ mod set;
 mod sparklines;
 mod system;
 mod tokens;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -43,12 +45,15 @@ use axum::{Json, Router};
 use gatehouse_model::{Clock, Randomness};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 
+use description::Everywhere;
 pub(crate) use error::ApiError;
 pub(crate) use extract::{Peer, bearer};
+use work::Work;
 
 use crate::wire::{
     AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
@@ -95,6 +100,8 @@ pub(crate) struct App {
     exports: Arc<Semaphore>,
     /// Turns for ending WebSockets in order.
     pub(crate) goodbyes: Arc<Semaphore>,
+    /// Requests that change something.
+    work: Work,
     /// Ends the event streams.
     shutdown: CancellationToken,
 }
@@ -148,6 +155,7 @@ impl App {
             message_streams: Arc::new(Semaphore::new(message_stream::MAX_MESSAGE_STREAMS)),
             exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
             goodbyes: Arc::new(Semaphore::new(websocket::MAX_GOODBYES)),
+            work: Work::new(),
             shutdown,
         }
     }
@@ -155,6 +163,16 @@ impl App {
     /// Whether a host name is one of the gateway's own.
     pub(crate) fn is_own_name(&self, name: &str) -> bool {
         self.whereabouts.is_own_name(name)
+    }
+
+    /// Whether the owner lets pages of this origin speak MQTT.
+    pub(crate) fn is_welcome_origin(&self, origin: &str) -> bool {
+        self.whereabouts.is_welcome_origin(origin)
+    }
+
+    /// The requests that are being answered whoever hangs up.
+    pub(crate) fn running(&self) -> TaskTracker {
+        self.work.running()
     }
 }
 
@@ -164,6 +182,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/health", get(health))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/session", get(session::session))
+        .route("/api/v1/session/password", post(session::change_password))
         .route("/api/v1/setup", post(session::set_up))
         .route("/api/v1/setup/check", post(session::check_set_up))
         .route("/api/v1/first-run", get(first_run::first_run))
@@ -240,6 +259,7 @@ pub(crate) fn router(app: App) -> Router {
     api.fallback(web::answer)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), headers::refuse_cross_site))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), hosts::refuse_unknown))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), work::to_its_end))
         .layer(middleware::from_fn(limit_time))
         .layer(CatchPanicLayer::custom(explain_panic))
         .layer(middleware::from_fn(headers::close_after_refusal))
@@ -269,8 +289,7 @@ async fn limit_time(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             tracing::warn!(limit = ?MAX_REQUEST_TIME, "a request took too long");
-            let message = "The gateway took too long to answer. Try again in a minute.";
-            ApiError::busy("too_slow", message, Duration::from_secs(60)).into_response()
+            ApiError::too_slow().into_response()
         }
     }
 }
@@ -304,6 +323,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
 
 #[derive(OpenApi)]
 #[openapi(
+    modifiers(&Everywhere),
     info(
         title = "Gatehouse",
         description = "The gateway's own API. Log in with POST /api/v1/login and send the cookie with each request; a script \
@@ -320,6 +340,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         first_run::note_step,
         session::log_in,
         session::log_out,
+        session::change_password,
         house::house,
         home::read,
         home::write,

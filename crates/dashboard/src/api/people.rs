@@ -10,7 +10,7 @@ use gatehouse_model::Timestamp;
 use super::connections::before;
 use super::extract::{Administrator, Body};
 use super::{ApiError, App};
-use crate::accounts::{AccountsError, Client, Deed, check_password};
+use crate::accounts::{AccountsError, Client, Deed, Kept, check_password};
 use crate::wire::{
     ApiErrorBody, ClientChange, ClientCredential, ClientMade, ClientRequest, People, UserChange, UserRequest,
     UserView,
@@ -165,15 +165,21 @@ pub(super) async fn change_user(
         accounts.set_rights(&name, set).await?;
         accounts.note(Deed::RightsChanged, &by, about, set).await;
     }
+    let kept = Kept { session: None, tokens: change.keep_tokens == Some(true) };
     if let Some(password) = &change.password {
-        accounts.set_password(&name, password).await?;
-        accounts.note(Deed::PasswordChanged, &by, about, None).await;
+        let taken = accounts.renew_password(&name, password, kept).await?;
+        accounts.note(Deed::PasswordChanged, &by, about, taken_back(taken).as_deref()).await;
     }
     if change.log_out == Some(true) {
-        accounts.end_sessions(&name).await?;
-        accounts.note(Deed::LoggedOutEverywhere, &by, about, None).await;
+        let taken = accounts.log_out_everywhere(&name, kept).await?;
+        accounts.note(Deed::LoggedOutEverywhere, &by, about, taken_back(taken).as_deref()).await;
     }
     Ok(Json(one_user(&app, &name).await?))
+}
+
+/// For the audit log: how many tokens went with a password or a log-out everywhere.
+pub(super) fn taken_back(tokens: u64) -> Option<String> {
+    (tokens > 0).then(|| format!("tokens taken back: {tokens}"))
 }
 
 /// Removes a user, with the phones and tokens of the user. Their connections are closed.

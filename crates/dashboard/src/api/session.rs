@@ -8,13 +8,20 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, SET_COOKIE};
 use axum::response::{AppendHeaders, IntoResponse};
 
-use super::extract::{Body, Peer, session_token};
+use super::extract::{Body, Credential, LoggedIn, Peer, session_token};
+use super::people::taken_back;
 use super::{ApiError, App};
-use crate::accounts::{By, Deed, FirstRunStep, Guided, Role, SESSION_LONGEST, SetupError, StepOutcome};
+use crate::accounts::{
+    By, Deed, FirstRunStep, Guided, Kept, Role, SESSION_LONGEST, SetupError, StepOutcome, check_password,
+};
 use crate::wire::{
-    ApiErrorBody, GatewayChange, LoginRequest, Session, SessionUser, SetupCheckRequest, SetupRequest,
+    ApiErrorBody, GatewayChange, LoginRequest, PasswordChange, Session, SessionUser, SetupCheckRequest,
+    SetupRequest,
 };
 use crate::{LogIn, User};
+
+/// The cookie with a log-in, without TLS.
+pub(super) const SESSION_COOKIE: &str = "gatehouse_session";
 
 /// Tells whether the gateway is set up, and who is logged in.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Session)))]
@@ -171,6 +178,46 @@ pub(super) async fn log_out(
         }
     }
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie(peer, "", 0))])))
+}
+
+/// Gives oneself another password. The other sessions of the user end, and the tokens for scripts are taken back unless
+/// `keep_tokens`; phones keep their own passwords. A wrong `current` counts as a wrong log-in.
+#[utoipa::path(
+    post, path = "/api/v1/session/password", tag = "session", request_body = PasswordChange,
+    responses(
+        (status = 204),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`wrong_password`, `forbidden` with a token, `cross_site`", body = ApiErrorBody),
+        (status = 422, description = "`weak_password`", body = ApiErrorBody),
+        (status = 429, description = "`too_many_tries`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn change_password(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    person: LoggedIn,
+    Body(PasswordChange { current, new, keep_tokens }): Body<PasswordChange>,
+) -> Result<StatusCode, ApiError> {
+    let (accounts, by, name) = (&app.accounts, person.by(), &*person.user.name);
+    let Credential::Session(session) = &person.credential else {
+        accounts.note(Deed::Forbidden, &by, None, Some("POST /api/v1/session/password")).await;
+        let message = "A token changes no password. Log in to the page and change it there.";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    };
+    // What is wrong with the new one costs no try.
+    check_password(&new)?;
+    match accounts.log_in(name, current.as_bytes(), peer.address.ip()).await? {
+        LogIn::Welcome(_) => {}
+        LogIn::Wrong => {
+            let message = "This is not your password as it is now.";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", message));
+        }
+        LogIn::TooManyTries { retry_after } => return Err(ApiError::too_many_tries(retry_after)),
+    }
+    let kept = Kept { session: Some(session), tokens: keep_tokens == Some(true) };
+    let taken = accounts.renew_password(name, &new, kept).await?;
+    accounts.note(Deed::PasswordChanged, &by, Some(name), taken_back(taken).as_deref()).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn welcome(

@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::configuration::to_its_end;
 use super::extract::{Administrator, Body};
 use super::{ApiError, App};
 use crate::accounts::Deed;
@@ -102,11 +101,8 @@ pub(super) async fn restart(
     Administrator(person): Administrator,
     Body(RestartRequest { run }): Body<RestartRequest>,
 ) -> Result<(StatusCode, Json<RestartBegun>), ApiError> {
-    to_its_end(async move {
-        let begun = app.system.restart(&person.name(), &run)?;
-        // The database of the accounts closes last of all, long after this.
-        app.accounts.note(Deed::Restarted, &person.by(), None, None).await;
-        Ok((StatusCode::ACCEPTED, Json(begun)))
-    })
-    .await
+    let begun = app.system.restart(&person.name(), &run)?;
+    // The database of the accounts closes last of all, long after this.
+    app.accounts.note(Deed::Restarted, &person.by(), None, None).await;
+    Ok((StatusCode::ACCEPTED, Json(begun)))
 }

@@ -3,6 +3,7 @@
 mod board;
 mod configuration;
 mod demo;
+mod description;
 mod diary;
 mod doctor;
 mod events;
@@ -19,4 +20,5 @@ mod people;
 mod server;
 mod session;
 mod system;
+mod work;
 mod world;

@@ -17,6 +17,11 @@ impl Event {
     pub(crate) fn frame(name: &str, data: &impl Serialize) -> Option<Self> {
         frame(name, data).map(Self::Frame)
     }
+
+    /// Whether it is a value, so that the next one on the same topic says all that is worth knowing.
+    pub(crate) fn is_value(&self) -> bool {
+        matches!(self, Self::Frame(frame) if frame.starts_with(b"event: reading\n"))
+    }
 }
 
 /// A server-sent event (HTML standard, 9.2.5). JSON has no line breaks outside its texts, and escapes those inside.

@@ -4,6 +4,7 @@
 //! page that begins to listen gets a picture of the house and every change after it, with none missing and none twice.
 
 mod event;
+mod ring;
 mod state;
 
 #[cfg(test)]
@@ -12,17 +13,14 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt};
-use gatehouse_model::{Clock, DeviceId, GatewayInfo, Message, PropertyId, PropertyInfo, Scheme};
-use tokio::sync::broadcast;
+use gatehouse_model::{Clock, DeviceId, GatewayInfo, Message, PropertyId, PropertyInfo, Randomness, Scheme};
 
 use crate::wire::Warning;
 
 pub(crate) use event::{Event, frame};
+use ring::Ring;
+pub(crate) use ring::{Heard, Place};
 pub(crate) use state::State;
-
-/// Changes that a page may lag behind before it gets the whole house anew. At 500 values a second it is about two
-/// seconds; a change is a few hundred bytes and is kept once for all pages.
-const MAX_LAG_EVENTS: usize = 1_024;
 
 /// The latest of everything in the house. Cheap to clone.
 #[derive(Clone)]
@@ -33,8 +31,13 @@ pub struct LiveHouse {
 struct Inner {
     scheme: Scheme,
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    events: broadcast::Sender<Event>,
+    state: Mutex<Now>,
+}
+
+/// What is known, and how it came to be so.
+struct Now {
+    house: State,
+    ring: Ring,
 }
 
 /// What is known of a property that somebody names.
@@ -50,10 +53,17 @@ pub(crate) enum Lookup {
 
 impl LiveHouse {
     /// A house of which nothing was heard yet. `info` is its inventory; a message on `<base>/info` replaces it.
-    pub fn new(scheme: Scheme, info: GatewayInfo, clock: Arc<dyn Clock>) -> Self {
-        let events = broadcast::Sender::new(MAX_LAG_EVENTS);
-        let state = Mutex::new(State::new(info));
-        Self { inner: Arc::new(Inner { scheme, clock, state, events }) }
+    /// `randomness` tells this run from others for pages that come back.
+    pub fn new(
+        scheme: Scheme,
+        info: GatewayInfo,
+        clock: Arc<dyn Clock>,
+        randomness: &dyn Randomness,
+    ) -> Self {
+        let mut run = [0; 8];
+        randomness.fill(&mut run);
+        let state = Mutex::new(Now { house: State::new(info), ring: Ring::new(u64::from_ne_bytes(run)) });
+        Self { inner: Arc::new(Inner { scheme, clock, state }) }
     }
 
     /// Takes in the messages below the base topic (a subscription to [`Scheme::everything`], whose retained messages
@@ -69,9 +79,9 @@ impl LiveHouse {
     fn take(&self, message: &Message) {
         let now = self.inner.clock.now();
         let mut state = self.state();
-        if let Some(event) = state.take(&self.inner.scheme, message, now) {
-            // Nobody listening is no error.
-            let _ = self.inner.events.send(event);
+        if let Some(event) = state.house.take(&self.inner.scheme, message, now) {
+            let value_of = event.is_value().then(|| message.topic.clone());
+            state.ring.push(event, value_of);
         }
     }
 
@@ -79,33 +89,38 @@ impl LiveHouse {
     /// of it at once.
     pub fn warn(&self, warnings: Vec<Warning>) {
         let mut state = self.state();
-        if state.warn(warnings) {
-            let _ = self.inner.events.send(Event::House);
+        if state.house.warn(warnings) {
+            state.ring.push(Event::House, None);
         }
     }
 
     /// The gateway's name for people.
     pub(crate) fn gateway_name(&self) -> String {
-        self.state().info().name.clone()
+        self.state().house.info().name.clone()
     }
 
     /// What is known of this property.
     pub(crate) fn look_up(&self, device: &DeviceId, property: &PropertyId) -> Lookup {
-        self.state().look_up(device, property)
+        self.state().house.look_up(device, property)
     }
 
     /// What `view` makes of the state.
     pub(crate) fn view<T>(&self, view: impl FnOnce(&State) -> T) -> T {
-        view(&self.state())
+        view(&self.state().house)
     }
 
-    /// What `view` makes of the state, and every change after it.
-    pub(crate) fn listen<T>(&self, view: impl FnOnce(&State) -> T) -> (T, broadcast::Receiver<Event>) {
+    /// What `view` makes of the state, and the place where changes after it are heard.
+    pub(crate) fn listen<T>(&self, view: impl FnOnce(&State) -> T) -> (T, Place) {
         let state = self.state();
-        (view(&state), self.inner.events.subscribe())
+        (view(&state.house), state.ring.now())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// The place behind the change with this id; nothing when some after it are not kept any more.
+    pub(crate) fn resume(&self, id: &str) -> Option<Place> {
+        self.state().ring.after(id)
+    }
+
+    fn state(&self) -> MutexGuard<'_, Now> {
         // A panic under this lock leaves at worst one message half taken in; the next one of its topic mends it.
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

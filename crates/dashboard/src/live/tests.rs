@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gatehouse_model::{
-    Cause, CommandResult, DeviceInfo, ManualClock, Message, Origin, Qos, Quality, Reading, TopicName, Value,
+    Cause, CommandResult, DeviceInfo, ManualClock, Message, Origin, Qos, Quality, Reading, SeededRandomness,
+    TopicName, Value,
 };
 use gatehouse_model::{PropertyKind, Timestamp};
 use proptest::prelude::*;
@@ -60,16 +61,16 @@ fn info() -> GatewayInfo {
 struct World {
     house: LiveHouse,
     scheme: Scheme,
-    events: broadcast::Receiver<Event>,
+    place: Place,
 }
 
 impl World {
     fn new() -> Self {
         let scheme = Scheme::new("casa").unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
-        let house = LiveHouse::new(scheme.clone(), info(), clock);
-        let ((), events) = house.listen(|_| ());
-        Self { house, scheme, events }
+        let house = LiveHouse::new(scheme.clone(), info(), clock, &SeededRandomness::new(1));
+        let ((), place) = house.listen(|_| ());
+        Self { house, scheme, place }
     }
 
     /// A message arrives; the answer is the events it made, as name and data.
@@ -80,11 +81,14 @@ impl World {
     fn hear_message(&mut self, message: &Message) -> Vec<(String, Json)> {
         self.house.take(message);
         let mut heard = Vec::new();
-        while let Ok(event) = self.events.try_recv() {
-            heard.push(match event {
-                Event::House => ("house".to_owned(), Json::Null),
-                Event::Frame(frame) => parse(std::str::from_utf8(&frame).unwrap()),
-            });
+        while let Some(event) = self.house.heard(&mut self.place) {
+            match event {
+                Heard::Anew => {
+                    heard.push(("house".to_owned(), Json::Null));
+                    self.place = self.house.listen(|_| ()).1;
+                }
+                Heard::Change(frame) => heard.push(parse(std::str::from_utf8(&frame).unwrap())),
+            }
         }
         heard
     }
@@ -104,6 +108,7 @@ fn message(topic: &str, payload: &str, retain: bool) -> Message {
 }
 
 fn parse(frame: &str) -> (String, Json) {
+    let frame = frame.strip_prefix("id: ").unwrap().split_once('\n').unwrap().1;
     let (name, data) = frame.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
     let data = data.strip_suffix("\n\n").unwrap();
     assert!(!data.contains('\n'), "one line of data");

@@ -83,11 +83,11 @@ pub trait ConfigurationKeeper: Send + Sync {
     /// See [`ConfigurationProblem`]; nothing is changed then.
     async fn remove_device(&self, id: &str) -> Result<ConfigurationChanged, ConfigurationProblem>;
 
-    /// The change that waits for it stays.
+    /// The change to this version, which waits for it, stays.
     ///
     /// # Errors
-    /// When none waits.
-    async fn confirm(&self) -> Result<(), ConfigurationProblem>;
+    /// When none waits, or another one.
+    async fn confirm(&self, version: String) -> Result<(), ConfigurationProblem>;
 
     /// The change that waits to be confirmed is taken back now.
     ///
@@ -134,6 +134,11 @@ pub enum ConfigurationProblem {
     /// Nothing waits to be confirmed.
     #[error("No change waits to be confirmed: it was confirmed or taken back already.")]
     NothingToConfirm,
+    /// What waits to be confirmed is another change.
+    #[error(
+        "Another change than this one waits to be confirmed. Load the configuration again and look at it first."
+    )]
+    AnotherWaits,
     /// It has mistakes.
     #[error("{0}")]
     Wrong(String),

@@ -76,6 +76,10 @@ pub trait Whereabouts: Send + Sync {
     /// certificate and those of the configuration.
     fn is_own_name(&self, name: &str) -> bool;
 
+    /// Whether the owner has let pages of this origin speak MQTT over WebSocket. It is written as browsers send it:
+    /// scheme, host in small letters, and the port unless it is the scheme's own.
+    fn is_welcome_origin(&self, origin: &str) -> bool;
+
     /// How phones reach it now.
     fn reach(&self) -> Reach;
 }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{
-    HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -26,8 +26,10 @@ use tokio::time::timeout;
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::server::create_response_with_body;
 
+use crate::accounts::{By, Deed};
 use crate::api::{ApiError, App, Peer};
 use crate::connection::Connection;
+use crate::hosts::is_own_origin;
 use crate::{MqttPlace, MqttRefusal};
 use stream::WebSocket;
 
@@ -47,16 +49,16 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Answers the request that opens a WebSocket, and hands the connection to the broker.
 ///
-/// It asks for no session of the page: MQTT has a login of its own, the one of port 1883, and the same limits. So it
-/// does not ask for `Origin` either, unlike requests with a cookie. A page of another site may come in by the browser
-/// of somebody in the house, as any program on the same machine may, and has to know a name and a password; it brings
-/// none along, because the cookie counts for nothing here, and wrong tries are slowed down by address. Dashboards for
-/// MQTT in the browser, which are such pages of other sites, would be shut out by a check.
+/// It asks for no session of the page: MQTT has a login of its own, the one of port 1883, and the same limits. But a page
+/// of any other site could come in by the browser of somebody in the house, under the address of that browser, try
+/// passwords, and do whatever clients without a name may do. So where a browser says which page this is (`Origin`), the
+/// page has to be the gateway's own or a configured one; programs that are no browsers send none, or that of the gateway.
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
     peer: Peer,
     request: Request,
 ) -> Result<Response, Refused> {
+    refuse_foreign_page(&app, peer, request.uri(), request.headers()).await?;
     let (parts, body) = request.into_parts();
     let mut request = axum::http::Request::from_parts(parts, ());
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
@@ -71,6 +73,24 @@ pub(crate) async fn open(
     // doors are told goodbye alike.
     tokio::spawn(hand_over(upgrade, place, goodbyes));
     Ok(response)
+}
+
+/// Refuses a page of another site, and writes that down.
+async fn refuse_foreign_page(app: &App, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    // What is no text is no origin of ours.
+    let origin = String::from_utf8_lossy(origin.as_bytes());
+    if is_own_origin(app, &origin, uri, headers) {
+        return Ok(());
+    }
+    let by = By::stranger(peer.address.ip());
+    app.accounts.note(Deed::CrossSite, &by, Some(&origin), Some(uri.path())).await;
+    let shown: String = origin.chars().filter(char::is_ascii_graphic).take(100).collect();
+    let message = format!(
+        "The page that opens this connection comes from `{shown}`, which is not this gateway. If it is yours, add it to the \
+         configuration, restart, and try again: [dashboard] origins = [\"{shown}\"]."
+    );
+    Err(ApiError::new(StatusCode::FORBIDDEN, "cross_site", message))
 }
 
 /// The first subprotocol of the client's list that we speak. Names are compared as they are (RFC 6455 section 4.1).

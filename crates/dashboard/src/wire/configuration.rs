@@ -79,6 +79,14 @@ pub struct ConfigurationChange {
     pub confirm_within_s: Option<u32>,
 }
 
+/// The change that stays.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationConfirmation {
+    /// The version that waits, as `unconfirmed` names it: nobody confirms a change that somebody else made meanwhile.
+    pub version: String,
+}
+
 /// A device for the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
 #[serde(deny_unknown_fields)]

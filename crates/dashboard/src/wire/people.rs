@@ -101,15 +101,18 @@ pub struct UserChange {
     /// Another role.
     #[ts(optional)]
     pub role: Option<RoleWord>,
-    /// Another password. It ends the user's sessions.
+    /// Another password. It ends the user's sessions, and takes the user's tokens back unless `keep_tokens`.
     #[ts(optional)]
     pub password: Option<String>,
     /// Another rights set for MQTT; empty for that of the role again.
     #[ts(optional)]
     pub rights: Option<String>,
-    /// Log out everywhere.
+    /// Log out everywhere: it ends the user's sessions, and takes the user's tokens back unless `keep_tokens`.
     #[ts(optional)]
     pub log_out: Option<bool>,
+    /// Tokens for scripts go on with a new password and over a log-out everywhere.
+    #[ts(optional)]
+    pub keep_tokens: Option<bool>,
 }
 
 /// A client to be.

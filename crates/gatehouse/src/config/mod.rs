@@ -47,6 +47,7 @@ use gatehouse_history::Options;
 use gatehouse_model::Scheme;
 use toml_edit::Document;
 
+use dashboard::Dashboard;
 pub(crate) use file::{Source, load_file};
 pub(crate) use nearest::nearest;
 use problems::{Finding, Findings};
@@ -85,8 +86,8 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     /// Where it listens with TLS.
     pub(crate) https: SecureListen,
-    /// Further host names under which the page answers.
-    pub(crate) hosts: Vec<String>,
+    /// Under which names the page answers, and whose pages speak MQTT.
+    pub(crate) dashboard: Dashboard,
     /// Whether the gateway says over multicast DNS what it serves.
     pub(crate) mdns: bool,
     /// Where the MQTT broker listens.
@@ -159,7 +160,7 @@ impl Config {
             ("[board]", self.board == other.board),
             ("[http]", self.http == other.http),
             ("[https]", self.https == other.https),
-            ("[dashboard]", self.hosts == other.hosts),
+            ("[dashboard]", self.dashboard == other.dashboard),
             ("[discovery]", self.mdns == other.mdns),
             ("[mqtt]", self.mqtt == other.mqtt),
             ("[mqtts]", self.mqtts == other.mqtts),
@@ -288,7 +289,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
     let https_default = SocketAddr::new(DEFAULT_HTTP.ip(), HTTPS_PORT);
     let https = tls::read_https(root.table("https", findings), https_default, findings);
-    let hosts = dashboard::read(root.table("dashboard", findings), findings);
+    let dashboard = dashboard::read(root.table("dashboard", findings), findings);
     let mdns = discovery::read(root.table("discovery", findings), findings);
     let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
     let default = SocketAddr::new(DEFAULT_MQTT.ip(), MQTTS_PORT);
@@ -308,7 +309,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
         board,
         http,
         https,
-        hosts,
+        dashboard,
         mdns,
         mqtt,
         mqtts,

@@ -230,16 +230,45 @@ fn tls_listens_beside_the_plain_port_unless_somebody_says_where() {
 fn names_of_the_page() {
     let text = "[dashboard]\nhosts = [\"House.Example.org.\", \"*.example.net\"]\n";
     let config = load(text, "test.toml").unwrap();
-    assert_eq!(config.hosts, ["house.example.org", "*.example.net"]);
+    assert_eq!(config.dashboard.hosts, ["house.example.org", "*.example.net"]);
     check("[dashboard]\nhost = \"a\"\n", &[(2, 1, "`host` is no setting of [dashboard]", "`hosts`")]);
     check(
         "[dashboard]\nhosts = [\"http://a\", 5]\n",
         &[(2, 10, "`http://a` is no host name", "without port"), (2, 22, "no text", "hosts = ")],
     );
     let with_address = load("[dashboard]\nhosts = [\"10.0.0.9\"]\n", "test.toml").unwrap();
-    assert!(with_address.hosts.is_empty() && with_address.warnings.to_string().contains("is an address"));
+    assert!(
+        with_address.dashboard.hosts.is_empty()
+            && with_address.warnings.to_string().contains("is an address")
+    );
     let many = format!("[dashboard]\nhosts = [{}]\n", "\"a\", ".repeat(33));
     check(&many, &[(2, 170, "more than 32 entries", "remove")]);
+}
+
+#[test]
+fn origins_of_pages_that_speak_mqtt() {
+    let text = "[dashboard]\norigins = [\"HTTPS://Panel.example:443\", \"http://192.0.2.7:1880\", \"http://[fd00::7]:80\"]\n";
+    let config = load(text, "test.toml").unwrap();
+    assert_eq!(
+        config.dashboard.origins,
+        ["https://panel.example", "http://192.0.2.7:1880", "http://[fd00::7]"]
+    );
+    for wrong in [
+        "*",
+        "null",
+        "panel.example",
+        "ftp://a",
+        "http://",
+        "http://a/b",
+        "http://a:0x",
+        "http://a:",
+        "http://u@a",
+    ] {
+        let text = format!("[dashboard]\norigins = [\"{wrong}\"]\n");
+        check(&text, &[(2, 12, "is no origin of a page", "origins = [")]);
+    }
+    let many = format!("[dashboard]\norigins = [{}]\n", "\"http://a\", ".repeat(33));
+    check(&many, &[(2, 396, "more than 32 entries", "remove")]);
 }
 
 #[test]

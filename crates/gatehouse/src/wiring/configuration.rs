@@ -30,8 +30,8 @@ pub(crate) enum Order {
     ChangeGateway(GatewayChange, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
     /// One device less.
     RemoveDevice(String, oneshot::Sender<Result<ConfigurationChanged, ConfigurationProblem>>),
-    /// What waits stays.
-    Confirm(oneshot::Sender<Result<(), ConfigurationProblem>>),
+    /// The change to this version, which waits, stays.
+    Confirm(String, oneshot::Sender<Result<(), ConfigurationProblem>>),
     /// What waits is taken back.
     TakeBack(oneshot::Sender<Result<(), ConfigurationProblem>>),
 }
@@ -242,8 +242,8 @@ impl ConfigurationKeeper for PageConfiguration {
         self.order(|reply| Order::RemoveDevice(id.to_owned(), reply)).await
     }
 
-    async fn confirm(&self) -> Result<(), ConfigurationProblem> {
-        self.order(Order::Confirm).await
+    async fn confirm(&self, version: String) -> Result<(), ConfigurationProblem> {
+        self.order(|reply| Order::Confirm(version, reply)).await
     }
 
     async fn take_back(&self) -> Result<(), ConfigurationProblem> {

@@ -27,6 +27,8 @@ pub(crate) struct OwnNames {
     pub(crate) certificate: Vec<Name>,
     /// Those for the page.
     pub(crate) configured: Vec<String>,
+    /// Origins of pages that may speak MQTT over WebSocket.
+    pub(crate) origins: Vec<String>,
 }
 
 /// Name, addresses and ports of this machine. They are looked up each time: a name may be given while the gateway runs.
@@ -67,6 +69,10 @@ impl Surroundings {
 impl Whereabouts for Surroundings {
     fn is_own_name(&self, name: &str) -> bool {
         is_among(name, &self.host_names())
+    }
+
+    fn is_welcome_origin(&self, origin: &str) -> bool {
+        self.names.origins.iter().any(|one| one == origin)
     }
 
     fn reach(&self) -> Reach {

@@ -5,7 +5,7 @@ import { gatewayWords } from '../i18n/gateway-words';
 import { backOffMs } from './back-off';
 import { Commands, OUTCOME_MS, REFUSAL_MS, STATE_MS } from './commands';
 import { LiveHouse } from './house.svelte';
-import { EventStream, HIDDEN_MS, LOST_MS, SILENCE_MS, type EventName } from './stream';
+import { EventStream, HIDDEN_MS, LOST_MS, OPEN_MS, SILENCE_MS, type EventName } from './stream';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -252,12 +252,12 @@ describe('a command', () => {
 class FakeSource {
   closed = false;
   onerror: (() => void) | null = null;
-  readonly #listeners = new Map<string, (event: { data: string }) => void>();
-  addEventListener(name: string, listener: (event: { data: string }) => void) {
+  readonly #listeners = new Map<string, (event: { data: string; lastEventId: string }) => void>();
+  addEventListener(name: string, listener: (event: { data: string; lastEventId: string }) => void) {
     this.#listeners.set(name, listener);
   }
-  say(name: EventName, data = '{}') {
-    this.#listeners.get(name)?.({ data });
+  say(name: EventName, data = '{}', lastEventId = '') {
+    this.#listeners.get(name)?.({ data, lastEventId });
   }
   close() {
     this.closed = true;
@@ -268,9 +268,11 @@ describe('the event stream', () => {
   function scene(probe: () => Promise<'logged-in' | 'logged-out' | 'no-answer'>) {
     const sources: FakeSource[] = [];
     const states: string[] = [];
+    const places: (string | null)[] = [];
     const onLoggedOut = vi.fn();
     const stream = new EventStream({
-      open: () => {
+      open: (after) => {
+        places.push(after);
         const source = new FakeSource();
         sources.push(source);
         return source as unknown as EventSource;
@@ -284,7 +286,7 @@ describe('the event stream', () => {
       onLoggedOut,
     });
     stream.start();
-    return { stream, sources, states, onLoggedOut, last: () => sources.at(-1)! };
+    return { stream, sources, states, places, onLoggedOut, last: () => sources.at(-1)! };
   }
 
   it('is live with its first event, and opens again after a loss', async () => {
@@ -311,7 +313,7 @@ describe('the event stream', () => {
     const { sources, states, last } = scene(() => Promise.resolve('logged-in'));
     last().say('house');
     for (let ticks = 0; ticks < 20; ticks += 1) {
-      await vi.advanceTimersByTimeAsync(15_000);
+      await vi.advanceTimersByTimeAsync(2_000);
       last().say('clock');
     }
     expect(states).toEqual(['connecting', 'live']);
@@ -344,13 +346,39 @@ describe('the event stream', () => {
     const { stream, sources, last } = scene(() => Promise.resolve('logged-in'));
     last().say('house');
     stream.setHidden(true);
-    for (let waited = 0; waited < HIDDEN_MS; waited += 15_000) {
+    for (let waited = 0; waited < HIDDEN_MS; waited += 2_000) {
       last().say('clock');
-      await vi.advanceTimersByTimeAsync(15_000);
+      await vi.advanceTimersByTimeAsync(2_000);
     }
     expect(sources[0]?.closed).toBe(true);
     stream.setHidden(false);
     expect(sources).toHaveLength(2);
+  });
+
+  it('goes on where it was, and begins anew after a log-out', async () => {
+    const { stream, places, last } = scene(() => Promise.resolve('logged-in'));
+    last().say('house', '{}', '7-1');
+    last().say('reading', '{}', '7-2');
+    last().say('clock', '{}', '');
+    last().onerror?.();
+    await vi.advanceTimersByTimeAsync(backOffMs(1, 0));
+    expect(places).toEqual([null, '7-2']);
+    stream.stop();
+    stream.start();
+    expect(places).toEqual([null, '7-2', null]);
+  });
+
+  it('gives the whole house its time to come over poor Wi-Fi', async () => {
+    const { sources, states, last } = scene(() => Promise.resolve('logged-in'));
+    await vi.advanceTimersByTimeAsync(OPEN_MS - 1);
+    expect(sources[0]?.closed).toBe(false);
+    last().say('house');
+    expect(states).toEqual(['connecting', 'live']);
+  });
+
+  it('tells within five seconds that it is lost', () => {
+    expect(LOST_MS).toBeLessThan(5_000);
+    expect(SILENCE_MS).toBeLessThan(LOST_MS);
   });
 
   it('stays closed once stopped', async () => {

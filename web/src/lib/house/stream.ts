@@ -5,18 +5,26 @@ import { backOffMs } from './back-off';
 export const EVENT_NAMES = ['house', 'reading', 'availability', 'result', 'online', 'clock'] as const;
 export type EventName = (typeof EVENT_NAMES)[number];
 
-/** The gateway's clock speaks every 15 s. Without any event for so long, the gateway is asked whether it lives. */
-export const SILENCE_MS = 20_000;
+/** The gateway's clock speaks every 2 s. Without any event for so long, the gateway is asked whether it lives. */
+export const SILENCE_MS = 3_000;
 
-/** Without any event for so long, the stream is lost, whatever else the gateway answers: two words of its clock are missing. */
-export const LOST_MS = 40_000;
+/** Without any event for so long, the stream is lost, whatever else the gateway answers: two words of its clock are missing.
+ * People see within five seconds that what is on the page is no longer so. */
+export const LOST_MS = 4_500;
 
-/** A hidden tab lets go of its stream after a while: a browser opens six connections to a host and no more. */
-export const HIDDEN_MS = 60_000;
+/** Longest wait for the first event of a stream: the whole house, over poor Wi-Fi. */
+export const OPEN_MS = 20_000;
+
+/**
+ * A hidden tab lets go of its stream after a moment: nobody looks, and a browser opens six connections to a host and no
+ * more. Looked at again, it goes on where it was.
+ */
+export const HIDDEN_MS = 10_000;
 
 /** What the stream needs of the world. */
 export interface StreamParts {
-  open: () => EventSource;
+  /** Opens a stream that goes on behind the event with this id, where there is one. */
+  open: (after: string | null) => EventSource;
   /** Resolves with whether the gateway answers, and whether the user is still logged in. */
   probe: () => Promise<'logged-in' | 'logged-out' | 'no-answer'>;
   random: () => number;
@@ -33,6 +41,8 @@ export class EventStream {
   #hidden: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #running = false;
+  /** The id of the last event that was heard. */
+  #last: string | null = null;
 
   constructor(private readonly parts: StreamParts) {}
 
@@ -44,8 +54,10 @@ export class EventStream {
     this.#open();
   }
 
+  /** Ends it. What is heard next begins anew: nobody remembers the house meanwhile. */
   stop() {
     this.#running = false;
+    this.#last = null;
     this.#close();
     clearTimeout(this.#retry);
     clearTimeout(this.#hidden);
@@ -74,19 +86,23 @@ export class EventStream {
   }
 
   #open() {
-    const source = this.parts.open();
+    const source = this.parts.open(this.#last);
     this.#source = source;
     for (const name of EVENT_NAMES) {
       source.addEventListener(name, (event: MessageEvent<string>) => {
         if (this.#source !== source) return;
         this.#heard();
         this.parts.onEvent(name, event.data);
+        // Words of the clock have none of their own and keep the one before.
+        if (event.lastEventId !== '') this.#last = event.lastEventId;
       });
     }
     source.onerror = () => {
       if (this.#source === source) void this.#lost();
     };
-    this.#watch();
+    clearTimeout(this.#silence);
+    clearTimeout(this.#deaf);
+    this.#deaf = setTimeout(() => void this.#lost(), OPEN_MS);
   }
 
   #heard() {

@@ -40,8 +40,11 @@ const en = {
   change: (name: string) => `Change ${name}`,
   changeShort: 'Change',
   newPassword: 'New password',
-  newPasswordHelp: 'It logs this person out everywhere. Phones keep their own passwords.',
+  newPasswordHelp:
+    'It logs this person out everywhere, and takes back the tokens for scripts. Phones keep their own passwords.',
   logOutEverywhere: 'Log out everywhere',
+  logOutSure: (name: string) =>
+    `${name} has to log in again in every browser, and the tokens of ${name} for scripts stop working.`,
   loggedOut: (name: string) => `${name} is logged out everywhere.`,
   saved: (name: string) => `${name}: saved.`,
   remove: 'Remove',
@@ -225,8 +228,11 @@ const es: PeopleWords = {
   change: (name) => `Cambiar ${name}`,
   changeShort: 'Cambiar',
   newPassword: 'Contraseña nueva',
-  newPasswordHelp: 'Cierra todas sus sesiones. Los teléfonos conservan sus propias contraseñas.',
+  newPasswordHelp:
+    'Cierra todas sus sesiones y retira sus tokens para scripts. Los teléfonos conservan sus propias contraseñas.',
   logOutEverywhere: 'Cerrar todas las sesiones',
+  logOutSure: (name) =>
+    `${name} tendrá que entrar de nuevo en cada navegador, y los tokens de ${name} para scripts dejan de funcionar.`,
   loggedOut: (name) => `Las sesiones de ${name} están cerradas.`,
   saved: (name) => `${name}: guardado.`,
   remove: 'Quitar',
@@ -395,8 +401,9 @@ const zh: PeopleWords = {
   change: (name) => `更改 ${name}`,
   changeShort: '更改',
   newPassword: '新密码',
-  newPasswordHelp: '此人会在所有浏览器退出登录。手机保留各自的密码。',
+  newPasswordHelp: '此人会在所有浏览器退出登录，其脚本令牌也会被收回。手机保留各自的密码。',
   logOutEverywhere: '全部退出登录',
+  logOutSure: (name) => `${name} 需要在每个浏览器重新登录，${name} 的脚本令牌也会停止工作。`,
   loggedOut: (name) => `${name} 已在所有浏览器退出登录。`,
   saved: (name) => `${name}：已保存。`,
   remove: '移除',

@@ -17,7 +17,8 @@ export const configurationCalls = {
   read: () => call<Configuration>('GET', PATH),
   check: (text: string) => call<ConfigurationCheck>('POST', `${PATH}/check`, { text }),
   change: (change: ConfigurationChange) => call<ConfigurationChanged>('PUT', PATH, change),
-  confirm: () => call<void>('POST', `${PATH}/confirm`, {}),
+  /** `version` is the one that waits, as it was shown. */
+  confirm: (version: string) => call<void>('POST', `${PATH}/confirm`, { version }),
   takeBack: () => call<void>('POST', `${PATH}/take-back`, {}),
   addDevice: (device: ConfigurationDevice) => call<ConfigurationChanged>('POST', `${PATH}/devices`, device),
   versions: () => call<ConfigurationVersions>('GET', `${PATH}/versions`),

@@ -110,8 +110,9 @@ impl ConfigurationKeeper for FakeConfiguration {
         Ok(ConfigurationChanged { removed: vec![id.to_owned()], ..Self::changed(&[]) })
     }
 
-    async fn confirm(&self) -> Result<(), ConfigurationProblem> {
-        self.feel()
+    async fn confirm(&self, version: String) -> Result<(), ConfigurationProblem> {
+        self.feel()?;
+        if version == "2" { Ok(()) } else { Err(ConfigurationProblem::AnotherWaits) }
     }
 
     async fn take_back(&self) -> Result<(), ConfigurationProblem> {
@@ -172,7 +173,9 @@ async fn a_change_is_written_down_with_who_made_it() {
     assert_eq!((&draft["text"], &draft["base"]), (&json!("lamp: name"), &json!("1")));
     let removed = world.ask(Method::DELETE, &format!("{PATH}/devices/lamp"), &cookie, None).await.json();
     assert_eq!(removed["removed"], json!(["lamp"]));
-    assert_eq!(world.post(&format!("{PATH}/confirm"), &cookie, json!({})).await.status, 204);
+    let confirm = format!("{PATH}/confirm");
+    world.post(&confirm, &cookie, json!({ "version": "1" })).await.assert_error(409, "another_waits");
+    assert_eq!(world.post(&confirm, &cookie, json!({ "version": "2" })).await.status, 204);
     let entries = world.accounts.audit(None, 10, false).await.unwrap();
     let details: Vec<_> = entries.iter().filter_map(|entry| entry.detail.as_deref()).collect();
     assert!(
@@ -202,7 +205,7 @@ async fn each_problem_has_a_word_and_a_sentence() {
     }
     *world.configuration.problem.lock().unwrap() = Some(ConfigurationProblem::NothingToConfirm);
     for way in ["confirm", "take-back"] {
-        let answer = world.post(&format!("{PATH}/{way}"), &cookie, json!({})).await;
+        let answer = world.post(&format!("{PATH}/{way}"), &cookie, json!({ "version": "2" })).await;
         answer.assert_error(409, "nothing_to_confirm");
     }
     world.get(&format!("{PATH}/versions/9"), &cookie).await.assert_error(404, "unknown_version");

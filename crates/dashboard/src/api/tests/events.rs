@@ -15,16 +15,27 @@ use crate::api::events::{CLOCK_EVERY, MAX_EVENT_STREAMS};
 
 struct Tab(BodyDataStream);
 
+/// The id of an event, its name and its data.
+type Heard = (Option<String>, String, Json);
+
 impl Tab {
     async fn open(world: &World, cookie: &str) -> Self {
-        let response = world.send(request(Method::GET, "/api/v1/events", cookie, None)).await;
+        Self::open_at(world, "/api/v1/events", cookie, None).await
+    }
+
+    async fn open_at(world: &World, path: &str, cookie: &str, last_id: Option<&str>) -> Self {
+        let mut request = request(Method::GET, path, cookie, None);
+        if let Some(id) = last_id {
+            request.headers_mut().insert("last-event-id", id.parse().unwrap());
+        }
+        let response = world.send(request).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
         Self(response.into_body().into_data_stream())
     }
 
-    /// The next event as name and data; nothing at the end of the stream.
-    async fn next(&mut self) -> Option<(String, Json)> {
+    /// The next event as id, name and data; nothing at the end of the stream.
+    async fn next_whole(&mut self) -> Option<Heard> {
         loop {
             let bytes = self.0.next().await?.unwrap();
             let text = std::str::from_utf8(&bytes).unwrap();
@@ -33,10 +44,19 @@ impl Tab {
             if event.is_empty() {
                 continue;
             }
+            let (id, event) = match event.strip_prefix("id: ").and_then(|rest| rest.split_once('\n')) {
+                Some((id, rest)) => (Some(id.to_owned()), rest),
+                None => (None, event),
+            };
             let (name, data) =
                 event.trim_end().strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
-            return Some((name.to_owned(), serde_json::from_str(data).unwrap()));
+            return Some((id, name.to_owned(), serde_json::from_str(data).unwrap()));
         }
+    }
+
+    /// The next event as name and data; nothing at the end of the stream.
+    async fn next(&mut self) -> Option<(String, Json)> {
+        self.next_whole().await.map(|(_, name, data)| (name, data))
     }
 
     async fn next_name(&mut self) -> Option<String> {
@@ -95,6 +115,45 @@ async fn a_tab_that_lags_gets_the_house_anew() {
     world.hear(&[("casa/boiler/temperature", "5000")]).await;
     let (name, reading) = tab.next().await.unwrap();
     assert_eq!((name.as_str(), &reading["value"]), ("reading", &json!(5000.0)));
+}
+
+/// On poor Wi-Fi a page that loses its connection every minute was sent the whole house each time.
+#[tokio::test]
+async fn whoever_comes_back_gets_what_was_missed() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let mut tab = Tab::open(&world, &cookie).await;
+    let (first, name, _) = tab.next_whole().await.unwrap();
+    assert_eq!(name, "house");
+    world.hear(&[("casa/boiler/temperature", "61"), ("casa/boiler/temperature", "62")]).await;
+    let (second, ..) = tab.next_whole().await.unwrap();
+    let (first, second) = (first.unwrap(), second.unwrap());
+    drop(tab);
+    for (path, header, missed) in [
+        ("/api/v1/events".to_owned(), Some(&first), vec![61.0, 62.0]),
+        (format!("/api/v1/events?after={first}"), None, vec![61.0, 62.0]),
+        // A browser that comes back by itself sends the old address with the newer header.
+        (format!("/api/v1/events?after={first}"), Some(&second), vec![62.0]),
+    ] {
+        let mut tab = Tab::open_at(&world, &path, &cookie, header.map(String::as_str)).await;
+        assert_eq!(tab.next_whole().await.unwrap().1, "clock", "it is back");
+        for value in missed {
+            assert_eq!(tab.next().await.unwrap().1["value"], value);
+        }
+        world.hear(&[("casa/status", "online"), ("casa/status", "offline")]).await;
+        assert_eq!(tab.next_name().await.unwrap(), "online", "and it goes on");
+    }
+    for strange in ["", "rubbish", "0000000000000000-1", &first.replace('-', "-9")] {
+        let mut tab = Tab::open_at(&world, "/api/v1/events", &cookie, Some(strange)).await;
+        assert_eq!(tab.next_name().await.unwrap(), "house", "{strange}");
+    }
+    for number in 0..5_000 {
+        world.hear(&[("casa/boiler/temperature", &number.to_string())]).await;
+    }
+    let mut tab = Tab::open_at(&world, "/api/v1/events", &cookie, Some(&second)).await;
+    let (name, house) = tab.next().await.unwrap();
+    assert_eq!(name, "house", "too much was missed");
+    assert_eq!(house["devices"][0]["properties"][1]["reading"]["value"], 4999.0);
 }
 
 /// A page that took the time once, when it was opened, showed ages that were wrong by as much as the clock of the Pi was

@@ -126,13 +126,56 @@ async fn who_opens_no_websocket_is_told_so() {
     assert!(world.door.admitted.lock().unwrap().is_empty(), "nobody took a place");
 }
 
-/// Dashboards in the browser come from other sites. They have a name and a password, and no use for a cookie.
+/// A page of any site that somebody in the house opened could come in by that browser and, where clients without a name
+/// are let in, do whatever those may.
 #[tokio::test]
-async fn pages_of_other_sites_may_come_in_and_the_cookie_opens_nothing() {
+async fn pages_of_other_sites_are_refused_and_written_down() {
+    let world = World::new().await;
+    let (address, _server) = start(&world).await;
+    let knock_from = async |host: &str, origin: &str| {
+        let mut headers = HANDSHAKE[1..].to_vec();
+        headers.extend([("Host", host), ("Origin", origin), ("Sec-WebSocket-Protocol", "mqtt")]);
+        knock(address, &headers).await
+    };
+    for (host, origin) in [
+        ("gateway.local:8080", "http://evil.example"),
+        // A name that was bound to the gateway's address after the page was loaded.
+        ("evil.example:8080", "http://evil.example:8080"),
+        ("192.168.1.20:8080", "http://192.168.1.66"),
+        ("192.168.1.20:8080", "http://localhost:3000"),
+        ("gateway.local:8080", "http://gateway.local.evil.example"),
+        ("gateway.local:8080", "https://panel.example"),
+        ("gateway.local:8080", "null"),
+        ("gateway.local:8080", ""),
+    ] {
+        let (_stream, head) = knock_from(host, origin).await;
+        assert!(head.starts_with("http/1.1 403 "), "{host} {origin}: {head}");
+    }
+    assert!(world.door.admitted.lock().unwrap().is_empty(), "nobody took a place");
+    let noted = world.audited().await;
+    assert!(noted.contains(&("cross-site", Some("http://evil.example".to_owned()))), "{noted:?}");
+    for (host, origin) in [
+        ("gateway.local:8080", "http://gateway.local:8080"),
+        ("gateway.local:8443", "https://Gateway.local:8443"),
+        // Another page of this machine.
+        ("gateway.local:8080", "http://gateway.local:1880"),
+        ("192.168.1.20:8080", "http://casa.local:8080"),
+        ("192.168.1.20:8080", "http://192.168.1.20:8080"),
+        ("[fd00::20]:8080", "http://[fd00::20]:8080"),
+        ("localhost:8080", "http://localhost:8080"),
+        ("192.168.1.20:8080", "https://panel.example:9443"),
+    ] {
+        let (_stream, head) = knock_from(host, origin).await;
+        assert!(head.starts_with("http/1.1 101 "), "{host} {origin}: {head}");
+    }
+}
+
+/// Programs that are no browsers send no origin, or that of the gateway; a cookie is nothing to them.
+#[tokio::test]
+async fn programs_come_in_under_any_name() {
     let world = World::new().await;
     let (address, _server) = start(&world).await;
     let mut headers = HANDSHAKE.to_vec();
-    headers.extend([("Origin", "http://dashboard.example"), ("Sec-Fetch-Site", "cross-site")]);
     headers.push(("Sec-WebSocket-Protocol", "mqtt"));
     let (mut stream, head) = knock(address, &headers).await;
     assert!(head.starts_with("http/1.1 101 "), "{head}");

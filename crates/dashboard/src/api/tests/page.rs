@@ -147,6 +147,7 @@ async fn health_and_description_need_no_log_in() {
         "/api/v1/pairing",
         "/api/v1/restart",
         "/api/v1/session",
+        "/api/v1/session/password",
         "/api/v1/setup",
         "/api/v1/setup/check",
         "/api/v1/system",

@@ -121,3 +121,85 @@ async fn a_new_password_ends_the_sessions() {
     world.accounts.set_password("ana", "another password").await.unwrap();
     world.get("/api/v1/house", &cookie).await.assert_error(401, "not_logged_in");
 }
+
+/// Whoever got a second key with the old password must not keep it: other sessions and tokens go.
+#[tokio::test]
+async fn everybody_changes_the_own_password_and_keeps_this_session_only() {
+    let world = World::new().await;
+    for role in [Role::Viewer, Role::Operator, Role::Admin] {
+        let name = role.as_str();
+        let here = world.cookie_of(name, role).await;
+        let user = world.accounts.find(name).await.unwrap().unwrap();
+        let elsewhere = world.accounts.start_session(&user).await.unwrap();
+        let elsewhere = format!("gatehouse_session={}", elsewhere.as_str());
+        let change = async |current: &str, new: &str, more: Json| {
+            let mut body = json!({ "current": current, "new": new });
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            world.post("/api/v1/session/password", &here, body).await
+        };
+        let token = async |name: &str, made: &str| {
+            world.accounts.add_token(name, made, crate::accounts::Scope::Read).await.unwrap();
+        };
+        token(name, "graphs").await;
+        change("not the password", "another lamp", json!({})).await.assert_error(403, "wrong_password");
+        change(PASSWORD, "short", json!({})).await.assert_error(422, "weak_password");
+        assert_eq!(world.get("/api/v1/house", &elsewhere).await.status, 200, "nothing was changed");
+        let kept = change(PASSWORD, "another lamp", json!({ "keep_tokens": true })).await;
+        assert_eq!(kept.status, 204);
+        let own = async || {
+            let all = world.accounts.tokens().await.unwrap();
+            all.into_iter().filter(|token| token.user == name).count()
+        };
+        assert_eq!(own().await, 1);
+        world.get("/api/v1/house", &elsewhere).await.assert_error(401, "not_logged_in");
+        assert_eq!(change("another lamp", "a third lamp", json!({})).await.status, 204);
+        assert_eq!(own().await, 0, "tokens go unless they are kept");
+        assert_eq!(world.get("/api/v1/house", &here).await.status, 200, "this session goes on");
+        world.log_in(name, PASSWORD, "10.0.0.9").await.assert_error(401, "wrong_login");
+        assert_eq!(world.log_in(name, "a third lamp", "10.0.0.9").await.status, 200);
+        let noted = world.accounts.audit(None, 200, false).await.unwrap();
+        let own = noted.iter().filter(|entry| entry.deed.as_str() == "password-changed");
+        let own: Vec<_> = own.filter(|entry| entry.by.name.as_deref() == Some(name)).collect();
+        assert_eq!(own.len(), 2);
+        assert_eq!(own[0].detail.as_deref(), Some("tokens taken back: 1"));
+    }
+    world.post("/api/v1/session/password", "", json!({})).await.assert_error(401, "not_logged_in");
+}
+
+/// Somebody who finds a tablet that is logged in must not find out its password by trying.
+#[tokio::test]
+async fn a_wrong_current_password_is_a_wrong_try() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Viewer).await;
+    let change = async |current: &str| {
+        let body = json!({ "current": current, "new": "another lamp" });
+        world.post("/api/v1/session/password", &cookie, body).await
+    };
+    for number in 0..5 {
+        change(&format!("wrong {number}")).await.assert_error(403, "wrong_password");
+    }
+    let slowed = change(PASSWORD).await;
+    slowed.assert_error(429, "too_many_tries");
+    assert_eq!(slowed.header(RETRY_AFTER), "30");
+    assert!(
+        world
+            .audited()
+            .await
+            .iter()
+            .any(|(what, about)| { *what == "log-in-failed" && about.as_deref() == Some("ana") })
+    );
+}
+
+#[tokio::test]
+async fn a_token_changes_no_password() {
+    let world = World::new().await;
+    world.accounts.add("ana", Role::Admin, PASSWORD).await.unwrap();
+    let scope = crate::accounts::Scope::Administer;
+    let (_, text) = world.accounts.add_token("ana", "backup", scope).await.unwrap();
+    let body = json!({ "current": PASSWORD, "new": "another lamp" });
+    let mut asked = request(Method::POST, "/api/v1/session/password", "", Some(body));
+    asked.headers_mut().insert("authorization", format!("Bearer {text}").parse().unwrap());
+    Answer::read(world.send(asked).await).await.assert_error(403, "forbidden");
+    assert_eq!(world.log_in("ana", PASSWORD, "10.0.0.1").await.status, 200);
+    assert!(world.audited().await.iter().any(|(what, _)| *what == "forbidden"));
+}

@@ -21,6 +21,7 @@ use gatehouse_model::{
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::api::{App, Peer, router};
@@ -416,6 +417,8 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) shutdown: CancellationToken,
     pub(super) router: Router,
+    /// What is being done whoever has hung up.
+    pub(super) running: TaskTracker,
     pub(super) ca_certificate: Option<String>,
     _folder: tempfile::TempDir,
 }
@@ -475,6 +478,10 @@ impl Whereabouts for FakeWhereabouts {
         ["casa", "casa.local", "gateway.local", "pi.local"].contains(&name)
     }
 
+    fn is_welcome_origin(&self, origin: &str) -> bool {
+        origin == "https://panel.example:9443"
+    }
+
     fn reach(&self) -> Reach {
         Reach {
             names: vec!["casa.local".to_owned()],
@@ -494,7 +501,8 @@ impl World {
         let randomness = Arc::new(SeededRandomness::new(1));
         let path = folder.path().join("gatehouse.db");
         let accounts = Accounts::open(&path, clock.clone(), randomness).await.unwrap();
-        let live = LiveHouse::new(Scheme::new("casa").unwrap(), info(), clock.clone());
+        let scheme = Scheme::new("casa").unwrap();
+        let live = LiveHouse::new(scheme, info(), clock.clone(), &SeededRandomness::new(3));
         let shutdown = CancellationToken::new();
         let (commander, history) = (Arc::<FakeCommander>::default(), Arc::<FakeHistory>::default());
         let mut world = Self {
@@ -513,10 +521,13 @@ impl World {
             clock,
             shutdown,
             router: Router::new(),
+            running: TaskTracker::new(),
             ca_certificate: None,
             _folder: folder,
         };
-        world.router = router(App::new(world.ports(), world.shutdown.clone()));
+        let app = App::new(world.ports(), world.shutdown.clone());
+        world.running = app.running();
+        world.router = router(app);
         world
     }
 

@@ -10,7 +10,7 @@ export type UserChange = {
  */
 role?: Role, 
 /**
- * Another password. It ends the user's sessions.
+ * Another password. It ends the user's sessions, and takes the user's tokens back unless `keep_tokens`.
  */
 password?: string, 
 /**
@@ -18,6 +18,10 @@ password?: string,
  */
 rights?: string, 
 /**
- * Log out everywhere.
+ * Log out everywhere: it ends the user's sessions, and takes the user's tokens back unless `keep_tokens`.
  */
-log_out?: boolean, };
+log_out?: boolean, 
+/**
+ * Tokens for scripts go on with a new password and over a log-out everywhere.
+ */
+keep_tokens?: boolean, };
