@@ -562,6 +562,7 @@ fn open_board(
         places,
         scanner,
         is_header: config.board.chip.is_none(),
+        tree: Arc::default(),
         survey: Arc::default(),
         found: told,
         clock: clock.clone(),

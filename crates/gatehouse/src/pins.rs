@@ -76,7 +76,7 @@ fn warnings(config: &Config, machine: &Recognised, firmware: &str) -> Vec<String
             planned.line
         )
     };
-    firing(&config.devices, machine, firmware).into_iter().map(warning).collect()
+    firing(&config.devices, machine, firmware, &[]).into_iter().map(warning).collect()
 }
 
 /// The firmware's `config.txt`; empty when there is none that can be read.

@@ -35,6 +35,7 @@ pub(crate) fn scan(file: Option<&Path>, as_json: bool, reach: Reach) -> anyhow::
         scanner: Scanner::new(board.clone(), buses, devices),
         places: options.places(&directory),
         is_header: options.chip.is_none(),
+        tree: Arc::default(),
         survey: Arc::default(),
         board,
         found,

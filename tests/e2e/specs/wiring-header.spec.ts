@@ -66,8 +66,9 @@ test('each pin tells its function, who has it, its level and what is wrong', asy
 
   await header.getByRole('button', { name: '7 GPIO4 1-Wire, A driver of the kernel (onewire@4)' }).click();
   await expect(facts).toContainText('1-Wire bus onewire@4');
-  await expect(facts.getByText(PROBE)).toBeVisible();
-  await facts.getByText('How DS18B20 is wired').click();
+  await expect(facts.getByRole('button', { name: `Add: DS18B20 ${PROBE}` })).toBeVisible();
+  await facts.locator('summary', { hasText: 'How DS18B20 is wired' }).click();
+  await expect(facts.getByRole('img', { name: 'How DS18B20 is wired' })).toContainText('4.7 kΩ');
   await expect(facts.getByRole('row', { name: /DQ .*header pin 7/ })).toBeVisible();
   await expectAccessible(page, 'the pin of a 1-Wire bus');
 

@@ -12,14 +12,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use gatehouse_model::DeviceId;
+use gatehouse_model::{DeviceId, Moment};
 
 use crate::boards::{Header, PlannedOutput, Recognised, Soc, at_power_on, usual_power_on_pull};
 use crate::config::{ActiveLevel, DeviceConfig, DriverConfig, LineNumber, OutputKind, Pin, Pull};
 use crate::host::HostPlaces;
 use crate::traits::{Board, LineError, LineInfo};
 
-pub use uses::{LineUse, UseKind};
+pub use uses::{LineUse, SeenTree, UseKind};
 pub use warnings::{Firing, LineWarning, WarningKind, firing};
 
 /// The name under which the gateway holds lines.
@@ -76,6 +76,10 @@ pub struct Around<'a> {
     pub devices: &'a [DeviceConfig],
     /// The firmware's `config.txt`, as far as it can be read.
     pub firmware: &'a str,
+    /// What was seen of the device tree before.
+    pub tree: &'a SeenTree,
+    /// Now.
+    pub now: Moment,
 }
 
 /// All lines of a board.
@@ -90,8 +94,13 @@ pub fn pinout(board: &dyn Board, around: &Around<'_>) -> Result<Vec<PinoutLine>,
         if is_simulated { Some(Soc::Bcm2711) } else { around.machine.soc() }.filter(|_| around.is_header);
     let header = if is_simulated { Some(Header::Pins40) } else { around.machine.header() };
     let uses = if around.is_header { uses::find(board, around, soc, &infos) } else { BTreeMap::new() };
-    let firing =
-        if around.is_header { firing(around.devices, around.machine, around.firmware) } else { Vec::new() };
+    let firing = if around.is_header {
+        let is_held = |info: &&LineInfo| info.consumer.is_some() || uses.contains_key(&info.line);
+        let held: Vec<LineNumber> = infos.iter().filter(is_held).map(|info| info.line).collect();
+        firing(around.devices, around.machine, around.firmware, &held)
+    } else {
+        Vec::new()
+    };
     let is_console =
         around.is_header && !is_simulated && soc.is_some() && uses::is_console_on_header(around.places);
     let line = |info: LineInfo| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use gatehouse_model::SystemClock;
@@ -94,7 +95,8 @@ fn pi_4(root: &Path) -> HostPlaces {
 
 fn look(board: &dyn Board, places: &HostPlaces, devices: &[DeviceConfig], firmware: &str) -> Vec<PinoutLine> {
     let machine = recognise(places);
-    let around = Around { places, machine: &machine, is_header: true, devices, firmware };
+    let (tree, now) = (SeenTree::default(), Moment::from_start(Duration::ZERO));
+    let around = Around { places, machine: &machine, is_header: true, devices, firmware, tree: &tree, now };
     pinout(board, &around).unwrap()
 }
 
@@ -220,6 +222,10 @@ fn a_relay_that_fires_is_told_until_the_firmware_is() {
     );
     assert!(warning.better.contains(&LineNumber::new(12)), "{:?}", warning.better);
     assert_eq!(kinds(&lines[17]), []);
+    // A line that somebody else has is no better one.
+    let busy = Bench { holders: BTreeMap::from([(12, "gpiomon")]), ..Bench::default() };
+    let warning = &look(&busy, &places, &devices, "")[5].warnings[0];
+    assert!(!warning.better.contains(&LineNumber::new(12)), "{:?}", warning.better);
     assert_eq!(kinds(&look(&Bench::default(), &places, &devices, "gpio=5=op,dl,pd\n")[5]), []);
 }
 
@@ -252,8 +258,15 @@ fn of_another_chip_nothing_is_claimed() {
     let places = pi_4(root.path());
     let machine = recognise(&places);
     let devices = [relay("pump", 5, ActiveLevel::High)];
-    let around =
-        Around { places: &places, machine: &machine, is_header: false, devices: &devices, firmware: "" };
+    let around = Around {
+        places: &places,
+        machine: &machine,
+        is_header: false,
+        devices: &devices,
+        firmware: "",
+        tree: &SeenTree::default(),
+        now: Moment::from_start(Duration::ZERO),
+    };
     let lines = pinout(&Bench::default(), &around).unwrap();
     assert!(
         lines
@@ -273,4 +286,39 @@ fn the_demonstration_house_has_something_to_see() {
     assert_eq!((kind(2), kind(4), kind(17)), (Some(UseKind::I2c), Some(UseKind::OneWire), None));
     assert_eq!(kinds(&lines[5]), [(WarningKind::FiresAtPowerOn, false)], "the blind's relay");
     assert!(kinds(&lines[2]).contains(&(WarningKind::FiveVoltBus, true)));
+}
+
+/// Overlays are not loaded every second, and whoever looks at the page asks every two.
+#[test]
+fn the_device_tree_is_walked_now_and_then() {
+    let root = tempfile::tempdir().unwrap();
+    let places = pi_4(root.path());
+    let machine = recognise(&places);
+    let tree = SeenTree::default();
+    let is_used = |seconds| {
+        let now = Moment::from_start(Duration::from_secs(seconds));
+        let around = Around {
+            places: &places,
+            machine: &machine,
+            is_header: true,
+            devices: &[],
+            firmware: "",
+            tree: &tree,
+            now,
+        };
+        pinout(&Bench::default(), &around).unwrap()[17].used_for.is_some()
+    };
+    assert!(!is_used(0));
+    for (path, name, bytes) in [
+        ("soc/gpio@7e200000", "compatible", &b"brcm,bcm2711-gpio\0"[..]),
+        ("soc/gpio@7e200000/w1", "phandle", &[0, 0, 0, 1]),
+        ("soc/gpio@7e200000/w1", "brcm,pins", &[0, 0, 0, 17]),
+        ("onewire@11", "pinctrl-0", &[0, 0, 0, 1]),
+    ] {
+        let node = root.path().join("proc/device-tree").join(path);
+        std::fs::create_dir_all(&node).unwrap();
+        std::fs::write(node.join(name), bytes).unwrap();
+    }
+    assert!(!is_used(29));
+    assert!(is_used(30));
 }

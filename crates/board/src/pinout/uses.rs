@@ -1,6 +1,10 @@
 //! Which driver has which line, and as what.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_model::Moment;
 
 use super::Around;
 use crate::boards::{Soc, TreeFunction, TreeUse, lines_in_use};
@@ -46,6 +50,28 @@ const SERIAL: [u32; 2] = [14, 15];
 /// Consoles that come out at header pins 8 and 10. The Pi 5's `ttyAMA10` has a connector of its own.
 const HEADER_CONSOLES: [&str; 3] = ["serial0", "ttyS0", "ttyAMA0"];
 
+/// How long what was seen of the device tree is believed: overlays are loaded at the start, and hardly ever later, and a walk
+/// over a thousand nodes costs a small board some tens of milliseconds.
+const TREE_HOLDS: Duration = Duration::from_secs(30);
+
+/// What was seen of the device tree, for those who ask again and again.
+#[derive(Debug, Default)]
+pub struct SeenTree(Mutex<Option<(Moment, Arc<[TreeUse]>)>>);
+
+impl SeenTree {
+    fn uses(&self, places: &HostPlaces, now: Moment) -> Arc<[TreeUse]> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, uses)) = &*seen
+            && now.saturating_since(*at) < TREE_HOLDS
+        {
+            return uses.clone();
+        }
+        let uses: Arc<[TreeUse]> = lines_in_use(places).into();
+        *seen = Some((now, uses.clone()));
+        uses
+    }
+}
+
 pub(super) fn find(
     board: &dyn Board,
     around: &Around<'_>,
@@ -54,8 +80,8 @@ pub(super) fn find(
 ) -> BTreeMap<LineNumber, LineUse> {
     let mut uses = BTreeMap::new();
     if !board.is_simulated() {
-        for found in lines_in_use(around.places) {
-            uses.insert(found.line, of_tree(&found, soc));
+        for found in around.tree.uses(around.places, around.now).iter() {
+            uses.insert(found.line, of_tree(found, soc));
         }
     }
     for info in infos {

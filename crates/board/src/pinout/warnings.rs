@@ -29,11 +29,16 @@ pub struct Firing {
     pub found: PowerOn,
 }
 
-/// The outputs that fire at power-on, unless the firmware was told otherwise in its `config.txt`. Lines of buses count as taken
-/// when a device is there; nothing is known of other chips than the header's.
-pub fn firing(devices: &[DeviceConfig], machine: &Recognised, firmware: &str) -> Vec<Firing> {
+/// The outputs that fire at power-on, unless the firmware was told otherwise in its `config.txt`. `held` are lines that somebody
+/// else has: they are no better ones, and neither are those of other devices.
+pub fn firing(
+    devices: &[DeviceConfig],
+    machine: &Recognised,
+    firmware: &str,
+    held: &[LineNumber],
+) -> Vec<Firing> {
     let used = devices.iter().flat_map(|device| device.driver.pins());
-    let taken: Vec<LineNumber> = used.filter_map(Pin::header_line).collect();
+    let taken: Vec<LineNumber> = used.filter_map(Pin::header_line).chain(held.iter().copied()).collect();
     let header = machine.header().unwrap_or(Header::Pins40);
     let mut firing = Vec::new();
     for device in devices {

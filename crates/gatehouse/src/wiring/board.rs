@@ -7,7 +7,7 @@ use gatehouse_board::boards::{Recognised, recognise};
 use gatehouse_board::catalogue::{self, Bus, Content, Entry, Kind, Setting, SettingKind};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::kernel::ProbeSurvey;
-use gatehouse_board::pinout::{Around, pinout};
+use gatehouse_board::pinout::{Around, SeenTree, pinout};
 use gatehouse_board::scan::{Candidate, Holder, Reach, Scan, Scanner, Thing};
 use gatehouse_board::sim::SimulatedBoard;
 use gatehouse_board::traits::Board;
@@ -35,6 +35,8 @@ pub(crate) struct BoardView {
     pub(crate) scanner: Scanner,
     /// Whether the lines are those of the header, and not of a chip that the configuration names.
     pub(crate) is_header: bool,
+    /// What was seen of the device tree.
+    pub(crate) tree: Arc<SeenTree>,
     /// Who reads the thermometers on 1-Wire for people.
     pub(crate) survey: Arc<ProbeSurvey>,
     /// What was noticed while the gateway runs.
@@ -62,6 +64,8 @@ impl BoardView {
             is_header: self.is_header,
             devices: &devices,
             firmware: &firmware,
+            tree: &self.tree,
+            now: self.clock.moment(),
         };
         let (lines, lines_problem) = match pinout(&*self.board, &around) {
             Ok(lines) => (lines.into_iter().map(board_line).collect(), None),
