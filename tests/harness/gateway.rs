@@ -198,7 +198,14 @@ pub fn command_line(arguments: &[&str], input: &str) -> Finished {
 
 /// A gateway under test is not a service of this machine, and is not told how to log.
 fn clean_environment(command: &mut Command) {
-    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "STATE_DIRECTORY", "JOURNAL_STREAM", "GATEHOUSE_LOG"] {
+    for name in [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "STATE_DIRECTORY",
+        "JOURNAL_STREAM",
+        "GATEHOUSE_LOG",
+        "GATEHOUSE_RESTARTED_BY_SERVICE",
+    ] {
         command.env_remove(name);
     }
 }
@@ -365,11 +372,19 @@ impl Gateway {
     ///
     /// # Panics
     /// When it does not end within [`STOP_LIMIT`] with exit code 0, or has logged an error.
-    pub fn wait_stopped(mut self) -> Stopped {
+    pub fn wait_stopped(self) -> Stopped {
+        self.wait_stopped_with(0)
+    }
+
+    /// Waits until it has ended by itself, with this status.
+    ///
+    /// # Panics
+    /// As [`Gateway::wait_stopped`].
+    pub fn wait_stopped_with(mut self, code: i32) -> Stopped {
         let status = self.process.wait(STOP_LIMIT);
         self.ended = true;
         self.check_clean();
-        assert_eq!(status.code(), Some(0), "{}", self.process.words());
+        assert_eq!(status.code(), Some(code), "{}", self.process.words());
         Stopped { status, setup: self.setup.clone() }
     }
 
@@ -389,6 +404,27 @@ impl Gateway {
     #[must_use]
     pub fn restart(self) -> Self {
         self.stop().setup.start()
+    }
+
+    /// Restarts it as the page does, and waits until the same process is back as another run; its addresses are other ones.
+    ///
+    /// # Panics
+    /// When it is not back in time.
+    pub fn restart_by_page(&mut self, browser: &Browser) {
+        let mark = self.process.stdout().mark();
+        let run = browser.get("/api/v1/system").expect(200).json()["run"].clone();
+        browser.post("/api/v1/restart", &serde_json::json!({ "run": run })).expect(202);
+        let is_ready = |line: &String| (line.trim() == "Ready.").then_some(());
+        if let Err(complaint) = self.process.stdout().try_wait_after(mark, LIMIT, is_ready) {
+            panic!("waited for another `Ready.`, but {complaint}\n{}", self.process.words());
+        }
+        let lines = self.process.stdout().all().split_off(mark);
+        let dashboard = value_of(&lines, "Dashboard:").and_then(|address| {
+            address.strip_prefix("http://")?.trim_end_matches('/').parse::<SocketAddr>().ok()
+        });
+        self.dashboard = dashboard.unwrap_or_else(|| panic!("no `Dashboard:` line in {lines:#?}"));
+        let mqtt = value_of(&lines, "MQTT:").and_then(|address| address.parse::<SocketAddr>().ok());
+        self.mqtt = mqtt.unwrap_or_else(|| panic!("no `MQTT:` line in {lines:#?}"));
     }
 
     /// Kills it as a power cut would, and gives how to start it again on the same data.

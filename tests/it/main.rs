@@ -49,6 +49,8 @@ mod service;
 mod start;
 /// Stopping under load: in order, in time, with outputs safe.
 mod stop;
+/// The gateway as a whole: how it is, what it logged, and its restart from the page.
+mod system;
 /// MQTT with TLS: the gateway's own authority, certificates from elsewhere, and what is wrong with them.
 mod tls;
 /// Users that are made on the command line, before the first start and later.

@@ -17,6 +17,8 @@ pub(crate) struct Banner {
     pub(crate) authority: Option<PathBuf>,
     /// This machine's address on its network, if it has one.
     pub(crate) network_ip: Option<IpAddr>,
+    /// The name under which others find it over multicast DNS, if they do.
+    pub(crate) announced: Option<String>,
     pub(crate) setup_code: Option<String>,
     pub(crate) demo: Option<DemoUser>,
     /// The rights set of clients without a name, if they are let in.
@@ -40,6 +42,9 @@ impl Banner {
         ];
         if let Some(ip) = self.network_ip.filter(|_| self.http.ip().is_unspecified()) {
             lines.push(format!("  From a phone: http://{}/", SocketAddr::new(ip, self.http.port())));
+        }
+        if let Some(name) = self.announced.as_deref().filter(|_| !self.http.ip().is_loopback()) {
+            lines.push(format!("  By name:     http://{name}:{}/", self.http.port()));
         }
         if let Some(https) = self.https {
             lines.push(format!("  With TLS:    https://{}/", reachable(https)));
@@ -99,6 +104,7 @@ mod tests {
             mqtts: None,
             authority: Some(PathBuf::from("/var/lib/gatehouse/tls/ca.crt")),
             network_ip: Some(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20))),
+            announced: Some("casa.local".to_owned()),
             setup_code: Some("ABCD-EFGH".to_owned()),
             demo: None,
             anonymous: None,
@@ -113,6 +119,7 @@ mod tests {
                 && !text.contains("MQTT user")
         );
         assert!(text.contains("From a phone: http://192.168.1.20:8080/") && !text.contains("TLS"));
+        assert!(text.contains("  By name:     http://casa.local:8080/\n"), "{text}");
         banner.mqtts = Some("[::]:8883".parse().unwrap());
         banner.https = Some("[::]:8443".parse().unwrap());
         let text = banner.text();
@@ -121,6 +128,7 @@ mod tests {
         assert!(text.contains("CA for TLS:  /var/lib/gatehouse/tls/ca.crt\n"), "{text}");
         banner.setup_code = None;
         banner.http = SocketAddr::from(([127, 0, 0, 1], 8080));
+        assert!(!banner.text().contains("By name"), "nor by a name");
         assert!(!banner.text().contains("From a phone"), "nobody else reaches the loopback address");
         assert!(!banner.text().contains("Set-up code") && !banner.text().contains("Warning"));
         banner.anonymous = Some("bench".to_owned());

@@ -216,6 +216,7 @@ impl House {
             demo,
             setup_hint,
             anonymous,
+            announced: mdns.then(|| format!("{}.local", discovery::host_label())),
             logins,
             certificates,
             board,
@@ -275,6 +276,8 @@ struct Joints {
     setup_hint: String,
     /// The rights set of clients without a name, if they are let in.
     anonymous: Option<String>,
+    /// The name of multicast DNS, if it is used.
+    announced: Option<String>,
     logins: AccountLogins,
     /// What is shown to clients that use TLS.
     certificates: Option<Arc<ServerCertificates>>,
@@ -301,6 +304,7 @@ impl Joints {
             authority: self.certificates.as_ref().and_then(|certificates| certificates.authority_file()),
             network_ip: banner::network_ip(),
             demo: if self.demo { Some(demo_user::prepare(accounts, directory).await?) } else { None },
+            announced: self.announced.clone(),
             setup_code: accounts.setup_code().await?,
             anonymous: self.anonymous.clone(),
         })

@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { expectAccessible } from '../support/accessibility.ts';
-import { ADMINISTRATOR, startGateway, VIEWER } from '../support/gateway.ts';
+import { ADMINISTRATOR, freePort, startGateway, VIEWER } from '../support/gateway.ts';
 import { expect, logIn, test } from '../support/test.ts';
 
 const HOUSE = `# The lamp over the table.
@@ -89,4 +90,72 @@ test('a viewer has no system page', async ({ page, gateway }) => {
   await logIn(page, gateway, VIEWER);
   await page.goto(`${gateway.origin}/system`);
   await expect(page.getByText('This is for administrators. Ask one of them.')).toBeVisible();
+});
+
+test('health, network and certificate are told in words', async ({ page, gateway }) => {
+  await logIn(page, gateway, ADMINISTRATOR);
+  await page.goto(`${gateway.origin}/system`);
+  const machine = page.getByRole('region', { name: 'Machine', exact: true });
+  await expect(machine.getByText(/free of/)).toBeVisible();
+  await expect(page.getByRole('region', { name: 'MQTT broker' }).getByText('Retained')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'History' }).getByText('A power cut costs at most')).toBeVisible();
+  await expectAccessible(page, 'the health of the gateway');
+
+  await page.getByRole('link', { name: 'Network' }).click();
+  const network = page.getByRole('region', { name: 'How to reach it' });
+  await expect(network.getByText(new URL(gateway.origin).port, { exact: true })).toBeVisible();
+  await expect(page.getByText('It listens on this machine alone')).toBeVisible();
+  // The fingerprint is that of the certificate that the gateway gives to everybody.
+  const pem = await (await page.request.get(`${gateway.origin}/ca.crt`)).text();
+  const { fingerprint256 } = new X509Certificate(pem);
+  await expect(page.getByRole('region', { name: 'Certificate' }).getByText(fingerprint256)).toBeVisible();
+  await page.getByLabel('This device', { exact: true }).selectOption('iPhone, iPad');
+  await expect(page.getByRole('link', { name: 'Profile for iPhone, iPad and Mac' })).toBeVisible();
+  await expect(page.getByText('Certificate Trust Settings')).toBeVisible();
+  await expectAccessible(page, 'the network');
+});
+
+test('the log is filtered, paused and saved', async ({ page, gateway }) => {
+  await logIn(page, gateway, ADMINISTRATOR);
+  await page.goto(`${gateway.origin}/system/log`);
+  const list = page.getByRole('region', { name: 'Lines of the log' });
+  await expect(list.getByText(/^ready: dashboard on/)).toBeVisible();
+  await expectAccessible(page, 'the log');
+  await page.getByLabel('Only lines with').fill('READY: dash');
+  await expect(list.getByRole('listitem')).toHaveCount(1);
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download' }).click();
+  expect((await saved).suggestedFilename()).toMatch(/^gatehouse-.*\.log$/);
+  await page.getByLabel('Only lines with').fill('no line says this');
+  await expect(page.getByText('No line has this text.')).toBeVisible();
+  await page.getByLabel('Only lines with').fill('');
+  await page.getByLabel('Show').selectOption('errors only');
+  await expect(page.getByText('Nothing was logged that matters so much.')).toBeVisible();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await expect(page.getByText('Paused. New lines wait at the gateway.')).toBeVisible();
+});
+
+test('the gateway restarts from the page, and the page says when it is back', async ({ page, watch }) => {
+  // While it is away, what is asked of it does not arrive.
+  watch.tolerate(/ERR_CONNECTION|Failed to load resource|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE/);
+  const gateway = await startGateway([ADMINISTRATOR], undefined, await freePort());
+  await page.goto(gateway.origin);
+  await page.getByLabel('Name').fill(ADMINISTRATOR.name);
+  await page.getByLabel('Password', { exact: true }).fill(ADMINISTRATOR.password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('link', { name: 'System' }).click();
+  const panel = page.getByRole('region', { name: 'Restart' });
+  await panel.getByRole('button', { name: 'Restart the gateway' }).click();
+  // Nothing happens by one tap, and the harmless button has the focus.
+  await expect(panel.getByRole('button', { name: 'Cancel' })).toBeFocused();
+  await expectAccessible(page, 'the question before a restart');
+  await panel.getByRole('button', { name: 'Restart the gateway' }).click();
+  await expect(panel.getByText(/^The gateway is restarting/)).toBeVisible();
+  await expect(panel.getByText(/^The gateway is back\. It took/)).toBeVisible({ timeout: 60_000 });
+  // The page is live again by itself, with the same session.
+  await expect(page.getByText('Live', { exact: true })).toBeVisible({ timeout: 30_000 });
+  await page.getByRole('link', { name: 'People' }).click();
+  await expect(page.getByText(/restarted the gateway/).first()).toBeVisible();
+  await page.close();
+  await gateway.stop();
 });

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 /** Longest time until the daemon says that it is ready. */
@@ -48,11 +49,21 @@ function addUser(directory: string, user: User): void {
   if (added.status !== 0) throw new Error(`gatehouse user add failed: ${added.stderr}`);
 }
 
+/** A port that is free now, for a gateway that is to come back to it after a restart. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  await new Promise((closed) => server.close(closed));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
 /** Starts the demonstration with these users; with a configuration, that of the simulated board with its devices. */
-export async function startGateway(users: User[], configuration?: string): Promise<Gateway> {
+export async function startGateway(users: User[], configuration?: string, port = 0): Promise<Gateway> {
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
   for (const user of users) addUser(directory, user);
-  const options = ['--demo', '--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--data-dir', directory];
+  const options = ['--demo', '--http', `127.0.0.1:${port}`, '--mqtt', '127.0.0.1:0', '--data-dir', directory];
   if (configuration !== undefined) {
     const file = join(directory, 'gatehouse.toml');
     await writeFile(file, configuration);
@@ -63,7 +74,11 @@ export async function startGateway(users: User[], configuration?: string): Promi
   createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
   await untilReady(child, lines);
   const valueOf = (label: string) =>
-    lines.find((line) => line.trim().startsWith(label))?.trim().slice(label.length).trim() ?? null;
+    lines
+      .find((line) => line.trim().startsWith(label))
+      ?.trim()
+      .slice(label.length)
+      .trim() ?? null;
   const address = valueOf('Dashboard:');
   if (address === null) throw new Error(`no address of the dashboard in:\n${lines.join('\n')}`);
   return {
