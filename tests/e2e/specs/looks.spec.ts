@@ -28,6 +28,8 @@ const AREAS = [
   '/messages',
   '/messages/publish?topic=garden/note',
   '/system',
+  '/system/network',
+  '/system/log',
   '/system/configuration',
   '/people',
   '/people/pair',

@@ -154,7 +154,7 @@ test('the gateway restarts from the page, and the page says when it is back', as
   await expect(panel.getByText(/^The gateway is back\. It took/)).toBeVisible({ timeout: 60_000 });
   // The page is live again by itself, with the same session.
   await expect(page.getByText('Live', { exact: true })).toBeVisible({ timeout: 30_000 });
-  await page.getByRole('link', { name: 'People' }).click();
+  await page.goto(`${gateway.origin}/people/log`);
   await expect(page.getByText(/restarted the gateway/).first()).toBeVisible();
   await page.close();
   await gateway.stop();
