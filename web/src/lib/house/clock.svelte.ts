@@ -1,6 +1,17 @@
 /** How often ages on the page move on. */
 const TICK_MS = 1_000;
 
+/**
+ * Hundreds of ages that all move on in the same instant are one long task, and a frame that is late. They move in so many
+ * parts, one after the other within the second.
+ */
+const PARTS = 8;
+
+/** The time of one part. */
+class Part {
+  now = $state(Date.now());
+}
+
 /** A difference that the page need not show before its next tick: the way of an event through the network. */
 const UNSEEN_MS = 1_000;
 
@@ -19,6 +30,9 @@ export class GatewayClock {
   now = $state(Date.now());
   /** How many times the clock was set while the page watched: what was laid out by the old time is laid out anew. */
   jumps = $state(0);
+
+  readonly #parts = Array.from({ length: PARTS }, () => new Part());
+  #next = 0;
 
   constructor() {
     setInterval(() => this.tick(), TICK_MS);
@@ -39,7 +53,17 @@ export class GatewayClock {
     return this.#offset + performance.now();
   }
 
+  /** A time for one of many: as {@link now}, but moving in a moment of its own. */
+  apart(): { readonly now: number } {
+    const part = this.#parts[this.#next % PARTS];
+    this.#next += 1;
+    return part ?? this;
+  }
+
   tick() {
     this.now = this.exact();
+    this.#parts.forEach((part, index) => {
+      setTimeout(() => (part.now = this.exact()), (index * TICK_MS) / PARTS);
+    });
   }
 }

@@ -20,6 +20,18 @@ describe('the gateway’s clock', () => {
     expect(format.ago(gateway, clock.now)).toBe('12\u00a0s ago');
   });
 
+  // Five hundred ages that moved on in one instant were one frame that came late, each second.
+  it('moves many ages within the second, and not all in one instant', () => {
+    const clock = new GatewayClock();
+    clock.set(PHONE);
+    const [first, second, third] = [clock.apart(), clock.apart(), clock.apart()];
+    const rounded = (now: number) => Math.round((now - PHONE) / 25) * 25;
+    vi.advanceTimersByTime(5_010);
+    expect([first, second, third].map(({ now }) => rounded(now))).toEqual([5_000, 4_125, 4_250]);
+    vi.advanceTimersByTime(490);
+    expect([first, second, third].map(({ now }) => rounded(now))).toEqual([5_000, 5_125, 5_250]);
+  });
+
   it('does not follow a phone whose clock is set', () => {
     const clock = new GatewayClock();
     clock.set(PHONE);

@@ -5,6 +5,7 @@ const FAST_TICK_MS = 100;
 
 /** The gateway's clock for one tile: once a second, and faster while it waits for an outcome. */
 export function usePendingClock(isPending: () => boolean): { readonly now: number } {
+  const slow = app.clock.apart();
   let fast = $state<number | null>(null);
   $effect(() => {
     if (!isPending()) return;
@@ -17,7 +18,7 @@ export function usePendingClock(isPending: () => boolean): { readonly now: numbe
   });
   return {
     get now() {
-      return fast ?? app.clock.now;
+      return fast ?? slow.now;
     },
   };
 }
