@@ -35,7 +35,7 @@ test('the chart is zoomed, moved, and draws several values together', async ({ h
   // Down to the single readings, with the keyboard.
   await chart.focus();
   for (let times = 0; times < 4; times += 1) await home.keyboard.press('+');
-  await home.keyboard.press('Shift+ArrowRight');
+  await home.keyboard.press('Shift+ArrowLeft');
   await expect(home.getByText('Every reading is drawn.')).toBeVisible();
   await expectAccessible(home, 'the chart of a device');
   await home.getByRole('button', { name: 'Latest' }).click();
@@ -94,11 +94,11 @@ test('a device is calibrated, renamed and taken out, with everything else as it 
     await preview.first().click();
     await expect(page.getByText('A device needs a name.')).toBeVisible();
     await page.getByLabel('Name', { exact: true }).fill('Parlour');
-    await page.getByLabel('every').fill('soon');
+    await page.getByRole('textbox', { name: 'every' }).fill('soon');
     await preview.first().click();
     await expect(page.getByText('What has to be mended')).toBeVisible();
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
-    await page.getByLabel('every').fill('5s');
+    await page.getByRole('textbox', { name: 'every' }).fill('5s');
     await preview.first().click();
     await expect(page.getByText('every = "5s" # often enough')).toBeVisible();
     await page.getByRole('button', { name: 'Save', exact: true }).click();

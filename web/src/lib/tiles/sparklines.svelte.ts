@@ -92,7 +92,7 @@ export class Days {
         for (const line of lines) {
           this.#days.set(line.series, { line, fromMs: Date.parse(from), toMs: Date.parse(to) });
         }
-        const drawn = new Set(lines.filter(({ at_s: at }) => at.length > 1).map(({ series }) => series));
+        const drawn = new Set(lines.map(({ series }) => series));
         for (const series of due) {
           if (!drawn.has(series)) this.#asked.set(series, now - FRESH_MS + AGAIN_MS);
         }
