@@ -35,8 +35,10 @@ test('the chart is zoomed, moved, and draws several values together', async ({ h
   // Down to the single readings, with the keyboard.
   await chart.focus();
   for (let times = 0; times < 4; times += 1) await home.keyboard.press('+');
-  await home.keyboard.press('Shift+ArrowLeft');
   await expect(home.getByText('Every reading is drawn.')).toBeVisible();
+  const before = await home.locator('.span').innerText();
+  await home.keyboard.press('Shift+ArrowLeft');
+  await expect(home.locator('.span')).not.toHaveText(before);
   await expectAccessible(home, 'the chart of a device');
   await home.getByRole('button', { name: 'Latest' }).click();
   await expect(home.getByRole('link', { name: '15 min' })).toHaveAttribute('aria-current', 'true');
