@@ -133,7 +133,7 @@ test('which probe is it: warm it, press it, click it, and add it', async ({ page
   await expect(probe).toContainText(/\d °C/);
   await page.getByRole('button', { name: 'Start' }).click();
   await expect(page.getByText('Touch nothing for a moment', { exact: false })).toBeVisible();
-  await expect(page.getByRole('main').getByText('Now warm it, press it or open it.')).toBeVisible();
+  await expect(page.getByRole('main').getByText('Now warm it in your hand.')).toBeVisible();
   await play(page, { device: PROBE, warm: 8 });
   await expect(page.getByRole('main').getByText(new RegExp(`It is ${PROBE}, \\d+% sure\\.`))).toBeVisible();
   await expect(probe).toContainText('This is the one');
@@ -144,8 +144,9 @@ test('which probe is it: warm it, press it, click it, and add it', async ({ page
   await expect(probe.getByRole('link', { name: 'Boiler', exact: true })).toBeVisible();
 
   // The same with something that is pressed.
-  await page.getByRole('button', { name: 'Start again' }).click();
-  await expect(page.getByRole('main').getByText('Now warm it, press it or open it.')).toBeVisible();
+  await page.getByRole('radio', { name: 'An input' }).check();
+  await page.getByRole('button', { name: 'Start' }).click();
+  await expect(page.getByRole('main').getByText('Now press it, open it or turn it.')).toBeVisible();
   await play(page, { device: 'bell', on: true });
   await expect(page.locator('[data-candidate="bell"]')).toContainText('Perhaps this one');
   await play(page, { device: 'bell', on: false });
