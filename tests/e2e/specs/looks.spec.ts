@@ -30,6 +30,7 @@ const AREAS = [
   '/system',
   '/system/network',
   '/system/log',
+  '/system/check-up',
   '/system/configuration',
   '/people',
   '/people/pair',

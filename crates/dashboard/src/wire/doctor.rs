@@ -131,11 +131,13 @@ pub struct DoctorMend {
     pub by_hand: String,
 }
 
-/// A change of a file.
+/// A change of a file, or a file that is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
 pub struct DoctorChange {
     /// The file.
     pub file: String,
+    /// Whether there is no such file yet.
+    pub is_new: bool,
     /// Lines that go.
     pub removed: Vec<String>,
     /// Lines that come.

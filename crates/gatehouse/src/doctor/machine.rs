@@ -25,6 +25,8 @@ pub(crate) struct Machine {
     pub(crate) architecture: String,
     /// The disk that holds the gateway's data.
     pub(crate) disk: Option<Disk>,
+    /// The process that looks: what it has is nobody else's.
+    pub(crate) own_process: String,
     /// Lines of the header with who has them, as the kernel says; none where that is not known.
     pub(crate) held_lines: Vec<(u32, String)>,
 }
@@ -56,7 +58,11 @@ impl Machine {
             free: figures.f_bavail.saturating_mul(figures.f_frsize),
             total: figures.f_blocks.saturating_mul(figures.f_frsize),
         });
-        Self { disk, ..Self::below(Path::new("/"), &architecture) }
+        Self {
+            disk,
+            own_process: std::process::id().to_string(),
+            ..Self::below(Path::new("/"), &architecture)
+        }
     }
 
     /// The machine whose files are below `root`.
@@ -65,6 +71,7 @@ impl Machine {
             root: root.to_owned(),
             architecture: architecture.to_owned(),
             disk: None,
+            own_process: String::new(),
             held_lines: Vec::new(),
         }
     }

@@ -35,7 +35,7 @@ fn view(finding: &Finding, machine: &Machine) -> DoctorFinding {
 fn mend_view(mend: Mend, plan: &Plan) -> DoctorMend {
     let changes = plan.changes.iter().map(|change| {
         let (removed, added) = change.lines();
-        DoctorChange { file: change.file.clone(), removed, added }
+        DoctorChange { file: change.file.clone(), is_new: change.old.is_none(), removed, added }
     });
     DoctorMend {
         word: mend.to_string(),

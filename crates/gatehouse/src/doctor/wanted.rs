@@ -23,6 +23,8 @@ pub(crate) struct Wanted {
     pub(crate) mistakes: usize,
     /// Where the gateway listens, with the section that says so.
     pub(crate) ports: Vec<(&'static str, SocketAddr)>,
+    /// The sections of them that nobody wrote: the gateway does without such a port when it cannot have it.
+    pub(crate) unasked: Vec<&'static str>,
     /// Devices on the header's I²C bus.
     pub(crate) i2c: Vec<String>,
     /// Devices on SPI.
@@ -48,16 +50,14 @@ impl Wanted {
     }
 
     fn with_addresses(self, config: &Config) -> Self {
-        let secure = |section, address: Option<(SocketAddr, bool)>| Some((section, address?.0));
-        let ports = [
-            Some(("[mqtt]", config.mqtt)),
-            Some(("[http]", config.http)),
-            secure("[mqtts]", config.mqtts_address()),
-            secure("[https]", config.https_address()),
-        ];
+        let secure = [("[mqtts]", config.mqtts_address()), ("[https]", config.https_address())];
+        let unasked = secure.into_iter().filter(|(_, address)| address.is_some_and(|(_, asked)| !asked));
+        let unasked = unasked.map(|(section, _)| section).collect();
+        let [mqtts, https] = secure.map(|(section, address)| Some((section, address?.0)));
+        let ports = [Some(("[mqtt]", config.mqtt)), Some(("[http]", config.http)), mqtts, https];
         // Port 0 is whichever is free.
         let ports = ports.into_iter().flatten().filter(|(_, address)| address.port() != 0).collect();
-        Self { ports, ..self }
+        Self { ports, unasked, ..self }
     }
 
     fn with_devices(mut self, devices: &[DeviceConfig]) -> Self {

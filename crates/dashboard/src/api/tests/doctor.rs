@@ -30,6 +30,7 @@ impl Doctor for FakeDoctor {
         }
         let change = DoctorChange {
             file: "/boot/firmware/config.txt".to_owned(),
+            is_new: false,
             removed: Vec::new(),
             added: vec!["dtparam=i2c_arm=on".to_owned()],
         };

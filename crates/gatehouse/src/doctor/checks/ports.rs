@@ -35,6 +35,7 @@ pub(super) fn taken(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
         let holders = in_the_way.map(|socket| holder(machine, socket));
         let Some(holder) = holders.into_iter().find(|holder| !holder.is_ours) else { continue };
         if said.insert(address.port()) {
+            let explain = if wanted.unasked.contains(section) { explain_unasked } else { explain };
             found.push(explain(section, address.port(), &holder));
         }
     }
@@ -64,6 +65,19 @@ fn explain(section: &str, port: u16, holder: &Holder) -> Finding {
         .about(&name)
         .because("The gateway cannot listen there, and does not start if the port was asked for.")
         .so(format!("Stop that program, or {elsewhere}."))
+}
+
+/// A port that is taken where it is free, and done without where it is not.
+fn explain_unasked(section: &str, port: u16, holder: &Holder) -> Finding {
+    let name = &holder.name;
+    Finding::warning(DoctorKind::PortTaken, format!("Port {port} of {section} is in use by {name}."))
+        .about(&port)
+        .about(&section)
+        .about(name)
+        .because(
+            "The gateway starts without this port, so that clients do not find TLS where they expect it.",
+        )
+        .so(format!("Stop that program, or choose another port for the gateway with `listen` in {section}."))
 }
 
 /// Mosquitto that starts with the machine and wants the same port: whichever is first has it.
@@ -112,13 +126,15 @@ struct Holder {
 
 fn holder(machine: &Machine, socket: &Listening) -> Holder {
     let user = machine.user_name(socket.uid);
-    let program = program(machine, socket.inode);
+    let process = process(machine, socket.inode);
+    let is_own_process = process.as_ref() == Some(&machine.own_process);
+    let program = process.and_then(|process| machine.process_name(&process));
     let is = |program_name: &str, user_name: &str| match &program {
         Some(program) => program == program_name,
         None => user.as_deref() == Some(user_name),
     };
     Holder {
-        is_ours: is(OURS, SERVICE_USER),
+        is_ours: is_own_process || is(OURS, SERVICE_USER),
         is_mosquitto: is(MOSQUITTO, MOSQUITTO),
         name: match (&program, &user) {
             (Some(program), _) => format!("`{program}`"),
@@ -128,8 +144,8 @@ fn holder(machine: &Machine, socket: &Listening) -> Holder {
     }
 }
 
-/// The program that has a socket, where this user may see it.
-fn program(machine: &Machine, inode: u64) -> Option<String> {
+/// The process that has a socket, where this user may see it.
+fn process(machine: &Machine, inode: u64) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let has_it = |process: &String| {
         let directory = format!("/proc/{process}/fd");
@@ -138,7 +154,7 @@ fn program(machine: &Machine, inode: u64) -> Option<String> {
             .iter()
             .any(|number| machine.link(&format!("{directory}/{number}")).as_ref() == Some(&wanted))
     };
-    machine.process_name(machine.processes().iter().find(|process| has_it(process))?)
+    machine.processes().into_iter().find(has_it)
 }
 
 /// Whether a socket that listens there keeps the gateway from listening here. The unspecified address of IPv6 stands for all
@@ -193,6 +209,7 @@ mod tests {
     use super::*;
     use crate::doctor::checks::tests::{finding, kinds};
     use crate::doctor::machine::fake::FakeMachine;
+    use gatehouse_dashboard::wire::DoctorLevel;
 
     const HEAD: &str =
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -250,6 +267,9 @@ mod tests {
         let machine = with_holder("gatehouse", 990);
         machine.remove("/proc/712");
         assert_eq!(kinds(&machine, ""), [], "known by its user");
+        let mut renamed = with_holder("another-name", 0);
+        renamed.machine.own_process = "712".to_owned();
+        assert_eq!(kinds(&renamed, ""), [], "the process that looks, whatever its file is called");
         // A connection is no socket that listens.
         let machine = FakeMachine::pi();
         machine.put("/proc/net/tcp", &format!("{HEAD}{}", tcp("0100007F:075B", "01", 0, 1)));
@@ -267,6 +287,15 @@ mod tests {
         assert_eq!(at("0.0.0.0:1883"), 1);
         assert_eq!(at("[::]:1883"), 1);
         assert_eq!(at("127.0.0.1:1884"), 0);
+    }
+
+    #[test]
+    fn a_port_that_nobody_asked_for_is_no_problem() {
+        let machine = FakeMachine::pi();
+        machine.put("/proc/net/tcp", &format!("{HEAD}{}", tcp("00000000:22B3", "0A", 33, 1)));
+        let level = |text| finding(&machine, text, DoctorKind::PortTaken).level;
+        assert_eq!(level(""), DoctorLevel::Warning);
+        assert_eq!(level("[mqtts]\nlisten = \"[::]:8883\"\n"), DoctorLevel::Problem);
     }
 
     #[test]
