@@ -293,6 +293,11 @@ impl EventStream {
         )
     }
 
+    /// Whether an event of this name has come so far.
+    pub fn has(&self, name: &str) -> bool {
+        self.events.all().iter().any(|(event, _)| event == name)
+    }
+
     /// Waits until the gateway has ended the stream.
     ///
     /// # Panics

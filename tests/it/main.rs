@@ -23,6 +23,7 @@ mod crash;
 mod doctor;
 /// Kills under load: nothing acknowledged is lost, nothing comes twice that may not.
 mod durability;
+mod event_streams;
 /// First visit: set-up code, administrator, login, logout, roles.
 mod first_visit;
 /// History leaves and comes back: export, import, backup, restore.

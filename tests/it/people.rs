@@ -147,6 +147,17 @@ fn who_is_refused_stands_in_the_audit_log() {
     let set = json!({ "value": "ON" }).to_string();
     browser.post_text(SET, "application/json", &set, &foreign).expect_error(403, "cross_site");
 
+    // A cookie that somebody kept from before the log-out.
+    let kept = gateway.browser();
+    let log_in = json!({ "name": "vera", "password": "only looking around" });
+    let cookie = kept.post("/api/v1/login", &log_in).expect(200).header("set-cookie").to_owned();
+    let cookie = cookie.split(';').next().expect("a cookie").to_owned();
+    let stranger = gateway.browser();
+    let replay = || stranger.get_with("/api/v1/house", &[("cookie", &cookie)]);
+    replay().expect(200);
+    kept.post("/api/v1/logout", &Value::Null).expect(204);
+    replay().expect_error(401, "not_logged_in");
+
     let page = browser.get("/api/v1/audit?refused=true").expect(200).json();
     let refused: Vec<(&str, &Value, &Value)> = page["entries"]
         .as_array()
@@ -158,4 +169,49 @@ fn who_is_refused_stands_in_the_audit_log() {
     assert!(refused.contains(&("log-in-failed", &Value::Null, &json!("ana"))), "{refused:?}");
     assert!(refused.contains(&("unknown-host", &Value::Null, &json!("evil.example"))), "{refused:?}");
     assert!(refused.contains(&("cross-site", &Value::Null, &json!("http://evil.example"))), "{refused:?}");
+    assert!(refused.contains(&("stale-credential", &Value::Null, &Value::Null)), "{refused:?}");
+}
+
+/// A page of another site that somebody in the house opened, which tries to speak MQTT through that browser.
+#[test]
+fn mqtt_over_websocket_is_not_for_pages_of_other_sites() {
+    let (gateway, browser) = start();
+    let address = gateway.dashboard_address().to_string();
+    let knock = |origin: &str| {
+        let headers = [
+            ("host", address.as_str()),
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-protocol", "mqtt"),
+            ("origin", origin),
+        ];
+        gateway.browser().get_with("/mqtt", &headers)
+    };
+    let sentence = knock("http://evil.example").expect_error(403, "cross_site");
+    assert!(sentence.contains("[dashboard] origins = [\"http://evil.example\"]"), "{sentence}");
+    let words = words(&browser);
+    let is_it = |one: &Value| one["what"] == "cross-site" && one["about"] == "http://evil.example";
+    assert!(words.iter().any(|one| is_it(one) && one["detail"] == "/mqtt"), "{words:?}");
+}
+
+/// Everybody changes the own password, and what came in with the old one is out.
+#[test]
+fn a_new_password_of_ones_own_ends_everything_but_this_browser() {
+    let (gateway, browser) = start();
+    let elsewhere = gateway.browser();
+    elsewhere.log_in("ana", "a lamp in the window");
+    let made =
+        browser.post("/api/v1/tokens", &json!({ "name": "script", "scope": "read" })).expect(201).json();
+    let token = format!("Bearer {}", made["secret"].as_str().expect("a text"));
+    let change = json!({ "current": "a lamp in the window", "new": "two lamps in the window" });
+    browser.post("/api/v1/session/password", &change).expect(204);
+    browser.get("/api/v1/house").expect(200);
+    elsewhere.get("/api/v1/house").expect_error(401, "not_logged_in");
+    let script = gateway.browser();
+    script.get_with("/api/v1/house", &[("authorization", &token)]).expect_error(401, "not_logged_in");
+    let old = json!({ "name": "ana", "password": "a lamp in the window" });
+    gateway.browser().post("/api/v1/login", &old).expect_error(401, "wrong_login");
+    gateway.browser().log_in("ana", "two lamps in the window");
 }

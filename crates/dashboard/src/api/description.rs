@@ -1,7 +1,7 @@
 //! What the description of the API says of every route alike: who may ask, with what, and how errors look.
 
 use utoipa::Modify;
-use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -108,10 +108,16 @@ fn describe(operation: &mut Operation, who: Who, method: &HttpMethod) {
             SecurityRequirement::new("token", who.scopes().iter().copied()),
         ],
     });
+    let parameters = operation.parameters.iter().flatten();
+    let is_query = |one: &RefOr<Parameter>| matches!(one, RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Query));
+    let has_query = parameters.into_iter().any(is_query);
     let responses = &mut operation.responses.responses;
     let mut add = |status: &str, what: &str| {
         responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(error(what)));
     };
+    if has_query {
+        add("400", "`bad_query`");
+    }
     if operation.request_body.is_some() {
         add("400", "`bad_json`");
         add("413", "`too_large`");

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{AUTHORIZATION, COOKIE};
@@ -227,7 +228,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Json::<T>::from_request(request, state).await {
+        let (parts, body) = request.into_parts();
+        let again = parts.clone();
+        let bytes = Bytes::from_request(Request::from_parts(parts, body), state).await;
+        let bytes = bytes.map_err(|rejection| explain(&JsonRejection::BytesRejection(rejection)))?;
+        // The fields of an object are also read from a list, in the order in which the code has them. Nobody means that.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            let message = "Send a JSON object with the fields by their names, and no list.";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_json", message));
+        }
+        match Json::<T>::from_request(Request::from_parts(again, bytes.into()), state).await {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(explain(&rejection)),
         }

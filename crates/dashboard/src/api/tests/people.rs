@@ -347,3 +347,15 @@ async fn the_profile_is_for_gateways_with_an_authority() {
     assert_eq!(profile.header(CONTENT_TYPE), "application/x-apple-aspen-config");
     assert!(String::from_utf8_lossy(&profile.body).contains("<data>QUJD</data>"));
 }
+
+/// A list in the place of an object changed a user by the order of fields in our code.
+#[tokio::test]
+async fn a_list_is_no_object() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Admin).await;
+    for body in [json!([null, null]), json!([null, "another lamp", null, true]), json!([])] {
+        let answer = world.ask(Method::PATCH, "/api/v1/users/ana", &cookie, Some(body)).await;
+        answer.assert_error(400, "bad_json");
+    }
+    assert_eq!(world.get("/api/v1/house", &cookie).await.status, 200, "nothing was changed");
+}
