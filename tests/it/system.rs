@@ -43,6 +43,7 @@ fn the_machine_the_broker_and_the_certificate_are_told_and_the_log_with_them() {
         report["network"]["discovery"],
         json!({ "host": null, "services": [], "silent": "only-here" })
     );
+    assert_eq!(report["network"]["addresses"], json!([]));
     assert_eq!(report["restart"], "itself");
     let names = report["certificate"]["names"].as_array().expect("names");
     assert!(names.contains(&json!("localhost")), "{names:?}");

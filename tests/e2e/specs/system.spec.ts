@@ -104,7 +104,7 @@ test('health, network and certificate are told in words', async ({ page, gateway
   await page.getByRole('link', { name: 'Network' }).click();
   const network = page.getByRole('region', { name: 'How to reach it' });
   await expect(network.getByText(new URL(gateway.origin).port, { exact: true })).toBeVisible();
-  await expect(page.getByText('It listens on this machine alone')).toBeVisible();
+  await expect(page.getByText('so there is nothing for others to find')).toBeVisible();
   // The fingerprint is that of the certificate that the gateway gives to everybody.
   const pem = await (await page.request.get(`${gateway.origin}/ca.crt`)).text();
   const { fingerprint256 } = new X509Certificate(pem);

@@ -150,7 +150,7 @@ impl GatewaySystem {
         let reach = self.whereabouts.reach();
         SystemNetwork {
             names: reach.names,
-            addresses: shown(interfaces()),
+            addresses: shown(interfaces(), |address| self.whereabouts.listens_on(address)),
             http: reach.http,
             https: reach.https,
             mqtt: reach.mqtt,
@@ -167,8 +167,8 @@ fn interfaces() -> Vec<(IpAddr, String)> {
 }
 
 /// Those that others can use; the ones of IPv4 first, which are those that people type.
-fn shown(mut all: Vec<(IpAddr, String)>) -> Vec<SystemAddress> {
-    all.retain(|(address, _)| !address.is_loopback());
+fn shown(mut all: Vec<(IpAddr, String)>, is_open: impl Fn(IpAddr) -> bool) -> Vec<SystemAddress> {
+    all.retain(|(address, _)| is_open(*address));
     all.sort_by_key(|(address, name)| (address.is_ipv6(), name.clone()));
     all.truncate(MAX_ADDRESSES);
     let address =
@@ -270,10 +270,11 @@ mod tests {
             one("192.168.1.20", "wlan0"),
             one("::1", "lo"),
         ];
-        let addresses: Vec<String> = shown(all).into_iter().map(|address| address.address).collect();
+        let addresses: Vec<String> =
+            shown(all, |address| !address.is_loopback()).into_iter().map(|address| address.address).collect();
         assert_eq!(addresses, ["192.168.1.20", "fd00::20"]);
         let many: Vec<_> = (0..=255_u8).map(|last| one(&format!("10.0.0.{last}"), "docker0")).collect();
-        assert_eq!(shown(many).len(), MAX_ADDRESSES);
+        assert_eq!(shown(many, |_| true).len(), MAX_ADDRESSES);
     }
 
     #[test]

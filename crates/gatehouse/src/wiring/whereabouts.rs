@@ -50,6 +50,12 @@ impl Surroundings {
         Self { names, page, mqtt, discovery }
     }
 
+    /// Whether somebody else can reach the page or the broker under this address of the machine.
+    pub(crate) fn listens_on(&self, address: IpAddr) -> bool {
+        let listeners = [Some(self.page.plain), self.page.secure, Some(self.mqtt.plain), self.mqtt.secure];
+        listeners.into_iter().flatten().any(|listener| is_open_on(listener.ip(), address))
+    }
+
     /// The port where MQTT is really served.
     pub(crate) fn mqtt_port(&self) -> u16 {
         self.mqtt.plain.port()
@@ -92,6 +98,15 @@ impl Whereabouts for Surroundings {
             http: self.page.plain.port(),
             https: self.page.secure.map(|address| address.port()),
         }
+    }
+}
+
+/// Whether a listener on `listener` takes connections to `address` from elsewhere.
+fn is_open_on(listener: IpAddr, address: IpAddr) -> bool {
+    match listener {
+        IpAddr::V6(any) if any.is_unspecified() => !address.is_loopback(),
+        IpAddr::V4(any) if any.is_unspecified() => address.is_ipv4() && !address.is_loopback(),
+        one => one == address && !one.is_loopback(),
     }
 }
 
@@ -172,6 +187,24 @@ mod tests {
             "xgateway",
         ] {
             assert!(!is_among(name, &own), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_open_where_a_listener_takes_connections_to_it() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (listener, address, expected) in [
+            ("::", "192.168.1.20", true),
+            ("::", "fd00::20", true),
+            ("::", "127.0.0.1", false),
+            ("0.0.0.0", "192.168.1.20", true),
+            ("0.0.0.0", "fd00::20", false),
+            ("192.168.1.20", "192.168.1.20", true),
+            ("192.168.1.20", "192.168.1.21", false),
+            ("127.0.0.1", "192.168.1.20", false),
+            ("127.0.0.1", "127.0.0.1", false),
+        ] {
+            assert_eq!(is_open_on(ip(listener), ip(address)), expected, "{listener} {address}");
         }
     }
 
