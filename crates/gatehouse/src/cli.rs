@@ -159,6 +159,12 @@ pub(crate) struct BackupArguments {
     /// The configuration that goes with it.
     #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
     pub(crate) config: PathBuf,
+    /// Encrypt it with the passphrase in the first line of this file; - is standard input. The `age` tool opens it as well.
+    #[arg(long, value_name = "FILE", required_unless_present = "plain")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Do not encrypt it: whoever has the file has the password hashes and private keys in it.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub(crate) plain: bool,
     #[command(flatten)]
     pub(crate) data: DataArguments,
 }
@@ -167,6 +173,9 @@ pub(crate) struct BackupArguments {
 pub(crate) struct RestoreArguments {
     /// The backup.
     pub(crate) file: PathBuf,
+    /// Where its passphrase is, in the first line; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArguments,
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use anyhow::Context as _;
 use gatehouse_dashboard::wire::RestartWay;
 use gatehouse_model::{Clock as _, SystemClock};
 use tracing::{error, info, warn};
@@ -12,7 +13,7 @@ use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
 use crate::restart::{self, Program};
-use crate::{changes, check, logs, paths, releases, running_copy, supervision};
+use crate::{backup, changes, check, logs, paths, releases, running_copy, supervision};
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
 const MIN_WORKERS: usize = 2;
@@ -24,6 +25,11 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     paths::keep_files_private();
     let source = Source::new(arguments.config.clone(), arguments.demo, arguments.addresses());
     let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
+    if backup::restore_is_pending(&directory) {
+        // Before the configuration is read and any database is opened, and not while another daemon has them.
+        let _claim = paths::claim(&directory)?;
+        finish_restore(&source, &directory)?;
+    }
     if changes::is_noted(&source, &directory) {
         // Not while another daemon runs with it.
         let _claim = paths::claim(&directory)?;
@@ -48,6 +54,21 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
         Ok(Exit::Restart) => Ok(program.again()),
         exit => exit,
     }
+}
+
+/// Puts the files of a backup into their places that was restored at the page.
+fn finish_restore(source: &Source, directory: &std::path::Path) -> anyhow::Result<()> {
+    let configure = |restored: &std::path::Path| {
+        if let Err(problem) = changes::take_restored(source, directory, restored, SystemClock::new().now()) {
+            warn!("the configuration of the restored backup is not used: {problem}");
+        }
+    };
+    let finished = backup::finish_restore(directory, configure);
+    if let Some(applied) = finished.context("a backup that was restored cannot be put into its place")? {
+        let aside = applied.aside.map(|aside| format!("; what was there before is in {}", aside.display()));
+        info!("a backup was restored{}", aside.unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// Threads that the daemon's tasks share on a machine with so many cores: one for each, as is usual, but never one alone. On

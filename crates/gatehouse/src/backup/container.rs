@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use gatehouse_model::Timestamp;
+use gatehouse_model::{Randomness, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::sealed::{OpenError, Opener, Sealer, is_sealed};
 use super::{CONFIGURATION, DATABASES};
 use crate::paths;
 
@@ -29,15 +30,75 @@ const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 /// Bytes that are copied at a time.
 const BUFFER_BYTES: usize = 256 * 1024;
 
+/// How a backup is kept from being read, or opened.
+#[derive(Clone, Copy)]
+pub(super) enum Lock<'a> {
+    /// Anybody who has the file can read it.
+    Plain,
+    /// Only who knows the passphrase.
+    Passphrase(&'a str),
+}
+
+/// Why a backup that may be whole was not read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Closed {
+    /// Nobody gave one.
+    #[error("it is encrypted: give its passphrase")]
+    NeedsPassphrase,
+    /// It is another one.
+    #[error("the passphrase does not open it: it was made with another one")]
+    WrongPassphrase,
+}
+
+/// What an archive is written to.
+enum Sink {
+    Plain(BufWriter<File>),
+    Sealed(Box<Sealer<BufWriter<File>>>),
+}
+
+impl Sink {
+    fn finish(self) -> io::Result<File> {
+        let mut buffered = match self {
+            Self::Plain(file) => file,
+            Self::Sealed(sealer) => sealer.finish()?,
+        };
+        buffered.flush()?;
+        buffered.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Sealed(sealer) => sealer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Sealed(sealer) => sealer.flush(),
+        }
+    }
+}
+
 /// Writes an archive.
 pub(super) struct Builder {
-    tar: tar::Builder<BufWriter<File>>,
+    tar: tar::Builder<Sink>,
     files: Vec<Value>,
 }
 
 impl Builder {
-    pub(super) fn new(file: File) -> Self {
-        Self { tar: tar::Builder::new(BufWriter::with_capacity(BUFFER_BYTES, file)), files: Vec::new() }
+    pub(super) fn new(file: File, lock: Lock<'_>, randomness: &dyn Randomness) -> io::Result<Self> {
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let sink = match lock {
+            Lock::Plain => Sink::Plain(file),
+            Lock::Passphrase(passphrase) => {
+                Sink::Sealed(Box::new(Sealer::new(file, passphrase, randomness)?))
+            }
+        };
+        Ok(Self { tar: tar::Builder::new(sink), files: Vec::new() })
     }
 
     /// Adds a file under a name. It may be written to meanwhile: what counts is what was read.
@@ -62,9 +123,7 @@ impl Builder {
         let text = serde_json::to_vec_pretty(&manifest)?;
         let length = u64::try_from(text.len())?;
         self.tar.append_data(&mut header(length), MANIFEST, text.as_slice())?;
-        let mut buffered = self.tar.into_inner()?;
-        buffered.flush()?;
-        let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = self.tar.into_inner()?.finish()?;
         file.sync_all()?;
         Ok(file.metadata()?.len())
     }
@@ -87,16 +146,55 @@ pub(super) struct Contents {
     pub(super) names: Vec<String>,
 }
 
+/// Reads the archive from its beginning: opened when it is sealed.
+fn open(archive: &Path, lock: Lock<'_>, most_work: u8) -> anyhow::Result<Box<dyn Read>> {
+    let unreadable = || format!("{} cannot be read", archive.display());
+    let mut beginning = Vec::new();
+    File::open(archive)
+        .with_context(unreadable)?
+        .take(64)
+        .read_to_end(&mut beginning)
+        .with_context(unreadable)?;
+    let file = BufReader::with_capacity(BUFFER_BYTES, File::open(archive).with_context(unreadable)?);
+    if !is_sealed(&beginning) {
+        return Ok(Box::new(file));
+    }
+    let Lock::Passphrase(passphrase) = lock else { return Err(Closed::NeedsPassphrase.into()) };
+    match Opener::new(file, passphrase, most_work) {
+        Ok(opener) => Ok(Box::new(opener)),
+        Err(OpenError::WrongPassphrase) => Err(Closed::WrongPassphrase.into()),
+        Err(problem) => {
+            Err(anyhow!(problem)).with_context(|| format!("{} cannot be opened", archive.display()))
+        }
+    }
+}
+
+/// Reads an archive again after it was written: each file has to be as it was put in.
+pub(super) fn check(archive: &Path, lock: Lock<'_>) -> anyhow::Result<()> {
+    walk(archive, None, lock, super::sealed::MAX_WORK_IN_DAEMON, |_, _| ()).map(drop)
+}
+
 /// Takes all files of an archive out into a directory, and gives what they are when each is as it was put in. Nothing is
 /// ever written elsewhere, whatever names are in it.
 pub(super) fn unpack(
     archive: &Path,
     directory: &Path,
+    lock: Lock<'_>,
+    most_work: u8,
+    progress: impl FnMut(u64, u64),
+) -> anyhow::Result<Contents> {
+    walk(archive, Some(directory), lock, most_work, progress)
+}
+
+fn walk(
+    archive: &Path,
+    directory: Option<&Path>,
+    lock: Lock<'_>,
+    most_work: u8,
     mut progress: impl FnMut(u64, u64),
 ) -> anyhow::Result<Contents> {
-    let file = File::open(archive).with_context(|| format!("{} cannot be read", archive.display()))?;
-    let total = file.metadata()?.len();
-    let mut tar = tar::Archive::new(BufReader::with_capacity(BUFFER_BYTES, file));
+    let total = std::fs::metadata(archive).map_or(0, |file| file.len());
+    let mut tar = tar::Archive::new(open(archive, lock, most_work)?);
     let mut found = BTreeMap::new();
     let mut manifest = None;
     let damaged = || format!("{} is no backup of a gateway, or is damaged", archive.display());
@@ -115,12 +213,7 @@ pub(super) fn unpack(
         let name = known_name(&path)
             .ok_or_else(|| anyhow!("{}: {} does not belong into one", damaged(), path.display()))?;
         ensure!(!found.contains_key(&name), "{}: {name} is in it twice", damaged());
-        let target = directory.join(&name);
-        if let Some(parent) = target.parent() {
-            paths::make_private_directory(parent)?;
-        }
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target);
-        let mut made = made.with_context(|| format!("{} cannot be made", target.display()))?;
+        let mut made = directory.map(|directory| make(directory, &name)).transpose()?;
         let position = entry.raw_file_position();
         let mut hashed = Hashed { source: entry, hasher: Sha256::new(), bytes: 0 };
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -129,20 +222,36 @@ pub(super) fn unpack(
             if length == 0 {
                 break;
             }
-            made.write_all(&buffer[..length]).with_context(|| {
-                format!("{} cannot be written: check that there is room for it", target.display())
-            })?;
+            if let Some((made, target)) = &mut made {
+                made.write_all(&buffer[..length]).with_context(|| {
+                    format!("{} cannot be written: check that there is room for it", target.display())
+                })?;
+            }
             progress(position + hashed.bytes, total);
         }
-        made.sync_all()?;
+        if let Some((made, _)) = made {
+            made.sync_all()?;
+        }
         found.insert(name, (hashed.bytes, hashed.digest()));
     }
+    // What is sealed is whole only when its last piece was opened as such.
+    io::copy(&mut tar.into_inner(), &mut io::sink()).with_context(damaged)?;
     let manifest = manifest.ok_or_else(|| {
         anyhow!("{} is not whole: its end is missing. Take another backup", archive.display())
     })?;
     verify(&manifest, &found).with_context(damaged)?;
     let made = manifest["made"].as_str().unwrap_or("an unknown time").to_owned();
     Ok(Contents { made, names: found.into_keys().collect() })
+}
+
+/// Makes the file of this name in a directory.
+fn make(directory: &Path, name: &str) -> anyhow::Result<(File, PathBuf)> {
+    let target = directory.join(name);
+    if let Some(parent) = target.parent() {
+        paths::make_private_directory(parent)?;
+    }
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target);
+    Ok((made.with_context(|| format!("{} cannot be made", target.display()))?, target))
 }
 
 /// Whether what was found is what the manifest lists.

@@ -1,27 +1,24 @@
-//! `gatehouse restore`: the files of a backup take the place of those that are there, when all of them are good.
+//! Restoring a backup: it is unpacked and checked beside the data, and takes its place when all of it is good.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use gatehouse_dashboard::Accounts;
 use gatehouse_history::{History, Options, snapshot};
 use gatehouse_model::{Clock, SystemClock};
 
-use super::container::{self, Contents};
-use super::{CONFIGURATION, DATABASES, file_time};
+use super::container::{self, Contents, Lock};
+use super::pending::{self, RESTORED_CONFIGURATION};
+use super::sealed::MAX_WORK;
+use super::{CONFIGURATION, DATABASES, file_time, passphrase_of};
 use crate::cli::RestoreArguments;
+use crate::config::Source;
 use crate::exit::Exit;
 use crate::paths;
 use crate::progress::Progress;
 use crate::system::SystemRandomness;
-
-/// Where the files of the backup are until they are known to be good.
-const STAGE: &str = "restore-in-progress";
-
-/// The configuration of the backup, beside the data: it is not put into its place.
-const RESTORED_CONFIGURATION: &str = "gatehouse.toml.restored";
 
 /// Restores a backup, while no gateway runs on the data directory.
 pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
@@ -30,11 +27,18 @@ pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
     paths::make_private_directory(&directory)?;
     let _claim = paths::claim(&directory)
         .context("a backup is restored while the gateway is stopped: `sudo systemctl stop gatehouse`")?;
+    let passphrase = arguments.passphrase_file.as_deref().map(passphrase_of).transpose()?;
+    let lock = passphrase.as_deref().map_or(Lock::Plain, Lock::Passphrase);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut progress = Progress::new();
-    let outcome = runtime.block_on(restore(&directory, &arguments.file, &mut progress));
+    let outcome = runtime.block_on(restore(&directory, &arguments.file, lock, &mut progress));
     progress.clear();
-    let restored = outcome?;
+    let restored = outcome.map_err(|problem| match problem.downcast_ref() {
+        Some(container::Closed::NeedsPassphrase) => {
+            problem.context("name the file with its passphrase with --passphrase-file")
+        }
+        _ => problem,
+    })?;
     let mut say = std::io::stderr();
     let _ = writeln!(say, "Restored the backup of {} to {}.", restored.contents.made, directory.display());
     if let Some(aside) = &restored.aside {
@@ -61,36 +65,76 @@ pub(super) struct Restored {
 pub(super) async fn restore(
     directory: &Path,
     archive: &Path,
+    lock: Lock<'_>,
     progress: &mut Progress,
 ) -> anyhow::Result<Restored> {
+    // One that was ready before goes first: it is what its owner has now.
+    pending::finish(directory, |_| ())?;
+    let contents = stage(directory, archive, lock, MAX_WORK, None, progress).await?.contents;
+    let aside = pending::finish(directory, |_| ())?.and_then(|applied| applied.aside);
+    Ok(Restored { contents, aside })
+}
+
+/// What is ready to take its place.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) contents: Contents,
+    /// Why the configuration of the backup will not take the place of the one in use, when it was to.
+    pub(super) configuration_stays: Option<String>,
+}
+
+/// Unpacks a backup beside the data, checks all of it, and declares it ready. With a `source`, its configuration is to be used
+/// when a daemon of that source could start with it.
+///
+/// # Errors
+/// What is wrong with the backup, or what keeps it from being unpacked; nothing waits then, and nothing was changed.
+pub(super) async fn stage(
+    directory: &Path,
+    archive: &Path,
+    lock: Lock<'_>,
+    most_work: u8,
+    source: Option<&Source>,
+    progress: &mut Progress,
+) -> anyhow::Result<Staged> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let stage = directory.join(STAGE);
+    let stage = directory.join(pending::DIRECTORY);
     // What an attempt that was cut short has left.
     if stage.exists() {
         std::fs::remove_dir_all(&stage)?;
     }
     paths::make_private_directory(&stage)?;
     let tried = async {
-        let contents =
-            container::unpack(archive, &stage, |done, total| progress.bar(done, total, "unpacking"))?;
+        let contents = container::unpack(archive, &stage, lock, most_work, |done, total| {
+            progress.bar(done, total, "unpacking");
+        })?;
         for name in DATABASES.into_iter().filter(|name| contents.names.iter().any(|found| found == name)) {
             progress.line(&format!("checking {name}"));
             snapshot::check(&stage.join(name)).await?;
         }
         open_all(&stage, &contents, &clock).await?;
-        anyhow::Ok(contents)
+        let has_configuration = contents.names.iter().any(|name| name == CONFIGURATION);
+        let source = source.filter(|_| has_configuration);
+        let unusable = source.and_then(|source| unusable(source, &stage.join(CONFIGURATION)));
+        let aside = format!("before-restore-{}", file_time(clock.now()));
+        pending::declare(directory, &contents.names, aside, source.is_some() && unusable.is_none())?;
+        anyhow::Ok(Staged { contents, configuration_stays: unusable })
     };
-    let contents = match tried.await {
-        Ok(contents) => contents,
-        Err(problem) => {
-            let _ = std::fs::remove_dir_all(&stage);
-            return Err(problem.context("nothing was restored, and nothing was changed"));
-        }
+    tried.await.map_err(|problem| {
+        let _ = std::fs::remove_dir_all(&stage);
+        problem.context("nothing was restored, and nothing was changed")
+    })
+}
+
+/// Why a daemon could not use this configuration; nothing when it could.
+fn unusable(source: &Source, file: &Path) -> Option<String> {
+    if let Some(why) = crate::changes::read_only(source) {
+        return Some(why);
+    }
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(problem) => return Some(format!("It cannot be read: {problem}.")),
     };
-    let aside = directory.join(format!("before-restore-{}", file_time(clock.now())));
-    let moved = replace(directory, &stage, &aside, &contents)?;
-    let _ = std::fs::remove_dir_all(&stage);
-    Ok(Restored { contents, aside: moved.then_some(aside) })
+    source.read(&text).err().map(|problems| crate::changes::mistakes(&problems, usize::MAX))
 }
 
 /// Opens the databases as the gateway would, which refuses those of a newer release and brings older ones up to date. That of
@@ -106,61 +150,4 @@ async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>) -> 
         History::open(&file, Options::default(), Arc::clone(clock)).await?.close().await;
     }
     Ok(())
-}
-
-/// What belongs to a file or directory of the data directory: itself, and the journals of a database.
-fn with_journals(name: &str) -> Vec<String> {
-    let mut names = vec![name.to_owned()];
-    if DATABASES.contains(&name) {
-        names.extend(["-wal", "-shm"].map(|end| format!("{name}{end}")));
-    }
-    names
-}
-
-/// Moves what is there aside and the new files into their places. When that fails half-way, everything goes back.
-fn replace(directory: &Path, stage: &Path, aside: &Path, contents: &Contents) -> anyhow::Result<bool> {
-    let mut tops: Vec<&str> =
-        contents.names.iter().map(|name| name.split('/').next().unwrap_or(name)).collect();
-    tops.dedup();
-    let mut done: Vec<(PathBuf, PathBuf)> = Vec::new();
-    let mut step = |from: PathBuf, to: PathBuf| -> anyhow::Result<()> {
-        std::fs::rename(&from, &to)
-            .with_context(|| format!("{} cannot be moved to {}", from.display(), to.display()))?;
-        done.push((from, to));
-        Ok(())
-    };
-    let mut moved = false;
-    let mut all = || -> anyhow::Result<()> {
-        for name in tops.iter().filter(|name| **name != CONFIGURATION).flat_map(|name| with_journals(name)) {
-            let present = directory.join(&name);
-            if present.exists() {
-                paths::make_private_directory(aside)?;
-                step(present, aside.join(&name))?;
-                moved = true;
-            }
-        }
-        for name in &tops {
-            paths::give_to_owner_of(directory, &stage.join(name))?;
-            let place = if *name == CONFIGURATION { RESTORED_CONFIGURATION } else { name };
-            // Opening for the check may have left a journal that is part of the database.
-            step(stage.join(name), directory.join(place))?;
-            for journal in
-                with_journals(name).into_iter().skip(1).filter(|journal| stage.join(journal).exists())
-            {
-                paths::give_to_owner_of(directory, &stage.join(&journal))?;
-                step(stage.join(&journal), directory.join(&journal))?;
-            }
-        }
-        std::fs::File::open(directory)?.sync_all()?;
-        Ok(())
-    };
-    if let Err(problem) = all() {
-        for (from, to) in done.into_iter().rev() {
-            if let Err(error) = std::fs::rename(&to, &from) {
-                bail!("{problem:#}; and {} could not be moved back: {error}", to.display());
-            }
-        }
-        return Err(problem.context("the files could not be replaced; those from before are in their places"));
-    }
-    Ok(moved)
 }

@@ -1,16 +1,18 @@
 //! What was backed up comes back, and what is damaged changes nothing.
 
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::OpenOptions;
+use std::io::{Seek as _, SeekFrom};
 use std::sync::Arc;
 
 use gatehouse_dashboard::{Accounts, Role};
-use gatehouse_history::{History, Options};
+use gatehouse_history::{History, Options, snapshot};
 use gatehouse_model::Clock;
 use tempfile::TempDir;
 
+use super::container::Builder;
 use super::*;
-use crate::system::SystemRandomness;
 
+const PASSPHRASE: &str = "a lamp in the window";
 const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_250);
 
 /// A data directory with something in each file, whose databases are in use.
@@ -42,9 +44,16 @@ impl House {
         Self { directory, accounts, history }
     }
 
-    async fn back_up(&self, file: &Path) -> anyhow::Result<u64> {
+    async fn back_up(&self, file: &Path, lock: Lock<'_>) -> anyhow::Result<u64> {
         let directory = self.directory.path();
-        back_up(directory, &directory.join("gatehouse.toml"), file, NOW, &mut Progress::new()).await
+        let order = Order {
+            directory,
+            configuration: &directory.join("gatehouse.toml"),
+            lock,
+            now: NOW,
+            randomness: &SystemRandomness,
+        };
+        back_up(&order, file, &mut Progress::new()).await
     }
 
     /// The gateway stops.
@@ -66,7 +75,7 @@ async fn users(directory: &Path) -> Vec<String> {
 }
 
 async fn restore(directory: &Path, file: &Path) -> anyhow::Result<super::restore::Restored> {
-    super::restore::restore(directory, file, &mut Progress::new()).await
+    super::restore::restore(directory, file, Lock::Passphrase(PASSPHRASE), &mut Progress::new()).await
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -82,10 +91,10 @@ async fn what_was_backed_up_while_in_use_comes_back_and_what_was_there_is_kept()
     let place = TempDir::new().unwrap();
     let file = place.path().join("backup.tar");
     let ana = House::new("ana").await;
-    let bytes = ana.back_up(&file).await.unwrap();
+    let bytes = ana.back_up(&file, Lock::Passphrase(PASSPHRASE)).await.unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().len(), bytes);
     assert_eq!(names(place.path()), ["backup.tar"], "nothing else is left");
-    let again = ana.back_up(&file).await.unwrap_err();
+    let again = ana.back_up(&file, Lock::Passphrase(PASSPHRASE)).await.unwrap_err();
     assert!(format!("{again:#}").contains("is there already"), "{again:#}");
 
     let directory = House::new("ben").await.close().await;
@@ -112,7 +121,7 @@ async fn what_was_backed_up_while_in_use_comes_back_and_what_was_there_is_kept()
 async fn a_damaged_backup_changes_nothing() {
     let place = TempDir::new().unwrap();
     let file = place.path().join("backup.tar");
-    House::new("ana").await.back_up(&file).await.unwrap();
+    House::new("ana").await.back_up(&file, Lock::Plain).await.unwrap();
     let whole = std::fs::read(&file).unwrap();
     let directory = House::new("ben").await.close().await;
     let before = names(directory.path());
@@ -156,7 +165,8 @@ async fn a_damaged_database_is_not_restored() {
     opened.write_all(&page.map(|byte| !byte)).unwrap();
     drop(opened);
     let file = place.path().join("backup.tar");
-    let mut builder = Builder::new(std::fs::File::create(&file).unwrap());
+    let mut builder =
+        Builder::new(std::fs::File::create(&file).unwrap(), Lock::Plain, &SystemRandomness).unwrap();
     builder.add(paths::HISTORY_FILE, &copy).unwrap();
     builder.finish(NOW).unwrap();
     let directory = House::new("ben").await.close().await;
@@ -198,5 +208,59 @@ async fn an_archive_of_something_else_is_refused() {
 
 #[test]
 fn names_of_backups_suit_every_file_system() {
-    assert_eq!(default_name(NOW), "gatehouse-2026-11-21T09-14-00Z.tar");
+    assert_eq!(default_name(NOW, false), "gatehouse-2026-11-21T09-14-00Z.tar");
+    assert_eq!(default_name(NOW, true), "gatehouse-2026-11-21T09-14-00Z.tar.age");
+}
+
+/// What is refused names the passphrase, so that nobody throws a good backup away.
+#[tokio::test]
+async fn an_encrypted_backup_opens_with_its_passphrase_only() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("backup.tar.age");
+    House::new("ana").await.back_up(&file, Lock::Passphrase(PASSPHRASE)).await.unwrap();
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(bytes.starts_with(b"age-encryption.org/v1\n"));
+    assert!(!bytes.windows(9).any(|some| some == b"authority"), "nothing of what is in it can be read");
+    let directory = House::new("ben").await.close().await;
+    let before = names(directory.path());
+    for (lock, expected) in [
+        (Lock::Plain, "it is encrypted"),
+        (Lock::Passphrase("a lamp in a window"), "the passphrase does not open it"),
+    ] {
+        let tried =
+            super::restore::restore(directory.path(), &file, lock, &mut Progress::new()).await.unwrap_err();
+        assert!(format!("{tried:#}").contains(expected), "{tried:#}");
+        assert_eq!(names(directory.path()), before);
+    }
+    // Cut off just behind the piece before the last.
+    std::fs::write(&file, &bytes[..bytes.len() - 1_000]).unwrap();
+    let cut = restore(directory.path(), &file).await.unwrap_err();
+    assert!(format!("{cut:#}").contains("its end is missing"), "{cut:#}");
+    assert_eq!(names(directory.path()), before);
+    assert_eq!(users(directory.path()).await, ["ben"]);
+}
+
+/// A database that a newer release has changed would not be understood.
+#[tokio::test]
+async fn a_backup_of_a_newer_schema_is_refused() {
+    let place = TempDir::new().unwrap();
+    let house = House::new("ana").await;
+    let copy = place.path().join("gatehouse.db");
+    snapshot::take(&house.directory.path().join(paths::ACCOUNTS_FILE), &copy, |_, _| ()).await.unwrap();
+    // The number of the schema stands in the header of the file, at offset 60.
+    let mut opened = OpenOptions::new().write(true).open(&copy).unwrap();
+    opened.seek(SeekFrom::Start(60)).unwrap();
+    opened.write_all(&99_u32.to_be_bytes()).unwrap();
+    drop(opened);
+    let file = place.path().join("backup.tar");
+    let mut builder =
+        Builder::new(std::fs::File::create(&file).unwrap(), Lock::Plain, &SystemRandomness).unwrap();
+    builder.add(paths::ACCOUNTS_FILE, &copy).unwrap();
+    builder.finish(NOW).unwrap();
+    let directory = House::new("ben").await.close().await;
+    let before = names(directory.path());
+    let problem = restore(directory.path(), &file).await.unwrap_err();
+    assert!(format!("{problem:#}").contains("newer"), "{problem:#}");
+    assert_eq!(names(directory.path()), before);
+    assert_eq!(users(directory.path()).await, ["ben"]);
 }

@@ -194,6 +194,32 @@ pub(crate) fn settle_at_start(source: &Source, data: &Path, clock: &dyn Clock) -
     }
 }
 
+/// The configuration of a backup takes the place of the one in use, which is kept as a version. Nothing happens when it is in
+/// use already.
+///
+/// # Errors
+/// When a daemon of this source could not use it, or a file cannot be read or written, in a sentence for people; the one in use
+/// stays then.
+pub(crate) fn take_restored(
+    source: &Source,
+    data: &Path,
+    restored: &Path,
+    now: Timestamp,
+) -> Result<(), String> {
+    if let Some(why) = read_only(source) {
+        return Err(why);
+    }
+    let text = read_text(restored)?;
+    if let Err(problems) = source.read(&text) {
+        return Err(mistakes(&problems, usize::MAX));
+    }
+    let Some(file) = source.file() else { return Ok(()) };
+    let changes = Changes::new(file, data);
+    // A fresh machine may not have one yet.
+    let former = if file.exists() { changes.text()? } else { String::new() };
+    if former == text { Ok(()) } else { changes.put(&former, &text, None, now) }
+}
+
 /// Why the configuration of a source cannot be changed at the page, and what to do; nothing when it can.
 pub(crate) fn read_only(source: &Source) -> Option<String> {
     match source.file() {

@@ -1,0 +1,117 @@
+//! Making a backup: each database copied at one moment, all in one file, and that file read again before it counts.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use gatehouse_history::snapshot;
+use gatehouse_model::{Randomness, Timestamp};
+
+use super::container::{self, Builder, Lock};
+use super::{CONFIGURATION, DATABASES};
+use crate::paths;
+use crate::progress::{Progress, megabytes};
+
+/// What goes into a backup, and how.
+pub(super) struct Order<'a> {
+    /// The data directory.
+    pub(super) directory: &'a Path,
+    /// The configuration's file.
+    pub(super) configuration: &'a Path,
+    /// Whether it is encrypted.
+    pub(super) lock: Lock<'a>,
+    pub(super) now: Timestamp,
+    pub(super) randomness: &'a dyn Randomness,
+}
+
+/// Writes the archive beside its place, reads it again, and moves it there when it is whole. Gives its size.
+pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progress) -> anyhow::Result<u64> {
+    let Order { directory, configuration, .. } = *order;
+    ensure!(!file.exists(), "{} is there already: choose another name", file.display());
+    ensure!(
+        directory.join(paths::ACCOUNTS_FILE).exists() || directory.join(paths::HISTORY_FILE).exists(),
+        "there is nothing to back up in {}: --data-dir names another data directory",
+        directory.display()
+    );
+    let place = file.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Beside the archive, where there must be room anyway: the data directory may be on a card that is full.
+    let work = WorkDirectory::make(place)?;
+    let draft = work.0.join("archive");
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+    let opened = opened.with_context(|| format!("{} cannot be made", draft.display()))?;
+    let mut builder = Builder::new(opened, order.lock, order.randomness).with_context(|| no_room(file))?;
+    for name in DATABASES {
+        let source = directory.join(name);
+        if !source.exists() {
+            continue;
+        }
+        let copy = work.0.join(name);
+        snapshot::take(&source, &copy, |done, total| {
+            progress.bar(done, total, &format!("{name} ({} of {})", megabytes(done), megabytes(total)));
+        })
+        .await?;
+        builder.add(name, &copy).with_context(|| no_room(file))?;
+        std::fs::remove_file(&copy)?;
+    }
+    let board = directory.join(paths::BOARD_FILE);
+    if board.exists() {
+        builder.add(paths::BOARD_FILE, &board).with_context(|| no_room(file))?;
+    }
+    if let Ok(certificates) = std::fs::read_dir(directory.join(paths::TLS_DIRECTORY)) {
+        for entry in certificates {
+            let entry = entry?;
+            let name = entry.file_name();
+            if let (true, Some(name)) = (entry.file_type()?.is_file(), name.to_str()) {
+                builder
+                    .add(&format!("{}/{name}", paths::TLS_DIRECTORY), &entry.path())
+                    .with_context(|| no_room(file))?;
+            }
+        }
+    }
+    if configuration.exists() {
+        builder.add(CONFIGURATION, configuration).with_context(|| no_room(file))?;
+    }
+    let bytes = builder.finish(order.now).with_context(|| no_room(file))?;
+    progress.line("reading it again");
+    container::check(&draft, order.lock).context("what was written cannot be read again")?;
+    // Not over a file that somebody made meanwhile.
+    std::fs::hard_link(&draft, file)
+        .or_else(|_| {
+            ensure!(!file.exists(), "{} is there already: choose another name", file.display());
+            std::fs::rename(&draft, file).map_err(anyhow::Error::from)
+        })
+        .with_context(|| format!("{} cannot be made", file.display()))?;
+    std::fs::File::open(place)?.sync_all()?;
+    Ok(bytes)
+}
+
+fn no_room(file: &Path) -> String {
+    format!("{} cannot be written: check that there is room for it", file.display())
+}
+
+/// How the directory for what is not whole yet begins; the number of the process follows.
+pub(super) const WORK_DIRECTORY: &str = ".gatehouse-backup-";
+
+/// A directory for what is not whole yet, which goes with everything in it.
+struct WorkDirectory(PathBuf);
+
+impl WorkDirectory {
+    fn make(place: &Path) -> anyhow::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let path = place.join(format!("{WORK_DIRECTORY}{}", std::process::id()));
+        // What a process of the same number has left when the power went.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("nothing can be written to {}", place.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for WorkDirectory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
