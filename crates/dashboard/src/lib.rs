@@ -31,13 +31,14 @@ pub mod wire;
 pub use accounts::{Accounts, LogIn, Role, User};
 pub use live::LiveHouse;
 pub use ports::{
-    BoardProblem, BoardReader, ByteStream, CommandRefused, Commander, ConfigurationKeeper,
-    ConfigurationProblem, DemoFault, DemoHouse, DemoProblem, Doctor, DoctorProblem, EventsQuery,
-    ExportFormat, ExportQuery, Figure, FigureKind, FigureSource, GapReason, HistoryProblem, HistoryReader,
-    LogQuery, MessageFeed, MessageRoom, MomentValue, MqttClientState, MqttClients, MqttConnection, MqttDoor,
-    MqttGone, MqttPlace, MqttRefusal, NamedRights, Outgoing, Ports, Reach, RecordedKind, RecordedSeries,
-    RecordedText, RestartRefused, RetainedPart, RowExport, SeriesBefore, SeriesGap, SeriesPoint, SeriesQuery,
-    SeriesView, SystemKeeper, TextChange, TextsQuery, TextsView, Whereabouts,
+    BackupProblem, BackupRoom, BackupUpload, BoardProblem, BoardReader, ByteStream, CommandRefused,
+    Commander, ConfigurationKeeper, ConfigurationProblem, DemoFault, DemoHouse, DemoProblem, Doctor,
+    DoctorProblem, EventsQuery, ExportFormat, ExportQuery, Figure, FigureKind, FigureSource, GapReason,
+    HistoryProblem, HistoryReader, LogQuery, MessageFeed, MessageRoom, MomentValue, MqttClientState,
+    MqttClients, MqttConnection, MqttDoor, MqttGone, MqttPlace, MqttRefusal, NamedRights, Outgoing, Ports,
+    Reach, RecordedKind, RecordedSeries, RecordedText, RestartRefused, RetainedPart, RowExport, SeriesBefore,
+    SeriesGap, SeriesPoint, SeriesQuery, SeriesView, SystemKeeper, TextChange, TextsQuery, TextsView,
+    Whereabouts,
 };
 pub use serve::{DashboardError, Listeners, serve};
 pub use wire::{Warning, WarningWord};

@@ -1,5 +1,6 @@
 //! What the dashboard needs from the rest of the house.
 
+mod backup;
 mod configuration;
 mod doctor;
 mod messages;
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::wire::{Board, BoardScan, Catalogue, EventKindWord, HistoryEvent, HistoryStatus, Probes};
 use crate::{Accounts, LiveHouse};
 
+pub use backup::{BackupProblem, BackupRoom, BackupUpload};
 pub use configuration::{ConfigurationKeeper, ConfigurationProblem, TextChange};
 pub use doctor::{Doctor, DoctorProblem};
 pub use messages::{MessageFeed, MessageRoom, Outgoing, RetainedPart};
@@ -38,6 +40,8 @@ pub struct Ports {
     pub configuration: Arc<dyn ConfigurationKeeper>,
     /// Who looks at the machine and has it mended.
     pub doctor: Arc<dyn Doctor>,
+    /// Who makes backups and puts them back.
+    pub backups: Arc<dyn BackupRoom>,
     /// Where charts come from.
     pub history: Arc<dyn HistoryReader>,
     /// Who knows how the rooms are.

@@ -3,6 +3,7 @@
 //! The OpenAPI description and the TypeScript types of the web app are made from these types (see the test in
 //! `tests/generated.rs`), so their documentation speaks to people who write clients.
 
+mod backup;
 mod board;
 mod configuration;
 mod convert;
@@ -23,6 +24,9 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
+pub use backup::{
+    BackupFile, BackupRequest, BackupSchedule, BackupState, RestoreRequest, RestoreState, RestoreStep,
+};
 pub use board::{
     Board, BoardBus, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,
     CatalogueProperty, CatalogueSetting, CatalogueWire, FoundCandidate, FoundThing, HolderWord, ScannedBus,

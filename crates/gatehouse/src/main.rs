@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         Command::Pins(arguments) => pins::run(&arguments),
         Command::Import { command } => import::run(&command),
         Command::Backup(arguments) => backup::run(&arguments),
-        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Restore(arguments) => backup::restore_on_command_line(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::SetupCode { data } => setup_code::print(data),
     };

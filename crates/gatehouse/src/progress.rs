@@ -17,6 +17,11 @@ impl Progress {
         Self { shown: std::io::stderr().is_terminal(), last: String::new() }
     }
 
+    /// For what nobody waits for at a terminal.
+    pub(crate) fn silent() -> Self {
+        Self { shown: false, last: String::new() }
+    }
+
     /// Shows a bar for `done` of `total`, with some words behind it.
     pub(crate) fn bar(&mut self, done: u64, total: u64, words: &str) {
         let done = done.min(total);

@@ -119,6 +119,14 @@ pub enum Deed {
     Restarted,
     /// The machine was changed by the helper that mends.
     MachineMended,
+    /// A backup was made.
+    BackupMade,
+    /// A backup was loaded down.
+    BackupTaken,
+    /// Somebody asked to put a backup back.
+    RestoreBegun,
+    /// A backup was put back: what stands before this is from it.
+    Restored,
     /// Refused: name or password, at the page.
     LogInFailed,
     /// Refused: name or password, over MQTT.
@@ -137,7 +145,7 @@ pub enum Deed {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::LogIn,
         Self::LogOut,
         Self::MqttLogIn,
@@ -158,6 +166,10 @@ impl Deed {
         Self::ConfigurationChanged,
         Self::Restarted,
         Self::MachineMended,
+        Self::BackupMade,
+        Self::BackupTaken,
+        Self::RestoreBegun,
+        Self::Restored,
         Self::LogInFailed,
         Self::MqttLogInFailed,
         Self::SetUpFailed,
@@ -190,6 +202,10 @@ impl Deed {
             Self::ConfigurationChanged => "configuration-changed",
             Self::Restarted => "restarted",
             Self::MachineMended => "machine-mended",
+            Self::BackupMade => "backup-made",
+            Self::BackupTaken => "backup-taken",
+            Self::RestoreBegun => "restore-begun",
+            Self::Restored => "restored",
             Self::LogInFailed => "log-in-failed",
             Self::MqttLogInFailed => "mqtt-log-in-failed",
             Self::SetUpFailed => "set-up-failed",

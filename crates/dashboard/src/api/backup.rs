@@ -199,7 +199,8 @@ pub(super) async fn upload(
             };
             length = length.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             if length > MAX_UPLOAD_BYTES {
-                let message = format!("A backup has at most {MAX_UPLOAD_BYTES} bytes. This is some other file.");
+                let message =
+                    format!("A backup has at most {MAX_UPLOAD_BYTES} bytes. This is some other file.");
                 return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
             }
             upload.write(piece).await?;

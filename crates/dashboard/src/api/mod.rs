@@ -1,6 +1,7 @@
 //! The HTTP API: routes, limits, and what they share.
 
 mod audit;
+mod backup;
 mod board;
 mod certificate;
 mod configuration;
@@ -59,9 +60,9 @@ use crate::wire::{
     AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
 };
 use crate::{
-    Accounts, BoardReader, Commander, ConfigurationKeeper, DemoHouse, Doctor, FigureSource, HistoryReader,
-    LiveHouse, MessageRoom, MqttClients, MqttDoor, Ports, SystemKeeper, Whereabouts, headers, hosts, web,
-    websocket,
+    Accounts, BackupRoom, BoardReader, Commander, ConfigurationKeeper, DemoHouse, Doctor, FigureSource,
+    HistoryReader, LiveHouse, MessageRoom, MqttClients, MqttDoor, Ports, SystemKeeper, Whereabouts, headers,
+    hosts, web, websocket,
 };
 
 /// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
@@ -78,6 +79,7 @@ pub(crate) struct App {
     board: Arc<dyn BoardReader>,
     configuration: Arc<dyn ConfigurationKeeper>,
     doctor: Arc<dyn Doctor>,
+    backups: Arc<dyn BackupRoom>,
     /// The turn to look at the buses: one at a time.
     scans: Semaphore,
     history: Arc<dyn HistoryReader>,
@@ -115,6 +117,7 @@ impl App {
             board,
             configuration,
             doctor,
+            backups,
             history,
             figures,
             mqtt_clients,
@@ -137,6 +140,7 @@ impl App {
             board,
             configuration,
             doctor,
+            backups,
             scans: Semaphore::new(1),
             history,
             figures,
@@ -205,6 +209,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/board/scan", post(board::scan))
         .route("/api/v1/board/probes", get(board::probes))
         .route("/api/v1/catalogue", get(board::catalogue))
+        .route("/api/v1/backup", get(backup::backups).post(backup::begin))
+        .route("/api/v1/backup/file", get(backup::file))
+        .route("/api/v1/restore", get(backup::restoring).post(backup::restore))
+        .route(backup::UPLOAD_PATH, put(backup::upload))
         .route(
             "/api/v1/configuration",
             get(configuration::read).merge(whole_text(put(configuration::change))),
@@ -285,6 +293,10 @@ async fn never_store(request: Request, next: Next) -> Response {
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {
+    if request.uri().path() == backup::UPLOAD_PATH {
+        // It has limits of its own, which a file of years over poor Wi-Fi can keep.
+        return next.run(request).await;
+    }
     match tokio::time::timeout(MAX_REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
@@ -363,6 +375,12 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         board::scan,
         board::probes,
         board::catalogue,
+        backup::backups,
+        backup::begin,
+        backup::file,
+        backup::restoring,
+        backup::upload,
+        backup::restore,
         configuration::read,
         configuration::check,
         configuration::change,

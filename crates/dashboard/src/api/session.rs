@@ -116,7 +116,7 @@ pub(super) async fn check_set_up(
 }
 
 /// What went wrong, and the command on the gateway that helps.
-fn explain_setup(app: &App, error: SetupError) -> ApiError {
+pub(super) fn explain_setup(app: &App, error: SetupError) -> ApiError {
     let (text, command) = (error.to_string(), &app.setup_hint);
     match error {
         SetupError::WrongCode => {

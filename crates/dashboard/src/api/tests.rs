@@ -1,5 +1,6 @@
 //! Page and API as a browser meets them: most through the router, the life of connections through a real listener.
 
+mod backup;
 mod board;
 mod configuration;
 mod demo;

@@ -427,6 +427,14 @@ audit_words! {
     Restarted,
     /// The machine was changed by the helper that mends.
     MachineMended,
+    /// A backup was made.
+    BackupMade,
+    /// A backup was loaded down.
+    BackupTaken,
+    /// Somebody asked to put a backup back.
+    RestoreBegun,
+    /// A backup was put back: what stands before this is from it.
+    Restored,
     /// Refused: name or password, at the page.
     LogInFailed,
     /// Refused: name or password, over MQTT.

@@ -36,7 +36,13 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
     );
     let place = file.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Beside the archive, where there must be room anyway: the data directory may be on a card that is full.
-    let work = WorkDirectory::make(place)?;
+    let work = WorkDirectory::make(place, "backup")?;
+    // What is to be encrypted is not left on a stick as it is, not even as a file that was removed.
+    let copies = match order.lock {
+        Lock::Plain => None,
+        Lock::Passphrase(_) => Some(WorkDirectory::make(directory, "copies")?),
+    };
+    let copies = copies.as_ref().map_or(&work.0, |copies| &copies.0);
     let draft = work.0.join("archive");
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     let opened = opened.with_context(|| format!("{} cannot be made", draft.display()))?;
@@ -46,7 +52,7 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
         if !source.exists() {
             continue;
         }
-        let copy = work.0.join(name);
+        let copy = copies.join(name);
         snapshot::take(&source, &copy, |done, total| {
             progress.bar(done, total, &format!("{name} ({} of {})", megabytes(done), megabytes(total)));
         })
@@ -90,16 +96,13 @@ fn no_room(file: &Path) -> String {
     format!("{} cannot be written: check that there is room for it", file.display())
 }
 
-/// How the directory for what is not whole yet begins; the number of the process follows.
-pub(super) const WORK_DIRECTORY: &str = ".gatehouse-backup-";
-
 /// A directory for what is not whole yet, which goes with everything in it.
 struct WorkDirectory(PathBuf);
 
 impl WorkDirectory {
-    fn make(place: &Path) -> anyhow::Result<Self> {
+    fn make(place: &Path, what: &str) -> anyhow::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let path = place.join(format!("{WORK_DIRECTORY}{}", std::process::id()));
+        let path = place.join(format!(".gatehouse-{what}-{}", std::process::id()));
         // What a process of the same number has left when the power went.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::DirBuilder::new()

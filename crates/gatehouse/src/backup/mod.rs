@@ -8,6 +8,8 @@ mod container;
 mod make;
 mod pending;
 mod restore;
+mod room;
+mod schedule;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,9 @@ use crate::progress::{Progress, megabytes};
 use crate::system::SystemRandomness;
 
 pub(crate) use pending::{finish as finish_restore, is_pending as restore_is_pending};
-pub(crate) use restore::run as restore;
+pub(crate) use restore::run as restore_on_command_line;
+pub(crate) use room::{Backups, Restart};
+pub(crate) use schedule::{Schedule, TimeOfDay};
 
 use container::Lock;
 use make::{Order, back_up};

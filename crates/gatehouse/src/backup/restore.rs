@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use gatehouse_dashboard::Accounts;
+use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_history::{History, Options, snapshot};
 use gatehouse_model::{Clock, SystemClock};
 
@@ -70,9 +71,26 @@ pub(super) async fn restore(
 ) -> anyhow::Result<Restored> {
     // One that was ready before goes first: it is what its owner has now.
     pending::finish(directory, |_| ())?;
-    let contents = stage(directory, archive, lock, MAX_WORK, None, progress).await?.contents;
+    let by = By::command_line();
+    let wanted = Wanted { directory, archive, lock, most_work: MAX_WORK, source: None, by: &by };
+    let contents = stage(&wanted, progress).await?.contents;
     let aside = pending::finish(directory, |_| ())?.and_then(|applied| applied.aside);
     Ok(Restored { contents, aside })
+}
+
+/// What is to be restored.
+pub(super) struct Wanted<'a> {
+    /// The data directory.
+    pub(super) directory: &'a Path,
+    /// The file of the backup.
+    pub(super) archive: &'a Path,
+    pub(super) lock: Lock<'a>,
+    /// log2 of the most work that is done for the passphrase.
+    pub(super) most_work: u8,
+    /// Whose configuration the one of the backup replaces, when a daemon of that source could start with it.
+    pub(super) source: Option<&'a Source>,
+    /// Who restores it, for the audit log.
+    pub(super) by: &'a By,
 }
 
 /// What is ready to take its place.
@@ -83,19 +101,12 @@ pub(super) struct Staged {
     pub(super) configuration_stays: Option<String>,
 }
 
-/// Unpacks a backup beside the data, checks all of it, and declares it ready. With a `source`, its configuration is to be used
-/// when a daemon of that source could start with it.
+/// Unpacks a backup beside the data, checks all of it, and declares it ready.
 ///
 /// # Errors
 /// What is wrong with the backup, or what keeps it from being unpacked; nothing waits then, and nothing was changed.
-pub(super) async fn stage(
-    directory: &Path,
-    archive: &Path,
-    lock: Lock<'_>,
-    most_work: u8,
-    source: Option<&Source>,
-    progress: &mut Progress,
-) -> anyhow::Result<Staged> {
+pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyhow::Result<Staged> {
+    let Wanted { directory, archive, lock, most_work, source, by } = *wanted;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stage = directory.join(pending::DIRECTORY);
     // What an attempt that was cut short has left.
@@ -111,7 +122,7 @@ pub(super) async fn stage(
             progress.line(&format!("checking {name}"));
             snapshot::check(&stage.join(name)).await?;
         }
-        open_all(&stage, &contents, &clock).await?;
+        open_all(&stage, &contents, &clock, by).await?;
         let has_configuration = contents.names.iter().any(|name| name == CONFIGURATION);
         let source = source.filter(|_| has_configuration);
         let unusable = source.and_then(|source| unusable(source, &stage.join(CONFIGURATION)));
@@ -139,11 +150,14 @@ fn unusable(source: &Source, file: &Path) -> Option<String> {
 
 /// Opens the databases as the gateway would, which refuses those of a newer release and brings older ones up to date. That of
 /// the broker cannot be closed in order without running it; its next start looks at it.
-async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>, by: &By) -> anyhow::Result<()> {
     let has = |name: &str| contents.names.iter().any(|found| found == name);
     if has(paths::ACCOUNTS_FILE) {
         let file = stage.join(paths::ACCOUNTS_FILE);
-        Accounts::open(&file, Arc::clone(clock), Arc::new(SystemRandomness)).await?.close().await;
+        let accounts = Accounts::open(&file, Arc::clone(clock), Arc::new(SystemRandomness)).await?;
+        // What stands before this in its audit log is from the backup.
+        accounts.note(Deed::Restored, by, None, Some(&format!("the backup of {}", contents.made))).await;
+        accounts.close().await;
     }
     if has(paths::HISTORY_FILE) {
         let file = stage.join(paths::HISTORY_FILE);

@@ -5,6 +5,7 @@
 //! certificates that it names.
 
 mod aliases;
+mod backup;
 mod board;
 mod broker;
 mod bus_pins;
@@ -55,6 +56,7 @@ pub(crate) use problems::{Paint, Problems, ShownFinding};
 use section::Section;
 
 use crate::aliases::Alias;
+use crate::backup::Schedule;
 use crate::rights::RightsSets;
 use crate::tls::{Name, TlsSettings};
 
@@ -97,6 +99,8 @@ pub(crate) struct Config {
     /// Certificates.
     pub(crate) tls: TlsSettings,
     pub(crate) history: Options,
+    /// Backups that are made by themselves.
+    pub(crate) backup: Option<Schedule>,
     pub(crate) broker: BrokerConfig,
     /// What users, clients and anonymous clients may be allowed, by name.
     pub(crate) rights: RightsSets,
@@ -166,6 +170,7 @@ impl Config {
             ("[mqtts]", self.mqtts == other.mqtts),
             ("[tls]", self.tls == other.tls),
             ("[history]", self.history == other.history),
+            ("[backup]", self.backup == other.backup),
             ("[broker]", self.broker == other.broker),
             ("[rights]", self.rights == other.rights),
             ("[[alias]]", self.aliases == other.aliases),
@@ -296,6 +301,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let (mqtts, tls) = (root.table("mqtts", findings), root.table("tls", findings));
     let (mqtts, tls) = tls::read(mqtts, tls, default, directory, findings);
     let history = history::read(root.table("history", findings), findings);
+    let backup = backup::read(root.table("backup", findings), findings);
     let rights = rights::read(root.table("rights", findings), findings);
     let broker = broker::read(root.table("broker", findings), &rights, findings);
     let numbering = pins::Numbering::of(board.chip.as_deref());
@@ -315,6 +321,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
         mqtts,
         tls,
         history,
+        backup,
         broker,
         rights,
         devices,

@@ -103,6 +103,8 @@ async fn health_and_description_need_no_log_in() {
     paths.sort_unstable();
     let expected = [
         "/api/v1/audit",
+        "/api/v1/backup",
+        "/api/v1/backup/file",
         "/api/v1/board",
         "/api/v1/board/probes",
         "/api/v1/board/scan",
@@ -146,6 +148,8 @@ async fn health_and_description_need_no_log_in() {
         "/api/v1/openapi.json",
         "/api/v1/pairing",
         "/api/v1/restart",
+        "/api/v1/restore",
+        "/api/v1/restore/file",
         "/api/v1/session",
         "/api/v1/session/password",
         "/api/v1/setup",

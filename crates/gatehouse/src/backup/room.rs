@@ -1,0 +1,433 @@
+//! Backups of a running gateway: for the page, and by themselves.
+//!
+//! One is made or restored at a time. The work is done on a thread of its own, since it reads and writes files for minutes.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gatehouse_dashboard::accounts::By;
+use gatehouse_dashboard::wire::{
+    ApiErrorDetail, BackupFile, BackupSchedule, BackupState, RestoreState, RestoreStep,
+};
+use gatehouse_dashboard::{BackupProblem, BackupRoom, BackupUpload};
+use gatehouse_model::{Clock, Moment, Timestamp};
+use jiff::tz::TimeZone;
+use tokio::io::AsyncWriteExt as _;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::container::{Closed, Lock};
+use super::make::{Order, back_up};
+use super::schedule::{Schedule, kept, thin_out, zone_of};
+use super::sealed::MAX_WORK_IN_DAEMON;
+use super::{check_passphrase, default_name, passphrase_of, restore};
+use crate::config::Source;
+use crate::paths;
+use crate::progress::Progress;
+use crate::system::SystemRandomness;
+
+/// Where a backup waits to be loaded down, below the data directory.
+const MADE: &str = "backup-made";
+
+/// Where the file of a backup is brought.
+const BROUGHT: &str = "restore-upload";
+
+/// The file there.
+const ARCHIVE: &str = "archive";
+
+/// How long a backup waits to be loaded down: it takes as much room as the history.
+const MADE_LIFE: Duration = Duration::from_secs(3_600);
+
+/// How often it is looked whether a backup is due.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// A backup that could not be made, as without the stick, is tried again after so long.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// What lets the gateway end and come back, for whoever asked for it.
+pub(crate) type Restart = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The backups of this gateway.
+#[derive(Clone)]
+pub(crate) struct Backups(Arc<Inner>);
+
+struct Inner {
+    directory: PathBuf,
+    source: Source,
+    schedule: Option<Schedule>,
+    zone: TimeZone,
+    clock: Arc<dyn Clock>,
+    restart: Restart,
+    is_busy: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: bool,
+    made: Option<(PathBuf, BackupFile, Moment)>,
+    failure: Option<String>,
+    scheduled: Option<BackupSchedule>,
+    /// Until when a backup that failed is not tried again.
+    rests_until: Option<Moment>,
+    restoring: RestoreState,
+}
+
+/// The turn to make or restore a backup; it is given back when this goes.
+struct Turn(Arc<Inner>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.is_busy.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Backups {
+    /// Of a gateway with this data directory. What was made or brought before its start is gone.
+    pub(crate) fn new(
+        directory: &Path,
+        source: Source,
+        schedule: Option<Schedule>,
+        time_zone: Option<&str>,
+        clock: Arc<dyn Clock>,
+        restart: Restart,
+    ) -> Self {
+        for name in [MADE, BROUGHT] {
+            remove(&directory.join(name));
+        }
+        Self(Arc::new(Inner {
+            directory: directory.to_owned(),
+            source,
+            schedule,
+            zone: zone_of(time_zone),
+            clock,
+            restart,
+            is_busy: AtomicBool::new(false),
+            state: Mutex::default(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self) -> Result<Turn, BackupProblem> {
+        if self.0.is_busy.swap(true, Ordering::SeqCst) {
+            return Err(BackupProblem::Busy);
+        }
+        Ok(Turn(Arc::clone(&self.0)))
+    }
+
+    /// Makes a backup in a file; for a thread that may wait.
+    fn make(&self, file: &Path, passphrase: &str, now: Timestamp) -> anyhow::Result<u64> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let order = Order {
+            directory: &self.0.directory,
+            configuration: self.0.source.file().unwrap_or(Path::new("")),
+            lock: Lock::Passphrase(passphrase),
+            now,
+            randomness: &SystemRandomness,
+        };
+        runtime.block_on(back_up(&order, file, &mut Progress::silent()))
+    }
+
+    /// Makes the one that waits to be loaded down.
+    fn make_for_page(&self, passphrase: &str) -> anyhow::Result<()> {
+        let (directory, now) = (self.0.directory.join(MADE), self.0.clock.now());
+        remove(&directory);
+        paths::make_private_directory(&directory)?;
+        let name = default_name(now, true);
+        let path = directory.join(&name);
+        let bytes = self.make(&path, passphrase, now)?;
+        let since = self.0.clock.moment();
+        self.state().made = Some((path, BackupFile { name, bytes, at: now }, since));
+        Ok(())
+    }
+
+    /// The one that was made is gone when nobody took it for long.
+    fn forget_old(&self) {
+        let now = self.0.clock.moment();
+        let mut state = self.state();
+        if state.made.as_ref().is_some_and(|(.., since)| now.saturating_since(*since) >= MADE_LIFE) {
+            state.made = None;
+            drop(state);
+            remove(&self.0.directory.join(MADE));
+        }
+    }
+
+    /// Makes backups by themselves when they are due, until `stop`.
+    pub(crate) async fn keep_schedule(self, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            let room = self.clone();
+            let looked = tokio::task::spawn_blocking(move || room.look());
+            tokio::select! {
+                // What is begun goes on, and is cut off with the process: it counts only when it is whole.
+                _ = looked => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// One look at the folder and the clock; a backup is made when one is due.
+    fn look(&self) {
+        self.forget_old();
+        let Some(schedule) = self.0.schedule.clone() else { return };
+        let looked = self.look_at(&schedule);
+        let due = |last| schedule.due(&self.0.zone, last, self.0.clock.now());
+        let (kept, problem) = match looked {
+            Ok(kept) => (kept, None),
+            Err(problem) => (Vec::new(), Some(format!("{problem:#}"))),
+        };
+        let next = due(kept.first().map(|file| file.at));
+        let folder = schedule.folder.display().to_string();
+        let mut state = self.state();
+        let before = state.scheduled.as_ref().and_then(|scheduled| scheduled.problem.clone());
+        if problem != before
+            && let Some(problem) = &problem
+        {
+            // Once, and not with every look.
+            warn!("no backup was made: {problem}");
+        }
+        state.scheduled = Some(BackupSchedule { folder, next, problem, kept });
+    }
+
+    fn look_at(&self, schedule: &Schedule) -> anyhow::Result<Vec<BackupFile>> {
+        let found = kept(&schedule.folder)?;
+        let (now, moment) = (self.0.clock.now(), self.0.clock.moment());
+        if schedule.due(&self.0.zone, found.first().map(|file| file.at), now) > now {
+            return Ok(found);
+        }
+        let last_problem = {
+            let state = self.state();
+            let rests = state.rests_until.is_some_and(|until| moment < until);
+            state.scheduled.as_ref().and_then(|scheduled| scheduled.problem.clone()).filter(|_| rests)
+        };
+        if let Some(problem) = last_problem {
+            anyhow::bail!("{problem}");
+        }
+        // One at the page goes first; this one is looked after in a minute.
+        let Ok(_turn) = self.turn() else { return Ok(found) };
+        let file = schedule.folder.join(default_name(now, true));
+        let made = passphrase_of(&schedule.passphrase_file)
+            .and_then(|passphrase| {
+                check_passphrase(&passphrase)?;
+                self.make(&file, &passphrase, now)
+            })
+            .and_then(|_| thin_out(&schedule.folder, schedule.keep));
+        self.state().rests_until = made.is_err().then(|| moment + TRIED_AGAIN_AFTER);
+        made?;
+        info!("a backup was made: {}", file.display());
+        kept(&schedule.folder)
+    }
+
+    /// Unpacks and checks what was brought; the next start puts it into its place.
+    fn check_brought(&self, passphrase: Option<&str>, by: &By) {
+        let archive = self.0.directory.join(BROUGHT).join(ARCHIVE);
+        let staged = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| {
+                runtime.block_on(restore::stage(
+                    &restore::Wanted {
+                        directory: &self.0.directory,
+                        archive: &archive,
+                        lock: passphrase.map_or(Lock::Plain, Lock::Passphrase),
+                        most_work: MAX_WORK_IN_DAEMON,
+                        source: Some(&self.0.source),
+                        by,
+                    },
+                    &mut Progress::silent(),
+                ))
+            });
+        match staged {
+            Ok(staged) => {
+                remove(&self.0.directory.join(BROUGHT));
+                let mut state = self.state();
+                state.restoring.step = RestoreStep::Restarting;
+                state.restoring.made = Some(staged.contents.made);
+                state.restoring.configuration_stays = staged.configuration_stays;
+                drop(state);
+                info!("a backup was checked and takes the place of what is there: the gateway restarts");
+                (self.0.restart)(by.name.as_deref().unwrap_or("whoever has the set-up code"));
+            }
+            Err(problem) => {
+                info!("a backup was not restored: {problem:#}");
+                let code = match problem.downcast_ref() {
+                    Some(Closed::NeedsPassphrase) => "needs_passphrase",
+                    Some(Closed::WrongPassphrase) => "wrong_passphrase",
+                    None => "wrong_backup",
+                };
+                let message = sentence(&format!("{problem:#}"));
+                let mut state = self.state();
+                state.restoring.step = RestoreStep::Failed;
+                state.restoring.problem = Some(ApiErrorDetail { code: code.to_owned(), message });
+            }
+        }
+    }
+}
+
+/// A chain of reasons as a sentence.
+fn sentence(chain: &str) -> String {
+    let mut letters = chain.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+fn remove(directory: &Path) {
+    match std::fs::remove_dir_all(directory) {
+        Err(problem) if problem.kind() != ErrorKind::NotFound => {
+            warn!("{} cannot be removed: {problem}", directory.display());
+        }
+        _ => {}
+    }
+}
+
+/// Does work that waits for files on a thread of its own.
+fn aside(work: impl FnOnce() + Send + 'static) -> Result<(), BackupProblem> {
+    let spawned = std::thread::Builder::new().name("backup".to_owned()).spawn(work);
+    spawned
+        .map(drop)
+        .map_err(|problem| BackupProblem::Failed(format!("No thread can be had for it: {problem}.")))
+}
+
+#[async_trait]
+impl BackupRoom for Backups {
+    async fn backups(&self) -> BackupState {
+        self.forget_old();
+        let state = self.state();
+        BackupState {
+            running: state.running,
+            made: state.made.as_ref().map(|(_, file, _)| file.clone()),
+            failure: state.failure.clone(),
+            schedule: state.scheduled.clone(),
+        }
+    }
+
+    fn begin(&self, passphrase: String) -> Result<(), BackupProblem> {
+        check_passphrase(&passphrase)
+            .map_err(|problem| BackupProblem::WeakPassphrase(sentence(&problem.to_string())))?;
+        let turn = self.turn()?;
+        let room = self.clone();
+        {
+            let mut state = self.state();
+            (state.running, state.made, state.failure) = (true, None, None);
+        }
+        let begun = aside(move || {
+            let outcome = room.make_for_page(&passphrase);
+            let mut state = room.state();
+            state.running = false;
+            state.failure = outcome.err().map(|problem| {
+                warn!("a backup was not made: {problem:#}");
+                sentence(&format!("{problem:#}"))
+            });
+            drop(state);
+            drop(turn);
+        });
+        if begun.is_err() {
+            self.state().running = false;
+        }
+        begun
+    }
+
+    async fn open(&self) -> Result<(String, u64, tokio::fs::File), BackupProblem> {
+        self.forget_old();
+        let made = self.state().made.as_ref().map(|(path, file, _)| (path.clone(), file.clone()));
+        let (path, file) = made.ok_or(BackupProblem::Nothing)?;
+        let opened = tokio::fs::File::open(path).await.map_err(|_| BackupProblem::Nothing)?;
+        Ok((file.name, file.bytes, opened))
+    }
+
+    fn restoring(&self) -> RestoreState {
+        self.state().restoring.clone()
+    }
+
+    async fn upload(&self) -> Result<Box<dyn BackupUpload>, BackupProblem> {
+        let turn = self.turn()?;
+        let directory = self.0.directory.join(BROUGHT);
+        remove(&directory);
+        self.state().restoring = RestoreState::default();
+        paths::make_private_directory(&directory)
+            .map_err(|problem| BackupProblem::Failed(sentence(&format!("{problem:#}"))))?;
+        let path = directory.join("part");
+        let file = tokio::fs::File::create(&path).await.map_err(|problem| failed(&problem))?;
+        Ok(Box::new(Upload { room: self.clone(), file, path, bytes: 0, is_whole: false, _turn: turn }))
+    }
+
+    fn restore(&self, passphrase: Option<String>, by: By) -> Result<(), BackupProblem> {
+        let turn = self.turn()?;
+        if !self.0.directory.join(BROUGHT).join(ARCHIVE).exists() {
+            return Err(BackupProblem::Nothing);
+        }
+        let room = self.clone();
+        {
+            let mut state = self.state();
+            (state.restoring.step, state.restoring.problem) = (RestoreStep::Checking, None);
+        }
+        aside(move || {
+            room.check_brought(passphrase.as_deref(), &by);
+            // Once it restarts, nothing else may begin.
+            if room.restoring().step == RestoreStep::Restarting { std::mem::forget(turn) } else { drop(turn) }
+        })
+    }
+}
+
+fn failed(problem: &std::io::Error) -> BackupProblem {
+    match problem.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => BackupProblem::DiskFull,
+        _ => BackupProblem::Failed(format!("The file cannot be written on the gateway: {problem}.")),
+    }
+}
+
+/// A file that is being brought.
+struct Upload {
+    room: Backups,
+    file: tokio::fs::File,
+    path: PathBuf,
+    bytes: u64,
+    is_whole: bool,
+    _turn: Turn,
+}
+
+#[async_trait]
+impl BackupUpload for Upload {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), BackupProblem> {
+        self.file.write_all(&bytes).await.map_err(|problem| failed(&problem))?;
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(), BackupProblem> {
+        let all = async {
+            self.file.flush().await?;
+            self.file.sync_all().await?;
+            tokio::fs::rename(&self.path, self.path.with_file_name(ARCHIVE)).await
+        };
+        all.await.map_err(|problem| failed(&problem))?;
+        self.is_whole = true;
+        self.room.state().restoring =
+            RestoreState { step: RestoreStep::Uploaded, bytes: self.bytes, ..RestoreState::default() };
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;

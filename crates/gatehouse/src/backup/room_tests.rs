@@ -1,0 +1,179 @@
+//! Backups by themselves, on a clock that is moved by hand.
+
+use std::sync::atomic::AtomicUsize;
+
+use gatehouse_dashboard::{Accounts, Role};
+use gatehouse_model::ManualClock;
+use tempfile::TempDir;
+
+use super::*;
+use crate::backup::TimeOfDay;
+use crate::config::Addresses;
+
+const PASSPHRASE: &str = "a lamp in the window";
+
+struct House {
+    clock: Arc<ManualClock>,
+    place: TempDir,
+    room: Backups,
+    restarts: Arc<AtomicUsize>,
+}
+
+impl House {
+    async fn new() -> Self {
+        let place = TempDir::new().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-21T12:00:00Z").unwrap()));
+        let data = place.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let shared: Arc<dyn Clock> = clock.clone();
+        let accounts = Accounts::open(&data.join(paths::ACCOUNTS_FILE), shared, Arc::new(SystemRandomness))
+            .await
+            .unwrap();
+        accounts.add("ana", Role::Admin, PASSPHRASE).await.unwrap();
+        accounts.close().await;
+        std::fs::write(place.path().join("passphrase"), format!("{PASSPHRASE}\n")).unwrap();
+        let schedule = Schedule {
+            folder: place.path().join("stick"),
+            every: Duration::from_secs(86_400),
+            at: TimeOfDay::parse("03:30"),
+            keep: 2,
+            passphrase_file: place.path().join("passphrase"),
+        };
+        let restarts = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&restarts);
+        let restart: Restart = Box::new(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        let source = Source::new(None, true, Addresses::default());
+        let room = Backups::new(&data, source, Some(schedule), Some("UTC"), clock.clone(), restart);
+        Self { clock, place, room, restarts }
+    }
+
+    /// One look, on a thread that may wait.
+    async fn look(&self) -> BackupSchedule {
+        let room = self.room.clone();
+        tokio::task::spawn_blocking(move || room.look()).await.unwrap();
+        self.room.backups().await.schedule.unwrap()
+    }
+
+    fn stick(&self) -> PathBuf {
+        self.place.path().join("stick")
+    }
+
+    async fn bring(&self, bytes: Vec<u8>) {
+        let mut upload = self.room.upload().await.unwrap();
+        upload.write(bytes.into()).await.unwrap();
+        upload.finish().await.unwrap();
+    }
+
+    /// Restores what was brought, and gives what came of it.
+    async fn restore(&self, passphrase: Option<&str>) -> RestoreState {
+        self.room.restore(passphrase.map(str::to_owned), By::command_line()).unwrap();
+        self.until(|state| state.restoring.step != RestoreStep::Checking).await;
+        self.room.restoring()
+    }
+
+    async fn until(&self, is_so: impl Fn(&State) -> bool) {
+        let wait = async {
+            while !is_so(&self.room.state()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it comes to its end");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_made_each_night_and_the_oldest_goes() {
+    let house = House::new().await;
+    std::fs::create_dir(house.stick()).unwrap();
+    let first = house.look().await;
+    assert_eq!((first.next.to_string().as_str(), first.kept.len()), ("2026-11-22T03:30:00.000Z", 0));
+    house.clock.advance(Duration::from_secs(15 * 3_600));
+    assert!(house.look().await.kept.is_empty(), "half an hour is left");
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        house.clock.advance(Duration::from_secs(3_600));
+        let looked = house.look().await;
+        assert_eq!(looked.problem, None);
+        names.insert(0, looked.kept[0].name.clone());
+        assert_eq!(house.look().await.kept, looked.kept, "once a night");
+        house.clock.advance(Duration::from_secs(23 * 3_600));
+    }
+    let kept: Vec<String> = house.look().await.kept.into_iter().map(|file| file.name).collect();
+    assert_eq!(kept, names[..2]);
+    let files = std::fs::read_dir(house.stick()).unwrap().count();
+    assert_eq!(files, 2, "nothing else is left on the stick");
+}
+
+#[tokio::test]
+async fn a_stick_that_is_not_there_is_said_and_waited_for() {
+    let house = House::new().await;
+    house.clock.advance(Duration::from_secs(16 * 3_600));
+    let problem = house.look().await.problem.unwrap();
+    assert!(problem.contains("check that the stick"), "{problem}");
+    assert!(!house.stick().exists(), "nothing is written to where the stick would be");
+    // It comes back, but its passphrase is gone: that is tried again after a while only.
+    std::fs::create_dir(house.stick()).unwrap();
+    let file = house.place.path().join("passphrase");
+    std::fs::remove_file(&file).unwrap();
+    house.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(house.look().await.problem, None, "the first one waits for its time of day");
+    house.clock.advance(Duration::from_secs(86_400));
+    std::fs::write(house.stick().join("gatehouse-2026-11-20T03-30-00Z.tar.age"), "x").unwrap();
+    let problem = house.look().await.problem.unwrap();
+    assert!(problem.contains("the passphrase in"), "{problem}");
+    std::fs::write(&file, format!("{PASSPHRASE}\n")).unwrap();
+    assert_eq!(house.look().await.problem, Some(problem), "it rests");
+    house.clock.advance(TRIED_AGAIN_AFTER);
+    let looked = house.look().await;
+    assert_eq!((looked.problem, looked.kept.len()), (None, 2));
+}
+
+#[tokio::test]
+async fn what_the_page_makes_waits_an_hour_and_can_be_restored() {
+    let house = House::new().await;
+    let short = house.room.begin("short".to_owned());
+    assert!(matches!(short, Err(BackupProblem::WeakPassphrase(said)) if said.contains("at least 8")));
+    assert!(matches!(house.room.open().await, Err(BackupProblem::Nothing)));
+    house.room.begin(PASSPHRASE.to_owned()).unwrap();
+    house.until(|state| !state.running).await;
+    let (name, bytes, mut file) = house.room.open().await.unwrap();
+    assert_eq!(name, "gatehouse-2026-11-21T12-00-00Z.tar.age");
+    let mut archive = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut file, &mut archive).await.unwrap();
+    assert_eq!(u64::try_from(archive.len()).unwrap(), bytes);
+
+    // Nothing is touched by what is wrong, and another passphrase can be tried with what was brought.
+    assert_eq!(house.room.restore(None, By::command_line()), Err(BackupProblem::Nothing));
+    house.bring(archive[..archive.len() / 2].to_vec()).await;
+    let cut = house.restore(Some(PASSPHRASE)).await.problem.unwrap();
+    assert_eq!(cut.code, "wrong_backup");
+    assert!(cut.message.starts_with("Nothing was restored, and nothing was changed"), "{}", cut.message);
+    house.bring(archive).await;
+    assert_eq!(house.restore(None).await.problem.unwrap().code, "needs_passphrase");
+    assert_eq!(house.restore(Some("another one")).await.problem.unwrap().code, "wrong_passphrase");
+    assert!(!crate::backup::restore_is_pending(&house.room.0.directory));
+    let restored = house.restore(Some(PASSPHRASE)).await;
+    assert_eq!((restored.step, restored.problem), (RestoreStep::Restarting, None));
+    assert_eq!(house.restarts.load(Ordering::SeqCst), 1);
+    assert!(crate::backup::restore_is_pending(&house.room.0.directory));
+    assert_eq!(house.room.begin(PASSPHRASE.to_owned()), Err(BackupProblem::Busy), "it restarts");
+
+    house.clock.advance(MADE_LIFE);
+    assert!(matches!(house.room.open().await, Err(BackupProblem::Nothing)));
+    assert!(!house.room.0.directory.join(MADE).exists());
+}
+
+/// What breaks off leaves nothing, and the next one has its turn.
+#[tokio::test]
+async fn a_file_that_does_not_come_to_its_end_is_gone() {
+    let house = House::new().await;
+    let mut upload = house.room.upload().await.unwrap();
+    upload.write(Bytes::from_static(b"half of it")).await.unwrap();
+    assert!(matches!(house.room.upload().await, Err(BackupProblem::Busy)));
+    drop(upload);
+    assert_eq!(std::fs::read_dir(house.room.0.directory.join(BROUGHT)).unwrap().count(), 0);
+    house.bring(b"whole".to_vec()).await;
+    assert_eq!((house.room.restoring().step, house.room.restoring().bytes), (RestoreStep::Uploaded, 5));
+}
