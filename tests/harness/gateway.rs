@@ -17,6 +17,9 @@ use crate::wait::LIMIT;
 /// The promise of the product: a stop takes at most this long (design: "a second signal, or 15 s, ends it at once").
 pub const STOP_LIMIT: Duration = Duration::from_secs(15);
 
+/// The code with which the gateway asks its service manager to be started again.
+const RESTART_CODE: i32 = 75;
+
 /// The administrator that [`Gateway::administrator`] makes.
 pub const ADMINISTRATOR: &str = "ana";
 
@@ -425,6 +428,18 @@ impl Gateway {
         self.dashboard = dashboard.unwrap_or_else(|| panic!("no `Dashboard:` line in {lines:#?}"));
         let mqtt = value_of(&lines, "MQTT:").and_then(|address| address.parse::<SocketAddr>().ok());
         self.mqtt = mqtt.unwrap_or_else(|| panic!("no `MQTT:` line in {lines:#?}"));
+    }
+
+    /// Waits until it ends for a restart, as a service manager would, and gives how to start it again on the same data.
+    ///
+    /// # Panics
+    /// When it does not end so, or has logged an error.
+    pub fn wait_for_restart(mut self) -> Setup {
+        let status = self.process.wait(LIMIT);
+        self.ended = true;
+        self.check_clean();
+        assert_eq!(status.code(), Some(RESTART_CODE), "{}", self.process.words());
+        self.setup.clone()
     }
 
     /// Kills it as a power cut would, and gives how to start it again on the same data.

@@ -149,6 +149,21 @@ impl Browser {
         response.and_then(read).unwrap_or_else(|error| panic!("PUT {path}: {error}"))
     }
 
+    /// `PUT path` with bytes as they are, and further headers.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub fn put_bytes(&self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Answer {
+        let mut request =
+            Request::put(self.address_of(path)).header("content-type", "application/octet-stream");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_vec()).unwrap_or_else(|error| panic!("PUT {path}: {error}"));
+        let response = self.agent.run(request).map_err(|error| error.to_string());
+        response.and_then(read).unwrap_or_else(|error| panic!("PUT {path}: {error}"))
+    }
+
     /// `POST path` with a body of any content type and further headers.
     ///
     /// # Panics

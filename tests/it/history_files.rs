@@ -81,7 +81,7 @@ fn a_backup_of_a_running_gateway_is_whole_when_it_is_restored() {
     let elsewhere = TempDir::new().expect("a temporary directory can be made");
     let file = elsewhere.path().join("house.tar");
     let configuration = gateway.configuration();
-    succeed(&directory, &["backup", text(&file), "--config", text(&configuration)]);
+    succeed(&directory, &["backup", text(&file), "--plain", "--config", text(&configuration)]);
     refused(&directory, &["restore", text(&file)]);
 
     let stopped = gateway.stop();

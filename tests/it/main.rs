@@ -5,6 +5,7 @@
 /// Topics of another scheme, and the configuration of mqtt-io.
 mod aliases;
 /// Bytes that no well-behaved client sends.
+mod backup;
 mod bad_input;
 /// MQTT clients of other people: mosquitto_sub, paho-mqtt, MQTT.js.
 #[cfg(feature = "clients")]

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::aliases::AliasTable;
+use crate::backup::Backups;
 use crate::banner::{self, Banner};
 use crate::config::{Config, Source};
 use crate::discovery::{self, Announcement};
@@ -63,6 +64,7 @@ const RECORDING_FIGURES: &str = "figures of the recording";
 const FOUND: &str = "word of what is found";
 const ALIASES: &str = "aliases";
 const DISCOVERY: &str = "discovery";
+const BACKUPS: &str = "backups";
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -79,10 +81,11 @@ const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5_000));
 const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
 /// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-const STOP_AFTER_OFFLINE: [(&str, Duration); 14] = [
+const STOP_AFTER_OFFLINE: [(&str, Duration); 15] = [
     // Its last word leaves at once.
     (DISCOVERY, Duration::from_millis(50)),
     // These only wait, and end at once.
+    (BACKUPS, Duration::from_millis(50)),
     (LOOKING, Duration::from_millis(50)),
     (FOUND, Duration::from_millis(50)),
     (RECORDING_FIGURES, Duration::from_millis(50)),
@@ -205,6 +208,8 @@ impl House {
             start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), store, &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let (bell, restarts) = RestartBell::new();
+        let bell = Arc::new(bell);
+        let backups = Backups::of(&as_started, &source, directory, &clock, Arc::clone(&bell));
         let mut running = Running { lifecycle, guard, voice, accounts, history, restarts };
         let setup_hint = paths::setup_code_command(directory);
         let joints = Joints {
@@ -221,6 +226,7 @@ impl House {
             certificates,
             board,
             found,
+            backups,
         };
         let started = async {
             let (page, mqtt) = (page_addresses?, mqtt_addresses?);
@@ -285,6 +291,8 @@ struct Joints {
     board: BoardView,
     /// Where it is told what is connected and not used.
     found: watch::Sender<Vec<Thing>>,
+    /// Who makes and restores backups.
+    backups: Backups,
 }
 
 impl Joints {
@@ -312,7 +320,7 @@ impl Joints {
 
     fn system(
         &self,
-        bell: RestartBell,
+        bell: Arc<RestartBell>,
         clock_trust: ClockTrust,
         whereabouts: Surroundings,
         discovery: watch::Receiver<SystemDiscovery>,
@@ -386,6 +394,7 @@ impl Joints {
         let outputs = bridge.handle();
         self.start_bridge(running, bridge, commands);
         self.start_looking(running);
+        running.lifecycle.start(BACKUPS, |stop| self.backups.clone().keep_schedule(stop));
         self.start_dashboard(running, listeners, live, configuration, system);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
@@ -486,6 +495,7 @@ impl Joints {
             board: Arc::new(self.board.clone()),
             configuration,
             doctor: self.doctor.clone(),
+            backups: Arc::new(self.backups.clone()),
             history: Arc::new(RecordedCharts::new(running.history.clone())),
             figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
             mqtt_clients: Arc::new(BrokerClients::new(self.broker.clone(), self.logins.sets())),

@@ -52,6 +52,13 @@ impl RestartBell {
         &self.run
     }
 
+    /// Asks for a restart of this very run, for a part of the gateway.
+    pub(crate) fn ring_own(&self, who: &str) {
+        if let Err(problem) = self.ring(who, &self.run) {
+            tracing::info!("the gateway is not asked to restart: {problem}");
+        }
+    }
+
     /// Asks for a restart of this `run`, once.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 /** The first run: from the set-up code to the first phone, left in the middle and taken up again. */
 import type { Page } from '@playwright/test';
 import { expectAccessible } from '../support/accessibility.ts';
-import { ADMINISTRATOR, startGateway } from '../support/gateway.ts';
-import { expect, expectHouse, test, tile } from '../support/test.ts';
+import { ADMINISTRATOR, freePort, startGateway } from '../support/gateway.ts';
+import { expect, expectHouse, logIn, test, tile } from '../support/test.ts';
 
 /** A house that can be configured, with a relay. */
 const HOUSE = `
@@ -180,6 +180,54 @@ test('what cannot be changed is said, and can be skipped', async ({ page, newGat
   // The log-in outlives a reload.
   await page.reload();
   await expectHouse(page);
+});
+
+test('a backup of the system page is restored on a new machine', async ({ page, browser, watch, gateway }) => {
+  // A passphrase that does not fit, and the time in which the new machine restarts.
+  watch.tolerate(/status of 40[13]|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);
+  const passphrase = 'a lamp in the window of the gatehouse';
+  await logIn(page, gateway, ADMINISTRATOR);
+  await page.goto(`${gateway.origin}/system/backup`);
+  const make = page.getByRole('button', { name: 'Make a backup' });
+  await page.getByLabel('Passphrase', { exact: true }).fill('short');
+  await make.click();
+  await expect(page.getByText('A passphrase has at least 8 characters.')).toBeVisible();
+  await page.getByLabel('Passphrase', { exact: true }).fill(passphrase);
+  await page.getByLabel('Passphrase again').fill(passphrase);
+  await make.click();
+  const link = page.getByRole('link', { name: 'Load it down' });
+  await expect(link).toBeVisible({ timeout: 60_000 });
+  await expectAccessible(page, 'the backups');
+  const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
+  const file = await download.path();
+
+  const fresh = await startGateway([], undefined, await freePort());
+  const visit = await browser.newPage({ viewport: { width: 390, height: 844 }, locale: 'en-GB' });
+  await visit.goto(fresh.origin);
+  await visit.getByLabel('Set-up code').fill(fresh.setupCode!);
+  await next(visit).click();
+  await visit.getByRole('button', { name: 'Restore a backup here' }).click();
+  const restore = visit.getByRole('button', { name: 'Restore', exact: true });
+  await restore.click();
+  await expect(visit.getByText('Choose the file of a backup.')).toBeVisible();
+  await visit.getByLabel('File of the backup').setInputFiles(file);
+  await restore.click();
+  await expect(visit.getByText('This backup is encrypted. Type its passphrase.')).toBeVisible();
+  await visit.getByLabel('Passphrase of the backup').fill('another one entirely');
+  await restore.click();
+  await expect(visit.getByText('This is not the passphrase of this backup.')).toBeVisible();
+  await expectAccessible(visit, 'restoring a backup');
+  await visit.getByLabel('Passphrase of the backup').fill(passphrase);
+  await restore.click();
+
+  // The gateway comes back as the old one, and knows its administrator.
+  await expect(visit.getByRole('button', { name: 'Log in' })).toBeVisible({ timeout: 60_000 });
+  await visit.getByLabel('Name').fill(ADMINISTRATOR.name);
+  await visit.getByLabel('Password', { exact: true }).fill(ADMINISTRATOR.password);
+  await visit.getByRole('button', { name: 'Log in' }).click();
+  await expectHouse(visit);
+  await visit.close();
+  await fresh.stop();
 });
 
 for (const { locale, theme, title, heading: name } of [

@@ -28,7 +28,7 @@ use crate::system::SystemRandomness;
 
 pub(crate) use pending::{finish as finish_restore, is_pending as restore_is_pending};
 pub(crate) use restore::run as restore_on_command_line;
-pub(crate) use room::{Backups, Restart};
+pub(crate) use room::Backups;
 pub(crate) use schedule::{Schedule, TimeOfDay};
 
 use container::Lock;

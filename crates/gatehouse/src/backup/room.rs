@@ -26,9 +26,10 @@ use super::make::{Order, back_up};
 use super::schedule::{Schedule, kept, thin_out, zone_of};
 use super::sealed::MAX_WORK_IN_DAEMON;
 use super::{check_passphrase, default_name, passphrase_of, restore};
-use crate::config::Source;
+use crate::config::{Config, Source};
 use crate::paths;
 use crate::progress::Progress;
+use crate::restart::RestartBell;
 use crate::system::SystemRandomness;
 
 /// Where a backup waits to be loaded down, below the data directory.
@@ -50,7 +51,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// What lets the gateway end and come back, for whoever asked for it.
-pub(crate) type Restart = Box<dyn Fn(&str) + Send + Sync>;
+type Restart = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The backups of this gateway.
 #[derive(Clone)]
@@ -62,6 +63,8 @@ struct Inner {
     schedule: Option<Schedule>,
     zone: TimeZone,
     clock: Arc<dyn Clock>,
+    /// When it began to be looked whether a backup is due.
+    since: Timestamp,
     restart: Restart,
     is_busy: AtomicBool,
     state: Mutex<State>,
@@ -88,8 +91,21 @@ impl Drop for Turn {
 }
 
 impl Backups {
+    /// Of a gateway that was started with this configuration.
+    pub(crate) fn of(
+        config: &Config,
+        source: &Source,
+        directory: &Path,
+        clock: &Arc<dyn Clock>,
+        bell: Arc<RestartBell>,
+    ) -> Self {
+        let (schedule, zone) = (config.backup.clone(), config.gateway.time_zone.as_deref());
+        let restart: Restart = Box::new(move |who| bell.ring_own(who));
+        Self::new(directory, source.clone(), schedule, zone, Arc::clone(clock), restart)
+    }
+
     /// Of a gateway with this data directory. What was made or brought before its start is gone.
-    pub(crate) fn new(
+    fn new(
         directory: &Path,
         source: Source,
         schedule: Option<Schedule>,
@@ -105,6 +121,7 @@ impl Backups {
             source,
             schedule,
             zone: zone_of(time_zone),
+            since: clock.now(),
             clock,
             restart,
             is_busy: AtomicBool::new(false),
@@ -182,7 +199,7 @@ impl Backups {
         self.forget_old();
         let Some(schedule) = self.0.schedule.clone() else { return };
         let looked = self.look_at(&schedule);
-        let due = |last| schedule.due(&self.0.zone, last, self.0.clock.now());
+        let due = |last| schedule.due(&self.0.zone, last, self.0.since);
         let (kept, problem) = match looked {
             Ok(kept) => (kept, None),
             Err(problem) => (Vec::new(), Some(format!("{problem:#}"))),
@@ -203,7 +220,7 @@ impl Backups {
     fn look_at(&self, schedule: &Schedule) -> anyhow::Result<Vec<BackupFile>> {
         let found = kept(&schedule.folder)?;
         let (now, moment) = (self.0.clock.now(), self.0.clock.moment());
-        if schedule.due(&self.0.zone, found.first().map(|file| file.at), now) > now {
+        if schedule.due(&self.0.zone, found.first().map(|file| file.at), self.0.since) > now {
             return Ok(found);
         }
         let last_problem = {

@@ -57,12 +57,12 @@ pub(super) fn zone_of(name: Option<&str>) -> TimeZone {
 }
 
 impl Schedule {
-    /// When the next one is due, after the `last`; one that was missed is due since then. The first one waits for its time of
-    /// day.
-    pub(super) fn due(&self, zone: &TimeZone, last: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    /// When the next one is due, after the `last`; one that was missed is due since then. Without one, the first time of day
+    /// after `since`, when it began to be looked at.
+    pub(super) fn due(&self, zone: &TimeZone, last: Option<Timestamp>, since: Timestamp) -> Timestamp {
         let every = i64::try_from(self.every.as_millis()).unwrap_or(i64::MAX);
         let earliest =
-            last.map_or(now, |last| Timestamp::from_millis(last.as_millis().saturating_add(every)));
+            last.map_or(since, |last| Timestamp::from_millis(last.as_millis().saturating_add(every)));
         let Some(at) = self.at else { return earliest };
         let day = |time: Timestamp| {
             let time = jiff::Timestamp::from_millisecond(time.as_millis()).ok()?;
@@ -71,7 +71,7 @@ impl Schedule {
         let due = day(earliest).and_then(|day| {
             let due = at.on(day, zone)?;
             // Without one before, a time of today that is over is no time that was missed.
-            if last.is_none() && due < now { at.on(day.tomorrow().ok()?, zone) } else { Some(due) }
+            if last.is_none() && due < since { at.on(day.tomorrow().ok()?, zone) } else { Some(due) }
         });
         due.unwrap_or(earliest)
     }
@@ -140,7 +140,7 @@ mod tests {
     fn it_is_due_at_its_time_of_day_in_the_zone_of_the_house() {
         let zone = zone_of(Some("Europe/Madrid"));
         let daily = schedule(1, Some("03:30"));
-        let due = |last: Option<&str>, now: &str| daily.due(&zone, last.map(time), time(now)).to_string();
+        let due = |last: Option<&str>, since: &str| daily.due(&zone, last.map(time), time(since)).to_string();
         // The first one waits for its time.
         assert_eq!(due(None, "2026-11-21T01:00:00Z"), "2026-11-21T02:30:00.000Z");
         assert_eq!(due(None, "2026-11-21T12:00:00Z"), "2026-11-22T02:30:00.000Z");

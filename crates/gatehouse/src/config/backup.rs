@@ -74,3 +74,38 @@ fn keep(section: &mut Section<'_>, findings: &mut Findings) -> Option<usize> {
     findings.push(section.error(number.span, "so many backups cannot be kept", hint));
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    const WHOLE: &str = "[backup]\nfolder = \"/media/stick/gatehouse\"\npassphrase_file = \"/etc/p\"\n";
+
+    fn complaint(text: &str) -> String {
+        load(text, "gatehouse.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn two_paths_are_enough() {
+        let schedule = load(WHOLE, "gatehouse.toml").unwrap().backup.unwrap();
+        assert_eq!((schedule.every, schedule.at, schedule.keep), (DAY, None, 7));
+        let text = format!("{WHOLE}every = \"2d\"\nat = \"03:30\"\nkeep = 3\n");
+        let schedule = load(&text, "gatehouse.toml").unwrap().backup.unwrap();
+        assert_eq!((schedule.every, schedule.at, schedule.keep), (DAY * 2, TimeOfDay::parse("03:30"), 3));
+        assert_eq!(load("", "gatehouse.toml").unwrap().backup, None);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_said() {
+        assert!(complaint("[backup]\nfolder = \"/media/stick\"\n").contains("passphrase_file"));
+        assert!(
+            complaint("[backup]\nfolder = \"stick\"\npassphrase_file = \"/p\"\n")
+                .contains("begin at the root")
+        );
+        assert!(complaint(&format!("{WHOLE}at = \"3 am\"\n")).contains("no time of day"));
+        assert!(complaint(&format!("{WHOLE}at = \"03:30\"\nevery = \"12h\"\n")).contains("not whole days"));
+        assert!(complaint(&format!("{WHOLE}every = \"1m\"\n")).contains("too short"));
+        assert!(complaint(&format!("{WHOLE}keep = 0\n")).contains("cannot be kept"));
+    }
+}

@@ -34,7 +34,7 @@ const MAX_ADDRESSES: usize = 16;
 
 /// What the report is made from.
 pub(crate) struct GatewaySystem {
-    pub(crate) bell: RestartBell,
+    pub(crate) bell: Arc<RestartBell>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Moment,
     pub(crate) places: HostPlaces,
