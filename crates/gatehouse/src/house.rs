@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gatehouse_board::bridge::ClockTrust;
-use gatehouse_board::config::DeviceConfig;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::preflight::obstacles;
 use gatehouse_board::scan::{Scanner, Thing, Watch};
@@ -17,7 +16,6 @@ use gatehouse_board::{Bridge, BridgeParts};
 use gatehouse_broker::{
     Broker, BrokerHandle, Listener, LocalClient, Parts, Settings, SqliteStore, StoreOptions, Subscription,
 };
-use gatehouse_control::DeviceNotes;
 use gatehouse_dashboard::wire::{DiscoverySilenceWord, SystemDiscovery};
 use gatehouse_dashboard::{Accounts, DemoHouse, Listeners, LiveHouse, Ports, Warning, WarningWord};
 use gatehouse_history::History;
@@ -42,7 +40,7 @@ use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, GatewaySystem, Order, OwnNames,
     PageCommands, PageConfiguration, PageDoctor, Playground, Rates, RecordedCharts, RoomFigures,
-    Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear, history_clock, serve_aliases,
+    Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear, history_clock, notes, serve_aliases,
     show_warnings, tell_found, tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
@@ -518,17 +516,6 @@ impl Joints {
     /// Everything below the base topic.
     async fn subscribe(&self, part: &str) -> anyhow::Result<Subscription> {
         Ok(self.broker.client(part).subscribe(&[(self.scheme.everything(), Qos::AtLeastOnce)]).await?)
-    }
-}
-
-/// What the guard at the door must know of devices.
-pub(crate) fn notes(devices: &[DeviceConfig]) -> DeviceNotes {
-    let those = |is_one: fn(&DeviceConfig) -> bool| {
-        devices.iter().filter(|device| is_one(device)).map(|device| device.id.clone()).collect()
-    };
-    DeviceNotes {
-        safe_when_on: those(DeviceConfig::is_safe_when_on),
-        takes_text: those(DeviceConfig::takes_text),
     }
 }
 

@@ -28,9 +28,9 @@ use tracing::{error, info, warn};
 use crate::adopt;
 use crate::check;
 use crate::config::{Config, Source};
-use crate::house::{GatewayVoice, notes};
+use crate::house::GatewayVoice;
 use crate::running_copy::RunningCopies;
-use crate::wiring::{DoorGuard, Order};
+use crate::wiring::{DoorGuard, Order, notes};
 
 /// What a new configuration is applied to.
 pub(crate) struct Reloader {

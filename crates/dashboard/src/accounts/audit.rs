@@ -239,7 +239,11 @@ impl Deed {
             | Self::TokenRemoved
             | Self::ConfigurationChanged
             | Self::Restarted
-            | Self::MachineMended => Shelf::Changes,
+            | Self::MachineMended
+            | Self::BackupMade
+            | Self::BackupTaken
+            | Self::RestoreBegun
+            | Self::Restored => Shelf::Changes,
             Self::LogInFailed | Self::MqttLogInFailed | Self::SetUpFailed => Shelf::WrongLogIns,
             Self::Forbidden | Self::StaleCredential | Self::CrossSite | Self::UnknownHost => Shelf::Refusals,
         }

@@ -3,12 +3,24 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gatehouse_board::config::DeviceConfig;
 use gatehouse_broker::{PublishGuard, Refusal, RefusalCode};
 use gatehouse_control::{CommandGuard, DeviceNotes, GuardRefusal, Now, RefusalKind};
 use gatehouse_model::{
     Clock, CommandResult, DeviceId, DeviceInfo, Message, Origin, Properties, PropertyId, Qos, Scheme,
     TopicName,
 };
+
+/// What the guard at the door must know of devices.
+pub(crate) fn notes(devices: &[DeviceConfig]) -> DeviceNotes {
+    let those = |is_one: fn(&DeviceConfig) -> bool| {
+        devices.iter().filter(|device| is_one(device)).map(|device| device.id.clone()).collect()
+    };
+    DeviceNotes {
+        safe_when_on: those(DeviceConfig::is_safe_when_on),
+        takes_text: those(DeviceConfig::takes_text),
+    }
+}
 
 /// The broker's publish guard on top of the decisions of `gatehouse_control`.
 pub(crate) struct DoorGuard {

@@ -35,7 +35,7 @@ pub(crate) use demo::Playground;
 pub(crate) use doctor::PageDoctor;
 pub(crate) use figures::RoomFigures;
 pub(crate) use found::tell_found;
-pub(crate) use guard::DoorGuard;
+pub(crate) use guard::{DoorGuard, notes};
 pub(crate) use login::AccountLogins;
 pub(crate) use messages::BrokerMessages;
 pub(crate) use mqtt_door::WebDoor;
