@@ -3,4 +3,4 @@
 /**
  * What an entry of the audit log is about.
  */
-export type AuditWord = "log-in" | "log-out" | "mqtt-log-in" | "set-up" | "user-added" | "user-removed" | "role-changed" | "rights-changed" | "password-changed" | "logged-out-everywhere" | "client-added" | "client-removed" | "client-rights-changed" | "client-password-changed" | "disconnected" | "token-added" | "token-removed" | "configuration-changed" | "restarted" | "machine-mended" | "log-in-failed" | "mqtt-log-in-failed" | "set-up-failed" | "forbidden" | "stale-credential" | "cross-site" | "unknown-host";
+export type AuditWord = "log-in" | "log-out" | "mqtt-log-in" | "set-up" | "user-added" | "user-removed" | "role-changed" | "rights-changed" | "password-changed" | "logged-out-everywhere" | "client-added" | "client-removed" | "client-rights-changed" | "client-password-changed" | "disconnected" | "token-added" | "token-removed" | "configuration-changed" | "restarted" | "machine-mended" | "backup-made" | "backup-taken" | "restore-begun" | "restored" | "log-in-failed" | "mqtt-log-in-failed" | "set-up-failed" | "forbidden" | "stale-credential" | "cross-site" | "unknown-host";
