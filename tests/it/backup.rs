@@ -38,14 +38,14 @@ fn an_old_gateway() -> (Gateway, Vec<u8>) {
     browser.post("/api/v1/devices/pump/properties/power/set", &json!({ "value": "ON" })).expect(202);
     until("the switch is in the history", LIMIT, || {
         let events = browser.get("/api/v1/history/events").expect(200).json();
-        events["events"].to_string().contains("pump").then_some(())
+        events["events"].to_string().contains("pump").then_some(()).ok_or_else(|| events.to_string())
     });
     browser.get("/api/v1/backup/file").expect_error(404, "no_backup");
     browser.post("/api/v1/backup", &json!({ "passphrase": PASSPHRASE })).expect(202);
     let name = until("the backup is made", LIMIT, || {
         let state = browser.get("/api/v1/backup").expect(200).json();
         assert_eq!(state["failure"], Value::Null, "{state}");
-        state["made"]["name"].as_str().map(str::to_owned)
+        state["made"]["name"].as_str().map(str::to_owned).ok_or_else(|| state.to_string())
     });
     assert!(name.ends_with(".tar.age"), "{name}");
     let file = gateway.data_directory().join("backup-made").join(name);
@@ -65,7 +65,7 @@ fn restore(gateway: &Gateway, bytes: &[u8], passphrase: &str) -> Value {
     browser.post_text("/api/v1/restore", "application/json", &body, &code).expect(202);
     until("the backup is checked", LIMIT, || {
         let state = browser.get_with("/api/v1/restore", &code).expect(200).json();
-        (state["step"] != "checking").then_some(state)
+        if state["step"] == "checking" { Err(state.to_string()) } else { Ok(state) }
     })
 }
 
