@@ -36,7 +36,8 @@ CHECKS_LEFT_OUT = {
 # Cases for each route in the phase with random data; the phase of edge cases has as many as the description gives.
 EXAMPLES = 6
 SEED = 20261122
-NAME, PASSWORD = "ana", "a lamp in the window"
+# A name that no example of the description has: its password would be changed, and its tokens taken back.
+NAME, PASSWORD = "overseer", "a lamp in the window"
 START_LIMIT_S, STOP_LIMIT_S, RUN_LIMIT_S = 60, 15, 110
 HERE = pathlib.Path(__file__).resolve().parent
 

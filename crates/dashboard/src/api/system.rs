@@ -80,6 +80,10 @@ pub(super) async fn logs(
     if !(1..=MAX_LINES).contains(&limit) {
         return Err(bad(format!("`limit` is from 1 to {MAX_LINES}.")));
     }
+    // The description says so of all whole numbers, and nobody counts so many lines.
+    if params.after.is_some_and(|after| i64::try_from(after).is_err()) {
+        return Err(bad("`after` is the number of a line.".to_owned()));
+    }
     let level = params.level.unwrap_or(LogLevelWord::Info);
     Ok(Json(app.system.logs(LogQuery { after: params.after, level, limit })))
 }

@@ -199,12 +199,11 @@ impl<R: Read> Opener<R> {
     /// Reads the header; at most `most_work` is done for the passphrase.
     pub(super) fn new(mut source: R, passphrase: &str, most_work: u8) -> Result<Self, OpenError> {
         let header = read_header(&mut source)?;
-        let (salt, work, wrapped, mac) = parse_header(&header).ok_or(OpenError::Header)?;
+        let Header { salt, work, mut wrapped, mac } = parse_header(&header).ok_or(OpenError::Header)?;
         if work > most_work {
             return Err(OpenError::TooMuchWork { found: work, most: most_work });
         }
         let wrapping = wrapping_key(passphrase, &salt, work).ok_or(OpenError::Header)?;
-        let mut wrapped = wrapped;
         let zero = Nonce::assume_unique_for_key([0; NONCE_LEN]);
         let opened = wrapping.open_in_place(zero, Aad::empty(), &mut wrapped);
         let file_key = opened.map_err(|_| OpenError::WrongPassphrase)?.to_vec();
@@ -280,8 +279,19 @@ fn read_header(source: &mut impl Read) -> Result<String, OpenError> {
     Err(OpenError::Header)
 }
 
-/// Salt, work, wrapped key and checksum of a header with one passphrase and nothing else.
-fn parse_header(header: &str) -> Option<(Vec<u8>, u8, Vec<u8>, Vec<u8>)> {
+/// What a header with one passphrase says.
+struct Header {
+    salt: Vec<u8>,
+    /// The exponent of scrypt's work.
+    work: u8,
+    /// The file's key under that of the passphrase.
+    wrapped: Vec<u8>,
+    /// The checksum of the header.
+    mac: Vec<u8>,
+}
+
+/// A header with one passphrase and nothing else.
+fn parse_header(header: &str) -> Option<Header> {
     let mut lines = header.lines();
     let first = lines.next()?;
     let (salt, work) = lines.next()?.strip_prefix("-> scrypt ")?.split_once(' ')?;
@@ -294,7 +304,7 @@ fn parse_header(header: &str) -> Option<(Vec<u8>, u8, Vec<u8>, Vec<u8>)> {
         && !work.starts_with('0')
         && lines.next().is_none();
     is_ours.then_some(())?;
-    Some((salt, work.parse().ok()?, wrapped, decode(mac)?))
+    Some(Header { salt, work: work.parse().ok()?, wrapped, mac: decode(mac)? })
 }
 
 #[cfg(test)]

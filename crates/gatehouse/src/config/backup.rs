@@ -57,7 +57,7 @@ fn at(section: &mut Section<'_>, every: Duration, findings: &mut Findings) -> Op
         findings.push(section.error(text.span, what, "write hours and minutes: at = \"03:30\""));
         return None;
     };
-    if every.as_secs() % DAY.as_secs() != 0 {
+    if !every.as_secs().is_multiple_of(DAY.as_secs()) {
         let what = "`at` is a time of day, but `every` is not whole days";
         findings.push(section.error(text.span, what, "write every = \"1d\", or leave `at` out"));
     }

@@ -158,9 +158,11 @@ async fn a_backup_is_brought_as_it_is_and_restored() {
     assert_eq!(brought.json()["bytes"], 3_000_000);
     assert_eq!(*world.backups.uploaded.lock().unwrap(), Some(long));
     assert_eq!(restore(json!({ "passphrase": "a lamp in the window" })).await.status, 202);
-    let restored = world.backups.restored.lock().unwrap();
-    assert_eq!(restored[0].0.as_deref(), Some("a lamp in the window"));
-    assert_eq!(restored[0].1.name.as_deref(), Some("ana"));
+    {
+        let restored = world.backups.restored.lock().unwrap();
+        assert_eq!(restored[0].0.as_deref(), Some("a lamp in the window"));
+        assert_eq!(restored[0].1.name.as_deref(), Some("ana"));
+    }
     assert_eq!(world.audited().await[0], ("restore-begun", None));
 }
 
