@@ -102,7 +102,7 @@ const STOP_AFTER_OFFLINE: [(&str, Duration); 15] = [
 ];
 
 /// Longest time that the last word on `<base>/status` may take.
-const LAST_WORD_LIMIT: Duration = Duration::from_millis(450);
+const LAST_WORD_LIMIT: Duration = Duration::from_millis(400);
 
 /// Everything that can fail before the first part runs: the devices, the databases, the listeners.
 pub(crate) struct House {
