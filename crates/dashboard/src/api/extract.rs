@@ -230,6 +230,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let again = parts.clone();
+        // Asked of the head alone: what is no JSON is refused before its body has come.
+        let head = Request::from_parts(parts.clone(), axum::body::Body::empty());
+        if let Err(rejection @ JsonRejection::MissingJsonContentType(_)) =
+            Json::<T>::from_request(head, state).await
+        {
+            return Err(explain(&rejection));
+        }
         let bytes = Bytes::from_request(Request::from_parts(parts, body), state).await;
         let bytes = bytes.map_err(|rejection| explain(&JsonRejection::BytesRejection(rejection)))?;
         // The fields of an object are also read from a list, in the order in which the code has them. Nobody means that.

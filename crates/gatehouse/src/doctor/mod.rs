@@ -6,9 +6,9 @@
 
 mod checks;
 mod finding;
-mod helper;
 mod machine;
 mod mend;
+mod privileged;
 mod report;
 mod wanted;
 
@@ -30,7 +30,7 @@ use machine::Machine;
 use mend::{Mend, Programs};
 use wanted::Wanted;
 
-pub(crate) use helper::{AskError, SOCKET, ask, serve_one};
+pub(crate) use privileged::{AskError, SOCKET, ask, serve_one};
 
 /// Looks at the machine and tells, or mends.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]

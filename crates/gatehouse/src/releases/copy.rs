@@ -16,6 +16,9 @@ use crate::{paths, supervision, whole_file};
 /// Where it is.
 const DIRECTORY: &str = "before-upgrade";
 
+/// Where the one before it is while a new one takes its place.
+const FORMER: &str = "before-upgrade.old";
+
 /// Where it is while it is made.
 const DRAFT: &str = "before-upgrade.part";
 
@@ -34,6 +37,11 @@ const STEP_BYTES: u64 = 16 * 1024 * 1024;
 /// Most bytes that are read of the note.
 const MAX_NOTE_BYTES: u64 = 16 * 1024;
 
+/// The directory of the copy.
+pub(super) fn directory(data: &Path) -> PathBuf {
+    data.join(DIRECTORY)
+}
+
 /// A copy that is there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
@@ -48,11 +56,24 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// Whether it is of before an upgrade that has brought some of these forms about, and not all yet.
+    pub(super) fn is_before(&self, found: &Forms) -> bool {
+        let mut newer = false;
+        self.forms.iter().all(|(name, form)| {
+            newer |= found.get(name) > Some(form);
+            found.get(name) >= Some(form)
+        }) && newer
+    }
+
     /// The copy that there is, if it is whole: it got its name only when everything was on the disk.
     pub(super) fn find(directory: &Path) -> Option<Self> {
         let mut text = String::new();
-        let note = directory.join(DIRECTORY).join(NOTE);
-        File::open(note).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
+        // A power cut between the two renames of a new copy leaves the one before it under its other name.
+        let place = [DIRECTORY, FORMER]
+            .map(|name| directory.join(name).join(NOTE))
+            .into_iter()
+            .find(|note| note.exists());
+        File::open(place?).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
 
@@ -99,12 +120,18 @@ pub(super) fn keep(
         let kept = Kept { version: version.to_owned(), made: now, forms: forms.clone(), without_history };
         whole_file::put(&draft.join(NOTE), serde_json::to_string(&kept)?)?;
         File::open(&draft)?.sync_all()?;
-        let place = directory.join(DIRECTORY);
+        let (place, former) = (directory.join(DIRECTORY), directory.join(FORMER));
+        if former.exists() {
+            std::fs::remove_dir_all(&former)?;
+        }
         if place.exists() {
-            std::fs::remove_dir_all(&place)?;
+            std::fs::rename(&place, &former)?;
         }
         std::fs::rename(&draft, &place)?;
         File::open(directory)?.sync_all()?;
+        if former.exists() {
+            std::fs::remove_dir_all(&former)?;
+        }
         Ok(())
     })();
     if made.is_err() {

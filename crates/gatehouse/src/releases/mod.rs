@@ -69,6 +69,10 @@ async fn prepare_for(
     }
     let version = record.map_or_else(|| "unknown".to_owned(), |record| record.version);
     info!("an upgrade from release {version}: {} will be brought up to date", older.join(", "));
+    // An upgrade that was cut short half-way goes on: its copy is the only one of before.
+    if copy::Kept::find(directory).is_some_and(|kept| kept.is_before(&found)) {
+        return Ok(());
+    }
     // A house without its gateway is worse than one that cannot go back.
     if let Err(problem) = copy::keep(directory, configuration, &version, &found, now) {
         warn!("no copy of before the upgrade could be kept, the upgrade goes on: {problem:#}");
@@ -129,9 +133,10 @@ fn refusal(directory: &Path, name: &str, record: Option<&Record>, newest: &Forms
     let stuck = format!("{} was changed by {by}, and this is release {VERSION}", file.display());
     match copy::Kept::find(directory).filter(|kept| kept.suits(newest)) {
         Some(kept) => format!(
-            "{stuck}. Install the newer release again; or go back to everything as it was at {} before the upgrade, \
-             with `sudo gatehouse rollback`: what came later is kept aside, and not used",
-            kept.made
+            "{stuck}. Install the newer release again; or go back to everything as it was at {}, before the upgrade: put \
+             the files of {} in the place of those beside it (docs/upgrades.md has the commands)",
+            kept.made,
+            copy::directory(directory).display()
         ),
         None => format!(
             "{stuck}. Install the newer release again; or restore a backup of this release with `sudo gatehouse restore`"

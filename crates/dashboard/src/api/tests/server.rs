@@ -136,6 +136,37 @@ async fn a_header_that_trickles_in_is_cut_off() {
     }
 }
 
+/// So did those that sent a byte of a body now and then: the answer came after 20 s, and the rest of the body was read on and on.
+#[tokio::test]
+async fn a_body_that_trickles_in_is_cut_off() {
+    let world = World::new().await;
+    let (address, _server) = start(&world).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let head = "POST /api/v1/login HTTP/1.1\r\nHost: casa\r\nContent-Type: application/json\r\nContent-Length: 16000\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    // A second connection is answered: the request of the first one has begun.
+    let mut other = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut other, "/health", "", "}").await.contains("200 OK"));
+    tokio::time::pause();
+    let pause = Duration::from_secs(6);
+    let mut answer = Vec::new();
+    let mut sent = 0;
+    loop {
+        let _ = slow.write_all(b" ").await;
+        sent += 1;
+        // Well before the limit of silence could be what closes it.
+        assert!(sent < 9, "the connection is still open after {}", String::from_utf8_lossy(&answer));
+        let mut piece = [0; 1024];
+        match tokio::time::timeout(pause, slow.read(&mut piece)).await {
+            Err(_) => {}
+            Ok(Ok(0) | Err(_)) => break,
+            Ok(Ok(length)) => answer.extend_from_slice(&piece[..length]),
+        }
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") || answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
 #[tokio::test]
 async fn one_address_cannot_take_all_connections() {
     async fn connect_from_elsewhere(address: SocketAddr) -> TcpStream {
