@@ -7,6 +7,7 @@ import {
   changesOf,
   columnsOf,
   gapMs,
+  heldOf,
   onShareOf,
   recordedOf,
   summaryOf,
@@ -241,5 +242,13 @@ describe('axes', () => {
     expect(high - low).toBeGreaterThan(1);
     expect(valueRange(0, 3, 0)[0]).toBe(0);
     expect(valueRange(null, null, 1)).toEqual([0, 1]);
+  });
+});
+
+describe('a stretch between two readings', () => {
+  it('says what held in it, and nothing where nothing did', () => {
+    const held = [bucket(0, 20), bucket(1_000, 20, { count: 0 }), bucket(2_000, 20, { count: 0 })];
+    expect(heldOf(held, 1_000, 1_500)).toEqual({ min: 20, mean: 20, max: 20, last: 20, count: 0 });
+    expect(heldOf([bucket(-9_000, 20, { count: 0 })], 1_000, 0)).toBeNull();
   });
 });

@@ -18,6 +18,8 @@ export interface Line {
   steps: boolean;
   unit: string;
   decimals: number;
+  /** The seconds at which something was measured, each drawn as a dot; without them only what stands alone is. */
+  readings?: ReadonlySet<number>;
 }
 
 export interface LinesPlot {
@@ -44,6 +46,16 @@ export interface LinesOptions {
 }
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+
+/** Steps of the time axis, in seconds: of seconds, minutes, hours, and days up to years. */
+const TIME_STEPS = [
+  ...[1, 5, 10, 15, 30],
+  ...[60, 300, 600, 900, 1_800],
+  ...[1, 2, 3, 4, 6, 8, 12].map((hours) => hours * 3_600),
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 90, 120, 180, 365, 730, 1_825, 3_650].map(
+    (days) => days * 86_400,
+  ),
+];
 
 /** A stretch that was dragged has to be this wide to be meant, in pixels. */
 const LEAST_DRAG = 8;
@@ -79,6 +91,18 @@ export function lonely(values: ArrayLike<number | null | undefined>): number[] {
   }
   if (candidate !== -1) found.push(candidate);
   return found;
+}
+
+/** The indices of a line that get a dot. */
+function dotsOf(
+  seconds: ArrayLike<number>,
+  values: ArrayLike<number | null | undefined>,
+  readings: ReadonlySet<number> | undefined,
+): number[] {
+  if (!readings) return lonely(values);
+  return Array.from(values, (value, index) =>
+    value != null && readings.has(seconds[index] ?? 0) ? index : -1,
+  ).filter((index) => index !== -1);
 }
 
 /** The values of a line for uPlot: a band only for a number of now. */
@@ -124,7 +148,8 @@ export function createLinesPlot(element: HTMLElement, options: LinesOptions): Li
   const bands: uPlot.Band[] = [];
   let now = Number.POSITIVE_INFINITY;
   const scales: uPlot.Scales = { x: { time: true } };
-  for (const line of lines) {
+  let dots = lines.map(({ readings }) => readings);
+  for (const [place, line] of lines.entries()) {
     const colour = token(`--series-${line.colour}`);
     const scale = scaleOf(line);
     const paths = line.steps && stepped ? { paths: stepped } : {};
@@ -135,7 +160,12 @@ export function createLinesPlot(element: HTMLElement, options: LinesOptions): Li
       width: line.isBefore ? 1.5 : 2,
       points: line.isBefore
         ? { show: false }
-        : { show: true, size: 5, fill: colour, filter: (u, index) => lonely(u.data[index] ?? []) },
+        : {
+            show: true,
+            size: 5,
+            fill: colour,
+            filter: (u, index) => dotsOf(u.data[0], u.data[index] ?? [], dots[place]),
+          },
     };
     if (line.isBefore) drawn.dash = [6, 4];
     series.push(drawn);
@@ -159,6 +189,8 @@ export function createLinesPlot(element: HTMLElement, options: LinesOptions): Li
       ...axis,
       space: 72,
       size: 44,
+      // Labels tell seconds and nothing shorter.
+      incrs: TIME_STEPS,
       grid: { show: false },
       values: (_chart, splits, _axis, _space, step) => timeLabels(splits, step, format),
     },
@@ -231,7 +263,10 @@ export function createLinesPlot(element: HTMLElement, options: LinesOptions): Li
       now = nowS;
       chart.setScale('x', { min: fromS, max: toS });
     },
-    update: (lines) => chart.setData(joined(lines), false),
+    update(lines) {
+      dots = lines.map(({ readings }) => readings);
+      chart.setData(joined(lines), false);
+    },
     resize: (width, height) => chart.setSize({ width, height }),
     point(share) {
       const width = chart.over.clientWidth;

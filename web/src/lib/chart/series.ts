@@ -191,6 +191,14 @@ export function summaryOf(all: readonly Bucket[], bucketMs: number, from: number
   return { min, mean: count === 0 ? last.mean : sum / count, max, last: last.last, count };
 }
 
+/** A stretch between two readings in figures: what held in it. */
+export function heldOf(buckets: readonly Bucket[], bucketMs: number, from: number): Summary | null {
+  const held = buckets.filter(({ at, count }) => count === 0 && at + bucketMs > from).at(-1);
+  if (!held) return null;
+  const { last } = held;
+  return { min: last, mean: last, max: last, last, count: 0 };
+}
+
 /** How much of the time from `from` to now a switch was on, as far as it is known: each state holds until the next. */
 export function onShareOf(
   buckets: readonly Bucket[],
