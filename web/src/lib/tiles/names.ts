@@ -9,9 +9,18 @@ function isKey(word: string): word is Key {
   return Object.hasOwn(en.properties, word);
 }
 
+/** Ids that stand for several things have a name with one of these before the id. */
+const SORTS = ['machine-', 'chip-', 'storm-'];
+
 /** The name of a value: in the reader's language when it is the gateway's own, else as its owner wrote it. */
-export function propertyName({ id, name }: Pick<PropertyInfo, 'id' | 'name'>, t: Messages): string {
-  // The machine that the gateway runs on has names of its own for ids that sensors have too.
-  const key = [id, `machine-${id}`].filter(isKey).find((known) => en.properties[known] === name);
+export function propertyName(
+  { id, name, kind }: Pick<PropertyInfo, 'id' | 'name'> & Partial<Pick<PropertyInfo, 'kind'>>,
+  t: Messages,
+): string {
+  // What is measured in watts is no switch, though both are called power in English.
+  const measured = kind === 'number' ? [`measured-${id}`] : [];
+  const key = [...measured, id, ...SORTS.map((sort) => `${sort}${id}`)]
+    .filter(isKey)
+    .find((known) => en.properties[known] === name);
   return key === undefined ? name : t.properties[key];
 }

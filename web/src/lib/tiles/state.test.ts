@@ -169,6 +169,14 @@ describe('the name of a value', () => {
     expect(name('temperature', 'Wine')).toBe('Wine');
     expect(name('load', 'Temperature')).toBe('Temperature');
     expect(name('constructor', 'Constructor')).toBe('Constructor');
+    expect(name('temperature', 'Chip temperature')).toBe('芯片温度');
+    expect(name('distance', 'Distance of the storm')).toBe('雷暴距离');
+  });
+
+  it('tells power that is measured from power that is switched', () => {
+    const power = { id: 'power', name: 'Power' } as const;
+    expect(propertyName({ ...power, kind: 'number' }, zh)).toBe('功率');
+    expect(propertyName({ ...power, kind: 'switch' }, zh)).toBe('开关');
   });
 });
 
