@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Board, BoardLine, BoardScan, FoundThing } from '../api/generated';
-import { addable, freeLines, linesInUse, troublesOf } from './board';
+import { addable, freeLines, linesInUse, troublesOf, untold } from './board';
 
 const line = (number: number, rest: Partial<BoardLine> = {}): BoardLine => ({
   line: number,
@@ -90,5 +90,16 @@ describe('the first look at a board', () => {
     });
     expect(freeLines(board)).toEqual([board.lines[0]]);
     expect(freeLines({ ...board, header_pins: null }).length).toBe(1);
+  });
+});
+
+describe('what the check-up tells as well', () => {
+  it('is left out of what the board tells', () => {
+    const troubles = [
+      { where: 'i2c-1', what: 'Stuck.' },
+      { where: 'spi-0.0', what: 'Switched off.' },
+    ];
+    expect(untold(troubles, [{ kind: 'spi-off' }, { kind: 'clock-not-set' }])).toEqual([troubles[0]]);
+    expect(untold(troubles, [])).toEqual(troubles);
   });
 });

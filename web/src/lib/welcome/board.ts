@@ -23,6 +23,20 @@ export function troublesOf(board: Board, scan: BoardScan | null): Trouble[] {
   return [...lines, ...buses, ...notes];
 }
 
+/** What the check-up of the machine tells of a bus, by the start of the bus's name. */
+const TOLD_BY_CHECK_UP: Record<string, string> = {
+  'i2c-off': 'i2c',
+  'spi-off': 'spi',
+  'one-wire-off': 'w1',
+  'serial-off': 'serial',
+};
+
+/** Leaves out what the check-up of the machine tells as well, with its mend. */
+export function untold(troubles: readonly Trouble[], findings: readonly { kind: string }[]): Trouble[] {
+  const told = findings.flatMap(({ kind }) => TOLD_BY_CHECK_UP[kind] ?? []);
+  return troubles.filter(({ where }) => !told.some((start) => where.startsWith(start)));
+}
+
 /** Everything that answers. */
 export function thingsOf(scan: BoardScan | null): FoundThing[] {
   if (scan === null) return [];

@@ -129,7 +129,7 @@ const es: typeof en = {
   nameTitle: 'Nombre e idioma',
   language: 'Idioma de esta página',
   gatewayName: 'Nombre de la pasarela',
-  gatewayNameHelp: 'Aparece sobre las habitaciones y en los móviles. Ejemplo: Casa Sol',
+  gatewayNameHelp: 'Aparece sobre las habitaciones y en los teléfonos. Ejemplo: Casa Sol',
   gatewayNameMissing: 'Ponle un nombre a la pasarela.',
   gatewayNameTooLong: (max) => `Un nombre tiene como mucho ${max} caracteres.`,
   adminStep: 'Administrador',
@@ -196,9 +196,9 @@ const es: typeof en = {
   noPinFree: 'No hay ningún pin disponible en esta placa.',
   have: (count) => `Dispositivos hasta ahora: ${count}`,
   noneNow: 'Ninguno por ahora',
-  phoneStep: 'Móvil',
+  phoneStep: 'Teléfono',
   phoneHelp:
-    'Una aplicación MQTT en un móvil o tableta muestra y controla los mismos dispositivos, también sin esta página.',
+    'Una aplicación MQTT en un teléfono o tableta muestra y controla los mismos dispositivos, también sin esta página.',
   doneStep: 'Listo',
   doneTitle: 'La pasarela está configurada',
   doneHelp: 'Desde ahora, esta página muestra tus habitaciones.',
@@ -207,7 +207,7 @@ const es: typeof en = {
   wherePlace: 'Zona horaria y lugar: Sistema, Configuración',
   whereBoard: 'La placa: Conexiones',
   whereDevice: 'Un dispositivo: Conexiones',
-  wherePhone: 'Un móvil: Personas, Vincular un móvil',
+  wherePhone: 'Un teléfono: Personas, Vincular un teléfono',
   open: 'Abrir las habitaciones',
 };
 
