@@ -48,7 +48,7 @@ const en = {
 const es: typeof en = {
   title: 'Copia de seguridad',
   about:
-    'Una copia guarda todo en un archivo cifrado: configuración, personas y móviles, mensajes conservados, historial y certificados.',
+    'Una copia guarda todo en un archivo cifrado: configuración, personas y teléfonos, mensajes conservados, historial y certificados.',
   make: 'Hacer una copia',
   passphrase: 'Frase de contraseña',
   passphraseHelp: (min) =>
