@@ -52,6 +52,11 @@ describe('a stretch of time', () => {
     expect(long.to - long.from).toBeLessThan(21 * 366 * 24 * HOUR);
   });
 
+  it('stays where it is when it cannot be shorter', () => {
+    const shortest = { from: 1_000, to: 3_000 };
+    expect(zoomed(shortest, 0.8, 3_000)).toEqual(shortest);
+  });
+
   it('does not move into the future', () => {
     expect(moved(day, 0.5, 24 * HOUR)).toEqual(day);
     expect(moved(day, 0.5, 30 * HOUR)).toEqual({ from: 6 * HOUR, to: 30 * HOUR });

@@ -58,11 +58,13 @@ export function bounded({ from, to }: Stretch): Stretch {
   return { from: Math.round(middle - span / 2), to: Math.round(middle + span / 2) };
 }
 
-/** Zooms around a point of the stretch: a factor of 2 shows twice as much. */
+/** Zooms around a point of the stretch: a factor of 2 shows twice as much. At the limits it stays where it is. */
 export function zoomed(stretch: Stretch, factor: number, around = (stretch.from + stretch.to) / 2): Stretch {
+  const span = Math.max(stretch.to - stretch.from, 1);
+  const by = Math.min(Math.max(span * factor, SHORTEST_MS), LONGEST_MS) / span;
   return bounded({
-    from: around - (around - stretch.from) * factor,
-    to: around + (stretch.to - around) * factor,
+    from: around - (around - stretch.from) * by,
+    to: around + (stretch.to - around) * by,
   });
 }
 
