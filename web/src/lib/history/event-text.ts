@@ -4,7 +4,7 @@ import type { HistoryEvent, PropertyKind } from '../api/generated';
 import type { PropertyInfo } from '../api/types';
 import type { Format } from '../format/format';
 import type { Messages } from '../i18n/en';
-import { gatewayWords } from '../i18n/gateway-words';
+import { fixedWords, gatewayWords } from '../i18n/gateway-words';
 import { causeText, valueText } from '../tiles/state';
 
 /** What the page knows of the device and the value that an event names. */
@@ -71,7 +71,7 @@ export function eventText(event: HistoryEvent, named: Named, t: Messages, format
       .join('. ');
   }
   if (sentence !== null) return gatewayWords(sentence);
-  return value === null ? '' : gatewayWords(value);
+  return value === null ? '' : fixedWords(value, t.fixed);
 }
 
 function scalarOf(text: string, kind: PropertyKind): string | number {

@@ -216,6 +216,22 @@ export const en = {
     part: (name: string) => `the gateway (${name})`,
     since: (cause: string, when: string) => `${cause}, ${when}`,
     failSafe: (reason: string) => `fail-safe: ${reason}`,
+    longestOn: (span: string) => `longest on-time of ${span}`,
+  },
+  /** Causes, and what buttons and knobs say, which the gateway tells word for word so in English. */
+  fixed: {
+    'the gateway starts': 'the gateway starts',
+    'the gateway stops': 'the gateway stops',
+    'its fault': 'its fault',
+    'it was taken out of the configuration': 'it was taken out of the configuration',
+    'timer of the command': 'timer of the command',
+    'way of the cover': 'way of the cover',
+    single: 'single',
+    double: 'double',
+    triple: 'triple',
+    long: 'long',
+    clockwise: 'clockwise',
+    counterclockwise: 'counterclockwise',
   },
   chart: {
     title: (property: string) => `History of ${property}`,

@@ -13,6 +13,12 @@ export function gatewayWords(text: string): string {
   return `${FIRST}${withoutMarks(text)}${LAST}`;
 }
 
+/** A word of the gateway's that stays the same: in the reader's language, and else marked as the gateway's. */
+export function fixedWords(text: string, fixed: Readonly<Record<string, string>>): string {
+  const known = Object.hasOwn(fixed, text) ? fixed[text] : undefined;
+  return known ?? gatewayWords(text);
+}
+
 export function withoutMarks(sentence: string): string {
   return sentence.replaceAll(FIRST, '').replaceAll(LAST, '');
 }

@@ -156,6 +156,10 @@ describe('the gateway’s own words', () => {
     const parts = { client_id: null, user: null, name: null, chain: [] };
     const cause = { ...parts, by: 'fail-safe', sentence: 'fail-safe: too long', reason: 'too long' } as const;
     expect(causeText(cause, 'OFF', es)).toBe(`Lo apagó el modo seguro: ${gatewayWords('too long')}`);
+    const known = { ...cause, reason: 'the gateway starts' };
+    expect(causeText(known, 'OFF', es)).toBe('Lo apagó el modo seguro: la pasarela arranca');
+    const longest = { ...cause, reason: 'longest on-time of 1h' };
+    expect(causeText(longest, 'OFF', zh)).toBe('由安全保护（已达最长开启时间 1h）关闭');
   });
 });
 

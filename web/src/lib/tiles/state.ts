@@ -3,7 +3,7 @@
 import type { Availability, Cause, PropertyInfo, Quality, Value } from '../api/types';
 import type { Format } from '../format/format';
 import type { Messages } from '../i18n/en';
-import { gatewayWords } from '../i18n/gateway-words';
+import { fixedWords, gatewayWords } from '../i18n/gateway-words';
 
 export type TileState = 'live' | 'on' | 'pending' | 'refused' | 'stale' | 'suspect' | 'fault' | 'empty';
 
@@ -213,7 +213,10 @@ function originText(cause: Cause, t: Messages): string {
   const { by, user, client_id: client, name, reason } = cause;
   if (by === 'page' && user) return t.cause.page(user);
   if (by === 'client' && client && user) return t.cause.client(client, user);
-  if (by === 'part' && name) return t.cause.part(name);
-  if (by === 'fail-safe' && reason) return t.cause.failSafe(gatewayWords(reason));
+  if (by === 'part' && name) return t.cause.part(fixedWords(name, t.fixed));
+  if (by === 'fail-safe' && reason) {
+    const longest = /^longest on-time of (\S+)$/.exec(reason)?.[1];
+    return t.cause.failSafe(longest ? t.cause.longestOn(longest) : fixedWords(reason, t.fixed));
+  }
   return gatewayWords(cause.sentence);
 }
