@@ -103,3 +103,10 @@ describe('what the check-up tells as well', () => {
     expect(untold(troubles, [])).toEqual(troubles);
   });
 });
+
+describe('the pins that are offered', () => {
+  it('end with those of the memory of a HAT', () => {
+    const lines = [line(0, { header_pin: 27 }), line(1, { header_pin: 28 }), line(7, { header_pin: 26 })];
+    expect(freeLines({ ...board, lines }).map(({ header_pin }) => header_pin)).toEqual([26, 27, 28]);
+  });
+});

@@ -55,8 +55,18 @@ export function linesInUse(board: Board) {
   return { shown, others: used.length - shown.length };
 }
 
-/** Lines at which something can be wired: those that come out at the header, or all when no header is known. */
+/** Pins of a 40-pin header that boards read the memory of a HAT with: nothing else should hang there. */
+const HAT_PINS = [27, 28];
+
+/**
+ * Lines at which something can be wired: those that come out at the header, or all when no header is known. What is
+ * meant for other things comes last.
+ */
 export function freeLines(board: Board) {
   const free = board.lines.filter((line) => kindOf(line) === 'free');
-  return board.header_pins === null ? free : free.filter(({ header_pin }) => header_pin !== null);
+  if (board.header_pins === null) return free;
+  const isHat = ({ header_pin }: { header_pin: number | null }) =>
+    board.header_pins === 40 && header_pin !== null && HAT_PINS.includes(header_pin);
+  const out = free.filter(({ header_pin }) => header_pin !== null);
+  return [...out.filter((line) => !isHat(line)), ...out.filter(isHat)];
 }
