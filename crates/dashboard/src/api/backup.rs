@@ -183,7 +183,15 @@ pub(super) async fn upload(
         let message = "Send the file as it is, with the header `Content-Type: application/octet-stream`.";
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_content_type", message));
     }
-    let mut upload = app.backups.upload().await?;
+    let too_large = || {
+        let message = format!("A backup has at most {MAX_UPLOAD_BYTES} bytes. This is some other file.");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    };
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > MAX_UPLOAD_BYTES) {
+        return Err(too_large());
+    }
+    let mut upload = app.backups.upload(announced).await?;
     let too_slow = || {
         let message = "The file did not come to its end. Check the connection and try again.";
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
@@ -199,9 +207,7 @@ pub(super) async fn upload(
             };
             length = length.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             if length > MAX_UPLOAD_BYTES {
-                let message =
-                    format!("A backup has at most {MAX_UPLOAD_BYTES} bytes. This is some other file.");
-                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
+                return Err(too_large());
             }
             upload.write(piece).await?;
         }

@@ -28,11 +28,11 @@ pub trait BackupRoom: Send + Sync {
     /// How far the restoring of a backup is.
     fn restoring(&self) -> RestoreState;
 
-    /// Takes the file of a backup, in the place of one that was brought before.
+    /// Takes the file of a backup, of so many bytes when that is known, in the place of one that was brought before.
     ///
     /// # Errors
     /// See [`BackupProblem`].
-    async fn upload(&self) -> Result<Box<dyn BackupUpload>, BackupProblem>;
+    async fn upload(&self, length: Option<u64>) -> Result<Box<dyn BackupUpload>, BackupProblem>;
 
     /// Begins to check the file that was brought; when all of it is good, the gateway restarts with what is in it.
     ///

@@ -96,7 +96,7 @@ pub struct RestoreState {
     /// Length of the file that was brought, in bytes.
     #[ts(type = "number")]
     pub bytes: u64,
-    /// Why it was not restored: `needs_passphrase`, `wrong_passphrase` or `wrong_backup`; null when nothing is wrong.
+    /// Why it was not restored: `needs_passphrase`, `wrong_passphrase`, `disk_full` or `wrong_backup`; null when nothing is wrong.
     #[schema(required = true)]
     pub problem: Option<ApiErrorDetail>,
     /// When the backup was made, as it says itself; null as long as that is not known.

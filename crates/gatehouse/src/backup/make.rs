@@ -9,6 +9,7 @@ use gatehouse_history::snapshot;
 use gatehouse_model::{Randomness, Timestamp};
 
 use super::container::{self, Builder, Lock};
+use super::disk::Disks;
 use super::{CONFIGURATION, DATABASES};
 use crate::paths;
 use crate::progress::{Progress, megabytes};
@@ -23,6 +24,8 @@ pub(super) struct Order<'a> {
     pub(super) lock: Lock<'a>,
     pub(super) now: Timestamp,
     pub(super) randomness: &'a dyn Randomness,
+    /// Where there has to be room for it.
+    pub(super) disks: &'a Disks,
 }
 
 /// Writes the archive beside its place, reads it again, and moves it there when it is whole. Gives its size.
@@ -35,6 +38,11 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
         directory.display()
     );
     let place = file.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = match order.lock {
+        Lock::Plain => place,
+        Lock::Passphrase(_) => directory,
+    };
+    order.disks.check_backup(place, beside, configuration)?;
     // Beside the archive, where there must be room anyway: the data directory may be on a card that is full.
     let work = WorkDirectory::make(place, "backup")?;
     // What is to be encrypted is not left on a stick as it is, not even as a file that was removed.

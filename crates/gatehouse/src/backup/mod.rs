@@ -5,6 +5,7 @@
 //! SHA-256 of each. The databases open with any SQLite. With a passphrase the archive is encrypted as `age` does it.
 
 mod container;
+mod disk;
 mod make;
 mod pending;
 mod restore;
@@ -32,6 +33,7 @@ pub(crate) use room::Backups;
 pub(crate) use schedule::{Schedule, TimeOfDay};
 
 use container::Lock;
+use disk::Disks;
 use make::{Order, back_up};
 
 /// Fewest characters of a passphrase: as of a password of the page.
@@ -63,6 +65,7 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         lock: passphrase.as_deref().map_or(Lock::Plain, Lock::Passphrase),
         now,
         randomness: &SystemRandomness,
+        disks: &Disks::on_command_line(&directory, Some(&arguments.config)),
     };
     let bytes = runtime.block_on(back_up(&order, &file, &mut progress))?;
     progress.clear();

@@ -71,6 +71,7 @@ pub(super) async fn restore(
 ) -> anyhow::Result<Restored> {
     // One that was ready before goes first: it is what its owner has now.
     pending::finish(directory, |_| ())?;
+    super::Disks::on_command_line(directory, None).check_unpacking(archive)?;
     let by = By::command_line();
     let wanted = Wanted { directory, archive, lock, most_work: MAX_WORK, source: None, by: &by };
     let contents = stage(&wanted, progress).await?.contents;

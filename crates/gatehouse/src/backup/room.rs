@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::container::{Closed, Lock};
+use super::disk::{Disks, NoRoom};
 use super::make::{Order, back_up};
 use super::schedule::{Schedule, kept, thin_out, zone_of};
 use super::sealed::MAX_WORK_IN_DAEMON;
@@ -41,14 +42,17 @@ const BROUGHT: &str = "restore-upload";
 /// The file there.
 const ARCHIVE: &str = "archive";
 
-/// How long a backup waits to be loaded down: it takes as much room as the history.
-const MADE_LIFE: Duration = Duration::from_secs(3_600);
+/// How long a backup waits to be loaded down, or to be restored: it takes as much room as the history.
+const WAITS: Duration = Duration::from_secs(3_600);
 
 /// How often it is looked whether a backup is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A backup that could not be made, as without the stick, is tried again after so long.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// After so many bytes that were brought it is looked again whether there is room for as many.
+const LOOK_AT_ROOM_EVERY: u64 = 4 * 1024 * 1024;
 
 /// What lets the gateway end and come back, for whoever asked for it.
 type Restart = Box<dyn Fn(&str) + Send + Sync>;
@@ -63,6 +67,7 @@ struct Inner {
     schedule: Option<Schedule>,
     zone: TimeZone,
     clock: Arc<dyn Clock>,
+    disks: Disks,
     /// When it began to be looked whether a backup is due.
     since: Timestamp,
     restart: Restart,
@@ -74,6 +79,8 @@ struct Inner {
 struct State {
     running: bool,
     made: Option<(PathBuf, BackupFile, Moment)>,
+    /// Since when a file that was brought waits.
+    brought: Option<Moment>,
     failure: Option<String>,
     scheduled: Option<BackupSchedule>,
     /// Until when a backup that failed is not tried again.
@@ -101,7 +108,8 @@ impl Backups {
     ) -> Self {
         let (schedule, zone) = (config.backup.clone(), config.gateway.time_zone.as_deref());
         let restart: Restart = Box::new(move |who| bell.ring_own(who));
-        Self::new(directory, source.clone(), schedule, zone, Arc::clone(clock), restart)
+        let disks = Disks::of(directory, config.history.retention.disk_floor);
+        Self::new(directory, source.clone(), schedule, zone, Arc::clone(clock), disks, restart)
     }
 
     /// Of a gateway with this data directory. What was made or brought before its start is gone.
@@ -111,6 +119,7 @@ impl Backups {
         schedule: Option<Schedule>,
         time_zone: Option<&str>,
         clock: Arc<dyn Clock>,
+        disks: Disks,
         restart: Restart,
     ) -> Self {
         for name in [MADE, BROUGHT] {
@@ -123,6 +132,7 @@ impl Backups {
             zone: zone_of(time_zone),
             since: clock.now(),
             clock,
+            disks,
             restart,
             is_busy: AtomicBool::new(false),
             state: Mutex::default(),
@@ -149,6 +159,7 @@ impl Backups {
             lock: Lock::Passphrase(passphrase),
             now,
             randomness: &SystemRandomness,
+            disks: &self.0.disks,
         };
         runtime.block_on(back_up(&order, file, &mut Progress::silent()))
     }
@@ -166,15 +177,37 @@ impl Backups {
         Ok(())
     }
 
-    /// The one that was made is gone when nobody took it for long.
+    /// What was made or brought is gone when nobody took it for long.
     fn forget_old(&self) {
         let now = self.0.clock.moment();
+        let is_old = |since: Moment| now.saturating_since(since) >= WAITS;
         let mut state = self.state();
-        if state.made.as_ref().is_some_and(|(.., since)| now.saturating_since(*since) >= MADE_LIFE) {
+        if state.made.as_ref().is_some_and(|(.., since)| is_old(*since)) {
             state.made = None;
             drop(state);
             remove(&self.0.directory.join(MADE));
+            state = self.state();
         }
+        let is_left = state.brought.is_some_and(is_old);
+        drop(state);
+        // Whoever has the turn may be reading it.
+        if is_left && let Ok(_turn) = self.turn() {
+            let mut state = self.state();
+            (state.brought, state.restoring) = (None, RestoreState::default());
+            drop(state);
+            remove(&self.0.directory.join(BROUGHT));
+        }
+    }
+
+    /// Whether so many bytes fit into the data directory. The system may take its time to say.
+    async fn has_room_for(&self, bytes: u64) -> Result<(), BackupProblem> {
+        let disks = self.0.disks.clone();
+        let looked = tokio::task::spawn_blocking(move || disks.check_data(bytes)).await;
+        let outcome = looked.unwrap_or_else(|problem| Err(problem.into()));
+        outcome.map_err(|problem| match problem.downcast_ref::<NoRoom>() {
+            Some(_) => BackupProblem::DiskFull,
+            None => BackupProblem::Failed(sentence(&format!("{problem:#}"))),
+        })
     }
 
     /// Makes backups by themselves when they are due, until `stop`.
@@ -249,10 +282,9 @@ impl Backups {
     /// Unpacks and checks what was brought; the next start puts it into its place.
     fn check_brought(&self, passphrase: Option<&str>, by: &By) {
         let archive = self.0.directory.join(BROUGHT).join(ARCHIVE);
-        let staged = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(anyhow::Error::from)
+        let room = self.0.disks.check_unpacking(&archive);
+        let staged = room
+            .and_then(|()| Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?))
             .and_then(|runtime| {
                 runtime.block_on(restore::stage(
                     &restore::Wanted {
@@ -270,6 +302,7 @@ impl Backups {
             Ok(staged) => {
                 remove(&self.0.directory.join(BROUGHT));
                 let mut state = self.state();
+                state.brought = None;
                 state.restoring.step = RestoreStep::Restarting;
                 state.restoring.made = Some(staged.contents.made);
                 state.restoring.configuration_stays = staged.configuration_stays;
@@ -282,10 +315,14 @@ impl Backups {
                 let code = match problem.downcast_ref() {
                     Some(Closed::NeedsPassphrase) => "needs_passphrase",
                     Some(Closed::WrongPassphrase) => "wrong_passphrase",
+                    None if problem.is::<NoRoom>() => "disk_full",
                     None => "wrong_backup",
                 };
                 let message = sentence(&format!("{problem:#}"));
+                let waits_since = self.0.clock.moment();
                 let mut state = self.state();
+                // Another passphrase can be tried for a while.
+                state.brought = Some(waits_since);
                 state.restoring.step = RestoreStep::Failed;
                 state.restoring.problem = Some(ApiErrorDetail { code: code.to_owned(), message });
             }
@@ -368,16 +405,30 @@ impl BackupRoom for Backups {
         self.state().restoring.clone()
     }
 
-    async fn upload(&self) -> Result<Box<dyn BackupUpload>, BackupProblem> {
+    async fn upload(&self, length: Option<u64>) -> Result<Box<dyn BackupUpload>, BackupProblem> {
         let turn = self.turn()?;
         let directory = self.0.directory.join(BROUGHT);
         remove(&directory);
-        self.state().restoring = RestoreState::default();
+        {
+            let mut state = self.state();
+            (state.brought, state.restoring) = (None, RestoreState::default());
+        }
+        // Once for itself, and once for what is unpacked of it.
+        let needed = length.unwrap_or(0).saturating_mul(2).max(LOOK_AT_ROOM_EVERY);
+        self.has_room_for(needed).await?;
         paths::make_private_directory(&directory)
             .map_err(|problem| BackupProblem::Failed(sentence(&format!("{problem:#}"))))?;
         let path = directory.join("part");
         let file = tokio::fs::File::create(&path).await.map_err(|problem| failed(&problem))?;
-        Ok(Box::new(Upload { room: self.clone(), file, path, bytes: 0, is_whole: false, _turn: turn }))
+        Ok(Box::new(Upload {
+            room: self.clone(),
+            file,
+            path,
+            bytes: 0,
+            looked_at: 0,
+            is_whole: false,
+            _turn: turn,
+        }))
     }
 
     fn restore(&self, passphrase: Option<String>, by: By) -> Result<(), BackupProblem> {
@@ -411,6 +462,8 @@ struct Upload {
     file: tokio::fs::File,
     path: PathBuf,
     bytes: u64,
+    /// After how many bytes it was looked whether there is room.
+    looked_at: u64,
     is_whole: bool,
     _turn: Turn,
 }
@@ -418,8 +471,13 @@ struct Upload {
 #[async_trait]
 impl BackupUpload for Upload {
     async fn write(&mut self, bytes: Bytes) -> Result<(), BackupProblem> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if self.bytes.saturating_add(length) - self.looked_at > LOOK_AT_ROOM_EVERY {
+            self.room.has_room_for(length.max(LOOK_AT_ROOM_EVERY)).await?;
+            self.looked_at = self.bytes;
+        }
         self.file.write_all(&bytes).await.map_err(|problem| failed(&problem))?;
-        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.bytes = self.bytes.saturating_add(length);
         Ok(())
     }
 
@@ -431,7 +489,10 @@ impl BackupUpload for Upload {
         };
         all.await.map_err(|problem| failed(&problem))?;
         self.is_whole = true;
-        self.room.state().restoring =
+        let since = self.room.0.clock.moment();
+        let mut state = self.room.state();
+        state.brought = Some(since);
+        state.restoring =
             RestoreState { step: RestoreStep::Uploaded, bytes: self.bytes, ..RestoreState::default() };
         Ok(())
     }

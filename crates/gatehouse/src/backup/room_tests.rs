@@ -1,6 +1,6 @@
 //! Backups by themselves, on a clock that is moved by hand.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use gatehouse_dashboard::{Accounts, Role};
 use gatehouse_model::ManualClock;
@@ -8,15 +8,24 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::backup::TimeOfDay;
+use crate::backup::disk::{Figures, RESERVE_BYTES};
 use crate::config::Addresses;
 
 const PASSPHRASE: &str = "a lamp in the window";
+
+/// Bytes that history wants free.
+const FLOOR: u64 = 256 << 20;
+
+/// Bytes that stay free on the card.
+const KEPT: u64 = FLOOR + RESERVE_BYTES;
 
 struct House {
     clock: Arc<ManualClock>,
     place: TempDir,
     room: Backups,
     restarts: Arc<AtomicUsize>,
+    /// Bytes that are free on the card, and on the stick.
+    free: Arc<[AtomicU64; 2]>,
 }
 
 impl House {
@@ -45,8 +54,20 @@ impl House {
             counted.fetch_add(1, Ordering::SeqCst);
         });
         let source = Source::new(None, true, Addresses::default());
-        let room = Backups::new(&data, source, Some(schedule), Some("UTC"), clock.clone(), restart);
-        Self { clock, place, room, restarts }
+        let free = Arc::new([AtomicU64::new(1 << 40), AtomicU64::new(1 << 40)]);
+        let probed = Arc::clone(&free);
+        let probe = move |path: &Path| {
+            let disk = usize::from(path.ends_with("stick"));
+            let device = u64::try_from(disk).unwrap_or(0);
+            Ok(Figures { device, free: probed[disk].load(Ordering::SeqCst) })
+        };
+        let disks = Disks::probed(&data, FLOOR, Arc::new(probe));
+        let room = Backups::new(&data, source, Some(schedule), Some("UTC"), clock.clone(), disks, restart);
+        Self { clock, place, room, restarts, free }
+    }
+
+    fn leave_free_on_card(&self, bytes: u64) {
+        self.free[0].store(bytes, Ordering::SeqCst);
     }
 
     /// One look, on a thread that may wait.
@@ -61,7 +82,7 @@ impl House {
     }
 
     async fn bring(&self, bytes: Vec<u8>) {
-        let mut upload = self.room.upload().await.unwrap();
+        let mut upload = self.room.upload(None).await.unwrap();
         upload.write(bytes.into()).await.unwrap();
         upload.finish().await.unwrap();
     }
@@ -156,7 +177,7 @@ async fn what_the_page_makes_waits_an_hour_and_can_be_restored() {
     assert!(crate::backup::restore_is_pending(&house.room.0.directory));
     assert_eq!(house.room.begin(PASSPHRASE.to_owned()), Err(BackupProblem::Busy), "it restarts");
 
-    house.clock.advance(MADE_LIFE);
+    house.clock.advance(WAITS);
     assert!(matches!(house.room.open().await, Err(BackupProblem::Nothing)));
     assert!(!house.room.0.directory.join(MADE).exists());
 }
@@ -165,11 +186,71 @@ async fn what_the_page_makes_waits_an_hour_and_can_be_restored() {
 #[tokio::test]
 async fn a_file_that_does_not_come_to_its_end_is_gone() {
     let house = House::new().await;
-    let mut upload = house.room.upload().await.unwrap();
+    let mut upload = house.room.upload(None).await.unwrap();
     upload.write(Bytes::from_static(b"half of it")).await.unwrap();
-    assert!(matches!(house.room.upload().await, Err(BackupProblem::Busy)));
+    assert!(matches!(house.room.upload(None).await, Err(BackupProblem::Busy)));
     drop(upload);
     assert_eq!(std::fs::read_dir(house.room.0.directory.join(BROUGHT)).unwrap().count(), 0);
     house.bring(b"whole".to_vec()).await;
     assert_eq!((house.room.restoring().step, house.room.restoring().bytes), (RestoreStep::Uploaded, 5));
+}
+
+/// History deletes readings when its disk has less free than its floor: no backup and no file that is brought goes below that.
+#[tokio::test]
+async fn a_card_that_is_nearly_full_is_left_as_it_is() {
+    let house = House::new().await;
+    house.leave_free_on_card(KEPT + 1_000_000);
+    house.room.begin(PASSPHRASE.to_owned()).unwrap();
+    house.until(|state| !state.running).await;
+    let failure = house.room.backups().await.failure.unwrap();
+    assert!(failure.starts_with("There is no room in") && failure.contains("Make room"), "{failure}");
+    assert!(matches!(house.room.open().await, Err(BackupProblem::Nothing)));
+    let full = |outcome: Result<Box<dyn BackupUpload>, BackupProblem>| {
+        assert_eq!(outcome.map(|_| ()), Err(BackupProblem::DiskFull));
+    };
+    full(house.room.upload(None).await);
+    // It has to be unpacked as well.
+    house.leave_free_on_card(KEPT + 11_000_000);
+    full(house.room.upload(Some(6_000_000)).await);
+    drop(house.room.upload(Some(5_500_000)).await.unwrap());
+    full(house.room.upload(Some(u64::MAX)).await);
+
+    // It fills up while a file comes whose length nobody has told.
+    let mut upload = house.room.upload(None).await.unwrap();
+    let piece = Bytes::from(vec![7; 1_000_000]);
+    for _ in 0..4 {
+        upload.write(piece.clone()).await.unwrap();
+    }
+    house.leave_free_on_card(KEPT + LOOK_AT_ROOM_EVERY - 1);
+    assert_eq!(upload.write(piece).await, Err(BackupProblem::DiskFull));
+    drop(upload);
+    assert_eq!(std::fs::read_dir(house.room.0.directory.join(BROUGHT)).unwrap().count(), 0);
+
+    // There was room for the file, and there is none for what is in it.
+    house.leave_free_on_card(1 << 40);
+    house.bring(vec![7; 2_000_000]).await;
+    house.leave_free_on_card(KEPT + 1_999_999);
+    let problem = house.restore(None).await.problem.unwrap();
+    assert_eq!(problem.code, "disk_full", "{}", problem.message);
+    assert!(!crate::backup::restore_is_pending(&house.room.0.directory));
+    house.leave_free_on_card(KEPT + 2_000_000);
+    assert_eq!(house.restore(None).await.problem.unwrap().code, "wrong_backup");
+}
+
+/// The file of a restore that was given up takes as much room as the history.
+#[tokio::test]
+async fn a_file_that_was_brought_and_not_restored_goes_after_an_hour() {
+    let house = House::new().await;
+    let waits = || house.room.0.directory.join(BROUGHT).join(ARCHIVE).exists();
+    house.bring(b"no backup".to_vec()).await;
+    house.clock.advance(WAITS - Duration::from_secs(1));
+    assert_eq!(house.restore(None).await.problem.unwrap().code, "wrong_backup");
+    house.clock.advance(Duration::from_secs(1));
+    house.room.backups().await;
+    assert!(waits(), "another passphrase may be tried");
+    house.clock.advance(WAITS);
+    house.room.backups().await;
+    assert!(!waits());
+    assert_eq!(house.room.restoring(), RestoreState::default());
+    assert_eq!(house.room.restore(None, By::command_line()), Err(BackupProblem::Nothing));
 }

@@ -52,6 +52,7 @@ impl House {
             lock,
             now: NOW,
             randomness: &SystemRandomness,
+            disks: &Disks::of(directory, 0),
         };
         back_up(&order, file, &mut Progress::new()).await
     }

@@ -74,7 +74,10 @@ impl BackupRoom for FakeBackups {
         RestoreState { step, bytes: u64::try_from(bytes).unwrap(), ..RestoreState::default() }
     }
 
-    async fn upload(&self) -> Result<Box<dyn BackupUpload>, BackupProblem> {
+    async fn upload(&self, length: Option<u64>) -> Result<Box<dyn BackupUpload>, BackupProblem> {
+        if length.is_some_and(|length| length > 4_000_000) {
+            return Err(BackupProblem::DiskFull);
+        }
         Ok(Box::new(FakeUpload(Vec::new(), Arc::clone(&self.uploaded))))
     }
 
@@ -152,6 +155,13 @@ async fn a_backup_is_brought_as_it_is_and_restored() {
     let who = (COOKIE.as_str(), cookie.as_str());
     bring(&world, who, "text/plain", "x".into()).await.assert_error(415, "wrong_content_type");
     bring(&world, who, kind, "full".into()).await.assert_error(507, "disk_full");
+    // What is too long is refused before it comes, also when it would not come to its end.
+    for (length, status, code) in [("4000001", 507, "disk_full"), ("68719476737", 413, "too_large")] {
+        let request = Request::builder().method(Method::PUT).uri(FILE).header(CONTENT_TYPE, kind);
+        let request = request.header(COOKIE, &cookie).header(CONTENT_LENGTH, length);
+        let answer = world.send(request.body("x".into()).unwrap()).await;
+        Answer::read(answer).await.assert_error(status, code);
+    }
     // Longer than any other body may be.
     let long = vec![7; 3_000_000];
     let brought = bring(&world, who, kind, long.clone().into()).await;

@@ -15,7 +15,7 @@ step: RestoreStep,
  */
 bytes: number, 
 /**
- * Why it was not restored: `needs_passphrase`, `wrong_passphrase` or `wrong_backup`; null when nothing is wrong.
+ * Why it was not restored: `needs_passphrase`, `wrong_passphrase`, `disk_full` or `wrong_backup`; null when nothing is wrong.
  */
 problem: ApiErrorDetail | null, 
 /**
