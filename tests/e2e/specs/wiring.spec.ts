@@ -15,7 +15,7 @@ test('the header tells each pin, and is walked with the keyboard', async ({ home
   await home.keyboard.press('ArrowDown');
   await home.keyboard.press('ArrowRight');
   await expect(home.getByRole('heading', { name: /Pin 14 · GND/ })).toBeVisible();
-  await header.getByRole('button', { name: /^36 GPIO16/ }).click();
+  await header.getByRole('button', { name: /^32 GPIO12/ }).click();
   await home.getByRole('radio', { name: 'Output' }).check();
   await home.getByText('As text for the configuration').click();
   await expect(home.getByText('max_on = "1h"')).toBeVisible();
