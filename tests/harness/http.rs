@@ -104,6 +104,20 @@ impl Browser {
         response.map_err(|error| error.to_string()).and_then(read)
     }
 
+    /// `GET path` of a file that is no text: the bytes, and the length that its headers give.
+    ///
+    /// # Panics
+    /// When no file comes.
+    pub fn get_bytes(&self, path: &str) -> (Vec<u8>, Option<u64>) {
+        let response = self.agent.get(self.address_of(path)).call();
+        let mut response = response.unwrap_or_else(|error| panic!("GET {path}: {error}"));
+        assert_eq!(response.status(), 200, "GET {path}: {response:?}");
+        let length = response.headers().get("content-length").and_then(|length| length.to_str().ok());
+        let length = length.and_then(|length| length.parse().ok());
+        let bytes = response.body_mut().read_to_vec();
+        (bytes.unwrap_or_else(|error| panic!("GET {path}: {error}")), length)
+    }
+
     /// `GET path` with further headers.
     ///
     /// # Panics

@@ -49,9 +49,9 @@ fn an_old_gateway() -> (Gateway, Vec<u8>) {
     });
     assert!(name.ends_with(".tar.age"), "{name}");
     let file = gateway.data_directory().join("backup-made").join(name);
-    let bytes = std::fs::read(file).expect("it waits to be loaded down");
-    let length = browser.get("/api/v1/backup/file").expect(200).header("content-length").to_owned();
-    assert_eq!(length, bytes.len().to_string());
+    let (bytes, length) = browser.get_bytes("/api/v1/backup/file");
+    assert!(bytes == std::fs::read(file).expect("it waits to be loaded down"), "it comes as it was made");
+    assert_eq!(length, u64::try_from(bytes.len()).ok());
     (gateway, bytes)
 }
 
