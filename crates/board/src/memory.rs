@@ -10,6 +10,7 @@
 
 mod disk;
 mod record;
+mod restored;
 mod slots;
 mod writer;
 
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 use record::{Entry, Record};
 
+pub use restored::keep_outputs;
 pub use slots::MemoryNotice;
 
 /// Most totals, amounts and outputs that are remembered together. A house has a few dozen; beyond it those that nobody

@@ -95,12 +95,12 @@ pub(crate) fn make_private_directory(directory: &Path) -> anyhow::Result<()> {
 }
 
 /// Hands a file, or a directory with all its files, to the owner of the data directory: what root makes there could not be
-/// used by the gateway.
+/// used by the gateway. Of a link it is the link itself: who owns the directory must not come by other files with it.
 pub(crate) fn give_to_owner_of(directory: &Path, path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
-    let (owner, metadata) = (std::fs::metadata(directory)?, std::fs::metadata(path)?);
+    let (owner, metadata) = (std::fs::metadata(directory)?, std::fs::symlink_metadata(path)?);
     if (metadata.uid(), metadata.gid()) != (owner.uid(), owner.gid()) {
-        std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).with_context(|| {
+        std::os::unix::fs::lchown(path, Some(owner.uid()), Some(owner.gid())).with_context(|| {
             format!(
                 "{} cannot be handed to the owner of the data directory: run this as root",
                 path.display()
@@ -113,4 +113,30 @@ pub(crate) fn give_to_owner_of(directory: &Path, path: &Path) -> anyhow::Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+
+    use super::*;
+
+    /// Only root can give files away, so that there is nothing to see for anybody else.
+    #[test]
+    fn a_link_in_the_data_directory_gives_nothing_outside_away() {
+        let (data, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        if chown(data.path(), Some(1_234), Some(1_234)).is_err() {
+            return;
+        }
+        let secret = outside.path().join("shadow");
+        std::fs::write(&secret, "of root").unwrap();
+        let tls = data.path().join(TLS_DIRECTORY);
+        std::fs::create_dir(&tls).unwrap();
+        symlink(&secret, tls.join("ca.pem")).unwrap();
+        symlink(outside.path(), tls.join("more")).unwrap();
+        give_to_owner_of(data.path(), &tls).unwrap();
+        let owner = |path: &Path| std::fs::symlink_metadata(path).unwrap().uid();
+        assert_eq!((owner(&tls), owner(&tls.join("ca.pem"))), (1_234, 1_234));
+        assert_eq!((owner(&secret), owner(outside.path())), (0, 0));
+    }
 }

@@ -35,6 +35,11 @@ impl FileDisk {
         }
         Ok(Self(file))
     }
+
+    /// Opens a file that is there, only to read it.
+    pub(super) fn open_to_read(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self)
+    }
 }
 
 impl Disk for FileDisk {

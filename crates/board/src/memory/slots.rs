@@ -170,6 +170,6 @@ impl Slots {
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> MemoryError {
+pub(super) fn failed(path: &Path, error: &io::Error) -> MemoryError {
     MemoryError::File { path: path.display().to_string(), problem: error.to_string() }
 }

@@ -134,6 +134,16 @@ impl Accounts {
         Ok(tokens)
     }
 
+    /// Ends the sessions of everybody, as after a restore: those of a backup may have been ended since it was made.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn end_all_sessions(&self) -> Result<(), AccountsError> {
+        sqlx::query("DELETE FROM session").execute(&self.inner.pool).await?;
+        self.tell_of_change();
+        Ok(())
+    }
+
     /// How many sessions each user has that has any, and when one of them was last used, by the user's name.
     pub(crate) async fn sessions(&self) -> Result<Vec<(String, i64, Timestamp)>, AccountsError> {
         let now = self.inner.clock.now();

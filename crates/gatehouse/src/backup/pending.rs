@@ -4,14 +4,20 @@
 //! the disk, before its marker says so. From then on whoever starts finishes what was begun, before any database is opened:
 //! first all old files move aside (while the marker is [`Phase::Aside`], what lies in the data directory is old), then all
 //! new ones move in (while it is [`Phase::In`], what is still in the directory of the new ones belongs into its place). Each
-//! move is one rename within a file system, and each phase can be done again from wherever it was cut off.
+//! move is one rename within a file system, and each phase can be done again from wherever it was cut off. What the moves
+//! need, the directory for the old files and the marker of the second phase, is made before the first marker is there: a
+//! disk that is full by then stops nothing halfway.
+//!
+//! The marker lies where the daemon's user may write, and root may be who finishes (`sudo gatehouse restore`): it names
+//! nothing but what belongs into a backup, and links are not followed.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::{CONFIGURATION, DATABASES};
 use crate::paths;
@@ -21,6 +27,15 @@ pub(crate) const DIRECTORY: &str = "restore-pending";
 
 /// The marker in it: the names of the files, and where the old ones go.
 const MARKER: &str = "ready.json";
+
+/// The marker of the second phase, until its time has come.
+const SECOND_MARKER: &str = "moved.json";
+
+/// Where the old files are to go, until the first of them does.
+const ASIDE: &str = "aside";
+
+/// What the directory of the old files begins with, below the data directory.
+pub(super) const ASIDE_PREFIX: &str = "before-restore-";
 
 /// The configuration of the backup, beside the data.
 pub(crate) const RESTORED_CONFIGURATION: &str = "gatehouse.toml.restored";
@@ -54,9 +69,32 @@ pub(crate) struct Applied {
 }
 
 impl Marker {
-    fn read(stage: &Path) -> Option<Self> {
-        let text = std::fs::read(stage.join(MARKER)).ok()?;
-        let value: Value = serde_json::from_slice(&text).ok()?;
+    /// What the marker says; nothing when there is none, so that nothing was declared ready.
+    fn read(stage: &Path) -> anyhow::Result<Option<Self>> {
+        let file = stage.join(MARKER);
+        let text = match std::fs::read(&file) {
+            Ok(text) => text,
+            Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(None),
+            // It may be all that tells where somebody's data is.
+            Err(problem) => {
+                return Err(problem).with_context(|| {
+                    format!("{} cannot be read: check the disk and who owns the file", file.display())
+                });
+            }
+        };
+        let marker = Self::parse(&text).with_context(|| {
+            format!(
+                "{} does not say what is to be restored: move {} elsewhere and restore the backup again",
+                file.display(),
+                stage.display()
+            )
+        })?;
+        marker.check()?;
+        Ok(Some(marker))
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let value: Value = serde_json::from_slice(text).ok()?;
         let names = value["names"].as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
         Some(Self {
             phase: match value["phase"].as_str()? {
@@ -70,8 +108,24 @@ impl Marker {
         })
     }
 
-    /// Writes it in one step, and to the disk.
-    fn write(&self, stage: &Path) -> anyhow::Result<()> {
+    /// Whether it names only what belongs into a backup, and a directory for the old files as a restore makes it.
+    fn check(&self) -> anyhow::Result<()> {
+        for name in &self.names {
+            let is_known = DATABASES.contains(&name.as_str())
+                || [CONFIGURATION, paths::BOARD_FILE, paths::TLS_DIRECTORY].contains(&name.as_str());
+            ensure!(is_known, "`{name}` is nothing that a restore moves: its marker was changed by somebody");
+        }
+        ensure!(
+            self.aside.starts_with(ASIDE_PREFIX) && !self.aside.contains('/'),
+            "`{}` is no place for what a restore replaces: its marker was changed by somebody",
+            self.aside
+        );
+        Ok(())
+    }
+
+    /// Writes it in one step, and to the disk, for the owner of the data directory.
+    fn write(&self, directory: &Path, name: &str) -> anyhow::Result<()> {
+        let stage = directory.join(DIRECTORY);
         let phase = match self.phase {
             Phase::Aside => "aside",
             Phase::In => "in",
@@ -84,8 +138,9 @@ impl Marker {
         let mut file = File::create(&draft)?;
         file.write_all(&serde_json::to_vec_pretty(&value)?)?;
         file.sync_all()?;
-        std::fs::rename(&draft, stage.join(MARKER))?;
-        sync(stage)
+        paths::give_to_owner_of(directory, &draft)?;
+        std::fs::rename(&draft, stage.join(name))?;
+        sync(&stage)
     }
 }
 
@@ -102,11 +157,30 @@ fn with_journals(name: &str) -> Vec<String> {
     names
 }
 
-/// Declares the files in the stage ready: the next start, or [`finish`], puts them into their places.
+/// Makes the empty stage, and hands it to the owner of the data directory: what root leaves there when it is interrupted,
+/// the gateway has to be able to read and to remove.
+pub(super) fn make_stage(directory: &Path) -> anyhow::Result<PathBuf> {
+    let stage = directory.join(DIRECTORY);
+    // What an attempt that was cut short has left.
+    if is_pending(directory) {
+        std::fs::remove_dir_all(&stage).with_context(|| {
+            format!("{}, which an earlier restore has left, cannot be removed", stage.display())
+        })?;
+    }
+    // The only directory of an archive.
+    for made in [stage.clone(), stage.join(paths::TLS_DIRECTORY)] {
+        paths::make_private_directory(&made)?;
+        paths::give_to_owner_of(directory, &made)?;
+    }
+    Ok(stage)
+}
+
+/// Declares the files in the stage ready: the next start, or [`finish`], puts them into their places. What was there before
+/// goes to a directory that is named after `time`.
 pub(super) fn declare(
     directory: &Path,
     files: &[String],
-    aside: String,
+    time: &str,
     with_configuration: bool,
 ) -> anyhow::Result<()> {
     let stage = directory.join(DIRECTORY);
@@ -128,14 +202,21 @@ pub(super) fn declare(
         // Opening for the check may have written to a database.
         File::open(&path)?.sync_all()?;
     }
-    sync(&stage)?;
+    let mut aside = format!("{ASIDE_PREFIX}{time}");
+    while directory.join(&aside).symlink_metadata().is_ok() {
+        aside.push_str("-again");
+    }
+    paths::make_private_directory(&stage.join(ASIDE))?;
+    paths::give_to_owner_of(directory, &stage.join(ASIDE))?;
+    let second = Marker { phase: Phase::In, names, aside, with_configuration };
+    second.write(directory, SECOND_MARKER)?;
     sync(directory)?;
-    Marker { phase: Phase::Aside, names, aside, with_configuration }.write(&stage)
+    Marker { phase: Phase::Aside, ..second }.write(directory, MARKER)
 }
 
 /// Whether a restore waits to be finished.
 pub(crate) fn is_pending(directory: &Path) -> bool {
-    directory.join(DIRECTORY).exists()
+    directory.join(DIRECTORY).symlink_metadata().is_ok()
 }
 
 /// Finishes what was declared ready; what was not is thrown away, since it may not be whole. Only for who has claimed the
@@ -156,39 +237,49 @@ fn finish_with(
     step: &mut dyn FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Applied>> {
     let stage = directory.join(DIRECTORY);
-    if !stage.exists() {
+    let Ok(found) = stage.symlink_metadata() else { return Ok(None) };
+    // An empty one holds nothing that could be lost, whoever made it and may read it.
+    if found.is_dir() && std::fs::remove_dir(&stage).is_ok() {
         return Ok(None);
     }
-    let Some(mut marker) = Marker::read(&stage) else {
-        std::fs::remove_dir_all(&stage)?;
+    let marker = if found.is_dir() { Marker::read(&stage)? } else { None };
+    let Some(marker) = marker else {
+        if let Err(problem) = std::fs::remove_dir_all(&stage) {
+            warn!("{}, which is not whole, cannot be removed: {problem}", stage.display());
+        }
         return Ok(None);
     };
     let aside = directory.join(&marker.aside);
     if marker.phase == Phase::Aside {
+        if stage.join(ASIDE).symlink_metadata().is_ok() {
+            step()?;
+            rename(&stage.join(ASIDE), &aside)?;
+        }
+        ensure!(
+            aside.symlink_metadata().is_ok_and(|found| found.is_dir()),
+            "{}, where what was there before is to go, is no directory",
+            aside.display()
+        );
         for name in
             marker.names.iter().filter(|name| *name != CONFIGURATION).flat_map(|name| with_journals(name))
         {
             let present = directory.join(&name);
-            if present.exists() {
-                paths::make_private_directory(&aside)?;
+            if present.symlink_metadata().is_ok() {
                 step()?;
                 rename(&present, &aside.join(&name))?;
             }
         }
-        if aside.exists() {
-            paths::give_to_owner_of(directory, &aside)?;
-            sync(&aside)?;
-        }
+        sync(&aside)?;
         sync(directory)?;
         step()?;
-        marker.phase = Phase::In;
-        marker.write(&stage)?;
+        rename(&stage.join(SECOND_MARKER), &stage.join(MARKER))?;
+        sync(&stage)?;
     }
     for name in &marker.names {
         let place = if name == CONFIGURATION { RESTORED_CONFIGURATION } else { name };
         for (from, to) in with_journals(name).into_iter().zip(with_journals(place)) {
             let from = stage.join(from);
-            if from.exists() {
+            if from.symlink_metadata().is_ok() {
                 step()?;
                 rename(&from, &directory.join(to))?;
             }
@@ -201,6 +292,8 @@ fn finish_with(
         configure(&restored);
         step()?;
     }
+    // It goes when nothing was there before.
+    let _ = std::fs::remove_dir(&aside);
     std::fs::remove_dir_all(&stage)?;
     Ok(Some(Applied { aside: aside.exists().then_some(aside) }))
 }
@@ -257,7 +350,7 @@ mod tests {
     fn declared() -> TempDir {
         let directory = waiting();
         let names: Vec<String> = NAMES.iter().map(ToString::to_string).collect();
-        declare(directory.path(), &names, "before".to_owned(), true).unwrap();
+        declare(directory.path(), &names, "now", true).unwrap();
         directory
     }
 
@@ -275,10 +368,10 @@ mod tests {
             moves += 1;
             Ok(())
         });
-        assert_eq!(applied.unwrap().unwrap().aside, Some(whole.path().join("before")));
+        assert_eq!(applied.unwrap().unwrap().aside, Some(whole.path().join("before-restore-now")));
         let expected = files(whole.path());
         assert_eq!(
-            (expected["gatehouse.db"].as_str(), expected["before/gatehouse.db-wal"].as_str()),
+            (expected["gatehouse.db"].as_str(), expected["before-restore-now/gatehouse.db-wal"].as_str()),
             ("new", "old")
         );
         assert_eq!((expected["history.db-wal"].as_str(), expected.get("history.db-shm")), ("new", None));
@@ -312,5 +405,113 @@ mod tests {
         assert!(finish(directory.path(), |_| panic!("nothing is ready")).unwrap().is_none());
         assert_eq!(files(directory.path()), before);
         assert!(!is_pending(directory.path()) && finish(directory.path(), |_| ()).unwrap().is_none());
+    }
+
+    /// What the marker says may be all that tells where somebody's data is: only one that is not there means that nothing is.
+    #[test]
+    fn a_marker_that_cannot_be_read_loses_nothing() {
+        let directory = declared();
+        let marker = directory.path().join(DIRECTORY).join(MARKER);
+        let text = std::fs::read(&marker).unwrap();
+        let before = files(directory.path());
+        std::fs::remove_file(&marker).unwrap();
+        std::fs::create_dir(&marker).unwrap();
+        let problem = finish(directory.path(), |_| ()).unwrap_err();
+        assert!(format!("{problem:#}").contains("check the disk and who owns"), "{problem:#}");
+        std::fs::remove_dir(&marker).unwrap();
+        std::fs::write(&marker, &text[..text.len() / 2]).unwrap();
+        let problem = finish(directory.path(), |_| ()).unwrap_err();
+        assert!(format!("{problem:#}").contains("restore the backup again"), "{problem:#}");
+        std::fs::write(&marker, text).unwrap();
+        assert_eq!(files(directory.path()), before);
+        assert!(finish(directory.path(), |_| ()).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_waits_for_nobody_and_cannot_be_removed_does_not_end_the_start() {
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join(DIRECTORY), "no directory").unwrap();
+        assert!(is_pending(directory.path()));
+        assert!(finish(directory.path(), |_| panic!("nothing is ready")).unwrap().is_none());
+    }
+
+    /// `sudo gatehouse restore` is interrupted, and the gateway starts. Only root can hand files to another user, so that
+    /// there is nothing to see for anybody else.
+    #[test]
+    fn the_gateway_owns_what_root_puts_there() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let directory = TempDir::new().unwrap();
+        if chown(directory.path(), Some(1_234), Some(1_234)).is_err() {
+            return;
+        }
+        let owner = |path: &Path| std::fs::metadata(path).unwrap().uid();
+        let stage = make_stage(directory.path()).unwrap();
+        assert_eq!((owner(&stage), owner(&stage.join("tls"))), (1_234, 1_234));
+        std::fs::write(stage.join(paths::BOARD_FILE), "new").unwrap();
+        declare(directory.path(), &[paths::BOARD_FILE.to_owned()], "now", false).unwrap();
+        for name in [MARKER, SECOND_MARKER, ASIDE, paths::BOARD_FILE] {
+            assert_eq!(owner(&stage.join(name)), 1_234, "{name}");
+        }
+    }
+
+    /// The restore itself has filled the disk: no file and no directory can be made any more when the old files move.
+    #[test]
+    fn the_moves_need_no_room() {
+        use std::os::unix::fs::MetadataExt as _;
+        let directory = declared();
+        let stage = directory.path().join(DIRECTORY);
+        let made = std::fs::metadata(stage.join(ASIDE)).unwrap().ino();
+        std::fs::create_dir(stage.join("ready.draft")).unwrap();
+        let applied = finish(directory.path(), |_| ()).unwrap().unwrap();
+        assert_eq!(std::fs::metadata(applied.aside.unwrap()).unwrap().ino(), made);
+    }
+
+    /// Two restores within a second do not mix what was there before them.
+    #[test]
+    fn what_was_kept_before_stays_as_it_is() {
+        let directory = declared();
+        finish(directory.path(), |_| ()).unwrap();
+        let first = files(&directory.path().join("before-restore-now"));
+        let stage = make_stage(directory.path()).unwrap();
+        std::fs::write(stage.join(paths::BOARD_FILE), "newest").unwrap();
+        declare(directory.path(), &[paths::BOARD_FILE.to_owned()], "now", false).unwrap();
+        let aside = finish(directory.path(), |_| ()).unwrap().unwrap().aside.unwrap();
+        assert_eq!(std::fs::read_to_string(aside.join(paths::BOARD_FILE)).unwrap(), "new");
+        assert_eq!(files(&directory.path().join("before-restore-now")), first);
+    }
+
+    /// Whoever may write to the data directory does not get root to move other files.
+    #[test]
+    fn a_marker_that_names_other_files_moves_nothing() {
+        let before = "before-restore-now";
+        for (name, aside) in [
+            ("../outside", before),
+            ("/etc", before),
+            ("kept", before),
+            ("tls/../../outside", before),
+            ("board.state", "kept"),
+            ("board.state", "before-restore-/../../outside"),
+            ("board.state", "/etc/before-restore-"),
+        ] {
+            let directory = declared();
+            let marker = directory.path().join(DIRECTORY).join(MARKER);
+            let text = json!({ "phase": "in", "names": [name], "aside": aside, "with_configuration": false });
+            std::fs::write(&marker, text.to_string()).unwrap();
+            let as_it_was = files(directory.path());
+            let problem = finish(directory.path(), |_| ()).unwrap_err();
+            assert!(format!("{problem:#}").contains("changed by somebody"), "{problem:#}");
+            assert_eq!(files(directory.path()), as_it_was, "{name} {aside}");
+        }
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_new_files_leads_nowhere() {
+        let (directory, elsewhere) = (TempDir::new().unwrap(), declared());
+        let outside = elsewhere.path().join(DIRECTORY);
+        std::os::unix::fs::symlink(&outside, directory.path().join(DIRECTORY)).unwrap();
+        let as_it_was = files(&outside);
+        assert!(finish(directory.path(), |_| panic!("nothing is ready")).unwrap().is_none());
+        assert_eq!(files(&outside), as_it_was);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use gatehouse_board::memory::keep_outputs;
 use gatehouse_dashboard::Accounts;
 use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_history::{History, Options, snapshot};
@@ -109,12 +110,7 @@ pub(super) struct Staged {
 pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyhow::Result<Staged> {
     let Wanted { directory, archive, lock, most_work, source, by } = *wanted;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let stage = directory.join(pending::DIRECTORY);
-    // What an attempt that was cut short has left.
-    if stage.exists() {
-        std::fs::remove_dir_all(&stage)?;
-    }
-    paths::make_private_directory(&stage)?;
+    let stage = pending::make_stage(directory)?;
     let tried = async {
         let contents = container::unpack(archive, &stage, lock, most_work, |done, total| {
             progress.bar(done, total, "unpacking");
@@ -124,11 +120,16 @@ pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyho
             snapshot::check(&stage.join(name)).await?;
         }
         open_all(&stage, &contents, &clock, by).await?;
+        if contents.names.iter().any(|name| name == paths::BOARD_FILE) {
+            let [restored, present] = [&stage, directory].map(|place| place.join(paths::BOARD_FILE));
+            // A pump that ran when the backup was made stands now, and may have had a fault since.
+            keep_outputs(&restored, &present)?;
+        }
         let has_configuration = contents.names.iter().any(|name| name == CONFIGURATION);
         let source = source.filter(|_| has_configuration);
         let unusable = source.and_then(|source| unusable(source, &stage.join(CONFIGURATION)));
-        let aside = format!("before-restore-{}", file_time(clock.now()));
-        pending::declare(directory, &contents.names, aside, source.is_some() && unusable.is_none())?;
+        let time = file_time(clock.now());
+        pending::declare(directory, &contents.names, &time, source.is_some() && unusable.is_none())?;
         anyhow::Ok(Staged { contents, configuration_stays: unusable })
     };
     tried.await.map_err(|problem| {
@@ -156,6 +157,8 @@ async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>, by:
     if has(paths::ACCOUNTS_FILE) {
         let file = stage.join(paths::ACCOUNTS_FILE);
         let accounts = Accounts::open(&file, Arc::clone(clock), Arc::new(SystemRandomness)).await?;
+        // Sessions that were ended since then must not live again with it.
+        accounts.end_all_sessions().await?;
         // What stands before this in its audit log is from the backup.
         accounts.note(Deed::Restored, by, None, Some(&format!("the backup of {}", contents.made))).await;
         accounts.close().await;

@@ -265,3 +265,81 @@ async fn a_backup_of_a_newer_schema_is_refused() {
     assert_eq!(names(directory.path()), before);
     assert_eq!(users(directory.path()).await, ["ben"]);
 }
+
+/// Somebody was logged out after the backup was made: the browser that was stays so.
+#[tokio::test]
+async fn sessions_of_a_backup_have_ended() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("backup.tar");
+    let house = House::new("ana").await;
+    let sessions = async |directory: &Path| {
+        let options =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join(paths::ACCOUNTS_FILE));
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM session").fetch_one(&pool).await.unwrap();
+        (pool, count)
+    };
+    let (pool, _) = sessions(house.directory.path()).await;
+    sqlx::query(
+        "INSERT INTO session (token_hash, user_key, created_ms, seen_ms) VALUES (x'00', 'ana', 1, 1)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    house.back_up(&file, Lock::Plain).await.unwrap();
+    let directory = TempDir::new().unwrap();
+    super::restore::restore(directory.path(), &file, Lock::Plain, &mut Progress::new()).await.unwrap();
+    let (pool, left) = sessions(directory.path()).await;
+    pool.close().await;
+    assert_eq!((users(directory.path()).await, left), (vec!["ana".to_owned()], 0));
+    assert_eq!(sessions(house.directory.path()).await.1, 1, "the one that was backed up goes on");
+}
+
+/// The heater was on in the backup, and is off now with a fault: it stays so. What was counted is as in the backup.
+#[tokio::test]
+async fn a_restore_switches_nothing_on() {
+    use gatehouse_board::memory::{Memory, OutputMemory};
+    use gatehouse_model::{DeviceId, PropertyId};
+
+    let open = |directory: &Path| {
+        Memory::open(&directory.join(paths::BOARD_FILE), Arc::new(SystemClock::new())).unwrap().0
+    };
+    let (heater, total) = (DeviceId::new("heater").unwrap(), PropertyId::new("total").unwrap());
+    let keep = async |directory: &Path, pulses, level, had_fault| {
+        std::fs::remove_file(directory.join(paths::BOARD_FILE)).unwrap();
+        let memory = open(directory);
+        memory.set_total(&heater, &total, pulses, std::time::Duration::ZERO);
+        let output = OutputMemory {
+            level,
+            changed: SystemClock::new().now(),
+            clock_was_set: true,
+            position: None,
+            travel: None,
+            commanded: Some((level, 0)),
+            since_change_ms: None,
+            away_ms: None,
+            used_ms: None,
+            rests_ms: None,
+            had_fault,
+        };
+        memory.remember_output(&heater, output);
+        memory.flush().await.unwrap();
+    };
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("backup.tar");
+    let ana = House::new("ana").await;
+    keep(ana.directory.path(), 40, 1.0, false).await;
+    ana.back_up(&file, Lock::Passphrase(PASSPHRASE)).await.unwrap();
+    let ben = House::new("ben").await.close().await;
+    keep(ben.path(), 90, 0.0, true).await;
+    restore(ben.path(), &file).await.unwrap();
+    let memory = open(ben.path());
+    assert_eq!(memory.total(&heater, &total), Some(40));
+    assert_eq!(memory.output(&heater).map(|output| (output.level, output.had_fault)), Some((0.0, true)));
+
+    let fresh = TempDir::new().unwrap();
+    restore(fresh.path(), &file).await.unwrap();
+    let memory = open(fresh.path());
+    assert_eq!((memory.total(&heater, &total), memory.output(&heater)), (Some(40), None));
+}

@@ -32,7 +32,7 @@ const en = {
   openWith: 'Passphrase of the backup',
   openWithHelp: 'Leave it empty for one that is not encrypted.',
   warning:
-    'Everything that is here now is replaced, the accounts too. It is kept aside on the gateway’s disk. The outputs go to their safe level while the gateway restarts.',
+    'Everything that is here now is replaced, the accounts too. It is kept aside on the gateway’s disk. The outputs go to their safe level while the gateway restarts. Everybody logs in again, with the passwords of the backup; tokens that were taken back since then work again.',
   restore: 'Restore',
   restoreNow: 'Replace everything and restart',
   cancel: 'Cancel',
@@ -76,7 +76,7 @@ const es: typeof en = {
   openWith: 'Frase de contraseña de la copia',
   openWithHelp: 'Déjala vacía si no está cifrada.',
   warning:
-    'Se sustituye todo lo que hay ahora, también las cuentas. Se conserva aparte en el disco de la pasarela. Las salidas pasan a su nivel seguro mientras la pasarela se reinicia.',
+    'Se sustituye todo lo que hay ahora, también las cuentas. Se conserva aparte en el disco de la pasarela. Las salidas pasan a su nivel seguro mientras la pasarela se reinicia. Todos inician sesión de nuevo, con las contraseñas de la copia; los tokens revocados desde entonces vuelven a funcionar.',
   restore: 'Restaurar',
   restoreNow: 'Sustituir todo y reiniciar',
   cancel: 'Cancelar',
@@ -116,7 +116,8 @@ const zh: typeof en = {
   fileMissing: '选择一个备份文件。',
   openWith: '备份的口令',
   openWithHelp: '备份未加密时留空。',
-  warning: '现有的一切都会被替换，包括账户。它们会另存在网关的磁盘上。网关重启期间，输出进入安全状态。',
+  warning:
+    '现有的一切都会被替换，包括账户。它们会另存在网关的磁盘上。网关重启期间，输出进入安全状态。所有人都要用备份中的密码重新登录；备份之后撤销的令牌会重新有效。',
   restore: '恢复',
   restoreNow: '替换一切并重启',
   cancel: '取消',
