@@ -126,6 +126,14 @@ impl Browser {
         self.without_body("GET", path, headers)
     }
 
+    /// `GET path` with further headers, which may fail because the gateway is stopping.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn try_get_with(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+        self.try_without_body("GET", path, headers)
+    }
+
     /// `DELETE path`
     ///
     /// # Panics
@@ -135,13 +143,17 @@ impl Browser {
     }
 
     fn without_body(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let answer = self.try_without_body(method, path, headers);
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    fn try_without_body(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
         let mut request = Request::builder().method(method).uri(self.address_of(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let response = self.agent.run(request).map_err(|error| error.to_string());
-        response.and_then(read).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        self.agent.run(request).map_err(|error| error.to_string()).and_then(read)
     }
 
     /// `POST path` with a JSON body.
