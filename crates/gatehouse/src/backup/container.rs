@@ -24,6 +24,9 @@ const LAYOUT: u64 = 1;
 /// Most files of an archive: a gateway has some ten.
 const MAX_FILES: usize = 100;
 
+/// Longest name of a file in an archive: what the header of a tar entry holds by itself.
+const MAX_NAME_BYTES: usize = 100;
+
 /// Longest manifest: a hundred files with their names.
 const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 
@@ -104,6 +107,11 @@ impl Builder {
     /// Adds a file under a name. It may be written to meanwhile: what counts is what was read.
     pub(super) fn add(&mut self, name: &str, path: &Path) -> anyhow::Result<()> {
         let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        ensure!(
+            name.len() <= MAX_NAME_BYTES,
+            "{} has too long a name for a backup: rename it, or move it elsewhere",
+            path.display()
+        );
         let bytes = file.metadata()?.len();
         let mut hashed = Hashed { source: file.take(bytes), hasher: Sha256::new(), bytes: 0 };
         self.tar.append_data(&mut header(bytes), name, &mut hashed)?;
@@ -198,7 +206,8 @@ fn walk(
     let mut found = BTreeMap::new();
     let mut manifest = None;
     let damaged = || format!("{} is no backup of a gateway, or is damaged", archive.display());
-    for entry in tar.entries().with_context(damaged)? {
+    // Long names and other attributes would be read into memory, however long they say they are; no backup has any.
+    for entry in tar.entries().with_context(damaged)?.raw(true) {
         let mut entry = entry.with_context(damaged)?;
         let path = entry.path().with_context(damaged)?.into_owned();
         ensure!(entry.header().entry_type().is_file(), "{}: {} is no plain file", damaged(), path.display());

@@ -1,18 +1,25 @@
 //! Making a backup: each database copied at one moment, all in one file, and that file read again before it counts.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use gatehouse_history::snapshot;
 use gatehouse_model::{Randomness, Timestamp};
+use tracing::warn;
 
 use super::container::{self, Builder, Lock};
 use super::disk::Disks;
 use super::{CONFIGURATION, DATABASES};
 use crate::paths;
 use crate::progress::{Progress, megabytes};
+
+/// How the names of work directories begin.
+const WORK_PREFIX: &str = ".gatehouse-";
+
+/// What they are for: the archive, and copies of databases.
+const WORK_KINDS: [&str; 2] = ["backup", "copies"];
 
 /// What goes into a backup, and how.
 pub(super) struct Order<'a> {
@@ -42,16 +49,18 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
         Lock::Plain => place,
         Lock::Passphrase(_) => directory,
     };
+    sweep(place);
+    sweep(directory);
     order.disks.check_backup(place, beside, configuration)?;
     // Beside the archive, where there must be room anyway: the data directory may be on a card that is full.
-    let work = WorkDirectory::make(place, "backup")?;
+    let work = WorkDirectory::make(place, WORK_KINDS[0])?;
     // What is to be encrypted is not left on a stick as it is, not even as a file that was removed.
     let copies = match order.lock {
         Lock::Plain => None,
-        Lock::Passphrase(_) => Some(WorkDirectory::make(directory, "copies")?),
+        Lock::Passphrase(_) => Some(WorkDirectory::make(directory, WORK_KINDS[1])?),
     };
-    let copies = copies.as_ref().map_or(&work.0, |copies| &copies.0);
-    let draft = work.0.join("archive");
+    let copies = copies.as_ref().map_or(&work.path, |copies| &copies.path);
+    let draft = work.path.join("archive");
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     let opened = opened.with_context(|| format!("{} cannot be made", draft.display()))?;
     let mut builder = Builder::new(opened, order.lock, order.randomness).with_context(|| no_room(file))?;
@@ -96,7 +105,7 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
             std::fs::rename(&draft, file).map_err(anyhow::Error::from)
         })
         .with_context(|| format!("{} cannot be made", file.display()))?;
-    std::fs::File::open(place)?.sync_all()?;
+    File::open(place)?.sync_all()?;
     Ok(bytes)
 }
 
@@ -104,25 +113,59 @@ fn no_room(file: &Path) -> String {
     format!("{} cannot be written: check that there is room for it", file.display())
 }
 
+/// Whether a work directory of some process has this name.
+fn is_work(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(WORK_PREFIX) else { return false };
+    let number = WORK_KINDS.iter().find_map(|kind| rest.strip_prefix(kind)?.strip_prefix('-'));
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// Removes the work directories in a place that nobody uses any more: the power went, or the gateway stopped meanwhile.
+pub(super) fn sweep(place: &Path) {
+    let Ok(entries) = std::fs::read_dir(place) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_directory || !entry.file_name().to_str().is_some_and(is_work) {
+            continue;
+        }
+        let path = entry.path();
+        let is_unused = File::open(&path).is_ok_and(|held| held.try_lock().is_ok());
+        if is_unused && let Err(problem) = std::fs::remove_dir_all(&path) {
+            warn!(
+                "{} was left by a backup that was cut off, and cannot be removed: {problem}",
+                path.display()
+            );
+        }
+    }
+}
+
 /// A directory for what is not whole yet, which goes with everything in it.
-struct WorkDirectory(PathBuf);
+///
+/// It is locked as long as it is used. What is not was left by a process that ended meanwhile, and [`sweep`] removes it.
+struct WorkDirectory {
+    path: PathBuf,
+    _held: File,
+}
 
 impl WorkDirectory {
     fn make(place: &Path, what: &str) -> anyhow::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let path = place.join(format!(".gatehouse-{what}-{}", std::process::id()));
+        let path = place.join(format!("{WORK_PREFIX}{what}-{}", std::process::id()));
         // What a process of the same number has left when the power went.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
             .with_context(|| format!("nothing can be written to {}", place.display()))?;
-        Ok(Self(path))
+        let held = File::open(&path)?;
+        // Where nothing can be locked, nothing that is found can be told to be unused either.
+        let _ = held.try_lock();
+        Ok(Self { path, _held: held })
     }
 }
 
 impl Drop for WorkDirectory {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }

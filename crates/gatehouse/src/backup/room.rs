@@ -23,7 +23,7 @@ use tracing::{info, warn};
 
 use super::container::{Closed, Lock};
 use super::disk::{Disks, NoRoom};
-use super::make::{Order, back_up};
+use super::make::{Order, back_up, sweep};
 use super::schedule::{Schedule, kept, thin_out, zone_of};
 use super::sealed::MAX_WORK_IN_DAEMON;
 use super::{check_passphrase, default_name, passphrase_of, restore};
@@ -125,6 +125,7 @@ impl Backups {
         for name in [MADE, BROUGHT] {
             remove(&directory.join(name));
         }
+        sweep(directory);
         Self(Arc::new(Inner {
             directory: directory.to_owned(),
             source,

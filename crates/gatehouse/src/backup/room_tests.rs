@@ -40,6 +40,7 @@ impl House {
             .unwrap();
         accounts.add("ana", Role::Admin, PASSPHRASE).await.unwrap();
         accounts.close().await;
+        std::fs::create_dir(data.join(".gatehouse-copies-4000001")).unwrap();
         std::fs::write(place.path().join("passphrase"), format!("{PASSPHRASE}\n")).unwrap();
         let schedule = Schedule {
             folder: place.path().join("stick"),
@@ -102,6 +103,13 @@ impl House {
         };
         tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it comes to its end");
     }
+}
+
+/// A stop cuts off what is made; the next start takes away what is left of it.
+#[tokio::test]
+async fn the_start_takes_away_what_an_interrupted_backup_left() {
+    let house = House::new().await;
+    assert!(!house.room.0.directory.join(".gatehouse-copies-4000001").exists());
 }
 
 #[tokio::test]

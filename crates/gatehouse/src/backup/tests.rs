@@ -207,6 +207,61 @@ async fn an_archive_of_something_else_is_refused() {
     assert_eq!(names(place.path()), ["evil.tar"]);
 }
 
+/// A name or an attribute of many gigabytes would be read into memory before anything is known of the archive.
+#[tokio::test]
+async fn an_archive_with_a_name_that_goes_on_and_on_is_refused_unread() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("evil.tar");
+    let directory = TempDir::new().unwrap();
+    for kind in [tar::EntryType::GNULongName, tar::EntryType::GNULongLink, tar::EntryType::XHeader] {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("history.db").unwrap();
+        header.set_entry_type(kind);
+        // More than any machine has, so that reading it would show.
+        header.set_size(1 << 50);
+        header.set_cksum();
+        std::fs::write(&file, header.as_bytes()).unwrap();
+        let problem = restore(directory.path(), &file).await.unwrap_err();
+        assert!(format!("{problem:#}").contains("history.db is no plain file"), "{problem:#}");
+    }
+    // What is made keeps to that.
+    let house = House::new("ana").await;
+    let long = house.directory.path().join(format!("tls/{}", "x".repeat(97)));
+    std::fs::write(&long, "x").unwrap();
+    let problem = house.back_up(&place.path().join("backup.tar"), Lock::Plain).await.unwrap_err();
+    assert!(format!("{problem:#}").contains("has too long a name for a backup"), "{problem:#}");
+    std::fs::rename(&long, house.directory.path().join(format!("tls/{}", "x".repeat(96)))).unwrap();
+    house.back_up(&place.path().join("backup.tar"), Lock::Plain).await.unwrap();
+}
+
+/// The power goes, or the gateway stops, while a backup is made: what it has left is as large as the history.
+#[tokio::test]
+async fn what_an_interrupted_backup_left_goes_with_the_next() {
+    let place = TempDir::new().unwrap();
+    let house = House::new("ana").await;
+    let data = house.directory.path();
+    let left = [place.path().join(".gatehouse-backup-4000001"), data.join(".gatehouse-copies-4000001")];
+    for left in &left {
+        std::fs::create_dir(left).unwrap();
+        std::fs::write(left.join("archive"), "half").unwrap();
+    }
+    let others = [place.path().join(".gatehouse-backup-of-ana"), place.path().join("gatehouse-backup-1")];
+    for other in &others {
+        std::fs::create_dir(other).unwrap();
+    }
+    // Somebody else makes one at this moment.
+    let busy = place.path().join(".gatehouse-backup-4000002");
+    std::fs::create_dir(&busy).unwrap();
+    let held = std::fs::File::open(&busy).unwrap();
+    held.lock().unwrap();
+    house.back_up(&place.path().join("backup.tar.age"), Lock::Passphrase(PASSPHRASE)).await.unwrap();
+    assert!(left.iter().all(|left| !left.exists()));
+    assert!(busy.exists() && others.iter().all(|other| other.exists()));
+    drop(held);
+    super::make::sweep(place.path());
+    assert!(!busy.exists());
+}
+
 #[test]
 fn names_of_backups_suit_every_file_system() {
     assert_eq!(default_name(NOW, false), "gatehouse-2026-11-21T09-14-00Z.tar");
