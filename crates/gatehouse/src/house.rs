@@ -40,8 +40,8 @@ use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, GatewaySystem, Order, OwnNames,
     PageCommands, PageConfiguration, PageDoctor, Playground, Rates, RecordedCharts, RoomFigures,
-    Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear, history_clock, notes, serve_aliases,
-    show_warnings, tell_found, tell_recording,
+    Surroundings, WebDoor, carry, clock_trust, enforce_changes, hear, history_clock, names_of_files_clock,
+    notes, serve_aliases, show_warnings, tell_found, tell_recording,
 };
 use crate::{demo_user, open_files, paths, supervision};
 
@@ -207,7 +207,9 @@ impl House {
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
         let (bell, restarts) = RestartBell::new();
         let bell = Arc::new(bell);
-        let backups = Backups::of(&as_started, &source, directory, &clock, Arc::clone(&bell));
+        let is_clock_set = names_of_files_clock(clock_trust.clone(), demo);
+        let backups =
+            Backups::of(&as_started, &source, directory, (&clock, Box::new(is_clock_set)), Arc::clone(&bell));
         let mut running = Running { lifecycle, guard, voice, accounts, history, restarts };
         let setup_hint = paths::setup_code_command(directory);
         let joints = Joints {

@@ -52,6 +52,8 @@ pub(super) struct NoRoom {
     pub(super) spare: u64,
     /// Bytes that stay free there.
     kept: u64,
+    /// Bytes that would have to come free.
+    pub(super) lacking: u64,
 }
 
 /// Why not all that is free may be written.
@@ -148,7 +150,8 @@ impl Disks {
         let kept = if is_ours { self.floor.saturating_add(RESERVE_BYTES) } else { 0 };
         let spare = figures.free.saturating_sub(kept);
         if needed > spare {
-            return Err(NoRoom { place: place.to_owned(), needed, spare, kept }.into());
+            let lacking = needed.saturating_add(kept).saturating_sub(figures.free);
+            return Err(NoRoom { place: place.to_owned(), needed, spare, kept, lacking }.into());
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 use super::container::{Closed, Lock};
 use super::disk::{Disks, NoRoom};
 use super::make::{Order, back_up, sweep};
-use super::schedule::{Schedule, kept, thin_out, zone_of};
+use super::schedule::{Schedule, kept, last, make_way, rest_after, thin_out, zone_of};
 use super::sealed::MAX_WORK_IN_DAEMON;
 use super::{check_passphrase, default_name, passphrase_of, restore};
 use crate::config::{Config, Source};
@@ -48,11 +48,11 @@ const WAITS: Duration = Duration::from_secs(3_600);
 /// How often it is looked whether a backup is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// A backup that could not be made, as without the stick, is tried again after so long.
-const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
-
 /// After so many bytes that were brought it is looked again whether there is room for as many.
 const LOOK_AT_ROOM_EVERY: u64 = 4 * 1024 * 1024;
+
+/// Says whether the clock is set, as far as that can be known.
+type IsClockSet = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// What lets the gateway end and come back, for whoever asked for it.
 type Restart = Box<dyn Fn(&str) + Send + Sync>;
@@ -67,6 +67,7 @@ struct Inner {
     schedule: Option<Schedule>,
     zone: TimeZone,
     clock: Arc<dyn Clock>,
+    is_clock_set: IsClockSet,
     disks: Disks,
     /// When it began to be looked whether a backup is due.
     since: Timestamp,
@@ -83,6 +84,8 @@ struct State {
     brought: Option<Moment>,
     failure: Option<String>,
     scheduled: Option<BackupSchedule>,
+    /// How many that were due have failed since the last one.
+    failures: u32,
     /// Until when a backup that failed is not tried again.
     rests_until: Option<Moment>,
     restoring: RestoreState,
@@ -103,13 +106,14 @@ impl Backups {
         config: &Config,
         source: &Source,
         directory: &Path,
-        clock: &Arc<dyn Clock>,
+        (clock, is_clock_set): (&Arc<dyn Clock>, IsClockSet),
         bell: Arc<RestartBell>,
     ) -> Self {
         let (schedule, zone) = (config.backup.clone(), config.gateway.time_zone.as_deref());
         let restart: Restart = Box::new(move |who| bell.ring_own(who));
         let disks = Disks::of(directory, config.history.retention.disk_floor);
-        Self::new(directory, source.clone(), schedule, zone, Arc::clone(clock), disks, restart)
+        let clock = (Arc::clone(clock), is_clock_set);
+        Self::new(directory, source.clone(), schedule, zone, clock, disks, restart)
     }
 
     /// Of a gateway with this data directory. What was made or brought before its start is gone.
@@ -118,7 +122,7 @@ impl Backups {
         source: Source,
         schedule: Option<Schedule>,
         time_zone: Option<&str>,
-        clock: Arc<dyn Clock>,
+        (clock, is_clock_set): (Arc<dyn Clock>, IsClockSet),
         disks: Disks,
         restart: Restart,
     ) -> Self {
@@ -133,6 +137,7 @@ impl Backups {
             zone: zone_of(time_zone),
             since: clock.now(),
             clock,
+            is_clock_set,
             disks,
             restart,
             is_busy: AtomicBool::new(false),
@@ -233,12 +238,12 @@ impl Backups {
         self.forget_old();
         let Some(schedule) = self.0.schedule.clone() else { return };
         let looked = self.look_at(&schedule);
-        let due = |last| schedule.due(&self.0.zone, last, self.0.since);
+        let now = self.0.clock.now();
         let (kept, problem) = match looked {
             Ok(kept) => (kept, None),
             Err(problem) => (Vec::new(), Some(format!("{problem:#}"))),
         };
-        let next = due(kept.first().map(|file| file.at));
+        let next = schedule.due(&self.0.zone, last(&kept, now), self.0.since);
         let folder = schedule.folder.display().to_string();
         let mut state = self.state();
         let before = state.scheduled.as_ref().and_then(|scheduled| scheduled.problem.clone());
@@ -254,9 +259,14 @@ impl Backups {
     fn look_at(&self, schedule: &Schedule) -> anyhow::Result<Vec<BackupFile>> {
         let found = kept(&schedule.folder)?;
         let (now, moment) = (self.0.clock.now(), self.0.clock.moment());
-        if schedule.due(&self.0.zone, found.first().map(|file| file.at), self.0.since) > now {
+        if schedule.due(&self.0.zone, last(&found, now), self.0.since) > now {
             return Ok(found);
         }
+        anyhow::ensure!(
+            (self.0.is_clock_set)(),
+            "the clock of the gateway is not set yet, and a backup is named after the time: \
+             check that it reaches a time server, or set it with `timedatectl`"
+        );
         let last_problem = {
             let state = self.state();
             let rests = state.rests_until.is_some_and(|until| moment < until);
@@ -271,13 +281,38 @@ impl Backups {
         let made = passphrase_of(&schedule.passphrase_file)
             .and_then(|passphrase| {
                 check_passphrase(&passphrase)?;
-                self.make(&file, &passphrase, now)
+                self.make_with_room(schedule, &file, &passphrase, now)
             })
-            .and_then(|_| thin_out(&schedule.folder, schedule.keep));
-        self.state().rests_until = made.is_err().then(|| moment + TRIED_AGAIN_AFTER);
+            .and_then(|_| thin_out(&schedule.folder, schedule.keep, now));
+        {
+            let mut state = self.state();
+            state.failures = if made.is_err() { state.failures.saturating_add(1) } else { 0 };
+            let rest = rest_after(state.failures, schedule.every);
+            state.rests_until = made.is_err().then(|| moment + rest);
+        }
         made?;
         info!("a backup was made: {}", file.display());
         kept(&schedule.folder)
+    }
+
+    /// Makes one in the folder of the schedule; where the stick is full, the oldest make way first.
+    fn make_with_room(
+        &self,
+        schedule: &Schedule,
+        file: &Path,
+        passphrase: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<u64> {
+        let made = self.make(file, passphrase, now);
+        let Err(problem) = &made else { return made };
+        // On the card nothing comes free by that.
+        let lacking = problem.downcast_ref::<NoRoom>().filter(|no_room| no_room.place == schedule.folder);
+        let Some(lacking) = lacking.map(|no_room| no_room.lacking) else { return made };
+        if !make_way(&schedule.folder, schedule.keep, now, lacking)? {
+            return made;
+        }
+        info!("the oldest backups in {} made way for the next one", schedule.folder.display());
+        self.make(file, passphrase, now)
     }
 
     /// Unpacks and checks what was brought; the next start puts it into its place.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::backup::TimeOfDay;
 use crate::backup::disk::{Figures, RESERVE_BYTES};
+use crate::backup::schedule::TRIED_AGAIN_AFTER;
 use crate::config::Addresses;
 
 const PASSPHRASE: &str = "a lamp in the window";
@@ -24,8 +25,9 @@ struct House {
     place: TempDir,
     room: Backups,
     restarts: Arc<AtomicUsize>,
-    /// Bytes that are free on the card, and on the stick.
+    /// Bytes that are free on the card, and how large the stick is.
     free: Arc<[AtomicU64; 2]>,
+    is_clock_set: Arc<AtomicBool>,
 }
 
 impl House {
@@ -60,15 +62,39 @@ impl House {
         let probe = move |path: &Path| {
             let disk = usize::from(path.ends_with("stick"));
             let device = u64::try_from(disk).unwrap_or(0);
-            Ok(Figures { device, free: probed[disk].load(Ordering::SeqCst) })
+            let free = probed[disk].load(Ordering::SeqCst);
+            Ok(Figures { device, free: if disk == 1 { free.saturating_sub(bytes_in(path)) } else { free } })
         };
         let disks = Disks::probed(&data, FLOOR, Arc::new(probe));
-        let room = Backups::new(&data, source, Some(schedule), Some("UTC"), clock.clone(), disks, restart);
-        Self { clock, place, room, restarts, free }
+        let is_clock_set = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&is_clock_set);
+        let is_set: IsClockSet = Box::new(move || asked.load(Ordering::SeqCst));
+        let clocks: (Arc<dyn Clock>, IsClockSet) = (clock.clone(), is_set);
+        let room = Backups::new(&data, source, Some(schedule), Some("UTC"), clocks, disks, restart);
+        Self { clock, place, room, restarts, free, is_clock_set }
     }
 
     fn leave_free_on_card(&self, bytes: u64) {
         self.free[0].store(bytes, Ordering::SeqCst);
+    }
+
+    /// Bytes that have to be free on the stick for the next backup.
+    fn needed_on_stick(&self) -> u64 {
+        let data = &self.room.0.directory;
+        let is_full = Disks::probed(
+            data,
+            0,
+            Arc::new(|path: &Path| {
+                let is_stick = path.ends_with("stick");
+                Ok(Figures { device: u64::from(is_stick), free: if is_stick { 0 } else { 1 << 40 } })
+            }),
+        );
+        let problem = is_full.check_backup(&self.stick(), data, Path::new("")).unwrap_err();
+        problem.downcast_ref::<NoRoom>().unwrap().needed
+    }
+
+    fn make_stick_of(&self, bytes: u64) {
+        self.free[1].store(bytes, Ordering::SeqCst);
     }
 
     /// One look, on a thread that may wait.
@@ -133,6 +159,73 @@ async fn a_backup_is_made_each_night_and_the_oldest_goes() {
     assert_eq!(kept, names[..2]);
     let files = std::fs::read_dir(house.stick()).unwrap().count();
     assert_eq!(files, 2, "nothing else is left on the stick");
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+    files.filter(std::fs::Metadata::is_file).map(|file| file.len()).sum()
+}
+
+/// The oldest went only once the next one was made, for which there was no room; and it was tried four times an hour, with
+/// a copy of the history on the card each time.
+#[tokio::test]
+async fn on_a_full_stick_the_oldest_makes_way() {
+    let house = House::new().await;
+    std::fs::create_dir(house.stick()).unwrap();
+    house.clock.advance(Duration::from_secs(16 * 3_600));
+    house.look().await;
+    house.clock.advance(Duration::from_secs(86_400));
+    let two = house.look().await.kept;
+    assert_eq!(two.len(), 2);
+    house.clock.advance(Duration::from_secs(86_400));
+    // Both gone would not be enough: they stay.
+    let (used, needed) = (bytes_in(&house.stick()), house.needed_on_stick());
+    house.make_stick_of(needed - 1);
+    let problem = house.look().await.problem.unwrap();
+    assert!(problem.contains("there is no room in") && problem.contains("Make room"), "{problem}");
+    assert_eq!(kept(&house.stick()).unwrap(), two);
+    // With one gone there is room, but it rests, and after the second failure twice as long.
+    house.clock.advance(TRIED_AGAIN_AFTER);
+    assert!(house.look().await.problem.is_some());
+    house.make_stick_of(used - two[1].bytes + needed);
+    house.clock.advance(TRIED_AGAIN_AFTER);
+    assert!(house.look().await.problem.is_some(), "it rests");
+    house.clock.advance(TRIED_AGAIN_AFTER);
+    let looked = house.look().await;
+    assert_eq!(
+        (looked.problem, looked.kept.len(), looked.kept[1].name.as_str()),
+        (None, 2, two[0].name.as_str())
+    );
+    assert_eq!(house.room.state().failures, 0);
+    // Where the card has no room for the copies, none on the stick makes way.
+    house.make_stick_of(1 << 40);
+    house.clock.advance(Duration::from_secs(86_400));
+    house.leave_free_on_card(KEPT);
+    assert!(house.look().await.problem.is_some_and(|problem| problem.contains("/data")));
+    assert_eq!(kept(&house.stick()).unwrap(), looked.kept);
+}
+
+/// A board without a battery comes up with some time, and one dated far ahead ended all others.
+#[tokio::test]
+async fn a_clock_that_was_wrong_ends_no_backups() {
+    let house = House::new().await;
+    std::fs::create_dir(house.stick()).unwrap();
+    let ahead = house.stick().join("gatehouse-2038-01-19T03-14-07Z.tar.age");
+    std::fs::write(&ahead, "x").unwrap();
+    let first = house.look().await;
+    assert_eq!(first.next.to_string(), "2026-11-22T03:30:00.000Z");
+    house.clock.advance(Duration::from_secs(16 * 3_600));
+    house.is_clock_set.store(false, Ordering::SeqCst);
+    let problem = house.look().await.problem.unwrap();
+    assert!(problem.contains("the clock of the gateway is not set yet"), "{problem}");
+    assert_eq!(std::fs::read_dir(house.stick()).unwrap().count(), 1);
+    house.is_clock_set.store(true, Ordering::SeqCst);
+    let made = house.look().await;
+    assert_eq!((made.problem, made.kept.len()), (None, 2));
+    assert_eq!(made.next.to_string(), "2026-11-23T03:30:00.000Z");
+    house.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(house.look().await.kept.len(), 2);
+    assert!(!ahead.exists());
 }
 
 #[tokio::test]

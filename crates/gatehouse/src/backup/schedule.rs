@@ -11,6 +11,9 @@ use jiff::tz::TimeZone;
 
 use super::{default_name, file_time};
 
+/// A backup that could not be made is tried again after so long at first.
+pub(super) const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
+
 /// `[backup]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schedule {
@@ -109,13 +112,45 @@ pub(super) fn kept(folder: &Path) -> anyhow::Result<Vec<BackupFile>> {
     Ok(found)
 }
 
+/// When the last one was made. What is dated after `now` was made while the clock was wrong: it says nothing of when the next
+/// is due.
+pub(super) fn last(kept: &[BackupFile], now: Timestamp) -> Option<Timestamp> {
+    kept.iter().map(|file| file.at).filter(|at| *at <= now).max()
+}
+
 /// Removes what is beyond the number that is kept.
-pub(super) fn thin_out(folder: &Path, keep: usize) -> anyhow::Result<()> {
-    for file in kept(folder)?.iter().skip(keep) {
-        let path = folder.join(&file.name);
-        std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
+pub(super) fn thin_out(folder: &Path, keep: usize, now: Timestamp) -> anyhow::Result<()> {
+    going(folder, keep, now)?.iter().try_for_each(|file| remove(folder, file))
+}
+
+/// Removes all but one less than the number that is kept, though never the last one, when so many bytes that are `lacking` for
+/// the next come free with it. Says whether they did.
+pub(super) fn make_way(folder: &Path, keep: usize, now: Timestamp, lacking: u64) -> anyhow::Result<bool> {
+    let going = going(folder, keep.saturating_sub(1).max(1), now)?;
+    if going.iter().map(|file| file.bytes).sum::<u64>() < lacking.max(1) {
+        return Ok(false);
     }
-    Ok(())
+    going.iter().try_for_each(|file| remove(folder, file))?;
+    Ok(true)
+}
+
+/// What is beyond the number that stays: those of the future, whose dates are wrong, and then the oldest.
+fn going(folder: &Path, stay: usize, now: Timestamp) -> anyhow::Result<Vec<BackupFile>> {
+    let mut found = kept(folder)?;
+    found.sort_by_key(|file| file.at > now);
+    Ok(found.into_iter().skip(stay).collect())
+}
+
+fn remove(folder: &Path, file: &BackupFile) -> anyhow::Result<()> {
+    let path = folder.join(&file.name);
+    std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))
+}
+
+/// How long it rests after so many failures in a row, each of which may have written as much as the history: twice as long as
+/// before, up to the time from one backup to the next.
+pub(super) fn rest_after(failures: u32, every: Duration) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    TRIED_AGAIN_AFTER.saturating_mul(doubled).min(every.max(TRIED_AGAIN_AFTER))
 }
 
 #[cfg(test)]
@@ -178,11 +213,58 @@ mod tests {
             found.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(),
             [names[2], names[1], names[0]]
         );
-        thin_out(folder.path(), 2).unwrap();
+        thin_out(folder.path(), 2, time("2026-11-21T12:00:00Z")).unwrap();
         assert!(!folder.path().join(names[0]).exists());
         assert!(names[1..].iter().all(|name| folder.path().join(name).exists()));
         let gone = kept(&folder.path().join("stick")).unwrap_err();
         assert!(format!("{gone:#}").contains("check that the stick"), "{gone:#}");
+    }
+
+    /// With a wrong clock one was made that is dated far ahead, and no other was due until then.
+    #[test]
+    fn what_is_dated_in_the_future_goes_first_and_makes_none_wait() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let days = ["2026-11-19", "2026-11-20", "2026-11-21", "2038-01-19"];
+        let path = |day: &str| folder.path().join(format!("gatehouse-{day}T02-30-00Z.tar.age"));
+        for day in days {
+            std::fs::write(path(day), "x").unwrap();
+        }
+        let now = time("2026-11-21T12:00:00Z");
+        let found = kept(folder.path()).unwrap();
+        assert_eq!(last(&found, now), Some(time("2026-11-21T02:30:00Z")));
+        assert_eq!(last(&found[..1], now), None);
+        thin_out(folder.path(), 3, now).unwrap();
+        assert_eq!(days.map(|day| path(day).exists()), [true, true, true, false]);
+        thin_out(folder.path(), 2, now).unwrap();
+        assert_eq!(days.map(|day| path(day).exists()), [false, true, true, false]);
+    }
+
+    #[test]
+    fn the_last_one_never_makes_way() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let now = time("2026-11-21T12:00:00Z");
+        let left = || kept(folder.path()).unwrap().len();
+        for day in 18..=21 {
+            let name = format!("gatehouse-2026-11-{day}T02-30-00Z.tar.age");
+            std::fs::write(folder.path().join(name), [0; 10]).unwrap();
+        }
+        // What would not be enough is not given away.
+        assert!(!make_way(folder.path(), 4, now, 11).unwrap());
+        assert_eq!(left(), 4);
+        assert!(make_way(folder.path(), 4, now, 10).unwrap());
+        assert_eq!(left(), 3);
+        assert!(make_way(folder.path(), 1, now, 20).unwrap());
+        assert_eq!(last(&kept(folder.path()).unwrap(), now), Some(time("2026-11-21T02:30:00Z")));
+        assert!(!make_way(folder.path(), 1, now, 1).unwrap());
+        assert_eq!(left(), 1);
+    }
+
+    #[test]
+    fn it_rests_twice_as_long_after_each_failure() {
+        let day = Duration::from_secs(86_400);
+        let minutes = |failures: u32| rest_after(failures, day).as_secs() / 60;
+        assert_eq!([1, 2, 3, 7, 8, u32::MAX].map(minutes), [15, 30, 60, 960, 1_440, 1_440]);
+        assert_eq!(rest_after(3, Duration::from_secs(60)), TRIED_AGAIN_AFTER);
     }
 
     #[test]

@@ -107,10 +107,20 @@ pub(crate) fn clock_trust(demo: bool, sys: &Path) -> ClockTrust {
 /// Whether history believes the wall clock: where no service is there that could vouch for it one day, it is not waited
 /// for.
 pub(crate) fn history_clock(demo: bool) -> gatehouse_history::ClockTrust {
-    gatehouse_history::ClockTrust::new(move || {
-        let run = Path::new(RUN);
-        demo || !run.join(TIME_SERVICE).exists() || run.join(TIME_IS_SET).exists()
-    })
+    gatehouse_history::ClockTrust::new(move || has_nobody_to_wait_for(demo))
+}
+
+/// Whether files may be named after the wall clock: when it is right, or nobody is there who could vouch for it one day.
+pub(crate) fn names_of_files_clock(
+    trust: ClockTrust,
+    demo: bool,
+) -> impl Fn() -> bool + Send + Sync + 'static {
+    move || trust.is_trusted() || has_nobody_to_wait_for(demo)
+}
+
+fn has_nobody_to_wait_for(demo: bool) -> bool {
+    let run = Path::new(RUN);
+    demo || !run.join(TIME_SERVICE).exists() || run.join(TIME_IS_SET).exists()
 }
 
 fn trust(marks: Marks, clock: Arc<dyn Clock>) -> ClockTrust {

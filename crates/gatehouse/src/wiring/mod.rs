@@ -28,7 +28,7 @@ mod whereabouts;
 pub(crate) use aliases::serve_aliases;
 pub(crate) use board::{BoardView, catalogue_entries};
 pub(crate) use charts::RecordedCharts;
-pub(crate) use clock::{clock_trust, history_clock};
+pub(crate) use clock::{clock_trust, history_clock, names_of_files_clock};
 pub(crate) use commands::PageCommands;
 pub(crate) use configuration::{Order, PageConfiguration, check_of, waiting};
 pub(crate) use demo::Playground;
