@@ -47,6 +47,17 @@ pub(crate) async fn listen_if_free(
     }
 }
 
+/// Whether nothing can ever listen there because it is the address of another machine.
+pub(crate) fn is_elsewhere(address: SocketAddr) -> bool {
+    // Its port may be taken, by this very gateway.
+    let any_port = SocketAddr::new(address.ip(), 0);
+    let bound = socket_for(any_port).and_then(|socket| socket.bind(&any_port.into()));
+    bound.is_err_and(|problem| {
+        problem.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error())
+            && without_ipv6(address, &problem).is_none()
+    })
+}
+
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let bound = socket_for(address).and_then(|socket| {
         socket.bind(&address.into())?;
@@ -108,6 +119,14 @@ mod tests {
         assert_eq!(without_ipv6(everywhere, &taken), None);
         assert_eq!(without_ipv6("[fd00::1]:1883".parse().unwrap(), &no_address), None, "that one was meant");
         assert_eq!(without_ipv6("192.0.2.1:1883".parse().unwrap(), &no_address), None);
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_told_from_one_that_is_taken() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(!is_elsewhere(taken.local_addr().unwrap()));
+        assert!(!is_elsewhere("[::]:1883".parse().unwrap()));
+        assert!(is_elsewhere("192.0.2.1:1883".parse().unwrap()));
     }
 
     #[tokio::test]

@@ -18,6 +18,10 @@ use crate::{backup, changes, check, logs, paths, releases, running_copy, supervi
 /// Fewest threads that the tasks share: see [`worker_threads`].
 const MIN_WORKERS: usize = 2;
 
+/// What is said when the start after a restore fails and the next one does without the restored configuration.
+const TAKEN_BACK: &str = "the gateway cannot start with the configuration of the backup that was restored, which is kept among \
+    the earlier ones; it starts again with the one from before";
+
 /// Runs the daemon until it is asked to stop, or until a part dies.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logs::begin();
@@ -88,10 +92,18 @@ async fn live(
     let mut signals = Signals::listen()?;
     let clock = SystemClock::new();
     releases::prepare(directory, source.file(), clock.now()).await?;
-    let house = House::open(config, directory, demo).await?;
-    let (mut running, reason) = match house.start(source, directory).await {
+    let house = match House::open(config, directory, demo).await {
+        Ok(house) => house,
+        Err(problem) if changes::take_back_restored(&source, directory, clock.now()) => {
+            error!("{TAKEN_BACK}: {problem:#}");
+            return Ok(Exit::Restart);
+        }
+        Err(problem) => return Err(problem),
+    };
+    let (mut running, reason) = match house.start(source.clone(), directory).await {
         Ok(mut running) => {
             releases::runs(directory, clock.now());
+            changes::restored_runs(&source, directory);
             let (reason, who) = tokio::select! {
                 reason = running.lifecycle.wait(&mut signals) => (reason, None),
                 Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
@@ -103,7 +115,12 @@ async fn live(
         }
         Err((running, problem)) => {
             error!("the start failed: {problem:#}");
-            (*running, StopReason::PartDied)
+            if changes::take_back_restored(&source, directory, clock.now()) {
+                error!("{TAKEN_BACK}");
+                (*running, StopReason::Restart)
+            } else {
+                (*running, StopReason::PartDied)
+            }
         }
     };
     // To a service manager that does not start it again, a gateway that becomes another process of itself does not stop.
@@ -115,7 +132,7 @@ async fn live(
         StopReason::Asked => {
             "the gateway was stopped by a signal, as the service manager or a person sends it"
         }
-        StopReason::Restart => "the gateway was restarted from the page",
+        StopReason::Restart => "the gateway restarts",
         StopReason::PartDied => "the gateway stopped because one of its parts had ended; the log says which",
     };
     let outputs_are_safe = running.stop_outputs(why).await;
@@ -144,6 +161,31 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::Addresses;
+
+    /// The backup of a gateway with a fixed address is restored on another machine, which does not have that address: it
+    /// comes up as it was, once, and does not hide a failure that has nothing to do with it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_restored_configuration_that_cannot_be_started_with_gives_way_to_the_one_before() {
+        let place = tempfile::tempdir().unwrap();
+        let (data, file) = (place.path().join("data"), place.path().join("gatehouse.toml"));
+        std::fs::create_dir(&data).unwrap();
+        let before = "[http]\nlisten = \"127.0.0.1:0\"\n[mqtt]\nlisten = \"127.0.0.1:0\"\n";
+        std::fs::write(&file, before).unwrap();
+        let restored = data.join("gatehouse.toml.restored");
+        let other = before.replacen("127.0.0.1", "192.0.2.1", 1);
+        std::fs::write(&restored, &other).unwrap();
+        let source = Source::new(Some(file.clone()), true, Addresses::default());
+        changes::take_restored(&source, &data, &restored, SystemClock::new().now()).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), other);
+        let started = live(source.again().unwrap(), source.clone(), &data, true).await;
+        assert!(matches!(started, Ok(Exit::Restart)), "{started:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+        std::fs::write(&file, &other).unwrap();
+        let started = live(source.again().unwrap(), source, &data, true).await;
+        assert!(started.is_err(), "{started:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), other);
+    }
 
     /// A Pi Zero, on which one task blocks: the others go on.
     #[test]

@@ -18,6 +18,7 @@ use super::{CONFIGURATION, DATABASES, file_time, passphrase_of};
 use crate::cli::RestoreArguments;
 use crate::config::Source;
 use crate::exit::Exit;
+use crate::listening::is_elsewhere;
 use crate::paths;
 use crate::progress::Progress;
 use crate::system::SystemRandomness;
@@ -147,7 +148,17 @@ fn unusable(source: &Source, file: &Path) -> Option<String> {
         Ok(text) => text,
         Err(problem) => return Some(format!("It cannot be read: {problem}.")),
     };
-    source.read(&text).err().map(|problems| crate::changes::mistakes(&problems, usize::MAX))
+    let config = match source.read(&text) {
+        Ok(config) => config,
+        Err(problems) => return Some(crate::changes::mistakes(&problems, usize::MAX)),
+    };
+    let secure =
+        [config.https_address(), config.mqtts_address()].into_iter().flatten().map(|(address, _)| address);
+    let elsewhere =
+        [config.http, config.mqtt].into_iter().chain(secure).find(|address| is_elsewhere(*address))?;
+    Some(format!(
+        "The gateway is to listen on {elsewhere} in it, which is no address of this machine. Compare it with the one in use."
+    ))
 }
 
 /// Opens the databases as the gateway would, which refuses those of a newer release and brings older ones up to date. That of
@@ -168,4 +179,30 @@ async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>, by:
         History::open(&file, Options::default(), Arc::clone(clock)).await?.close().await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Addresses;
+
+    /// Restored at the page of another machine, the gateway would not come back.
+    #[test]
+    fn a_configuration_with_addresses_of_another_machine_is_not_used() {
+        let place = tempfile::tempdir().unwrap();
+        let (file, restored) = (place.path().join("gatehouse.toml"), place.path().join("restored"));
+        std::fs::write(&file, "").unwrap();
+        let why = |addresses, text: &str| {
+            std::fs::write(&restored, text).unwrap();
+            unusable(&Source::new(Some(file.clone()), false, addresses), &restored)
+        };
+        let given = Addresses { http: "127.0.0.1:0".parse().ok(), ..Addresses::default() };
+        for section in ["http", "https", "mqtt", "mqtts"] {
+            let text = format!("[{section}]\nlisten = \"192.0.2.1:9000\"\n");
+            let said = why(Addresses::default(), &text).unwrap();
+            assert!(said.contains("192.0.2.1:") && said.contains("no address of this machine"), "{said}");
+        }
+        assert_eq!(why(given, "[http]\nlisten = \"192.0.2.1:9000\"\n"), None, "the command line says where");
+        assert_eq!(why(Addresses::default(), ""), None);
+    }
 }

@@ -131,6 +131,20 @@ pub(super) fn replace(file: &Path, text: &str) -> Result<(), String> {
     })
 }
 
+/// Removes such a file, for good.
+///
+/// # Errors
+/// When that fails, in a sentence for people.
+pub(super) fn remove_own(directory: &Path, name: &str) -> Result<(), String> {
+    let note = directory.join(name);
+    let gone = match std::fs::remove_file(&note) {
+        Ok(()) => File::open(directory).and_then(|directory| directory.sync_all()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    gone.map_err(|error| format!("{} cannot be removed: {error}. Check the disk.", note.display()))
+}
+
 /// Writes a file of the gateway's own in one step.
 ///
 /// # Errors

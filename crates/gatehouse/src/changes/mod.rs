@@ -5,6 +5,7 @@ mod device;
 mod edit;
 mod file;
 mod gateway;
+mod restored;
 mod unconfirmed;
 mod versions;
 
@@ -17,12 +18,13 @@ use std::time::Duration;
 use gatehouse_model::{Clock, Timestamp};
 use tracing::warn;
 
-use crate::config::{Problems, ShownFinding, Source};
+use crate::config::{Problems, ShownFinding, Source, default_text};
 
 pub(crate) use device::{Given, with_device};
 pub(crate) use edit::{EditProblem, edited, view, without};
 pub(crate) use file::{read_text, version_of, why_not_writable};
 pub(crate) use gateway::with_gateway;
+use restored::Restored;
 pub(crate) use unconfirmed::Unconfirmed;
 pub(crate) use versions::Version;
 use versions::Versions;
@@ -194,8 +196,8 @@ pub(crate) fn settle_at_start(source: &Source, data: &Path, clock: &dyn Clock) -
     }
 }
 
-/// The configuration of a backup takes the place of the one in use, which is kept as a version. Nothing happens when it is in
-/// use already.
+/// The configuration of a backup takes the place of the one in use, which is kept as a version, and comes back when the first
+/// start with that of the backup fails ([`take_back_restored`]). Nothing happens when it is in use already.
 ///
 /// # Errors
 /// When a daemon of this source could not use it, or a file cannot be read or written, in a sentence for people; the one in use
@@ -216,8 +218,45 @@ pub(crate) fn take_restored(
     let Some(file) = source.file() else { return Ok(()) };
     let changes = Changes::new(file, data);
     // A fresh machine may not have one yet.
-    let former = if file.exists() { changes.text()? } else { String::new() };
-    if former == text { Ok(()) } else { changes.put(&former, &text, None, now) }
+    let former = if file.exists() { Some(changes.text()?) } else { None };
+    if former.as_ref() == Some(&text) {
+        return Ok(());
+    }
+    let before = former.clone().unwrap_or_default();
+    // A note about a text that does not come to be in the file says nothing.
+    Restored::new(&text, former).write(&changes.directory)?;
+    changes.put(&before, &text, None, now)
+}
+
+/// The gateway could not start. When it was the first start with the configuration of a backup, which may name addresses or
+/// a board of another machine, the one from before is put back. Gives whether that was so, and another start makes sense.
+pub(crate) fn take_back_restored(source: &Source, data: &Path, now: Timestamp) -> bool {
+    let Some(changes) = source.file().map(|file| Changes::new(file, data)) else { return false };
+    let Some(restored) = Restored::read(&changes.directory) else { return false };
+    let Ok(tried) = changes.text() else { return false };
+    if !restored.is_about(&tried) {
+        return false;
+    }
+    if let Err(problem) = changes.kept().keep(&tried, now) {
+        warn!("the configuration of the backup, which is taken back, was not kept: {problem}");
+    }
+    let former = restored.former.as_deref().unwrap_or(default_text());
+    // Once only: the note goes first, so that whatever happens the gateway does not try this for ever.
+    match Restored::forget(&changes.directory).and_then(|()| file::replace(&changes.file, former)) {
+        Ok(()) => true,
+        Err(problem) => {
+            warn!("the configuration from before the restore could not be put back: {problem}");
+            false
+        }
+    }
+}
+
+/// The gateway has started: the configuration of a backup, if it is a new one, stays.
+pub(crate) fn restored_runs(source: &Source, data: &Path) {
+    let Some(changes) = source.file().map(|file| Changes::new(file, data)) else { return };
+    if let Err(problem) = Restored::forget(&changes.directory) {
+        warn!("the note of the restored configuration could not be removed: {problem}");
+    }
 }
 
 /// Why the configuration of a source cannot be changed at the page, and what to do; nothing when it can.

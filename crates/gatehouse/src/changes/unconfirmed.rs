@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatehouse_model::Timestamp;
 use serde_json::{Value, json};
 
-use super::file::{read_text, write_own};
+use super::file::{read_text, remove_own, write_own};
 
 /// The file of the note.
 const NAME: &str = "unconfirmed.json";
@@ -62,12 +62,6 @@ impl Unconfirmed {
     /// # Errors
     /// When that fails, in a sentence for people.
     pub(super) fn forget(directory: &Path) -> Result<(), String> {
-        let note = directory.join(NAME);
-        let gone = match std::fs::remove_file(&note) {
-            Ok(()) => std::fs::File::open(directory).and_then(|directory| directory.sync_all()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        };
-        gone.map_err(|error| format!("{} cannot be removed: {error}. Check the disk.", note.display()))
+        remove_own(directory, NAME)
     }
 }
