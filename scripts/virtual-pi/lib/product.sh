@@ -4,33 +4,8 @@
 source "${BASH_SOURCE[0]%/*}/../../lib/web.sh"
 # shellcheck source=scripts/lib/tools.sh
 source "${BASH_SOURCE[0]%/*}/../../lib/tools.sh"
-
-# rust_target ARCHITECTURE: Rust's name of a Debian architecture.
-rust_target() {
-    case $1 in
-        amd64) printf x86_64-unknown-linux-gnu ;;
-        arm64) printf aarch64-unknown-linux-gnu ;;
-        *) die "the rigs know no architecture $1" ;;
-    esac
-}
-
-# need_target ARCHITECTURE: Rust's standard library and a linker for it.
-need_target() {
-    local target
-    target=$(rust_target "$1")
-    need_rust
-    if [[ $1 != "$(dpkg --print-architecture)" ]]; then
-        need_apt "builds for $1" gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-        export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
-    fi
-    if ! [[ -d $(rustc --print sysroot)/lib/rustlib/$target ]]; then
-        command -v rustup >/dev/null || die "this Rust cannot build for $target" \
-            "It has no standard library for it, and there is no rustup to fetch one."
-        say "Fetching Rust's standard library for $target"
-        rustup target add "$target" >&2 || die "rustup could not fetch it" "Its message is above."
-    fi
-}
+# shellcheck source=scripts/lib/cross.sh
+source "${BASH_SOURCE[0]%/*}/../../lib/cross.sh"
 
 # build_product ARCHITECTURE PROFILE DIRECTORY: puts gatehouse.deb, the programs of the rig and the contract test into a
 # directory.
@@ -40,6 +15,8 @@ build_product() {
     need_target "$architecture"
     need_cargo_deb
     build_web
+    node scripts/lib/licences.mjs "$target" gatehouse/rppal deploy/generated/third-party-licences >&2 ||
+        die "the licences of the package could not be collected" "The message is above."
     say "Building the package and the rig's programs for $architecture ($profile build; the first one takes many minutes)"
     cargo deb --quiet --locked --profile "$profile" --target "$target" --package gatehouse --output "$directory/" \
         </dev/null >&2 || die "the package was not built" "The message is above."
