@@ -26,6 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // memory_serve::load_directory_with_embed would print a warning for each file.
     let silent: fn(&str) = |_| {};
     let assets = memory_serve::assets_to_code(&app.to_string_lossy(), Path::new(&app), &out, true, silent);
+    // What is embedded is not read from its path again; with it, two builds in two places would not be the same bytes.
+    let assets = assets.replace(&format!("path: r\"{}", app.display()), "path: r\"web/dist");
     fs::write(out.join("memory_serve_assets.rs"), format!("&[(\"default\", {assets})]"))?;
     Ok(())
 }
