@@ -316,7 +316,7 @@ impl Backups {
     }
 
     /// Unpacks and checks what was brought; the next start puts it into its place.
-    fn check_brought(&self, passphrase: Option<&str>, by: &By) {
+    fn check_brought(&self, passphrase: Option<&str>, by: &By, turn: Turn) {
         let archive = self.0.directory.join(BROUGHT).join(ARCHIVE);
         let room = self.0.disks.check_unpacking(&archive);
         let staged = room
@@ -336,6 +336,8 @@ impl Backups {
             });
         match staged {
             Ok(staged) => {
+                // Once it restarts, nothing else may begin.
+                std::mem::forget(turn);
                 remove(&self.0.directory.join(BROUGHT));
                 let mut state = self.state();
                 state.brought = None;
@@ -361,6 +363,8 @@ impl Backups {
                 state.brought = Some(waits_since);
                 state.restoring.step = RestoreStep::Failed;
                 state.restoring.problem = Some(ApiErrorDetail { code: code.to_owned(), message });
+                // Whoever hears of it may try again at once.
+                drop(turn);
             }
         }
     }
@@ -420,8 +424,9 @@ impl BackupRoom for Backups {
                 warn!("a backup was not made: {problem:#}");
                 sentence(&format!("{problem:#}"))
             });
-            drop(state);
+            // Whoever hears that it is done may begin the next at once.
             drop(turn);
+            drop(state);
         });
         if begun.is_err() {
             self.state().running = false;
@@ -478,9 +483,7 @@ impl BackupRoom for Backups {
             (state.restoring.step, state.restoring.problem) = (RestoreStep::Checking, None);
         }
         aside(move || {
-            room.check_brought(passphrase.as_deref(), &by);
-            // Once it restarts, nothing else may begin.
-            if room.restoring().step == RestoreStep::Restarting { std::mem::forget(turn) } else { drop(turn) }
+            room.check_brought(passphrase.as_deref(), &by, turn);
         })
     }
 }

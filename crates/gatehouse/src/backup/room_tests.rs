@@ -274,7 +274,7 @@ async fn what_the_page_makes_waits_an_hour_and_can_be_restored() {
     assert!(!crate::backup::restore_is_pending(&house.room.0.directory));
     let restored = house.restore(Some(PASSPHRASE)).await;
     assert_eq!((restored.step, restored.problem), (RestoreStep::Restarting, None));
-    assert_eq!(house.restarts.load(Ordering::SeqCst), 1);
+    house.until(|_| house.restarts.load(Ordering::SeqCst) == 1).await;
     assert!(crate::backup::restore_is_pending(&house.room.0.directory));
     assert_eq!(house.room.begin(PASSPHRASE.to_owned()), Err(BackupProblem::Busy), "it restarts");
 
