@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use gatehouse_tests::gateway::command_line;
 use gatehouse_tests::process::Finished;
-use gatehouse_tests::{Login, Phone, Setup};
+use gatehouse_tests::{LIMIT, Login, Phone, Setup, until};
 
 fn assert_clear(finished: &Finished, words: &[&str]) {
     assert_eq!(finished.code, Some(1), "{finished:?}");
@@ -115,6 +115,11 @@ fn the_log_is_silent_while_nothing_changes() {
     let gateway = Setup::demo().start();
     let browser = gateway.administrator();
     let login: Login = gateway.demo_user();
+    // Two thermometers lie free on the demonstration's bus, and the log tells of each once, when the first look finds it.
+    until("word of what is found", LIMIT, || {
+        let told = gateway.words().matches("found DS18B20").count();
+        if told == 2 { Ok(()) } else { Err(format!("{told} of 2")) }
+    });
     let before = gateway.words();
     let phone = Phone::connect(gateway.mqtt_address(), "phone", &login);
     phone.subscribe("home/#");
@@ -124,7 +129,7 @@ fn the_log_is_silent_while_nothing_changes() {
     }
     // A few rounds of readings.
     let mut readings = 0;
-    phone.messages().wait("readings", gatehouse_tests::LIMIT, |message| {
+    phone.messages().wait("readings", LIMIT, |message| {
         readings += u32::from(!message.retain && !message.user_property("ts").is_empty());
         (readings >= 20).then_some(())
     });
