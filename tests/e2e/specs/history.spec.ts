@@ -59,7 +59,7 @@ test('the time machine shows the house as it was', async ({ home, gateway }) => 
       async () => {
         await home.goto(`${gateway.origin}/history/moment?at=${Date.now()}`);
         await expect(home.getByLabel('Moment')).toBeVisible();
-        await expect(home.getByText('Loading', { exact: true })).toBeHidden();
+        await expect(home.getByText('Loading', { exact: true }).filter({ visible: true })).toHaveCount(0);
         return home.getByRole('main').innerText();
       },
       { timeout: 60_000 },

@@ -71,7 +71,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     for (const path of AREAS) {
       await home.goto(gateway.origin + path);
       await expect(home.getByRole('heading', { level: 1 })).toBeVisible();
-      await expect(home.getByText('Loading', { exact: true })).toBeHidden();
+      await expect(home.getByText('Loading', { exact: true }).filter({ visible: true })).toHaveCount(0);
       for (const size of [SIZES[0]!, SIZES[3]!]) {
         await home.setViewportSize(size);
         const where = `${path} at ${size.width} × ${size.height}, ${colorScheme}`;
