@@ -1,12 +1,14 @@
 //! The house as a whole: what it does while it starts, when a part fails, and how it stops.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use gatehouse_model::{Message, Origin, Qos, TopicName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::parts::{LAST_WORD_LIMIT, STOP_AFTER_OFFLINE, STOP_BEFORE_OFFLINE, STOP_FIRST};
 use super::*;
-
 use crate::config::Addresses;
 use crate::lifecycle::STOP_LIMIT;
 

@@ -1,0 +1,80 @@
+//! The daemon once its first part runs: what it says of itself, and how it stops.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use gatehouse_broker::LocalClient;
+use gatehouse_dashboard::Accounts;
+use gatehouse_history::History;
+use gatehouse_model::{GatewayInfo, Message, Origin, Qos, Scheme, TopicName};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::parts::{LAST_WORD_LIMIT, STOP_AFTER_OFFLINE, STOP_BEFORE_OFFLINE, STOP_FIRST};
+use crate::lifecycle::Lifecycle;
+use crate::wiring::DoorGuard;
+
+/// What the gateway says of itself.
+pub(crate) struct GatewayVoice {
+    pub(super) client: LocalClient,
+    pub(super) scheme: Scheme,
+}
+
+impl GatewayVoice {
+    /// `<base>/status`: whether the bridge runs.
+    pub(super) async fn say_status(&self, online: bool) -> anyhow::Result<()> {
+        let word = if online { "online" } else { "offline" };
+        self.say(self.scheme.status(), word.to_owned()).await
+    }
+
+    /// `<base>/info`: the inventory.
+    pub(crate) async fn say_info(&self, info: &GatewayInfo) -> anyhow::Result<()> {
+        self.say(self.scheme.info(), serde_json::to_string(info)?).await
+    }
+
+    async fn say(&self, topic: TopicName, payload: String) -> anyhow::Result<()> {
+        let message = Message::new(topic, payload, Qos::AtLeastOnce, true, Origin::part("gatehouse"));
+        self.client.publish(message).await.context("the gateway cannot publish its own state")
+    }
+}
+
+/// The daemon once its first part runs.
+pub(crate) struct Running {
+    pub(crate) lifecycle: Lifecycle,
+    pub(super) guard: Arc<DoorGuard>,
+    pub(super) voice: GatewayVoice,
+    pub(super) accounts: Accounts,
+    pub(super) history: History,
+    /// Who asked at the page that the gateway is started again.
+    pub(crate) restarts: mpsc::Receiver<String>,
+}
+
+impl Running {
+    /// Refuses new commands, notes in the diary `why` the gateway stops, and drives the outputs to their safe level. Gives whether that went well.
+    pub(crate) async fn stop_outputs(&mut self, why: &str) -> bool {
+        self.guard.refuse_all();
+        self.history.stopping(why);
+        let (bridge, limit) = STOP_FIRST;
+        self.lifecycle.stop(bridge, limit).await
+    }
+
+    /// Stops everything else in the order that keeps promises. Gives whether every part stopped well.
+    pub(crate) async fn stop_rest(&mut self) -> bool {
+        let (outbox, limit) = STOP_BEFORE_OFFLINE;
+        let mut well = self.lifecycle.stop(outbox, limit).await;
+        match tokio::time::timeout(LAST_WORD_LIMIT, self.voice.say_status(false)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => warn!("{problem:#}"),
+            Err(_) => warn!(
+                "the broker did not take the gateway's last word within {} ms",
+                LAST_WORD_LIMIT.as_millis()
+            ),
+        }
+        for (part, limit) in STOP_AFTER_OFFLINE {
+            well &= self.lifecycle.stop(part, limit).await;
+        }
+        self.history.clone().close().await;
+        self.accounts.close().await;
+        well
+    }
+}
