@@ -5,16 +5,25 @@ use std::time::Duration;
 
 use gatehouse_control::{Click, Clicks, Input};
 use gatehouse_model::{Clock, Moment, PropertyId, Quality, Value};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
 use super::publication::Publication;
 use super::time;
-use crate::config::InputConfig;
+use crate::config::{InputConfig, Pin};
 use crate::traits::{Edge, InputLine, LineError};
 
 /// How long a line that cannot be had is left alone before it is tried again: it may be held by a program that ends.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// How often the level of a line of the header is read, edge or no edge. An edge can be missed, and a controller may not be
+/// able to tell of one at all; without this a door would stay open on the page until it moves again. One read is one call
+/// of the kernel. (Expanders look by themselves.)
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long an edge may be on its way to us when the line is already seen to be different.
+const EDGE_IS_ON_ITS_WAY: Duration = Duration::from_millis(100);
 
 /// Serves one input until it is told to stop.
 pub(super) struct InputTask {
@@ -28,6 +37,10 @@ pub(super) struct InputTask {
 
 /// What is decided about one line for as long as it can be read.
 struct Following {
+    /// The level that was heard of last.
+    heard: bool,
+    /// Whether it was told that the line has changed without an edge.
+    told_of_silence: bool,
     input: Input,
     clicks: Option<Clicks>,
     changes: Vec<(bool, Moment)>,
@@ -64,18 +77,34 @@ impl InputTask {
     /// Opens the line and publishes its changes for as long as it can be read.
     async fn follow_line(&mut self) -> Result<std::convert::Infallible, LineError> {
         let mut line = self.lines.request_input(&self.config.pin, self.config.active, self.config.pull)?;
-        let input = Input::new(self.config.rules(), line.level().await?.is_on());
+        let is_on = line.level().await?.is_on();
+        let input = Input::new(self.config.rules(), is_on);
         let clicks = self.config.clicks.as_ref().map(|clicks| Clicks::new(clicks.rules(), input.is_on()));
-        let mut following = Following { input, clicks, changes: Vec::new(), events: Vec::new() };
+        let mut following = Following {
+            heard: is_on,
+            told_of_silence: false,
+            input,
+            clicks,
+            changes: Vec::new(),
+            events: Vec::new(),
+        };
         self.publish(following.input.is_on(), self.clock.moment());
         self.publication.report();
         self.publication.works();
         let mut edges = Vec::new();
+        let is_looked_at = matches!(self.config.pin, Pin::Header(_));
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 taken = line.next_edges(&mut edges) => {
                     taken?;
                     self.handle_edges(&mut edges, &mut following, &mut *line).await?;
+                }
+                _ = looks.tick(), if is_looked_at => {
+                    if line.level().await?.is_on() != following.heard {
+                        self.look_closer(&mut edges, &mut following, &mut *line).await?;
+                    }
                 }
                 () = time::until(following.next_deadline(), &*self.clock) => {
                     following.handle_timeout(self.clock.moment());
@@ -83,6 +112,31 @@ impl InputTask {
             }
             self.tell(&mut following);
         }
+    }
+
+    /// The line is not as it was heard of last. The edge that tells so may be on its way, and knows better when it was.
+    async fn look_closer(
+        &mut self,
+        edges: &mut Vec<Edge>,
+        following: &mut Following,
+        line: &mut dyn InputLine,
+    ) -> Result<(), LineError> {
+        if let Ok(taken) = tokio::time::timeout(EDGE_IS_ON_ITS_WAY, line.next_edges(edges)).await {
+            taken?;
+            return self.handle_edges(edges, following, line).await;
+        }
+        let is_on = line.level().await?.is_on();
+        if is_on != following.heard {
+            if !following.told_of_silence {
+                following.told_of_silence = true;
+                tracing::warn!(
+                    device = %self.publication.device(),
+                    "its line changed without an edge from the kernel: it is read once a second, and what is shorter is missed"
+                );
+            }
+            following.handle_edge(is_on, self.clock.moment());
+        }
+        Ok(())
     }
 
     async fn handle_edges(
@@ -134,6 +188,7 @@ impl InputTask {
 
 impl Following {
     fn handle_edge(&mut self, active: bool, at: Moment) {
+        self.heard = active;
         let before = self.changes.len();
         self.input.handle_edge(active, at, &mut self.changes);
         self.watch_clicks(before, at);

@@ -13,6 +13,8 @@ use gatehouse_board::traits::{Board, InputRequest};
 use gatehouse_control::{Click, Metered, PulseCounter};
 use gatehouse_model::{DeviceId, ManualClock, PropertyId, Qos, Quality, Timestamp, Value};
 
+mod silent;
+
 use crate::harness::{House, MINUTE};
 
 const fn millis(millis: u64) -> Duration {
