@@ -208,6 +208,7 @@ fn clean_environment(command: &mut Command) {
         "JOURNAL_STREAM",
         "GATEHOUSE_LOG",
         "GATEHOUSE_RESTARTED_BY_SERVICE",
+        "GATEHOUSE_RESTART_SPACING",
     ] {
         command.env_remove(name);
     }

@@ -93,6 +93,20 @@ fn a_restart_from_the_page_brings_the_gateway_back() {
     gateway.wait_for_words("restarting: ana asked for it at the page");
 }
 
+/// The unit says how old a run has to be: its manager counts starts, and leaves a gateway down that is started too often.
+#[test]
+fn a_run_that_has_just_begun_is_not_restarted_from_the_page() {
+    let gateway = setup().environment("GATEHOUSE_RESTART_SPACING", "3600").start();
+    let browser = ana(&gateway);
+    let report = report(&browser);
+    browser.post("/api/v1/restart", &json!({ "run": report["run"] })).expect_error(503, "restart_too_soon");
+    let entries = browser.get("/api/v1/audit").expect(200).json()["entries"].clone();
+    assert!(
+        !entries.to_string().contains("\"restarted\""),
+        "what was not done is not in the audit log: {entries}"
+    );
+}
+
 /// As a service it ends, with the status that its unit starts it again for.
 #[test]
 fn a_service_ends_with_the_status_that_restarts_it() {

@@ -44,7 +44,7 @@ use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, OwnNames, PageConfiguration, PageDoctor, Surroundings,
     history_clock, names_of_files_clock, notes, serve_aliases,
 };
-use crate::{open_files, paths, supervision};
+use crate::{open_files, paths, restart, supervision};
 
 /// Changes of the configuration that the page asks for and that wait for their turn; who comes later waits at the door.
 const ORDERS_LIMIT: usize = 4;
@@ -150,7 +150,7 @@ impl House {
         let broker =
             start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), store, &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
-        let (bell, restarts) = RestartBell::new();
+        let (bell, restarts) = RestartBell::new(clock.clone(), restart::spacing());
         let bell = Arc::new(bell);
         let is_clock_set = names_of_files_clock(clock_trust.clone(), demo);
         let backups =

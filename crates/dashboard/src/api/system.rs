@@ -26,6 +26,7 @@ impl From<RestartRefused> for ApiError {
         let text = refused.to_string();
         match refused {
             RestartRefused::AnotherRun => Self::new(StatusCode::CONFLICT, "another_run", text),
+            RestartRefused::TooSoon { wait } => Self::busy("restart_too_soon", text, wait),
             RestartRefused::Stopping => Self::busy("stopping", text, Duration::from_secs(10)),
         }
     }
@@ -97,7 +98,7 @@ pub(super) async fn logs(
         (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
         (status = 403, description = "`forbidden`, `cross_site`", body = ApiErrorBody),
         (status = 409, description = "`another_run`", body = ApiErrorBody),
-        (status = 503, description = "`stopping`", body = ApiErrorBody),
+        (status = 503, description = "`stopping`, `restart_too_soon`", body = ApiErrorBody),
     )
 )]
 pub(super) async fn restart(

@@ -1,5 +1,7 @@
 //! How the gateway itself is, what it logged, and how it is started again.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::wire::{LogLevelWord, LogPage, RestartBegun, SystemReport};
@@ -38,6 +40,12 @@ pub enum RestartRefused {
     /// Another run was meant.
     #[error("The gateway was started again already since this page was loaded.")]
     AnotherRun,
+    /// It has only just begun, and a service manager that counts starts would leave it down.
+    #[error("The gateway was started only just now. It can be restarted again in {} s.", wait.as_secs() + 1)]
+    TooSoon {
+        /// How long to wait.
+        wait: Duration,
+    },
     /// It ends already.
     #[error("The gateway is ending already.")]
     Stopping,

@@ -300,6 +300,7 @@ export const en = {
     weak_password: 'This password is too easy to guess. Take a longer one.',
     wrong_login: 'Name or password is wrong.',
     too_many_tries: 'Too many wrong tries. Wait a minute, then try again.',
+    restart_too_soon: 'The gateway has only just started. Wait half a minute, then try again.',
     disk_full: 'The gateway’s disk is full. Make room on it, then try again.',
     not_logged_in: 'You are not logged in.',
     forbidden: 'Your account may look but not switch.',

@@ -305,6 +305,7 @@ export const es: Messages = {
     weak_password: 'Esta contraseña es demasiado fácil de adivinar. Usa una más larga.',
     wrong_login: 'El nombre o la contraseña no son correctos.',
     too_many_tries: 'Demasiados intentos fallidos. Espera un minuto y vuelve a probar.',
+    restart_too_soon: 'La pasarela acaba de arrancar. Espera medio minuto y vuelve a probar.',
     disk_full: 'El disco de la pasarela está lleno. Haz sitio y vuelve a probar.',
     not_logged_in: 'No has entrado.',
     forbidden: 'Tu cuenta puede mirar, pero no conmutar.',

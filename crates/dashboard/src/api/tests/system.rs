@@ -1,6 +1,7 @@
 //! How the gateway is, its log and its restart, as administrators meet them.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::Method;
@@ -19,6 +20,7 @@ use crate::{LogQuery, RestartRefused, Role, SystemKeeper};
 pub(super) struct FakeSystem {
     pub(super) asked: Mutex<Vec<LogQuery>>,
     pub(super) restarted_by: Mutex<Vec<String>>,
+    pub(super) is_young: Mutex<bool>,
 }
 
 #[async_trait]
@@ -113,6 +115,9 @@ impl SystemKeeper for FakeSystem {
         if !restarted.is_empty() {
             return Err(RestartRefused::Stopping);
         }
+        if *self.is_young.lock().unwrap() {
+            return Err(RestartRefused::TooSoon { wait: Duration::from_millis(9_500) });
+        }
         restarted.push(who.to_owned());
         Ok(RestartBegun { run: run.to_owned(), way: RestartWay::Itself })
     }
@@ -172,6 +177,12 @@ async fn a_restart_is_for_administrators_once_and_in_the_audit_log() {
     world.post(path, &ana, json!({ "run": "zeroth" })).await.assert_error(409, "another_run");
     world.post(path, &ana, json!({})).await.assert_error(400, "bad_json");
     assert!(world.system.restarted_by.lock().unwrap().is_empty());
+
+    *world.system.is_young.lock().unwrap() = true;
+    let refused = world.post(path, &ana, body.clone()).await;
+    assert_eq!(refused.headers.get("retry-after").unwrap(), "10");
+    refused.assert_error(503, "restart_too_soon");
+    *world.system.is_young.lock().unwrap() = false;
 
     let begun = world.post(path, &ana, body.clone()).await;
     assert_eq!((begun.status.as_u16(), begun.json()), (202, json!({ "run": "first", "way": "itself" })));
