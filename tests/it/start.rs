@@ -1,7 +1,10 @@
 //! What stands in the way of a start is said clearly, with what to do, and the exit code says which kind it is.
 
+use std::fs::File;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
+use gatehouse_tests::binary;
 use gatehouse_tests::gateway::command_line;
 use gatehouse_tests::process::Finished;
 use gatehouse_tests::{LIMIT, Login, Phone, Setup, until};
@@ -135,4 +138,20 @@ fn the_log_is_silent_while_nothing_changes() {
     });
     drop(phone);
     assert_eq!(gateway.words(), before, "the log grew while nothing changed");
+}
+
+/// `gatehouse catalogue | head -1` ended with a panic. A reader who has seen enough is no failure; a full disk is one.
+#[test]
+fn an_answer_that_nobody_reads_to_its_end_is_no_failure() {
+    let with = |output: Stdio| {
+        let mut command = Command::new(binary::path());
+        let ran = command.arg("catalogue").stdout(output).output().expect("the program starts");
+        (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    assert_eq!(with(writer.into()), (Some(0), String::new()));
+    let full = File::options().write(true).open("/dev/full").expect("every Linux has it");
+    let (code, said) = with(full.into());
+    assert!(code == Some(1) && said.contains("could not be written") && !said.contains("panicked"), "{said}");
 }

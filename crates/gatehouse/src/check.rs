@@ -7,18 +7,18 @@ use std::sync::Arc;
 use gatehouse_board::preflight::obstacles;
 use gatehouse_model::{Clock, SystemClock};
 
+use crate::answer::{answer, remark};
 use crate::config::{self, Config, Paint, Problems};
 use crate::exit::Exit;
 use crate::pins;
 
 /// Checks the file and prints what is wrong with it.
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub(crate) fn check(file: &Path) -> anyhow::Result<Exit> {
     match config::load_file(file) {
         Ok(config) => {
             print(&config.warnings);
             print_machine(&config);
-            println!("{}: no mistake found, {}", file.display(), devices(config.devices.len()));
+            answer!("{}: no mistake found, {}", file.display(), devices(config.devices.len()));
             Ok(Exit::Success)
         }
         Err(problems) => Ok(report_problems(&problems)),
@@ -26,14 +26,13 @@ pub(crate) fn check(file: &Path) -> anyhow::Result<Exit> {
 }
 
 /// Prints what is in the way on this machine, and which outputs fire at power-on, if any.
-#[expect(clippy::print_stderr, reason = "warnings are for the person who started the program")]
 fn print_machine(config: &Config) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     // Only the machine's own files are looked at.
     let board = config.board.open(Path::new("/"), &clock);
     let obstacles = obstacles(&*board, &config.devices);
     for warning in obstacles.into_iter().chain(pins::power_on_warnings(config)) {
-        eprintln!("warning: {warning}");
+        remark!("warning: {warning}");
     }
 }
 
@@ -51,10 +50,9 @@ pub(crate) fn report_problems(problems: &Problems) -> Exit {
 }
 
 /// Prints what was found in a configuration, if anything.
-#[expect(clippy::print_stderr, reason = "problems are for the person who started the program")]
 pub(crate) fn print(problems: &Problems) {
     if !problems.is_empty() {
         let paint = if std::io::stderr().is_terminal() { Paint::Coloured } else { Paint::Plain };
-        eprintln!("{}", problems.render(paint));
+        remark!("{}", problems.render(paint));
     }
 }

@@ -4,13 +4,13 @@ use gatehouse_dashboard::Accounts;
 use gatehouse_dashboard::accounts::{By, Client, Deed, random_password};
 use gatehouse_model::Timestamp;
 
+use crate::answer::answer;
 use crate::cli::{ClientCommand, ClientName};
 use crate::exit::Exit;
 use crate::system::SystemRandomness;
 use crate::users::{check_set, read_password, with_accounts};
 
 /// Does what one `client` command asks for.
-#[expect(clippy::print_stdout, reason = "these commands answer the person who calls them")]
 pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
     match command {
         ClientCommand::Add { name: ClientName { user, client }, rights, password_stdin, config, data } => {
@@ -20,8 +20,8 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
                 let client = accounts.add_client(&user, &client, &rights, &password.text).await?;
                 let (by, login) = (By::command_line(), client.login());
                 accounts.note(Deed::ClientAdded, &by, Some(&login), Some(&rights)).await;
-                println!("Added {}/{} with the rights {rights}.", client.user, client.name);
-                println!("MQTT user:   {}", client.login());
+                answer!("Added {}/{} with the rights {rights}.", client.user, client.name);
+                answer!("MQTT user:   {}", client.login());
                 password.show();
                 Ok(Exit::Success)
             })
@@ -31,7 +31,7 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
             with_accounts(data, async |accounts| {
                 accounts.set_client_password(&name.user, &name.client, &password.text).await?;
                 note(accounts, Deed::ClientPasswordChanged, &name, None).await;
-                println!("{name} has a new password.");
+                answer!("{name} has a new password.");
                 password.show();
                 Ok(Exit::Success)
             })
@@ -41,21 +41,21 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
             with_accounts(data, async |accounts| {
                 accounts.set_client_rights(&name.user, &name.client, &set).await?;
                 note(accounts, Deed::ClientRightsChanged, &name, Some(&set)).await;
-                println!("{name} has the rights {set}, as far as {} has.", name.user);
+                answer!("{name} has the rights {set}, as far as {} has.", name.user);
                 Ok(Exit::Success)
             })
         }
         ClientCommand::List { data } => with_accounts(data, async |accounts| {
             for Client { user, name, rights, last_login, .. } in accounts.clients().await? {
                 let last_login = last_login.as_ref().map_or_else(|| "never".to_owned(), Timestamp::to_string);
-                println!("{user}/{name}\t{rights}\tlast login: {last_login}");
+                answer!("{user}/{name}\t{rights}\tlast login: {last_login}");
             }
             Ok(Exit::Success)
         }),
         ClientCommand::Remove { name, data } => with_accounts(data, async |accounts| {
             accounts.remove_client(&name.user, &name.client).await?;
             note(accounts, Deed::ClientRemoved, &name, None).await;
-            println!("Removed {name}.");
+            answer!("Removed {name}.");
             Ok(Exit::Success)
         }),
     }
@@ -81,11 +81,10 @@ impl Password {
     }
 
     /// Tells a new one, this one time.
-    #[expect(clippy::print_stdout, reason = "only the person who calls gets to know it")]
     fn show(&self) {
         if self.is_new {
-            println!("Password:    {}", self.text);
-            println!("It is not kept and cannot be shown again.");
+            answer!("Password:    {}", self.text);
+            answer!("It is not kept and cannot be shown again.");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod aliases;
+mod answer;
 mod backup;
 mod banner;
 mod changes;
@@ -47,6 +48,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use gatehouse_board::scan::Reach;
 
+use crate::answer::remark;
 use crate::cli::{Command, CommandLine};
 use crate::exit::Exit;
 
@@ -75,7 +77,7 @@ fn main() -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::SetupCode { data } => setup_code::print(data),
     };
-    exit.unwrap_or_else(|problem| report_failure(&problem)).into()
+    exit.and_then(answer::outcome).unwrap_or_else(|problem| report_failure(&problem)).into()
 }
 
 /// Help and version are asked for and go to standard output; anything else is a wrong command line.
@@ -85,8 +87,7 @@ fn print_usage(message: &clap::Error) -> Exit {
     if message.use_stderr() { Exit::Usage } else { Exit::Success }
 }
 
-#[expect(clippy::print_stderr, reason = "a command that fails tells the person who called it")]
 fn report_failure(problem: &anyhow::Error) -> Exit {
-    eprintln!("gatehouse: {problem:#}");
+    remark!("gatehouse: {problem:#}");
     Exit::Failure
 }

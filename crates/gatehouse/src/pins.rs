@@ -10,6 +10,7 @@ use gatehouse_board::config::{DeviceConfig, Pull};
 use gatehouse_board::pinout::{Firing, firing};
 use gatehouse_board::traits::{LineNumber, Pin};
 
+use crate::answer::{self, answer};
 use crate::check;
 use crate::cli::PinsArguments;
 use crate::config::{self, Config};
@@ -17,35 +18,33 @@ use crate::config_txt::{self, OUTPUTS, Written};
 use crate::exit::Exit;
 
 /// Prints what there is to say, and writes the firmware's file when asked to.
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub(crate) fn run(arguments: &PinsArguments) -> anyhow::Result<Exit> {
     let config = match config::load_file(&arguments.config) {
         Ok(config) => config,
         Err(problems) => return Ok(check::report_problems(&problems)),
     };
     if config.board.chip.is_some() {
-        println!("[board] chip names a chip of its own: what holds its lines at power-on is not known.");
+        answer!("[board] chip names a chip of its own: what holds its lines at power-on is not known.");
         return Ok(if arguments.write { Exit::Failure } else { Exit::Success });
     }
     let machine = recognise(&config.board.places(Path::new("/")));
     let advice = Advice::of(&config, &machine);
-    print!("{}", advice.text);
+    answer::print(format_args!("{}", advice.text));
     if arguments.write {
         write(arguments, &advice.lines)?;
     }
     Ok(Exit::Success)
 }
 
-#[expect(clippy::print_stdout, reason = "what was written where is what the person wants to know")]
 fn write(arguments: &PinsArguments, lines: &[String]) -> anyhow::Result<()> {
     let found = arguments.config_txt.clone().or_else(config_txt::file_of_this_machine);
     let Some(path) = found else {
         bail!("this machine has no config.txt in /boot/firmware or /boot: name the file with --config-txt");
     };
-    println!();
+    answer!("");
     match config_txt::write(&path, OUTPUTS, &config_txt::block(OUTPUTS, lines))? {
-        Written::Unchanged => println!("{} has these lines already.", path.display()),
-        Written::Changed { backup } => println!(
+        Written::Unchanged => answer!("{} has these lines already.", path.display()),
+        Written::Changed { backup } => answer!(
             "Written to {}. The file as it was is {}.\nRestart the machine to let it take effect.",
             path.display(),
             backup.display()

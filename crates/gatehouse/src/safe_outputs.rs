@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use gatehouse_board::bridge::safe::{Held, Outcome, drive_safe};
 use gatehouse_model::{Clock, SystemClock};
 
+use crate::answer::answer;
 use crate::cli::SafeOutputsArguments;
 use crate::config::{self, Salvaged};
 use crate::exit::Exit;
@@ -138,9 +139,8 @@ const fn words(held: Held) -> &'static str {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the list is what the command is for, and the journal keeps it")]
 fn say(line: &str) {
-    println!("{line}");
+    answer!("{line}");
 }
 
 #[cfg(test)]

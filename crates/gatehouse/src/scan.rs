@@ -14,12 +14,12 @@ use gatehouse_board::scan::{Reach, Scanner};
 use gatehouse_model::{Clock, SystemClock};
 use tokio::sync::watch;
 
+use crate::answer::{self, answer};
 use crate::exit::Exit;
 use crate::wiring::{BoardView, catalogue_entries};
 use crate::{check, config, paths};
 
 /// Looks at the board and prints what is connected.
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub(crate) fn scan(file: Option<&Path>, as_json: bool, reach: Reach) -> anyhow::Result<Exit> {
     let (options, devices) = match known(file) {
         Ok(known) => known,
@@ -43,9 +43,9 @@ pub(crate) fn scan(file: Option<&Path>, as_json: bool, reach: Reach) -> anyhow::
     };
     let (board, scan) = (view.board_now(), view.scan_now(reach));
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "board": board, "scan": scan }))?);
+        answer!("{}", serde_json::to_string_pretty(&serde_json::json!({ "board": board, "scan": scan }))?);
     } else {
-        print!("{}", report::text(&board, &scan));
+        answer::print(format_args!("{}", report::text(&board, &scan)));
     }
     Ok(Exit::Success)
 }
@@ -60,15 +60,14 @@ fn known(file: Option<&Path>) -> Result<(BoardOptions, Vec<DeviceConfig>), confi
 }
 
 /// Prints the chips that are driven, or one of them with its wiring and settings.
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub(crate) fn catalogue(word: Option<&str>) -> anyhow::Result<Exit> {
     let entries = catalogue_entries().entries;
     let Some(word) = word else {
-        print!("{}", report::catalogue(&entries));
+        answer::print(format_args!("{}", report::catalogue(&entries)));
         return Ok(Exit::Success);
     };
     match entries.iter().find(|entry| entry.driver == word) {
-        Some(entry) => print!("{}", report::entry(entry)),
+        Some(entry) => answer::print(format_args!("{}", report::entry(entry))),
         None => {
             let words = entries.iter().map(|entry| entry.driver.as_str());
             match config::nearest(word, words) {

@@ -8,6 +8,7 @@ use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_dashboard::{Accounts, Role};
 use gatehouse_model::SystemClock;
 
+use crate::answer::answer;
 use crate::cli::{ConfigurationArguments, DataArguments, PasswordArguments, RoleArgument, UserCommand};
 use crate::exit::Exit;
 use crate::rights::RightsSets;
@@ -18,7 +19,6 @@ use crate::{config, paths};
 const MAX_PASSWORD_LINE_BYTES: u64 = 4_096;
 
 /// Does what one `user` command asks for.
-#[expect(clippy::print_stdout, reason = "these commands answer the person who calls them")]
 pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
     match command {
         UserCommand::Add { name, role, password, data } => {
@@ -27,7 +27,7 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
                 let user = accounts.add(&name, to_role(role), &password).await?;
                 let role = Some(user.role.as_str());
                 accounts.note(Deed::UserAdded, &By::command_line(), Some(&user.name), role).await;
-                println!("Added {} ({}).", user.name, word_of(user.role));
+                answer!("Added {} ({}).", user.name, word_of(user.role));
                 Ok(Exit::Success)
             })
         }
@@ -36,14 +36,14 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
             with_accounts(data, async |accounts| {
                 accounts.set_password(&name, &password).await?;
                 accounts.note(Deed::PasswordChanged, &By::command_line(), Some(&name), None).await;
-                println!("{name} has a new password.");
+                answer!("{name} has a new password.");
                 Ok(Exit::Success)
             })
         }
         UserCommand::List { data } => with_accounts(data, async |accounts| {
             for user in accounts.list().await? {
                 let rights = user.rights.as_deref().map(|set| format!("\trights {set}")).unwrap_or_default();
-                println!("{}\t{}{rights}", user.name, word_of(user.role));
+                answer!("{}\t{}{rights}", user.name, word_of(user.role));
             }
             Ok(Exit::Success)
         }),
@@ -51,7 +51,7 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
             accounts.set_role(&name, to_role(role)).await?;
             let word = Some(to_role(role).as_str());
             accounts.note(Deed::RoleChanged, &By::command_line(), Some(&name), word).await;
-            println!("{name} has the role {}.", word_of(to_role(role)));
+            answer!("{name} has the role {}.", word_of(to_role(role)));
             Ok(Exit::Success)
         }),
         UserCommand::Rights { name, set, config, data } => {
@@ -63,8 +63,8 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
                 let by = By::command_line();
                 accounts.note(Deed::RightsChanged, &by, Some(&name), set.as_deref()).await;
                 match &set {
-                    Some(set) => println!("{name} has the rights {set} over MQTT."),
-                    None => println!("{name} has the rights of the role over MQTT."),
+                    Some(set) => answer!("{name} has the rights {set} over MQTT."),
+                    None => answer!("{name} has the rights of the role over MQTT."),
                 }
                 Ok(Exit::Success)
             })
@@ -72,7 +72,7 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
         UserCommand::Remove { name, data } => with_accounts(data, async |accounts| {
             accounts.remove(&name).await?;
             accounts.note(Deed::UserRemoved, &By::command_line(), Some(&name), None).await;
-            println!("Removed {name}.");
+            answer!("Removed {name}.");
             Ok(Exit::Success)
         }),
     }

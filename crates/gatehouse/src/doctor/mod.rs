@@ -12,7 +12,7 @@ mod privileged;
 mod report;
 mod wanted;
 
-use std::io::{BufRead as _, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, ErrorKind, IsTerminal as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use anyhow::{Context as _, bail};
 use gatehouse_dashboard::wire::{DoctorReport, DoctorRestart};
 use gatehouse_model::{Clock, SystemClock};
 
+use crate::answer::{self, answer};
 use crate::cli::DoctorArguments;
 use crate::config::{self, Config, Problems};
 use crate::exit::Exit;
@@ -33,7 +34,6 @@ use wanted::Wanted;
 pub(crate) use privileged::{AskError, SOCKET, ask, serve_one};
 
 /// Looks at the machine and tells, or mends.
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
     let directory = paths::data_directory(arguments.data.data_dir.clone(), false);
     if let Some(words) = arguments.mend.as_ref().filter(|words| !words.is_empty()) {
@@ -50,9 +50,9 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
     let config = configuration(&arguments.config)?;
     let (machine, findings) = look(&arguments.config, &directory, &config);
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report::report(&findings, &machine, None))?);
+        answer!("{}", serde_json::to_string_pretty(&report::report(&findings, &machine, None))?);
     } else {
-        print!("{}", report::text(&findings, &machine));
+        answer::print(format_args!("{}", report::text(&findings, &machine)));
     }
     if arguments.mend.is_some() {
         let mut mends: Vec<Mend> = Vec::new();
@@ -114,10 +114,9 @@ fn held_lines(config: &Config) -> Vec<(u32, String)> {
 }
 
 /// Says what each mend will do, asks, and does it.
-#[expect(clippy::print_stdout, reason = "the person decides by what is said here")]
 fn mend_all(mends: &[Mend], machine: &Machine, yes: bool) -> anyhow::Result<Exit> {
     if mends.is_empty() {
-        println!("There is nothing here that can be mended from here.");
+        answer!("There is nothing here that can be mended from here.");
         return Ok(Exit::Success);
     }
     if !rustix::process::geteuid().is_root() {
@@ -128,46 +127,44 @@ fn mend_all(mends: &[Mend], machine: &Machine, yes: bool) -> anyhow::Result<Exit
     }
     let (mut restart, mut failed) = (DoctorRestart::Nothing, false);
     for mend in mends {
-        println!("\n{mend}");
+        answer!("\n{mend}");
         let plan = match mend.plan(machine) {
             Ok(plan) => plan,
             Err(problem) => {
-                println!("  {problem}");
+                answer!("  {problem}");
                 failed = true;
                 continue;
             }
         };
-        print!("{}", report::plan_text(&plan));
+        answer::print(format_args!("{}", report::plan_text(&plan)));
         if plan.changes.is_empty() && plan.commands.is_empty() {
             continue;
         }
         if !yes && !is_agreed("  Do this?")? {
-            println!("  Left as it is.");
+            answer!("  Left as it is.");
             continue;
         }
         match mend::apply(&plan, machine, &Programs) {
             Ok(done) => {
-                done.iter().for_each(|sentence| println!("  Done: {sentence}."));
+                done.iter().for_each(|sentence| answer!("  Done: {sentence}."));
                 restart = restart.max(plan.restart);
             }
             Err(problem) => {
-                println!("  {problem}");
+                answer!("  {problem}");
                 failed = true;
             }
         }
     }
     match restart {
         DoctorRestart::Nothing => {}
-        DoctorRestart::Gateway => println!("\nRestart the gateway: sudo systemctl restart gatehouse"),
-        DoctorRestart::Machine => println!("\nRestart the machine to let this take effect: sudo reboot"),
+        DoctorRestart::Gateway => answer!("\nRestart the gateway: sudo systemctl restart gatehouse"),
+        DoctorRestart::Machine => answer!("\nRestart the machine to let this take effect: sudo reboot"),
     }
     Ok(if failed { Exit::Failure } else { Exit::Success })
 }
 
-#[expect(clippy::print_stdout, reason = "a question to the person at the terminal")]
 fn is_agreed(question: &str) -> anyhow::Result<bool> {
-    print!("{question} [y/N] ");
-    std::io::stdout().flush()?;
+    answer::print(format_args!("{question} [y/N] "));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::answer::{self, remark};
 use crate::cli::ImportCommand;
 use crate::config;
 use crate::exit::Exit;
@@ -40,7 +41,7 @@ pub(crate) fn run(command: &ImportCommand) -> anyhow::Result<Exit> {
     let checked = config::load(&converted.toml, "the result");
     match output {
         Some(output) => write(output, &converted.toml)?,
-        None => std::io::stdout().write_all(converted.toml.as_bytes())?,
+        None => answer::print(format_args!("{}", converted.toml)),
     }
     for note in &converted.notes {
         say(&format!("note: {note}"));
@@ -82,6 +83,5 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn say(text: &str) {
-    // A terminal that is gone is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    remark!("{text}");
 }
