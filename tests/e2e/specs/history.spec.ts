@@ -1,3 +1,4 @@
+import type { Page } from '@playwright/test';
 import { expectAccessible } from '../support/accessibility.ts';
 import { expect, test, tile } from '../support/test.ts';
 
@@ -52,23 +53,122 @@ test('the log says who switched what, and finds it', async ({ home, gateway }) =
   await expect(log.getByRole('link', { name: 'Light', exact: true }).first()).toBeVisible();
 });
 
-test('the time machine shows the house as it was', async ({ home, gateway }) => {
-  // What was known a moment ago: the readings of this gateway's first seconds have to be committed first.
+test('the time machine is the house as it was, and nothing can be switched there', async ({ home, gateway }) => {
+  const light = tile(home, 'Light');
+  const lightSwitch = light.getByRole('switch');
+  if ((await lightSwitch.getAttribute('aria-checked')) === 'true') await lightSwitch.click();
+  await expect(lightSwitch).toHaveAttribute('aria-checked', 'false');
+  // A moment at which the light is known to be off, and one after it was switched on.
+  const off = await recorded(home, 'hall-light/power', 'OFF');
+  await lightSwitch.click();
+  await expect(lightSwitch).toHaveAttribute('aria-checked', 'true');
+  const on = await recorded(home, 'hall-light/power', 'ON');
+
+  const rooms = await home.getByRole('heading', { level: 2 }).allInnerTexts();
+  const commands: string[] = [];
+  home.on('request', (request) => {
+    if (request.method() === 'POST' && request.url().endsWith('/set')) commands.push(request.url());
+  });
+  await home.goto(`${gateway.origin}/history/moment?at=${off}`);
+  await expect(light).toHaveAttribute('data-state', 'live');
+  await expect(lightSwitch).toHaveAttribute('aria-checked', 'false');
+  await expect(light).toContainText(/Off for \d+/);
+  await expect(tile(home, 'Living room climate')).toContainText(/\d\s°C/);
+  expect((await home.getByRole('heading', { level: 2 }).allInnerTexts()).slice(1)).toEqual(rooms);
+  await expectAccessible(home, 'the time machine');
+
+  // Controls are drawn, and do nothing: what was cannot be switched.
+  await expect(lightSwitch).toHaveAttribute('aria-disabled', 'true');
+  await lightSwitch.click({ force: true });
+  await expect(home.getByRole('main')).toContainText('nobody switches the past');
+
+  await home.goto(`${gateway.origin}/history/moment?at=${on}`);
+  await expect(light).toHaveAttribute('data-state', 'on');
+  await expect(home.getByRole('status').filter({ hasText: 'The house on' })).toHaveCount(1);
+  expect(commands).toEqual([]);
+  // The present moves on; the moment stays.
+  const before = await light.innerText();
+  await home.evaluate(() =>
+    fetch('/api/v1/devices/hall-light/properties/power/set', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"value":"OFF"}',
+    }),
+  );
+  await recorded(home, 'hall-light/power', 'OFF');
+  expect(await light.innerText()).toBe(before);
+
+  // A tile leads to what was measured around the moment, and back.
+  await tile(home, 'Kitchen climate').getByRole('link').click();
+  await expect(home).toHaveURL(new RegExp(`s=kitchen%2Ftemperature&from=${on - 1_800_000}&to=${on + 1_800_000}`));
+  await home.goBack();
+  await expect(light).toHaveAttribute('data-state', 'on');
+  await home.getByRole('link', { name: 'Now', exact: true }).click();
+  await expect(home.getByRole('button', { name: 'Arrange' })).toBeVisible();
+});
+
+test('the time machine goes by steps and by keys, within what is recorded', async ({ home, gateway }) => {
+  const begin = await recordingBegan(home);
+  await home.getByRole('link', { name: 'As it was' }).click();
+  // The address of what is shown can be sent to somebody.
+  await expect(home).toHaveURL(/at=\d+/);
+  const at = () => Number(new URL(home.url()).searchParams.get('at'));
+  const opened = at();
+  expect(opened).toBeGreaterThanOrEqual(begin);
+  expect(opened).toBeLessThanOrEqual(begin + 61_000);
+  const slider = home.getByRole('slider', { name: 'Moment, within all that is recorded' });
+  const told = home.getByRole('status').filter({ hasText: 'The house on' });
+  const first = await told.innerText();
+
+  await home.getByRole('button', { name: '1 min back' }).click();
+  await expect.poll(at).toBe(Math.max(opened - 60_000, begin));
+  await expect(told).not.toHaveText(first);
+  await slider.press('Home');
+  await expect.poll(at).toBe(begin);
+  await expect(slider).toHaveJSProperty('value', String(begin));
+  await expect(home.getByRole('button', { name: '1 d back' })).toHaveAttribute('aria-disabled', 'true');
+  await slider.press('ArrowRight');
+  await expect.poll(at).toBeGreaterThan(begin);
+  const moved = at();
+  expect(moved).toBeLessThanOrEqual(begin + 60_000);
+  await slider.press('End');
+  await expect.poll(at).toBeGreaterThanOrEqual(moved);
+  await slider.press('Home');
+  await expect.poll(at).toBe(begin);
+
+  // Before the recording there is nothing; what comes nearest is shown, and said so.
+  await home.goto(`${gateway.origin}/history/moment?at=${begin - 86_400_000}`);
+  await expect(home.getByRole('main')).toContainText('Nothing was recorded before.');
+  await expect(slider).toHaveJSProperty('value', String(begin));
+  await home.getByLabel('Date and time').fill('2001-01-01T10:00');
+  await expect.poll(at).toBe(begin);
+});
+
+/** When the gateway began to record, in milliseconds since 1970. */
+const recordingBegan = (page: Page) =>
+  page.evaluate(async () => {
+    const series = (await (await fetch('/api/v1/history/series')).json()) as { since: string }[];
+    return Math.min(...series.map(({ since }) => Date.parse(since)));
+  });
+
+/** A moment, soon, at which the history knows this value. */
+async function recorded(page: Page, series: string, value: string): Promise<number> {
+  let at = 0;
   await expect
     .poll(
       async () => {
-        await home.goto(`${gateway.origin}/history/moment?at=${Date.now()}`);
-        await expect(home.getByLabel('Moment')).toBeVisible();
-        await expect(home.getByText('Loading', { exact: true }).filter({ visible: true })).toHaveCount(0);
-        return home.getByRole('main').innerText();
+        const answer = await page.evaluate(async () => {
+          const moment = await (await fetch('/api/v1/history/as-of')).json();
+          return moment as { at: string; values: { series: string; value: unknown }[] };
+        });
+        at = Date.parse(answer.at);
+        return answer.values.find((known) => known.series === series)?.value;
       },
       { timeout: 60_000 },
     )
-    .toMatch(/Living room climate[^]*°C[^]*since/);
-  await expectAccessible(home, 'the time machine');
-  await home.getByRole('button', { name: '1 d back' }).click();
-  await expect(home.getByRole('main')).toContainText('Nothing was known at this moment');
-});
+    .toBe(value);
+  return at;
+}
 
 test('what was recorded can be taken away', async ({ home, gateway }) => {
   await home.goto(`${gateway.origin}/history/export`);

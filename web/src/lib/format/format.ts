@@ -26,6 +26,7 @@ export class Format {
   readonly #dayMonth: Intl.DateTimeFormat;
   readonly #dateClock: Intl.DateTimeFormat;
   readonly #dateYear: Intl.DateTimeFormat;
+  readonly #whole: Intl.DateTimeFormat;
 
   constructor(
     readonly locale: string,
@@ -38,6 +39,14 @@ export class Format {
     this.#dayMonth = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
     this.#dateClock = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', ...clock });
     this.#dateYear = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' });
+    this.#whole = new Intl.DateTimeFormat(locale, {
+      weekday: 'short',
+      day: 'numeric',
+      month: 'short',
+      year: 'numeric',
+      ...clock,
+      second: '2-digit',
+    });
   }
 
   /** A number with exactly as many digits behind the point as its sensor deserves. */
@@ -140,6 +149,11 @@ export class Format {
   /** The date with its year. */
   date(at: number): string {
     return this.#dateYear.format(at);
+  }
+
+  /** Weekday, date with its year, and time to the second: a moment that may be long ago. */
+  whole(at: number): string {
+    return this.#whole.format(at);
   }
 
   dateClock(at: number): string {

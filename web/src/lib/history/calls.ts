@@ -2,9 +2,13 @@
 
 import { call } from '../api/client';
 import type { EventKind, HistoryEvents, HistoryMoment, HistorySeriesInfo } from '../api/generated';
+import type { Then } from './then';
 
 /** Events of one answer: some screens of a phone. */
 export const EVENTS_A_PAGE = 60;
+
+/** As many as the gateway gives at once: a house has fewer faults that are not over. */
+const EVENTS_OF_A_MOMENT = 500;
 
 export interface EventSearch {
   kinds: readonly EventKind[];
@@ -29,8 +33,20 @@ export const historyCalls = {
   events: (search: EventSearch, beforeId: number | null) =>
     call<HistoryEvents>('GET', `/api/v1/history/events?${eventsQuery(search, beforeId)}`),
   series: () => call<HistorySeriesInfo[]>('GET', '/api/v1/history/series'),
-  asOf: (at: number) =>
-    call<HistoryMoment>('GET', `/api/v1/history/as-of?at=${encodeURIComponent(new Date(at).toISOString())}`),
+  /** What was known at a moment, and what had happened to who answers, and to the gateway. */
+  asOf: async (at: number): Promise<Then> => {
+    const when = encodeURIComponent(new Date(at).toISOString());
+    // The end of a stretch is the first moment that is too late.
+    const end = encodeURIComponent(new Date(at + 1).toISOString());
+    const [{ values }, { events }] = await Promise.all([
+      call<HistoryMoment>('GET', `/api/v1/history/as-of?at=${when}`),
+      call<HistoryEvents>(
+        'GET',
+        `/api/v1/history/events?kinds=availability,alert,gateway&limit=${EVENTS_OF_A_MOMENT}&to=${end}`,
+      ),
+    ]);
+    return { at, values, events };
+  },
 };
 
 export const EXPORT_FORMATS = ['csv', 'jsonl', 'parquet', 'influx'] as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HistoryEvent } from '../api/generated';
+import type { HistoryEvent, HistoryValue } from '../api/generated';
 import type { History, PropertyInfo } from '../api/types';
 import { Format } from '../format/format';
 import { withoutMarks } from '../i18n/gateway-words';
@@ -8,7 +8,10 @@ import { eventsQuery, exportPath } from './calls';
 import { eventText, linesOf, placeOf } from './event-text';
 import { loadedOf, valueAt } from './lines';
 import { fieldOf, timeOfAddress, timeOfField } from './moment';
+import { LiveDevice, LiveProperty } from '../house/house.svelte';
+import { isLit, noteOf, stateOf, type Facts } from '../tiles/state';
 import { bounded, moved, pickedPath, readPicked, zoomed, type Picked } from './pick';
+import { beginOf, devicesThen, firstShown, goneThen, keyMoved, wasStopped, within, type Then } from './then';
 
 const HOUR = 3_600_000;
 
@@ -179,4 +182,140 @@ it('what is asked of the gateway is written as it reads it', () => {
   expect(exportPath(['a/b', 'c/d'], null, 0, 'parquet')).toBe(
     '/api/v1/history/export?format=parquet&series=a%2Fb%2Cc%2Fd&to=1970-01-01T00%3A00%3A00.000Z',
   );
+});
+
+describe('the moment that is shown', () => {
+  const recording = { from: 100 * HOUR, to: 200 * HOUR };
+
+  it('lies within what is recorded', () => {
+    expect(within(recording, 99 * HOUR)).toBe(100 * HOUR);
+    expect(within(recording, 150 * HOUR)).toBe(150 * HOUR);
+    expect(within(recording, 999 * HOUR)).toBe(200 * HOUR);
+    const since = (text: string) => ({ since: text });
+    expect(beginOf([])).toBe(null);
+    const found = beginOf([since('2026-11-21T09:00:00Z'), since('2026-11-20T09:00:00Z'), since('?')]);
+    expect(found).toBe(Date.parse('2026-11-20T09:00:00Z'));
+  });
+
+  it('is an hour ago, and of a young recording one at which every sensor had spoken', () => {
+    expect(firstShown(recording)).toBe(199 * HOUR);
+    expect(firstShown({ from: 0, to: HOUR / 2 })).toBe(60_000);
+    expect(firstShown({ from: 0, to: 20_000 })).toBe(20_000);
+  });
+
+  it('is moved by keys, and never out of the recording', () => {
+    const moved = (key: string, shiftKey = false) => keyMoved({ key, shiftKey }, 150 * HOUR, recording);
+    expect(moved('ArrowLeft')).toBe(150 * HOUR - 60_000);
+    expect(moved('ArrowUp', true)).toBe(150 * HOUR + 300_000);
+    expect(moved('PageUp')).toBe(151 * HOUR);
+    expect(moved('PageDown', true)).toBe(126 * HOUR);
+    expect([moved('Home'), moved('End')]).toEqual([100 * HOUR, 200 * HOUR]);
+    expect(moved('Tab')).toBe(null);
+    expect(keyMoved({ key: 'PageUp', shiftKey: true }, 199 * HOUR, recording)).toBe(200 * HOUR);
+  });
+});
+
+describe('the house at a moment', () => {
+  const AT = Date.parse('2026-11-21T09:00:00Z');
+  const iso = (at: number) => new Date(at).toISOString();
+  const info = (id: string, kind: PropertyInfo['kind'], unit = ''): PropertyInfo =>
+    ({ id, name: id, kind, unit, decimals: 1, settable: kind === 'switch', class: null }) as never;
+  const device = (id: string, ...properties: PropertyInfo[]) =>
+    new LiveDevice(
+      { id, name: id, room: null, driver: 'x', period_ms: 10_000, simulated: false } as never,
+      properties.map((property) => new LiveProperty(property)),
+    );
+  const value = (series: string, of: Partial<HistoryValue>): HistoryValue => ({
+    series,
+    kind: 'number',
+    unit: '',
+    value: 0,
+    at: iso(AT),
+    quality: 'ok',
+    ...of,
+  });
+  const event = (of: Partial<HistoryEvent>): HistoryEvent =>
+    ({
+      id: 1,
+      at: iso(AT),
+      device: null,
+      property: null,
+      value: null,
+      sentence: null,
+      ...of,
+    }) as HistoryEvent;
+  const house = [
+    device('climate', info('temperature', 'number', '°C'), info('humidity', 'number', '%')),
+    device('lamp', info('power', 'switch')),
+    device('later', info('level', 'number', '%')),
+  ];
+  const factsOf = (of: LiveDevice, { info, reading }: LiveProperty): Facts => {
+    const { availability, fault, info: about } = of;
+    const rest = { pendingSince: null, refusal: null, connected: true };
+    return { property: info, driver: about.driver, periodMs: 10_000, availability, fault, reading, ...rest };
+  };
+  const past = { t: { ...en, units: { ...en.units, ago: en.units.before } } };
+  const format = new Format('en-GB', past.t.units);
+  const then: Then = {
+    at: AT,
+    values: [
+      value('climate/temperature', { value: 68, unit: '°F', at: iso(AT - 180_000), quality: 'stale' }),
+      value('climate/humidity', { value: 40, unit: '%' }),
+      value('lamp/power', { kind: 'switch', value: 'ON', at: iso(AT - 720_000) }),
+      value('attic/temperature', { value: 3, unit: '°C' }),
+    ],
+    events: [],
+  };
+
+  it('has what was known of each device, in the unit that it had, and its age from there', () => {
+    const [climate, lamp, later] = devicesThen(house, then);
+    const [temperature, humidity] = climate!.properties;
+    const facts = factsOf(climate!, temperature!);
+    expect(climate!.at).toBe(AT);
+    expect(stateOf(facts)).toBe('stale');
+    expect(noteOf(facts, AT, past.t, format)).toBe('Last heard 3\u00a0min before');
+    expect([temperature!.info.unit, humidity!.reading?.value]).toEqual(['°F', 40]);
+    const lit = factsOf(lamp!, lamp!.properties[0]!);
+    expect([isLit(lit), noteOf(lit, AT, past.t, format)]).toEqual([true, 'On for 12\u00a0min']);
+    expect(stateOf(factsOf(later!, later!.properties[0]!))).toBe('empty');
+    // Nothing of the present has moved.
+    expect(house[1]!.properties[0]!.reading).toBe(null);
+    expect(house[1]!.at).toBe(null);
+  });
+
+  it('tells what did not answer, by the newest word of it', () => {
+    const events = [
+      event({ kind: 'alert', device: 'lamp', value: 'over', sentence: 'the lamp was gone' }),
+      event({ kind: 'availability', device: 'lamp', value: 'online' }),
+      event({ kind: 'availability', device: 'climate', value: 'offline' }),
+      event({ kind: 'alert', device: 'climate', value: 'fault', sentence: 'no answer at 0x76' }),
+      event({ kind: 'alert', device: 'lamp', value: 'fault', sentence: 'the lamp was gone' }),
+      event({ kind: 'availability', device: 'climate', value: 'online' }),
+    ];
+    const [climate, lamp, later] = devicesThen(house, { ...then, events });
+    expect([climate!.availability, climate!.fault]).toEqual(['offline', 'no answer at 0x76']);
+    expect([lamp!.availability, lamp!.fault]).toEqual(['online', null]);
+    expect([later!.availability, later!.fault]).toEqual(['unknown', null]);
+  });
+
+  it('knows what is gone, and that the gateway had stopped', () => {
+    expect(goneThen(house, then).map(({ series }) => series)).toEqual(['attic/temperature']);
+    const [start, stop] = ['start', 'stop'].map((word) => event({ kind: 'gateway', value: word }));
+    expect(wasStopped({ ...then, events: [event({ kind: 'gateway', value: 'clock' }), stop!, start!] })).toBe(
+      true,
+    );
+    expect(wasStopped({ ...then, events: [start!, stop!] })).toBe(false);
+    expect(wasStopped(then)).toBe(false);
+  });
+
+  it('takes the newest of a series that sends words at times and numbers at others', () => {
+    const mixed = [
+      value('later/level', { kind: 'text', value: 'unknown', at: iso(AT - 60_000) }),
+      value('later/level', { value: 12, unit: '%', at: iso(AT - 1_000) }),
+    ];
+    for (const values of [mixed, [...mixed].reverse()]) {
+      const [later] = devicesThen(house.slice(2), { ...then, values });
+      expect(later!.properties[0]!.reading?.value).toBe(12);
+    }
+  });
 });

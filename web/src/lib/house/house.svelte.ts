@@ -60,7 +60,7 @@ export class LiveProperty {
   }
 }
 
-/** One device, as it is now. */
+/** One device, as it is now, or as it was at a moment. */
 export class LiveDevice {
   availability = $state<Availability>('unknown');
   fault = $state<string | null>(null);
@@ -69,6 +69,8 @@ export class LiveDevice {
   constructor(
     readonly info: Omit<Device, 'availability' | 'fault' | 'properties'>,
     properties: LiveProperty[],
+    /** The moment of the past that it is shown at, by the gateway's clock; nothing: the present. */
+    readonly at: number | null = null,
   ) {
     this.properties = properties;
   }

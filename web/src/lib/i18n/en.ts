@@ -7,6 +7,7 @@ export const en = {
     hour: (n: string) => `${n}\u00a0h`,
     day: (n: string) => `${n}\u00a0d`,
     ago: (duration: string) => `${duration} ago`,
+    before: (duration: string) => `${duration} before`,
     atClock: (clock: string) => `at ${clock}`,
     onDate: (date: string) => `on ${date}`,
   },
@@ -75,6 +76,7 @@ export const en = {
   },
   tile: {
     noReading: 'Waiting for the first reading',
+    noReadingThen: 'Nothing known at this moment',
     bare: 'Other devices are connected here',
     sentAgo: (duration: string) => `Sent ${duration} ago`,
     lastHeard: (when: string) => `Last heard ${when}`,

@@ -8,6 +8,7 @@ export const es: Messages = {
     hour: (n) => `${n}\u00a0h`,
     day: (n) => `${n}\u00a0d`,
     ago: (duration) => `hace ${duration}`,
+    before: (duration) => `${duration} antes`,
     atClock: (clock) => `a las ${clock}`,
     onDate: (date) => `el ${date}`,
   },
@@ -77,6 +78,7 @@ export const es: Messages = {
   },
   tile: {
     noReading: 'Esperando la primera lectura',
+    noReadingThen: 'Sin datos en este momento',
     bare: 'Aquí hay otros dispositivos conectados',
     sentAgo: (duration) => `Enviado hace ${duration}`,
     lastHeard: (when) => `Última noticia ${when}`,

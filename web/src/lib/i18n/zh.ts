@@ -8,6 +8,7 @@ export const zh: Messages = {
     hour: (n) => `${n}\u00a0小时`,
     day: (n) => `${n}\u00a0天`,
     ago: (duration) => `${duration}前`,
+    before: (duration) => `${duration}前`,
     atClock: (clock) => clock,
     onDate: (date) => date,
   },
@@ -75,6 +76,7 @@ export const zh: Messages = {
   },
   tile: {
     noReading: '等待第一次读数',
+    noReadingThen: '此刻没有已知数值',
     bare: '其他设备接在这里',
     sentAgo: (duration) => `${duration}前发出`,
     lastHeard: (when) => `最后收到：${when}`,

@@ -13,7 +13,8 @@ export function factsOf(device: LiveDevice, property: LiveProperty): Facts {
     reading: property.reading,
     pendingSince: property.pending?.sentAt ?? null,
     refusal: property.refusal,
-    connected: app.connected,
+    // What was known at a moment stays so, whoever hears the gateway now.
+    connected: device.at !== null || app.connected,
   };
 }
 

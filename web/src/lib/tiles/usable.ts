@@ -3,9 +3,12 @@ import type { LiveDevice, LiveProperty } from '../house/house.svelte';
 import { i18n } from '../i18n/i18n.svelte';
 import { propertyName } from './names';
 
-/** Whether the controls of a device do something right now: who looks may not, and who is not heard cannot. */
+/**
+ * Whether the controls of a device do something right now: who looks may not, who is not heard cannot, and nobody switches
+ * the past.
+ */
 export function isUsable(device: LiveDevice): boolean {
-  return app.maySwitch && app.connected && device.availability !== 'offline';
+  return device.at === null && app.maySwitch && app.connected && device.availability !== 'offline';
 }
 
 /** What a control is called: its device, and which of its values when it has several. */

@@ -20,6 +20,7 @@ const en = {
   // Favourites and order
   favourites: 'Favourites',
   arrange: 'Arrange',
+  asItWas: 'As it was',
   arrangeTitle: 'Arrange the rooms',
   arrangeHelp:
     'Drag by the handle, or use the arrow buttons. A star puts a device above all rooms. Only you see it so, on each of your devices.',
@@ -57,6 +58,7 @@ const es: typeof en = {
   dayFrom: (lowest: string, highest: string) => `Últimas 24 horas: de ${lowest} a ${highest}`,
   favourites: 'Favoritos',
   arrange: 'Ordenar',
+  asItWas: 'Como estaba',
   arrangeTitle: 'Ordenar las habitaciones',
   arrangeHelp:
     'Arrastra por el asa o usa las flechas. Una estrella pone un dispositivo por encima de todas las habitaciones. Solo tú lo ves así, en cada uno de tus dispositivos.',
@@ -94,6 +96,7 @@ const zh: typeof en = {
   dayFrom: (lowest: string, highest: string) => `最近 24 小时：${lowest} 至 ${highest}`,
   favourites: '收藏',
   arrange: '排列',
+  asItWas: '当时的样子',
   arrangeTitle: '排列房间',
   arrangeHelp:
     '拖动手柄，或使用箭头按钮。点亮星标的设备排在所有房间之上。此排列只属于你，在你的每台设备上都一样。',
