@@ -3,6 +3,7 @@
 //! It is fed by one stream of messages and asked by many pages. State and word of its changes are under one lock, so a
 //! page that begins to listen gets a picture of the house and every change after it, with none missing and none twice.
 
+mod early;
 mod event;
 mod ring;
 mod state;
@@ -67,8 +68,8 @@ impl LiveHouse {
     }
 
     /// Takes in the messages below the base topic (a subscription to [`Scheme::everything`], whose retained messages
-    /// come first) until the stream ends. What is none of the gateway's topics, and devices that are not in the
-    /// inventory, are passed over.
+    /// come first) until the stream ends. What is none of the gateway's topics is passed over, and so are devices that are
+    /// neither in the inventory nor in the next one.
     pub async fn follow(&self, mut messages: impl Stream<Item = Message> + Send + Unpin) {
         while let Some(message) = messages.next().await {
             self.take(&message);

@@ -8,6 +8,7 @@ use gatehouse_model::{
 };
 use serde::Deserialize;
 
+use super::early::Early;
 use super::{Event, Lookup};
 use crate::wire::{
     AvailabilityEvent, AvailabilityWord, Device, OnlineEvent, Property, ReadingEvent, ResultEvent, Warning,
@@ -28,6 +29,8 @@ pub(crate) struct State {
     online: bool,
     warnings: Vec<Warning>,
     devices: HashMap<DeviceId, DeviceState>,
+    /// What was said before the inventory named who says it.
+    early: Early,
 }
 
 /// What is known of one device.
@@ -53,7 +56,8 @@ impl DeviceState {
 
 impl State {
     pub(super) fn new(info: GatewayInfo) -> Self {
-        let mut state = Self { info, online: false, warnings: Vec::new(), devices: HashMap::new() };
+        let devices = HashMap::new();
+        let mut state = Self { info, online: false, warnings: Vec::new(), devices, early: Early::default() };
         state.fit_to_inventory();
         state
     }
@@ -104,7 +108,11 @@ impl State {
     pub(super) fn take(&mut self, scheme: &Scheme, message: &Message, now: Timestamp) -> Option<Event> {
         match scheme.place(&message.topic)? {
             Place::Status => self.take_status(&message.payload, now),
-            Place::Info => self.take_info(&message.payload),
+            Place::Info => self.take_info(scheme, &message.payload),
+            Place::Availability(device) | Place::Json(device) if !self.devices.contains_key(&device) => {
+                self.early.keep(message, now);
+                None
+            }
             Place::Availability(device) => self.take_availability(&device, &message.payload, now),
             Place::Json(device) => self.take_fault(&device, &message.payload, now),
             Place::Property(device, property) => self.take_reading(scheme, &device, &property, message, now),
@@ -125,7 +133,7 @@ impl State {
         Event::frame("online", &OnlineEvent { now, online })
     }
 
-    fn take_info(&mut self, payload: &[u8]) -> Option<Event> {
+    fn take_info(&mut self, scheme: &Scheme, payload: &[u8]) -> Option<Event> {
         if payload.len() > MAX_JSON_BYTES {
             tracing::warn!(bytes = payload.len(), "an inventory is too long and is not taken over");
             return None;
@@ -142,6 +150,11 @@ impl State {
         }
         self.info = info;
         self.fit_to_inventory();
+        // The whole house is told, so what these have to say is told with it. Who is not named now either is nobody of ours.
+        for (message, now) in self.early.take() {
+            self.take(scheme, &message, now);
+        }
+        self.early = Early::default();
         Some(Event::House)
     }
 
@@ -206,7 +219,10 @@ impl State {
         message: &Message,
         now: Timestamp,
     ) -> Option<Event> {
-        let Lookup::Found(info) = self.look_up(device, property) else { return None };
+        let Lookup::Found(info) = self.look_up(device, property) else {
+            self.early.keep(message, now);
+            return None;
+        };
         let state = self.devices.get_mut(device)?;
         if message.payload.is_empty() {
             // Somebody cleared the retained value: nothing is known of it any more.

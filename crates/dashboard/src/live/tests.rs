@@ -241,9 +241,31 @@ fn a_new_inventory_keeps_the_readings_that_still_fit() {
     let changed = serde_json::to_string(&changed).unwrap();
     assert_eq!(world.hear("casa/info", &changed), [("house".to_owned(), Json::Null)]);
     assert_eq!(world.reading("kitchen", "temperature")["value"], 21.5);
-    assert_eq!(world.hear("casa/boiler/power", "ON"), []);
     world.hear("casa/info", &same);
     assert_eq!(world.reading("boiler", "power"), Json::Null);
+}
+
+/// An output that was added spoke once, before the inventory with it was sent, and its tile waited for a first reading until
+/// somebody switched it.
+#[test]
+fn who_speaks_before_the_inventory_names_him_is_heard() {
+    let mut world = World::new();
+    let whole = serde_json::to_string(&info()).unwrap();
+    let mut smaller = info();
+    smaller.devices.remove(1);
+    world.hear("casa/info", &serde_json::to_string(&smaller).unwrap());
+    for (topic, payload) in [
+        ("casa/boiler/power", "ON"),
+        ("casa/boiler/power", "OFF"),
+        ("casa/boiler/availability", "online"),
+        ("casa/nobody/power", "ON"),
+    ] {
+        assert_eq!(world.hear(topic, payload), [], "{topic}");
+    }
+    assert_eq!(world.hear("casa/info", &whole), [("house".to_owned(), Json::Null)]);
+    assert_eq!(world.reading("boiler", "power")["value"], "OFF");
+    let devices = serde_json::to_value(world.house.view(State::devices)).unwrap();
+    assert_eq!(devices[1]["availability"], "online");
 }
 
 #[test]
