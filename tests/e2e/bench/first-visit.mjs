@@ -115,7 +115,12 @@ try {
   await type(page.getByLabel('What is it called'), 'phone');
   await press(button('Show the password'));
   const shown = async (label) =>
-    page.locator('dt', { hasText: new RegExp(`^${label}$`) }).locator('xpath=following-sibling::dd[1]').locator('code').first().innerText();
+    page
+      .locator('dt', { hasText: new RegExp(`^${label}$`) })
+      .locator('xpath=following-sibling::dd[1]')
+      .locator('code')
+      .first()
+      .innerText();
   const [host, port, user, password] = await Promise.all(['Name or address', 'Port', 'User', 'Password'].map(shown));
   await pause(READ_MS);
   const known = ['-h', host, '-p', port, '-u', user, '-P', password];
