@@ -1,4 +1,4 @@
-//! Chips behind the rigs' I2C adapter (`scripts/virtual-pi/modules/rig-i2c.c`), each written from its datasheet and from
+//! Chips behind the rigs' I2C adapter (`scripts/lib/virtual-pi/modules/rig-i2c.c`), each written from its datasheet and from
 //! nothing else: neither the daemon's drivers nor the kernel's share a line with them.
 
 mod bh1750;

@@ -4,9 +4,9 @@
 # no other QEMU than it has.
 # shellcheck shell=bash
 # shellcheck source=scripts/lib/say.sh
-source "${BASH_SOURCE[0]%/*}/../../lib/say.sh"
+source "${BASH_SOURCE[0]%/*}/../say.sh"
 # shellcheck source=scripts/lib/apt.sh
-source "${BASH_SOURCE[0]%/*}/../../lib/apt.sh"
+source "${BASH_SOURCE[0]%/*}/../apt.sh"
 
 # All that the rigs keep; it can be removed at any time, and is made again.
 rig_cache=${XDG_CACHE_HOME:-$HOME/.cache}/gatehouse/virtual-pi

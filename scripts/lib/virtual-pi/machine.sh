@@ -4,7 +4,7 @@
 #   virt-amd64    the same with an amd64 kernel, for a quick look without a cross compiler
 #   pi3           a Raspberry Pi 3B with its own pin controller and I2C buses, and five chips on the second of those
 # shellcheck shell=bash
-# shellcheck source=scripts/virtual-pi/lib/workshop.sh
+# shellcheck source=scripts/lib/virtual-pi/workshop.sh
 source "${BASH_SOURCE[0]%/*}/workshop.sh"
 
 # Longest life of a guest in seconds. One that is still there then hangs.
@@ -12,11 +12,12 @@ machine_limit=${RIG_LIMIT:-2400}
 
 machine='' machine_directory='' machine_pid='' ssh_port='' http_port='' mqtt_port=''
 
-# machine_start NAME JOB_DISK: starts a machine in the background. Its disk is the image of its architecture, and what it
-# writes there is forgotten; its console, what the job says and QEMU's own words are files in `machine_directory`.
+# machine_start NAME JOB_DISK [DISK]: starts a machine in the background. Its disk is the image of its architecture, and what
+# it writes there is forgotten, unless DISK is a copy of its own, a path below /rig. Its console, what the job says and QEMU's
+# own words are files in `machine_directory`.
 machine_start() {
     machine=$1
-    local job=$2 options=() architecture=arm64 arguments='root=LABEL=rig rw'
+    local job=$2 disk=${3:-} options=() architecture=arm64 arguments='root=LABEL=rig rw'
     machine_directory=$(mktemp --directory "$rig_cache/run.XXXXXX")
     local inside=/rig/${machine_directory##*/}
     case $machine in
@@ -42,8 +43,13 @@ machine_start() {
             ;;
         *) die "there is no machine named $machine" "There are: virt, virt-amd64, pi3." ;;
     esac
-    # What the guest writes to its disk goes to a file that nobody sees.
-    options+=(-drive "file=/rig/$architecture/disk.img,if=$([[ $machine == pi3 ]] && printf sd || printf none),id=disk,format=raw,snapshot=on,cache=unsafe")
+    # What the guest writes to its disk goes to a file that nobody sees, or to its own disk as it writes it: a card has no
+    # cache that the guest could flush, and QEMU keeps none, so that a guest whose QEMU is killed finds on its disk what the
+    # card had told it was written, and no more.
+    local place=none forgets=(snapshot=on cache=unsafe)
+    [[ $machine != pi3 ]] || place=sd
+    [[ -z $disk ]] || forgets=(snapshot=off cache=writeback)
+    options+=(-drive "file=${disk:-/rig/$architecture/disk.img},if=$place,id=disk,format=raw,${forgets[0]},${forgets[1]}")
     if [[ $machine != pi3 ]]; then
         # The guest's clock counts instructions, two nanoseconds each, and skips the time in which nothing is done. So a job
         # measures the same on a busy machine as on an idle one: a computer of 500 million instructions a second for both
@@ -59,7 +65,7 @@ machine_start() {
     fi
     options+=(-kernel "/rig/$architecture/vmlinuz" -initrd "/rig/$architecture/initrd.gz" -append "$arguments")
     options+=(-display none -monitor none -no-reboot -serial "file:$inside/$([[ $machine == pi3 ]] && printf first || printf console).log")
-    options+=(-qmp "unix:$inside/qmp,server=on,wait=off")
+    options+=(-qmp "unix:$inside/qmp,server=on,wait=off" -pidfile "$inside/pid")
     if [[ $machine == pi3 ]]; then
         # The console is the kernel's ttyS1, QEMU's second port.
         options+=(-serial "file:$inside/console.log" -qtest "unix:$inside/qtest,server=on,wait=off" -qtest-log none)
@@ -75,7 +81,7 @@ machine_start() {
 # pi_ports: three free ports of this machine, for the guest's ssh, page and broker.
 pi_ports() {
     local ports
-    ports=$(in_workshop python3 /project/scripts/virtual-pi/lib/outside.py ports 3)
+    ports=$(in_workshop python3 /project/scripts/lib/virtual-pi/outside.py ports 3)
     read -r ssh_port http_port mqtt_port <<<"$ports"
 }
 
@@ -83,7 +89,7 @@ pi_ports() {
 outside() {
     local command=$1
     shift
-    in_workshop python3 /project/scripts/virtual-pi/lib/outside.py "$command" "/rig/${machine_directory##*/}" "$@"
+    in_workshop python3 /project/scripts/lib/virtual-pi/outside.py "$command" "/rig/${machine_directory##*/}" "$@"
 }
 
 # machine_follow: shows what the job says as it says it, until the machine is off, and returns the job's status.
@@ -103,13 +109,20 @@ machine_follow() {
     return "$status"
 }
 
+# machine_cut: cuts the machine's power. Of QEMU nothing is left to write what it had not yet written.
+machine_cut() {
+    local pid
+    pid=$(cat "$machine_directory/pid" 2>/dev/null || true)
+    [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null || true
+    # What waits for it ends by itself; the shell that waits is killed only where there was no QEMU yet.
+    [[ -n $pid ]] || kill "$machine_pid" 2>/dev/null || true
+    wait "$machine_pid" 2>/dev/null || true
+    machine_pid=''
+}
+
 # machine_remove: ends the machine when it still runs, and removes its directory.
 machine_remove() {
-    if [[ -n $machine_pid ]]; then
-        kill "$machine_pid" 2>/dev/null || true
-        wait "$machine_pid" 2>/dev/null || true
-        machine_pid=''
-    fi
+    [[ -z $machine_pid ]] || machine_cut
     [[ -z $machine_directory ]] || rm --recursive --force "$machine_directory"
     machine_directory=''
 }

@@ -2,10 +2,10 @@
 #
 # Each part is kept in the cache, below its architecture, and made again when what it is made from has changed.
 # shellcheck shell=bash
-# shellcheck source=scripts/virtual-pi/lib/workshop.sh
+# shellcheck source=scripts/lib/virtual-pi/workshop.sh
 source "${BASH_SOURCE[0]%/*}/workshop.sh"
 
-rig_sources=scripts/virtual-pi
+rig_sources=scripts/lib/virtual-pi
 
 # What the guests have beside a minimal Debian: systemd and udev as on a Pi, and what the jobs look with. Not the groups
 # and udev rules of Raspberry Pi OS: the package has to bring what stock Debian lacks.
@@ -57,8 +57,8 @@ need_system() {
     part kernel "$kernel" make_kernel
     modules=$(digest_of "$kernel" "$rig_sources"/modules/*)
     part modules "$modules" make_modules
-    image=$(digest_of "$root" "$modules" "${guest_modules[@]}" "${pi_modules[@]}" "$rig_sources/lib/system.sh" \
-        "$rig_sources"/guest/*)
+    image=$(digest_of "$root" "$modules" "${guest_modules[@]}" "${pi_modules[@]}" "$rig_sources/system.sh" \
+        "$rig_sources/make-image" "$rig_sources"/guest/*)
     part image "$image" make_image
 }
 
@@ -76,13 +76,13 @@ make_root() {
 
 # make_kernel: Debian's kernel, its headers, and the few of its sources that Debian does not build.
 make_kernel() {
-    in_workshop /project/scripts/virtual-pi/lib/fetch-kernel "$architecture" >&2 ||
+    in_workshop /project/scripts/lib/virtual-pi/fetch-kernel "$architecture" >&2 ||
         die "the kernel was not fetched" "The message is above."
 }
 
 # make_modules: the rigs' own modules, and gpio-sim of that kernel's source.
 make_modules() {
-    in_workshop /project/scripts/virtual-pi/lib/build-modules "$architecture" >&2 ||
+    in_workshop /project/scripts/lib/virtual-pi/build-modules "$architecture" >&2 ||
         die "the kernel modules were not built" "The message is above."
 }
 
@@ -93,6 +93,6 @@ make_image() {
         pi=("${pi_modules[@]}") pi_disk=("${pi_disk_modules[@]}")
     fi
     in_workshop env modules="${guest_modules[*]} ${pi[*]}" disk_modules="${disk_modules[*]} ${pi_disk[*]}" \
-        /project/scripts/virtual-pi/lib/make-image "$architecture" >&2 ||
+        /project/scripts/lib/virtual-pi/make-image "$architecture" >&2 ||
         die "the disk image was not made" "The message is above."
 }
