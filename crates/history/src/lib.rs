@@ -230,6 +230,15 @@ impl History {
         &self.options.topics
     }
 
+    /// Ends once the recorder has nothing on its way to the disk, whether or not that went well. It does not end as long as a
+    /// write hangs, nor while nothing is recorded.
+    pub async fn pulse(&self) {
+        if self.notes.ask().await.is_err() {
+            // The recorder has dropped the question, so it is gone.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The gateway is about to stop; `why` is a sentence for people. Called before its parts end, so that what they say
     /// of their end is not taken for news.
     pub fn stopping(&self, why: &str) {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::damage::{Found, Log};
 use crate::diary::GatewayWord;
@@ -24,6 +24,8 @@ pub(crate) enum Note {
 pub(crate) struct Notes {
     waiting: Mutex<Vec<Note>>,
     damage: Mutex<Log>,
+    /// Who wants to know whether the recorder works.
+    questions: Mutex<Vec<oneshot::Sender<()>>>,
     wake: Notify,
 }
 
@@ -39,6 +41,25 @@ impl Notes {
 
     pub(crate) fn take(&self) -> Vec<Note> {
         std::mem::take(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks whether the recorder works. The answer comes once nothing of it is on its way to the disk.
+    pub(crate) fn ask(&self) -> oneshot::Receiver<()> {
+        let (question, answer) = oneshot::channel();
+        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of those who have given up nobody has to hear.
+        questions.retain(|question| !question.is_closed());
+        questions.push(question);
+        drop(questions);
+        self.wake.notify_one();
+        answer
+    }
+
+    /// Answers everybody who asks.
+    pub(crate) fn answer(&self) {
+        let questions = std::mem::take(&mut *self.questions.lock().unwrap_or_else(PoisonError::into_inner));
+        // Who has given up does not hear it.
+        questions.into_iter().for_each(|question| _ = question.send(()));
     }
 
     /// A chunk was found to be damaged. It is told once, however often it is found.

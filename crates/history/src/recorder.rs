@@ -149,6 +149,7 @@ impl Recorder {
         self.look();
         loop {
             self.take_notes();
+            self.answer();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {
@@ -177,6 +178,14 @@ impl Recorder {
                     }
                 },
             }
+        }
+    }
+
+    /// Answers who asks whether the recording works. Not while something is on its way to the disk: where that hangs, nobody
+    /// gets an answer. A file that could not be opened is another matter, since mending a large one takes long.
+    fn answer(&self) {
+        if self.writer.is_some() || !self.door.is_open() {
+            self.notes.answer();
         }
     }
 

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use gatehouse_model::Clock;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Notify, watch};
@@ -182,6 +183,10 @@ struct Shared {
     queue: Mutex<Queue>,
     wake: Notify,
     commits: AtomicU64,
+    /// How often it was asked whether the writer answers.
+    asked: AtomicU64,
+    /// The last of these questions that it has answered.
+    answered: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -233,7 +238,8 @@ impl SqliteStore {
     ) -> Result<Self, StoreOpenError> {
         let Opened { connection, loaded } = file::open(path, &options, &clock).await?;
         let (sender, told) = watch::channel(Told::default());
-        let (queue, wake, commits) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
+        let (queue, wake) = (Mutex::default(), Notify::new());
+        let (commits, asked, answered) = (AtomicU64::new(0), AtomicU64::new(0), watch::Sender::new(0));
         let ready = Ready {
             path: path.to_owned(),
             options,
@@ -243,7 +249,7 @@ impl SqliteStore {
             snapshot: loaded.snapshot,
         };
         Ok(Self {
-            shared: Arc::new(Shared { clock, queue, wake, commits }),
+            shared: Arc::new(Shared { clock, queue, wake, commits, asked, answered }),
             told,
             told_failures: 0,
             stage: Stage::Opened(Box::new(ready)),
@@ -267,6 +273,22 @@ impl SqliteStore {
     pub fn commits(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
         let shared = Arc::clone(&self.shared);
         move || shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// A way to ask whether the store still works: what it gives ends once the writer has done everything that was submitted
+    /// before, well or not. It does not end as long as a write hangs, nor before the store is loaded and after it is closed.
+    pub fn pulse(&self) -> impl Fn() -> BoxFuture<'static, ()> + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let shared = Arc::clone(&shared);
+            Box::pin(async move {
+                let mut answered = shared.answered.subscribe();
+                let question = shared.asked.fetch_add(1, Ordering::AcqRel) + 1;
+                shared.wake.notify_one();
+                // The sender is in what this holds, so it is there.
+                let _ = answered.wait_for(|last| *last >= question).await;
+            })
+        }
     }
 
     fn ask_to_close(&self) {

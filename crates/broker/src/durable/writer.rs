@@ -111,6 +111,7 @@ impl Writer {
                 () = elapsed(&mut retry) => (tries, retry) = (true, None),
                 () = elapsed(&mut tidy) => (tidies, tidy) = (true, None),
             }
+            let question = self.shared.asked.load(Ordering::Acquire);
             let closing = self.take_in();
             if sweeps || closing || self.state.lazy.len() > LAZY_TOPICS {
                 self.state.sweep();
@@ -142,6 +143,8 @@ impl Writer {
             if tidies && self.give_back().await {
                 tidy = Some(Box::pin(sleep(BETWEEN_TIDYING)));
             }
+            let is_new = |last: &mut u64| std::mem::replace(last, question) != question;
+            self.shared.answered.send_if_modified(is_new);
         }
     }
 

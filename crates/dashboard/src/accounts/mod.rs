@@ -288,6 +288,16 @@ impl Accounts {
         Ok(store::form_of(path).await?)
     }
 
+    /// Whether the file answers. An error is an answer, such as one of a disk that is full; that another transaction holds
+    /// the file for longer than any of ours takes is none. Nothing is written.
+    pub async fn pulse(&self) -> bool {
+        let begun = match self.inner.pool.begin_with("BEGIN IMMEDIATE").await {
+            Ok(transaction) => transaction.rollback().await,
+            Err(error) => Err(error),
+        };
+        begun.map_or_else(|error| store::is_answer(&error), |()| true)
+    }
+
     /// Adds a user.
     ///
     /// # Errors

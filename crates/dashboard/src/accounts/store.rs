@@ -121,6 +121,20 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, AccountsError> {
     }
 }
 
+/// Whether an error is an answer of the file: not where all connections are at work, or somebody else holds the file, for
+/// longer than any transaction takes.
+pub(super) fn is_answer(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut => false,
+        // SQLITE_BUSY, with what more it says in its upper bits, <https://www.sqlite.org/rescode.html>.
+        sqlx::Error::Database(error) => {
+            let code = error.code().and_then(|code| code.parse::<u32>().ok());
+            code.is_none_or(|code| code & 0xff != 5)
+        }
+        _ => true,
+    }
+}
+
 /// Makes the file before SQLite does, since SQLite would let everybody read it; its journal files take the same mode, and
 /// the same owner when root makes them.
 fn protect(path: &Path) -> std::io::Result<()> {

@@ -456,3 +456,27 @@ async fn a_password_that_comes_again_is_checked_slowly_once_in_a_while() {
     other.remove("bar").await.unwrap();
     assert_eq!(again("a third password", HERE).await, LogIn::Wrong);
 }
+
+/// The watchdog of a house is fed while the accounts answer: not while another transaction holds them, and well when they
+/// cannot be written.
+#[tokio::test]
+async fn a_file_that_is_held_gives_no_answer_and_one_that_cannot_be_written_does() {
+    use sqlx::Connection as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+    let world = World::new();
+    let accounts = world.open(1).await;
+    let file = world.folder.path().join("gatehouse.db");
+    assert!(accounts.pulse().await);
+    let options = SqliteConnectOptions::new().filename(&file).busy_timeout(Duration::ZERO);
+    let mut holder = SqliteConnection::connect_with(&options).await.unwrap();
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let held = sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap_err();
+    assert!(!super::store::is_answer(&held), "{held}");
+    sqlx::query("ROLLBACK").execute(&mut holder).await.unwrap();
+    let read_only = SqliteConnectOptions::new().filename(&file).read_only(true);
+    let mut reader = SqliteConnection::connect_with(&read_only).await.unwrap();
+    let refused = sqlx::query("DELETE FROM user").execute(&mut reader).await.unwrap_err();
+    assert!(super::store::is_answer(&refused), "{refused}");
+    assert!(accounts.pulse().await, "nobody holds it any more");
+}

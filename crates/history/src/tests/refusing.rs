@@ -31,6 +31,38 @@ async fn a_file_that_cannot_be_opened_holds_nothing_up_and_is_opened_when_it_can
     history.close().await;
 }
 
+/// The watchdog of a house is fed while the recorder answers: not while a write hangs, as here, where the one connection that
+/// writes is lent to somebody else, and well on a disk that refuses.
+#[tokio::test]
+async fn the_recorder_answers_on_a_disk_that_refuses_and_not_while_a_write_hangs() {
+    let house = House::new();
+    let history = house.open(eager()).await;
+    let lent = history.writer.acquire().await.unwrap();
+    let (recorder, shutdown) = (history.clone(), CancellationToken::new());
+    let token = shutdown.clone();
+    // The start of the recording is written at once.
+    let going = tokio::spawn(async move { recorder.record(scheme(), stream::pending(), token).await });
+    // Answers come until that commit is on its way.
+    while tokio::time::timeout(Duration::from_millis(300), history.pulse()).await.is_ok() {}
+    assert!(history.status().await.unwrap().last_commit.is_none());
+    drop(lent);
+    history.pulse().await;
+    assert!(history.status().await.unwrap().last_commit.is_some());
+    shutdown.cancel();
+    going.await.unwrap().unwrap();
+    history.close().await;
+
+    let house = House::new();
+    std::fs::create_dir(house.file()).unwrap();
+    let history = History::open_in_any_case(&house.file(), eager(), house.clock.clone()).await;
+    let going = super::waiting::Going::with(&history, &[reading("kitchen", 1.0, NOW)]).await;
+    history.pulse().await;
+    assert!(history.trouble().borrow().is_some(), "it answered, and cannot write");
+    std::fs::remove_dir(house.file()).unwrap();
+    going.end().await;
+    history.close().await;
+}
+
 /// What is not opened is not made either: the next start finds what this one found.
 #[tokio::test]
 async fn a_history_that_was_never_opened_closes_and_leaves_the_file_alone() {

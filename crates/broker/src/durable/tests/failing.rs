@@ -75,6 +75,29 @@ async fn what_a_store_could_not_commit_before_it_was_closed_is_told() {
     assert_eq!(place.open_with(small()).await.snapshot.sessions.len(), 1, "what was committed is there");
 }
 
+/// The watchdog of a house is fed while the store answers. A disk that is full answers; one that hangs does not, as here,
+/// where another program holds the file and the commit waits for it.
+#[tokio::test]
+async fn the_store_answers_on_a_full_disk_and_not_while_a_write_hangs() {
+    let place = Place::new();
+    let mut opening = place.open_with(small()).await;
+    let pulse = opening.store.pulse();
+    tokio::time::timeout(LIMIT, pulse()).await.expect("it has nothing to do");
+    let holder = holder(&place).await;
+    opening.submit(vec![opened("a")]);
+    let asked = pulse();
+    tokio::pin!(asked);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut asked).await;
+    assert!(early.is_err() && (opening.commits)() == 0, "it waits for the commit");
+    holder.close().await.unwrap();
+    tokio::time::timeout(LIMIT, asked).await.expect("the file is free");
+    assert_eq!((opening.commits)(), 1, "the answer comes behind what was submitted before");
+    opening.submit(vec![queued("a", 1, &message("t", &"x".repeat(200_000)))]);
+    let error = opening.fails().await;
+    assert!(matches!(error, StoreError::Full(_)), "{error}");
+    tokio::time::timeout(LIMIT, pulse()).await.expect("a full disk is no dead one");
+}
+
 #[tokio::test]
 async fn a_file_that_another_program_holds_is_written_when_it_lets_go() {
     let place = Place::new();
