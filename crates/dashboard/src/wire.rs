@@ -289,6 +289,66 @@ pub enum WarningWord {
     StoreDamaged,
     /// History cannot be opened or written: what is recorded waits in memory, as much as fits. The detail says why.
     HistoryFailing,
+    /// The disk with the data is nearly full. The detail is the number of bytes that are free.
+    DiskNearlyFull,
+    /// The disk with the data is full: nothing new can be kept. The detail is the number of bytes that are free.
+    DiskFull,
+    /// The file system with the data is read-only: nothing can be kept. The detail is the directory of the data.
+    DiskReadOnly,
+    /// The clock is not set, and waits for somebody who does. No detail.
+    ClockNotSet,
+    /// The clock was set by much while the gateway ran, in the last hour. The detail is by how many seconds, negative: back.
+    ClockStepped,
+    /// The machine has no network that others reach. No detail.
+    NetworkGone,
+    /// The run before this one was ended by the kernel for want of memory. No detail.
+    EndedOutOfMemory,
+    /// The run before this one hung, and the service's watchdog ended it. No detail.
+    EndedHung,
+    /// The run before this one crashed, or was killed. No detail.
+    EndedCrashed,
+    /// The run before this one was cut off: no power, or a restart of the machine that did not stop it. No detail.
+    EndedCutOff,
+}
+
+impl WarningWord {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::AnonymousClients,
+        Self::StoreFailing,
+        Self::StoreDamaged,
+        Self::HistoryFailing,
+        Self::DiskNearlyFull,
+        Self::DiskFull,
+        Self::DiskReadOnly,
+        Self::ClockNotSet,
+        Self::ClockStepped,
+        Self::NetworkGone,
+        Self::EndedOutOfMemory,
+        Self::EndedHung,
+        Self::EndedCrashed,
+        Self::EndedCutOff,
+    ];
+
+    /// The word that the API has for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnonymousClients => "anonymous_clients",
+            Self::StoreFailing => "store_failing",
+            Self::StoreDamaged => "store_damaged",
+            Self::HistoryFailing => "history_failing",
+            Self::DiskNearlyFull => "disk_nearly_full",
+            Self::DiskFull => "disk_full",
+            Self::DiskReadOnly => "disk_read_only",
+            Self::ClockNotSet => "clock_not_set",
+            Self::ClockStepped => "clock_stepped",
+            Self::NetworkGone => "network_gone",
+            Self::EndedOutOfMemory => "ended_out_of_memory",
+            Self::EndedHung => "ended_hung",
+            Self::EndedCrashed => "ended_crashed",
+            Self::EndedCutOff => "ended_cut_off",
+        }
+    }
 }
 
 /// A condition that people should know of, as long as it lasts.
@@ -502,6 +562,7 @@ pub struct ApiErrorDetail {
 /// The answer of `/health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
 pub struct Health {
-    /// `ok`.
+    /// `ok`, or `degraded` while the page tells of something that somebody should look at. What that is, `/metrics` and the
+    /// page tell those who have logged in.
     pub status: String,
 }

@@ -147,6 +147,7 @@ impl House {
         };
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
+        let databases = supervision::databases(&store, &history, &accounts);
         let broker =
             start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), store, &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };
@@ -172,6 +173,7 @@ impl House {
             board,
             found,
             backups,
+            databases,
         };
         let started = async {
             let (page, mqtt) = (page_addresses?, mqtt_addresses?);

@@ -9,6 +9,7 @@ mod changes;
 mod check;
 mod cli;
 mod clients;
+mod conditions;
 mod config;
 mod config_txt;
 mod demo_user;

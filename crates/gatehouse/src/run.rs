@@ -8,6 +8,7 @@ use gatehouse_model::{Clock as _, SystemClock};
 use tracing::{error, info, warn};
 
 use crate::cli::RunArguments;
+use crate::conditions::last_run;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::house::House;
@@ -100,6 +101,9 @@ async fn live(
         }
         Err(problem) => return Err(problem),
     };
+    if !demo {
+        last_run::begins(directory, clock.now());
+    }
     let (mut running, reason) = match house.start(source.clone(), directory).await {
         Ok(mut running) => {
             releases::runs(directory, clock.now());
@@ -147,6 +151,9 @@ async fn live(
             false
         }
     };
+    if reason != StopReason::PartDied && !demo {
+        last_run::ends(directory);
+    }
     Ok(match reason {
         // It comes back however well it stopped; what went wrong is in the log.
         StopReason::Restart => Exit::Restart,

@@ -12,6 +12,7 @@ use gatehouse_model::{Clock, SystemClock};
 
 use crate::answer::answer;
 use crate::cli::SafeOutputsArguments;
+use crate::conditions::last_run;
 use crate::config::{self, Salvaged};
 use crate::exit::Exit;
 use crate::lifecycle::Signals;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: &SafeOutputsArguments) -> anyhow::Result<Exit> {
         .max_blocking_threads(MAX_THREADS)
         .build()?;
     let exit = runtime.block_on(drive(arguments, &directory));
+    last_run::note_end(&directory);
     // A bus that hangs in the kernel must not keep this from ending.
     runtime.shutdown_background();
     exit

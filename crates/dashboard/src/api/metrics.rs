@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::extract::{LoggedIn, bearer};
 use super::{ApiError, App, Peer};
 use crate::accounts::LogIn;
-use crate::wire::{ApiErrorBody, AvailabilityWord, Device, KindWord, Scalar};
+use crate::wire::{ApiErrorBody, AvailabilityWord, Device, KindWord, Scalar, WarningWord};
 use crate::{Figure, FigureKind};
 
 /// The type of the answer.
@@ -81,15 +81,21 @@ fn credentials(header: &HeaderValue) -> Option<(String, Vec<u8>)> {
     )
 )]
 pub(super) async fn metrics(State(app): State<Arc<App>>, _: Scraper) -> impl IntoResponse {
-    let (devices, online, version, board) = app.live.view(|state| {
+    let (devices, online, version, board, warnings) = app.live.view(|state| {
         let info = state.info();
-        (state.devices(), state.online(), info.version.clone(), info.board.clone())
+        let warnings: Vec<WarningWord> = state.warnings().iter().map(|warning| warning.kind).collect();
+        (state.devices(), state.online(), info.version.clone(), info.board.clone(), warnings)
     });
     let mut page = Page::default();
     page.family("gatehouse_info", FigureKind::Gauge, "The release and the board; always 1.");
     page.sample("gatehouse_info", &[("version", &version), ("board", &board)], 1.0);
     page.family("gatehouse_bridge_online", FigureKind::Gauge, "Whether the bridge to the hardware runs.");
     page.sample("gatehouse_bridge_online", &[], f64::from(u8::from(online)));
+    page.family("gatehouse_warning", FigureKind::Gauge, "Whether the page tells of this condition.");
+    for word in WarningWord::ALL {
+        let holds = f64::from(u8::from(warnings.contains(&word)));
+        page.sample("gatehouse_warning", &[("kind", word.as_str())], holds);
+    }
     page.devices(&devices);
     for figure in app.figures.figures().await {
         page.figure(&figure);

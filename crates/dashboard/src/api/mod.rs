@@ -37,7 +37,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -58,6 +58,7 @@ use work::Work;
 
 use crate::wire::{
     AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
+    Warning, WarningWord,
 };
 use crate::{
     Accounts, BackupRoom, BoardReader, Commander, ConfigurationKeeper, DemoHouse, Doctor, FigureSource,
@@ -313,10 +314,15 @@ fn explain_panic(carried: Box<dyn Any + Send>) -> Response {
     ApiError::internal(&format!("panic: {}", text.as_deref().unwrap_or("unknown"))).into_response()
 }
 
-/// Tells that the gateway answers.
+/// Tells that the gateway answers, and whether somebody should look at it. Always 200: who restarts what does not say so
+/// would restart a house because its disk is nearly full.
 #[utoipa::path(get, path = "/health", tag = "gateway", responses((status = 200, body = Health)))]
-async fn health() -> Json<Health> {
-    Json(Health { status: "ok".to_owned() })
+async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    // Clients without a password are what somebody has configured.
+    let counts = |warning: &Warning| warning.kind != WarningWord::AnonymousClients;
+    let is_degraded = app.live.view(|state| state.warnings().iter().any(counts));
+    let status = if is_degraded { "degraded" } else { "ok" };
+    Json(Health { status: status.to_owned() })
 }
 
 /// This description.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use gatehouse_board::boards::{Recognised, recognise};
 use gatehouse_board::host::HostPlaces;
 
+use crate::conditions;
+
 /// Largest file that is read. Those of the kernel are some kilobytes; /proc/net/tcp of a busy machine is the longest.
 const MAX_BYTES: u64 = 1024 * 1024;
 
@@ -25,6 +27,8 @@ pub(crate) struct Machine {
     pub(crate) architecture: String,
     /// The disk that holds the gateway's data.
     pub(crate) disk: Option<Disk>,
+    /// Whether others can reach this machine; nothing where that is not known.
+    pub(crate) has_network: Option<bool>,
     /// The process that looks: what it has is nobody else's.
     pub(crate) own_process: String,
     /// Lines of the header with who has them, as the kernel says; none where that is not known.
@@ -60,6 +64,7 @@ impl Machine {
         });
         Self {
             disk,
+            has_network: Some(conditions::has_network()),
             own_process: std::process::id().to_string(),
             ..Self::below(Path::new("/"), &architecture)
         }
@@ -71,6 +76,7 @@ impl Machine {
             root: root.to_owned(),
             architecture: architecture.to_owned(),
             disk: None,
+            has_network: None,
             own_process: String::new(),
             held_lines: Vec::new(),
         }

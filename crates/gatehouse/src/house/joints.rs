@@ -21,18 +21,20 @@ use super::parts::{
 use super::running::{GatewayVoice, Running};
 use crate::backup::Backups;
 use crate::banner::{self, Banner};
+use crate::conditions::Conditions;
 use crate::config::{Config, Source};
 use crate::mqtt_sockets::MqttAddresses;
 use crate::page_sockets::PageAddresses;
 use crate::reload::Reloader;
 use crate::restart::RestartBell;
 use crate::running_copy::RunningCopies;
+use crate::supervision::Database;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
     AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, GatewaySystem, Order, PageCommands,
     PageConfiguration, PageDoctor, Playground, Rates, RecordedCharts, RoomFigures, Surroundings, WebDoor,
-    carry, enforce_changes, hear, show_warnings, tell_found, tell_recording,
+    carry, enforce_changes, hear, names_of_files_clock, show_warnings, tell_found, tell_recording,
 };
 use crate::{demo_user, supervision};
 
@@ -64,6 +66,8 @@ pub(super) struct Joints {
     pub(super) found: watch::Sender<Vec<Thing>>,
     /// Who makes and restores backups.
     pub(super) backups: Backups,
+    /// What the watchdog waits for.
+    pub(super) databases: Vec<Database>,
 }
 
 impl Joints {
@@ -161,7 +165,11 @@ impl Joints {
         let live = self.start_live_page(running).await?;
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
         let history = running.history.trouble();
-        running.lifecycle.start(WARNINGS, |stop| show_warnings(broker, history, page, lasting, stop));
+        let is_clock_set = names_of_files_clock(system.clock_trust.clone(), self.demo);
+        let conditions = Conditions::new(&system.directory, self.clock.clone(), is_clock_set, !self.demo);
+        running
+            .lifecycle
+            .start(WARNINGS, |stop| show_warnings(broker, (history, conditions), page, lasting, stop));
         let outputs = bridge.handle();
         self.start_bridge(running, bridge, commands);
         self.start_looking(running);
@@ -169,7 +177,10 @@ impl Joints {
         self.start_dashboard(running, listeners, live, configuration, system);
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
-        running.lifecycle.start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, outputs, stop));
+        let databases = self.databases.clone();
+        running
+            .lifecycle
+            .start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, outputs, databases, stop));
         Ok(())
     }
 

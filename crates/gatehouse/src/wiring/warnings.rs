@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use gatehouse_broker::{BrokerHandle, Subscription};
 use gatehouse_dashboard::{LiveHouse, Warning, WarningWord};
 use gatehouse_model::{Qos, TopicFilter};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::conditions::Conditions;
+use crate::supervision;
 
 /// Where the broker says whether its store works.
 const STORE_STATE: &str = "$SYS/broker/store/state";
@@ -18,13 +21,14 @@ const STORE_NOTICE: &str = "$SYS/broker/store/notice";
 /// What the store says when nothing is wrong.
 const WORKS: &str = "ok";
 
-/// Shows on the page whether the broker's store and the history work, beside what holds for the whole run, until `stop`.
+/// Shows on the page whether the broker's store and the history work and what else the gateway has to live with, beside what
+/// holds for the whole run, until `stop`. The service manager hears it in a line.
 ///
 /// # Errors
 /// When the broker is gone.
 pub(crate) async fn show_warnings(
     broker: BrokerHandle,
-    mut history: watch::Receiver<Option<Arc<str>>>,
+    (mut history, conditions): (watch::Receiver<Option<Arc<str>>>, Conditions),
     live: LiveHouse,
     lasting: Vec<Warning>,
     stop: CancellationToken,
@@ -36,18 +40,34 @@ pub(crate) async fn show_warnings(
     }
     let mut messages: Subscription = broker.client("warnings").subscribe(&wanted).await?;
     let (mut failing, mut damaged) = (None, None);
+    let mut present = Vec::new();
+    let looks =
+        stream::unfold(conditions, |mut conditions| async { Some((conditions.next().await, conditions)) });
+    tokio::pin!(looks);
+    let mut said = String::new();
     loop {
         let trouble = history.borrow_and_update().clone();
         let recording = trouble
             .map(|detail| Warning { kind: WarningWord::HistoryFailing, detail: detail.as_ref().to_owned() });
         let found = [failing.clone(), damaged.clone(), recording].into_iter().flatten();
-        live.warn(lasting.iter().cloned().chain(found).collect());
+        let warnings: Vec<Warning> =
+            lasting.iter().cloned().chain(found).chain(present.iter().cloned()).collect();
+        let line = status_line(broker.statistics().clients_connected, &warnings);
+        if line != said {
+            supervision::status(&line);
+            said = line;
+        }
+        live.warn(warnings);
         let message = tokio::select! {
             message = messages.next() => message,
             changed = history.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => anyhow::bail!("the warnings lost the history"),
             },
+            Some(seen) = looks.next() => {
+                present = seen;
+                continue;
+            }
             () = stop.cancelled() => return Ok(()),
         };
         let Some(message) = message else { anyhow::bail!("the warnings lost the broker") };
@@ -57,5 +77,31 @@ pub(crate) async fn show_warnings(
         } else {
             failing = (detail != WORKS).then_some(Warning { kind: WarningWord::StoreFailing, detail });
         }
+    }
+}
+
+/// How the house is, in a line for `systemctl status`.
+fn status_line(clients: u64, warnings: &[Warning]) -> String {
+    let clients = match clients {
+        1 => "1 MQTT client".to_owned(),
+        count => format!("{count} MQTT clients"),
+    };
+    if warnings.is_empty() {
+        return format!("All is well; {clients}");
+    }
+    let words: Vec<String> = warnings.iter().map(|warning| warning.kind.as_str().replace('_', " ")).collect();
+    format!("Look at the page: {}; {clients}", words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_for_the_service_manager_names_what_is_wrong() {
+        assert_eq!(status_line(1, &[]), "All is well; 1 MQTT client");
+        let warnings = [WarningWord::DiskFull, WarningWord::HistoryFailing]
+            .map(|kind| Warning { kind, detail: "a detail".to_owned() });
+        assert_eq!(status_line(0, &warnings), "Look at the page: disk full, history failing; 0 MQTT clients");
     }
 }

@@ -16,6 +16,13 @@ export interface Told {
 type Sentences = (...facts: string[]) => [what: string, why: string, remedy: string];
 type Kinds = Record<DoctorKind, Sentences>;
 
+const ENDED_ES: Record<string, string> = {
+  'out-of-memory': 'el núcleo lo terminó porque necesitaba más memoria de la que había para ella',
+  hung: 'se colgó y lo terminó el perro guardián del servicio',
+  crashed: 'falló o alguien lo mató',
+  'cut-off': 'la máquina se quedó sin luz, o se reinició sin detenerla',
+};
+
 const waitEs = (devices = '') =>
   devices === ''
     ? 'Nada está configurado ahí; lo que esté conectado no se encuentra.'
@@ -146,6 +153,27 @@ const es: Kinds = {
     'Gatehouse se compila para ARMv7 y posteriores; en una Pi Zero, Zero W o Pi 1 acaba con una instrucción ilegal.',
     'Usa una Pi Zero 2, o una Pi 2 o posterior.',
   ],
+  'network-gone': () => [
+    'Esta máquina no tiene red.',
+    'Los teléfonos, los dispositivos Wi-Fi y los servidores de hora están fuera de alcance. Los sensores, las salidas, los enclavamientos y el historial de la propia máquina siguen.',
+    'Revisa el cable o el Wi-Fi, y el router: ip address muestra qué tiene esta máquina.',
+  ],
+  'last-run-ended': (how) => [
+    `La ejecución anterior de la pasarela no terminó en orden: ${ENDED_ES[how ?? ''] ?? how ?? ''}.`,
+    how === 'cut-off'
+      ? 'Todo lo confirmado está ahí; al historial le faltan como mucho los últimos momentos.'
+      : 'Arrancó sola de nuevo, con sus salidas llevadas entre tanto a su nivel seguro.',
+    how === 'cut-off'
+      ? 'No hay que hacer nada. sudo shutdown now detiene una máquina en orden.'
+      : 'journalctl -u gatehouse -b all dice qué pasó antes. Si vuelve a ocurrir, infórmalo con eso.',
+  ],
+};
+
+const ENDED_ZH: Record<string, string> = {
+  'out-of-memory': '所需内存超过了可用的上限，被内核终止',
+  hung: '停止响应，被服务的看门狗终止',
+  crashed: '崩溃或被终止',
+  'cut-off': '机器断电，或未经停止就被重启',
 };
 
 const waitZh = (devices = '') =>
@@ -270,6 +298,20 @@ const zh: Kinds = {
     '这块板是 ARMv6 处理器。',
     'Gatehouse 为 ARMv7 及更新的处理器编译；在 Pi Zero、Zero W 和 Pi 1 上会因非法指令而终止。',
     '请使用 Pi Zero 2，或 Pi 2 及更新的型号。',
+  ],
+  'network-gone': () => [
+    '这台机器没有网络。',
+    '手机、Wi-Fi 设备和时间服务器都连不上。机器自己的传感器、输出、联锁和历史照常。',
+    '检查网线或 Wi-Fi，以及路由器：ip address 会显示这台机器有什么地址。',
+  ],
+  'last-run-ended': (how) => [
+    `网关上次运行没有正常结束：${ENDED_ZH[how ?? ''] ?? how ?? ''}。`,
+    how === 'cut-off'
+      ? '已确认的内容都在；历史最多缺少最后片刻。'
+      : '它已自动重新启动，其间输出被置于安全状态。',
+    how === 'cut-off'
+      ? '不必处理。sudo shutdown now 可以正常关机。'
+      : 'journalctl -u gatehouse -b all 会说明之前发生了什么。如果再次发生，附上它来报告。',
   ],
 };
 

@@ -9,7 +9,7 @@ use axum::http::header::{
 use serde_json::json;
 
 use super::world::{Answer, World, request};
-use crate::Role;
+use crate::{Role, Warning, WarningWord};
 
 #[tokio::test]
 async fn the_page_comes_for_every_path_of_its_own() {
@@ -90,6 +90,29 @@ async fn every_answer_carries_the_headers() {
         assert_eq!(answer.header(resource_policy), "same-origin", "{path}");
     }
     assert_eq!(world.get("/api/v1/session", "").await.header(CACHE_CONTROL), "no-store");
+}
+
+/// A monitor that asks without logging in hears that somebody should look, and not at what.
+#[tokio::test]
+async fn health_tells_whether_somebody_should_look_and_the_figures_tell_at_what() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("prometheus", Role::Viewer).await;
+    let configured = Warning { kind: WarningWord::AnonymousClients, detail: "guests".to_owned() };
+    world.live.warn(vec![configured.clone()]);
+    assert_eq!(world.get("/health", "").await.json(), json!({ "status": "ok" }), "it was configured so");
+    let full = Warning { kind: WarningWord::DiskFull, detail: "0".to_owned() };
+    world.live.warn(vec![configured, full]);
+    let health = world.get("/health", "").await;
+    assert_eq!((health.status.as_u16(), health.json()), (200, json!({ "status": "degraded" })));
+    let figures = world.get("/metrics", &cookie).await;
+    let figures = String::from_utf8(figures.body.to_vec()).unwrap();
+    assert!(figures.contains("\ngatehouse_warning{kind=\"disk_full\"} 1\n"), "{figures}");
+    assert!(figures.contains("\ngatehouse_warning{kind=\"ended_hung\"} 0\n"), "{figures}");
+    for word in WarningWord::ALL {
+        assert_eq!(serde_json::to_value(word).unwrap(), word.as_str());
+    }
+    world.live.warn(Vec::new());
+    assert_eq!(world.get("/health", "").await.json(), json!({ "status": "ok" }));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ pub(crate) use rights::GROUPS;
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 17] = [
+    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 19] = [
         |_, wanted| configuration(wanted),
         upkeep::processor,
         ports::taken,
@@ -31,6 +31,8 @@ pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
         system::disk,
         system::power,
         system::clock,
+        system::network,
+        system::last_run,
         system::memory_limit,
         upkeep::watchdog_and_swap,
         upkeep::journal_and_network,

@@ -1,15 +1,13 @@
-//! Disk, power supply, clock, memory limit.
+//! Disk, power supply, clock, network, the end of the last run, memory limit.
 
 use gatehouse_dashboard::wire::DoctorKind;
 
+use crate::conditions::is_nearly_full;
+use crate::conditions::last_run::{self, Ending};
 use crate::doctor::finding::Finding;
 use crate::doctor::machine::{Disk, Machine};
 use crate::doctor::mend::{Mend, boot};
 use crate::doctor::wanted::Wanted;
-
-/// Below this part of the disk, and below this many bytes, it is nearly full: databases need room to tidy up.
-const LEAST_FREE_PART: u64 = 20;
-const LEAST_FREE_BYTES: u64 = 200_000_000;
 
 /// Under-voltage now, and since the start of the machine (bits of `vcgencmd get_throttled`, Raspberry Pi documentation).
 const UNDER_VOLTAGE_NOW: u32 = 1;
@@ -28,7 +26,7 @@ pub(super) fn disk(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
         .so("The kernel does this to a file system with errors: `sudo dmesg` says which, and a restart of the machine \
              checks it. If it happens again, the card is worn out: make a backup and write it to a new one.")
     });
-    let is_full = |disk: &Disk| disk.free < LEAST_FREE_BYTES.min(disk.total / LEAST_FREE_PART);
+    let is_full = |disk: &Disk| is_nearly_full(disk.free, disk.total);
     let full = machine.disk.filter(is_full).map(|disk| {
         let free = format!("{} MB", disk.free / 1_000_000);
         Finding::warning(DoctorKind::DiskNearlyFull, format!("The disk with the data has {free} left."))
@@ -108,6 +106,35 @@ pub(super) fn clock(machine: &Machine, _: &Wanted) -> Vec<Finding> {
     vec![finding]
 }
 
+/// The network.
+pub(super) fn network(machine: &Machine, _: &Wanted) -> Vec<Finding> {
+    if machine.has_network != Some(false) {
+        return Vec::new();
+    }
+    let finding = Finding::problem(DoctorKind::NetworkGone, "This machine has no network.")
+        .because(
+            "Phones, Wi-Fi devices and time servers are out of reach. Sensors, outputs, interlocks and history on the \
+             machine itself go on.",
+        )
+        .so("Check the cable or the Wi-Fi, and the router: `ip address` shows what this machine has.");
+    vec![finding]
+}
+
+/// How the gateway's last run ended.
+pub(super) fn last_run(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
+    let Some(ending) = last_run::of(&machine.path(&wanted.data.to_string_lossy())) else { return Vec::new() };
+    let what = format!("The gateway's last run {}.", ending.what());
+    let finding = match ending {
+        Ending::CutOff => Finding::note(DoctorKind::LastRunEnded, what)
+            .because("Everything that was acknowledged is there; history lacks the last moments at most.")
+            .so("Nothing has to be done. `sudo shutdown now` stops a machine in order."),
+        Ending::OutOfMemory | Ending::Hung | Ending::Crashed => Finding::warning(DoctorKind::LastRunEnded, what)
+            .because("It was started again by itself, with its outputs driven safe in between.")
+            .so("`journalctl -u gatehouse -b all` tells what came before. Where it happens again, report it with that."),
+    };
+    vec![finding.about(&ending.as_str())]
+}
+
 /// Whether the kernel counts memory, so that a limit can hold.
 pub(super) fn memory_limit(machine: &Machine, _: &Wanted) -> Vec<Finding> {
     let counts = |text: String| text.split_whitespace().any(|controller| controller == "memory");
@@ -172,6 +199,30 @@ mod tests {
         finding(&machine, "", DoctorKind::ClockNotSet);
         machine.put("/sys/class/rtc/rtc0/name", "ds3231\n");
         assert_eq!(kinds(&machine, ""), []);
+    }
+
+    #[test]
+    fn a_network_that_is_gone_is_told() {
+        let mut machine = FakeMachine::pi();
+        machine.machine.has_network = Some(true);
+        assert_eq!(kinds(&machine, ""), []);
+        machine.machine.has_network = Some(false);
+        finding(&machine, "", DoctorKind::NetworkGone);
+    }
+
+    #[test]
+    fn a_run_that_did_not_end_in_order_is_told() {
+        let machine = FakeMachine::pi();
+        let mark = |ending: &str| {
+            let text = format!(r#"{{"boot":"a","since":"2026-11-21T09:14:00Z"{ending}}}"#);
+            machine.put("/var/lib/gatehouse/run.json", &text);
+        };
+        mark("");
+        assert_eq!(kinds(&machine, ""), []);
+        mark(r#","before":"out-of-memory""#);
+        assert_eq!(finding(&machine, "", DoctorKind::LastRunEnded).facts, ["out-of-memory"]);
+        mark(r#","before":"cut-off""#);
+        assert!(finding(&machine, "", DoctorKind::LastRunEnded).what.contains("power"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
  */
 export type Health = { 
 /**
- * `ok`.
+ * `ok`, or `degraded` while the page tells of something that somebody should look at. What that is, `/metrics` and the
+ * page tell those who have logged in.
  */
 status: string, };

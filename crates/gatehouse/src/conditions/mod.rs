@@ -1,0 +1,126 @@
+//! What the gateway has to live with for a while: a disk without room, a clock that is wrong, a network that is gone, a run
+//! before this one that ended badly. Each is looked for here, told to people (`wiring/warnings.rs`, `/metrics`), and survived
+//! where it strikes; docs/alone.md says how.
+
+mod clock;
+mod disk;
+pub(crate) mod last_run;
+mod network;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_dashboard::{Warning, WarningWord};
+use gatehouse_model::{Clock, Moment};
+use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use clock::ClockLook;
+use disk::DiskLook;
+pub(crate) use disk::{Room, is_nearly_full};
+use last_run::Ending;
+use network::Network;
+
+/// How often it is looked. A person who makes room sees the page say so within this time.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How long it is told that the run before this one ended badly.
+const TOLD_OF_LAST_RUN: Duration = Duration::from_secs(12 * 3_600);
+
+/// What is looked at.
+pub(crate) struct Conditions {
+    directory: PathBuf,
+    clock: Arc<dyn Clock>,
+    began: Moment,
+    ticks: Option<Interval>,
+    /// The look at the disk that is under way: a disk that hangs holds one thread, and nothing else.
+    looking: Option<JoinHandle<Option<Room>>>,
+    room: Option<Room>,
+    disk: DiskLook,
+    wall: ClockLook,
+    /// Nothing for a demonstration, whose machine is none of its business.
+    own: Option<OwnMachine>,
+}
+
+/// Whether others can reach this machine at all.
+pub(crate) fn has_network() -> bool {
+    network::is_there()
+}
+
+/// What is looked at on a machine that is the gateway's.
+struct OwnMachine {
+    network: Network,
+    is_clock_set: Box<dyn Fn() -> bool + Send + Sync>,
+    last_run: Option<Ending>,
+}
+
+impl Conditions {
+    /// Of a gateway with this data directory. `is_clock_set` tells whether the clock is right, or nobody is there who could
+    /// set it. A demonstration (`own` is false) looks at its disk only.
+    pub(crate) fn new(
+        directory: &Path,
+        clock: Arc<dyn Clock>,
+        is_clock_set: impl Fn() -> bool + Send + Sync + 'static,
+        own: bool,
+    ) -> Self {
+        let own = own.then(|| OwnMachine {
+            network: Network::default(),
+            is_clock_set: Box::new(is_clock_set),
+            last_run: last_run::of(directory),
+        });
+        let (began, directory) = (clock.moment(), directory.to_owned());
+        let (disk, wall) = (DiskLook::default(), ClockLook::default());
+        Self { directory, clock, began, ticks: None, looking: None, room: None, disk, wall, own }
+    }
+
+    /// Waits until it is time to look again, looks, and gives what holds now. At once the first time. May be dropped while
+    /// it waits.
+    pub(crate) async fn next(&mut self) -> Vec<Warning> {
+        let ticks = self.ticks.get_or_insert_with(|| {
+            let mut ticks = tokio::time::interval(LOOK_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        });
+        ticks.tick().await;
+        let directory = self.directory.clone();
+        let looking =
+            self.looking.get_or_insert_with(|| tokio::task::spawn_blocking(move || Room::of(&directory)));
+        // Where it hangs, what was seen last holds, and the same look is waited for the next time.
+        if let Ok(seen) = tokio::time::timeout(LOOK_EVERY / 2, &mut *looking).await {
+            self.looking = None;
+            self.room = seen.ok().flatten();
+        }
+        if let Some(own) = &mut self.own {
+            own.network.look(network::is_there(), self.clock.moment());
+        }
+        self.forget_last_run();
+        self.judge()
+    }
+
+    /// What happened half a day ago is no news any more, here and in the check-up.
+    fn forget_last_run(&mut self) {
+        let is_news = self.clock.moment().saturating_since(self.began) < TOLD_OF_LAST_RUN;
+        if let Some(own) = self.own.as_mut().filter(|own| !is_news && own.last_run.is_some()) {
+            own.last_run = None;
+            last_run::is_no_news(&self.directory);
+        }
+    }
+
+    fn judge(&mut self) -> Vec<Warning> {
+        let disk = self.room.and_then(|room| self.disk.judge(room, &self.directory));
+        let mut found: Vec<Warning> = disk.into_iter().collect();
+        let Some(own) = &self.own else { return found };
+        found.extend(self.wall.judge(&*self.clock, (own.is_clock_set)()));
+        found.extend(own.network.is_gone().then(|| warning(WarningWord::NetworkGone, "")));
+        found.extend(own.last_run.map(|ending| warning(ending.word(), "")));
+        found
+    }
+}
+
+fn warning(kind: WarningWord, detail: impl Into<String>) -> Warning {
+    Warning { kind, detail: detail.into() }
+}
+
+#[cfg(test)]
+mod tests;

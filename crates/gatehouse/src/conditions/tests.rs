@@ -1,0 +1,119 @@
+//! Conditions on a machine that is made up, and on disks that are made for the test.
+
+use std::process::Command;
+
+use gatehouse_model::{ManualClock, Timestamp};
+
+use super::disk::DiskLook;
+use super::*;
+
+const MB: u64 = 1_000_000;
+
+fn kinds(found: &[Warning]) -> Vec<WarningWord> {
+    found.iter().map(|warning| warning.kind).collect()
+}
+
+#[test]
+fn a_disk_is_told_nearly_full_full_and_read_only_and_does_not_come_and_go() {
+    let mut look = DiskLook::default();
+    let mut at = |free: u64, is_read_only: bool| {
+        let found = look.judge(Room { free, total: 16_000 * MB, is_read_only }, Path::new("/data"));
+        found.map(|warning| (warning.kind, warning.detail))
+    };
+    assert_eq!(at(201 * MB, false), None);
+    assert_eq!(at(199 * MB + 7, false), Some((WarningWord::DiskNearlyFull, "199000000".to_owned())));
+    assert!(at(210 * MB, false).is_some(), "not yet");
+    assert_eq!(at(221 * MB, false), None);
+    assert_eq!(at(MB - 1, false).map(|(word, _)| word), Some(WarningWord::DiskFull));
+    assert_eq!(at(MB, false).map(|(word, _)| word), Some(WarningWord::DiskFull), "not yet");
+    assert_eq!(at(2 * MB, false).map(|(word, _)| word), Some(WarningWord::DiskNearlyFull));
+    assert_eq!(at(0, true), Some((WarningWord::DiskReadOnly, "/data".to_owned())));
+    assert_eq!(at(300 * MB, false), None);
+    // A small partition of its own is full later.
+    assert!(!is_nearly_full(90 * MB, 500 * MB) && is_nearly_full(20 * MB, 500 * MB));
+}
+
+/// Conditions on a clock of the test's, which is set as `is_set` says.
+fn own(directory: &Path, clock: &Arc<ManualClock>) -> (Conditions, Arc<std::sync::atomic::AtomicBool>) {
+    let is_set = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let says = Arc::clone(&is_set);
+    let is_clock_set = move || says.load(std::sync::atomic::Ordering::Relaxed);
+    (Conditions::new(directory, clock.clone(), is_clock_set, true), is_set)
+}
+
+#[test]
+fn a_clock_that_is_not_set_or_was_set_by_much_is_told_for_an_hour() {
+    let place = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+    let (mut conditions, is_set) = own(place.path(), &clock);
+    is_set.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(kinds(&conditions.judge()), [WarningWord::ClockNotSet]);
+    // The time server answers: years are made up for, and that is no jump.
+    clock.set_wall(Timestamp::from_millis(1_895_252_440_000));
+    is_set.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(conditions.judge(), []);
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(conditions.judge(), [], "time goes by");
+    let jump = |by: i64| clock.set_wall(Timestamp::from_millis(clock.now().as_millis() + by));
+    jump(-3_600_000);
+    assert_eq!(conditions.judge(), [warning(WarningWord::ClockStepped, "-3600")]);
+    jump(86_400_000);
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(conditions.judge(), [warning(WarningWord::ClockStepped, "86400")]);
+    jump(2_000);
+    assert_eq!(conditions.judge(), [warning(WarningWord::ClockStepped, "86400")], "a small one is none");
+    clock.advance(TOLD_OF_LAST_RUN);
+    assert_eq!(conditions.judge(), []);
+}
+
+#[tokio::test]
+async fn how_the_last_run_ended_is_told_for_half_a_day_and_not_in_a_demonstration() {
+    let place = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+    last_run::begins(place.path(), clock.now());
+    last_run::begins(place.path(), clock.now());
+    let (mut conditions, _) = own(place.path(), &clock);
+    assert_eq!(kinds(&conditions.judge()), [WarningWord::EndedCrashed]);
+    clock.advance(TOLD_OF_LAST_RUN);
+    assert_eq!(conditions.next().await, []);
+    assert_eq!(last_run::of(place.path()), None, "the check-up does not tell either");
+    last_run::begins(place.path(), clock.now());
+    let mut demo = Conditions::new(place.path(), clock.clone(), || false, false);
+    assert_eq!(demo.judge(), []);
+}
+
+/// A disk of a megabyte that is filled, emptied and made read-only. Only root may mount one.
+#[tokio::test]
+async fn a_real_disk_is_seen_to_be_full_and_read_only_and_well_again() {
+    let place = tempfile::tempdir().unwrap();
+    let disk = place.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let run = |arguments: &[&str]| {
+        Command::new(arguments[0]).args(&arguments[1..]).status().is_ok_and(|status| status.success())
+    };
+    let path = disk.to_str().unwrap();
+    if !run(&["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", path]) {
+        eprintln!("not tried: this user cannot mount a disk");
+        return;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+    let mut conditions = Conditions::new(&disk, clock, || true, false);
+    // Whoever waits for the next look waits for seconds; the looks themselves are what is tried.
+    let mut look = async || {
+        conditions.ticks = None;
+        kinds(&conditions.next().await)
+    };
+    let mut seen = vec![look().await];
+    std::fs::write(disk.join("filler"), vec![0; 39 << 20]).unwrap();
+    seen.push(look().await);
+    // To the last byte: what does not fit is refused.
+    let _ = std::fs::write(disk.join("more"), vec![0; 2 << 20]);
+    seen.push(look().await);
+    std::fs::remove_file(disk.join("filler")).unwrap();
+    let remounted = run(&["mount", "-o", "remount,ro", path]);
+    seen.push(look().await);
+    let unmounted = run(&["umount", path]);
+    assert!(remounted && unmounted);
+    use WarningWord::{DiskFull, DiskNearlyFull, DiskReadOnly};
+    assert_eq!(seen, [vec![], vec![DiskNearlyFull], vec![DiskFull], vec![DiskReadOnly]]);
+}

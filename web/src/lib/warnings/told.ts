@@ -1,0 +1,56 @@
+/** The gateway's conditions as sentences for people. Pure: words and format come in as arguments. */
+
+import type { Warning } from '../api/generated';
+import type { Format } from '../format/format';
+import { gatewayWords } from '../i18n/gateway-words';
+import type { en } from '../i18n/en';
+import type { WORDS } from './words';
+
+type Words = (typeof WORDS)['en'];
+
+function bytes(count: string, format: Format): string {
+  const { text, unit } = format.scaled(Number(count), 0, 'B');
+  return `${text}\u00a0${unit}`;
+}
+
+/** What is, and on a second line, where there is one, what goes on meanwhile and what to do. */
+export function told(
+  { kind, detail }: Warning,
+  words: Words,
+  t: (typeof en)['connection'],
+  format: Format,
+): string {
+  switch (kind) {
+    case 'anonymous_clients':
+      return t.anonymousClients(detail);
+    case 'store_failing':
+      return t.storeFailing(gatewayWords(detail));
+    case 'store_damaged':
+      return t.storeDamaged(gatewayWords(detail));
+    case 'history_failing':
+      return t.historyFailing(gatewayWords(detail));
+    case 'disk_nearly_full':
+      return words.diskNearlyFull(bytes(detail, format));
+    case 'disk_full':
+      return words.diskFull;
+    case 'disk_read_only':
+      return words.diskReadOnly(detail);
+    case 'clock_not_set':
+      return words.clockNotSet;
+    case 'clock_stepped': {
+      const seconds = Number(detail);
+      const by = format.duration(Math.abs(seconds) * 1_000);
+      return seconds < 0 ? words.clockBack(by) : words.clockForward(by);
+    }
+    case 'network_gone':
+      return words.networkGone;
+    case 'ended_out_of_memory':
+      return words.endedOutOfMemory;
+    case 'ended_hung':
+      return words.endedHung;
+    case 'ended_crashed':
+      return words.endedCrashed;
+    case 'ended_cut_off':
+      return words.endedCutOff;
+  }
+}

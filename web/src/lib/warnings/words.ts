@@ -1,0 +1,58 @@
+import type { AreaWords } from '../i18n/language';
+
+/** Each says what is, and on a second line what goes on meanwhile and what to do. */
+const en = {
+  diskNearlyFull: (free: string) =>
+    `The gateway’s disk is nearly full: ${free} left.\nEverything goes on; history gives up its oldest days to keep some room free. Make room with sudo apt clean and sudo journalctl --vacuum-size=100M, or let history keep less.`,
+  diskFull: `The gateway’s disk is full.\nSwitching, inputs and live values go on. What is measured waits in memory, messages that have to be kept are refused, and nobody new can log in. Make room: it goes on by itself within a minute.`,
+  diskReadOnly: (place: string) =>
+    `The gateway’s disk cannot be written (${place}).\nSwitching, inputs and live values go on; nothing is kept. The system does this to a card with errors: make a backup, then restart the machine, which checks the card. If it comes back, the card is worn out.`,
+  clockNotSet: `The clock is not set.\nSwitching goes on. What is measured is held until the time is known, and outputs that come back as they were do not trust it yet. Let the gateway reach a time server, or add a clock chip such as a DS3231.`,
+  clockForward: (by: string) =>
+    `The clock was set forward by ${by} within the last hour.\nOn-times and timers are not affected. History has a gap where the time was skipped.`,
+  clockBack: (by: string) =>
+    `The clock was set back by ${by} within the last hour.\nOn-times and timers are not affected. What history has of the repeated time stands beside what is measured now.`,
+  networkGone: `The gateway has no network.\nSensors, outputs, interlocks and history on the gateway itself go on; phones and Wi-Fi devices do not reach it. Check its cable or Wi-Fi and the router. It goes on by itself when the network is back.`,
+  endedOutOfMemory: `The gateway ran out of memory and started again.\nOutputs were driven safe in between. If it happens again, look at System → Log and at what else runs on the machine, and report it.`,
+  endedHung: `The gateway hung, and its watchdog started it again.\nOutputs were driven safe in between. The journal (journalctl -u gatehouse) says what did not answer; a disk that hangs is the most likely.`,
+  endedCrashed: `The gateway crashed or was killed, and started again.\nOutputs were driven safe in between. The journal (journalctl -u gatehouse) says more; report it if nobody killed it.`,
+  endedCutOff: `The gateway was cut off from its power, or restarted without being stopped.\nEverything acknowledged is there; of history, at most the last moments are missing. Nothing has to be done.`,
+};
+
+const es: typeof en = {
+  diskNearlyFull: (free) =>
+    `El disco de la pasarela está casi lleno: quedan ${free}.\nTodo sigue; el historial suelta sus días más antiguos para dejar algo de sitio. Haz sitio con sudo apt clean y sudo journalctl --vacuum-size=100M, o deja que el historial guarde menos.`,
+  diskFull: `El disco de la pasarela está lleno.\nEl control, las entradas y los valores en directo siguen. Lo medido espera en memoria, los mensajes que hay que guardar se rechazan, y nadie más puede iniciar sesión. Haz sitio: sigue solo en menos de un minuto.`,
+  diskReadOnly: (place) =>
+    `No se puede escribir en el disco de la pasarela (${place}).\nEl control, las entradas y los valores en directo siguen; nada se guarda. El sistema lo hace con una tarjeta con errores: haz una copia de seguridad y reinicia la máquina, que revisa la tarjeta. Si vuelve a pasar, la tarjeta está gastada.`,
+  clockNotSet: `El reloj no está en hora.\nEl control sigue. Lo medido se retiene hasta que se sepa la hora, y las salidas que vuelven como estaban aún no se fían de ella. Deja que la pasarela alcance un servidor de hora, o añade un chip de reloj como el DS3231.`,
+  clockForward: (by) =>
+    `El reloj se adelantó ${by} en la última hora.\nLos tiempos de encendido y los temporizadores no cambian. El historial tiene un hueco donde se saltó el tiempo.`,
+  clockBack: (by) =>
+    `El reloj se atrasó ${by} en la última hora.\nLos tiempos de encendido y los temporizadores no cambian. Lo que el historial tiene del tiempo repetido queda junto a lo que se mide ahora.`,
+  networkGone: `La pasarela no tiene red.\nLos sensores, las salidas, los enclavamientos y el historial de la propia pasarela siguen; los teléfonos y los dispositivos Wi-Fi no la alcanzan. Revisa su cable o su Wi-Fi y el router. Sigue sola cuando vuelva la red.`,
+  endedOutOfMemory: `La pasarela se quedó sin memoria y arrancó de nuevo.\nEntre tanto las salidas se llevaron a su nivel seguro. Si vuelve a pasar, mira Sistema → Registro y qué más funciona en la máquina, e infórmalo.`,
+  endedHung: `La pasarela se colgó, y su perro guardián la arrancó de nuevo.\nEntre tanto las salidas se llevaron a su nivel seguro. El registro del sistema (journalctl -u gatehouse) dice qué no contestó; lo más probable es un disco que se cuelga.`,
+  endedCrashed: `La pasarela falló o alguien la mató, y arrancó de nuevo.\nEntre tanto las salidas se llevaron a su nivel seguro. El registro del sistema (journalctl -u gatehouse) dice más; infórmalo si nadie la mató.`,
+  endedCutOff: `A la pasarela se le cortó la luz, o se reinició sin detenerla.\nTodo lo confirmado está ahí; del historial faltan como mucho los últimos momentos. No hay que hacer nada.`,
+};
+
+const zh: typeof en = {
+  diskNearlyFull: (free) =>
+    `网关的磁盘快满了：还剩 ${free}。\n一切照常；历史会放弃最早的日子以留出空间。用 sudo apt clean 和 sudo journalctl --vacuum-size=100M 腾出空间，或让历史少保存一些。`,
+  diskFull: `网关的磁盘已满。\n控制、输入和实时数值照常。测量值暂存在内存中，需要保存的消息被拒绝，无法再登录新用户。腾出空间：一分钟内会自动恢复。`,
+  diskReadOnly: (place) =>
+    `网关的磁盘无法写入（${place}）。\n控制、输入和实时数值照常；什么都不会保存。系统对有错误的存储卡会这样做：先备份，再重启机器，它会检查存储卡。如果再次发生，说明卡已磨损。`,
+  clockNotSet: `时钟没有校准。\n控制照常。测量值会保留到知道时间为止，恢复原状的输出也暂不采信这个时间。让网关连上时间服务器，或加一个 DS3231 之类的时钟芯片。`,
+  clockForward: (by) =>
+    `时钟在最近一小时内被向前调了 ${by}。\n开启时长和定时器不受影响。历史在跳过的时间里有空缺。`,
+  clockBack: (by) =>
+    `时钟在最近一小时内被向后调了 ${by}。\n开启时长和定时器不受影响。历史中重复时间的数据与现在测得的并列保存。`,
+  networkGone: `网关没有网络。\n网关自己的传感器、输出、联锁和历史照常；手机和 Wi-Fi 设备连不上它。检查网线或 Wi-Fi 以及路由器。网络恢复后会自动继续。`,
+  endedOutOfMemory: `网关内存不足，已重新启动。\n其间输出已被置于安全状态。如果再次发生，查看“系统 → 日志”和这台机器上还在运行什么，并报告此问题。`,
+  endedHung: `网关曾停止响应，看门狗已将它重新启动。\n其间输出已被置于安全状态。系统日志（journalctl -u gatehouse）会说明什么没有应答；最可能的是磁盘卡住。`,
+  endedCrashed: `网关崩溃或被终止，已重新启动。\n其间输出已被置于安全状态。系统日志（journalctl -u gatehouse）有更多说明；如果没有人终止它，报告此问题。`,
+  endedCutOff: `网关曾断电，或未经停止就被重启。\n已确认的内容都在；历史最多缺少最后片刻。不必处理。`,
+};
+
+export const WORDS: AreaWords<typeof en> = { en, es, zh };
