@@ -516,6 +516,31 @@ pub struct PasswordChange {
     pub keep_tokens: Option<bool>,
 }
 
+/// To end the sessions of one's own account.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct LogOutEverywhere {
+    /// The session that asks ends too; otherwise it goes on.
+    #[serde(default)]
+    #[ts(optional)]
+    pub here_too: Option<bool>,
+    /// The tokens for scripts are taken back; otherwise they go on.
+    #[serde(default)]
+    #[ts(optional)]
+    pub tokens_too: Option<bool>,
+}
+
+/// What ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct LoggedOutEverywhere {
+    /// Log-ins at the page, with the one that asked if that ended too.
+    pub sessions: u64,
+    /// Tokens for scripts.
+    pub tokens: u64,
+    /// Whether the session that asked ended too.
+    pub here_too: bool,
+}
+
 /// A command to a property.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema, TS)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 import { expectAccessible } from '../support/accessibility.ts';
-import { ADMINISTRATOR } from '../support/gateway.ts';
-import { expect, expectHouse, test } from '../support/test.ts';
+import { ADMINISTRATOR, VIEWER } from '../support/gateway.ts';
+import { expect, expectHouse, logIn, test } from '../support/test.ts';
 
 test('log out, a wrong password, log in', async ({ home, watch }) => {
   watch.tolerate(/status of 401/);
@@ -21,6 +21,38 @@ test('log out, a wrong password, log in', async ({ home, watch }) => {
   await expect(home.getByRole('button', { name: 'Log out' })).toBeVisible();
   await home.getByRole('link', { name: 'Rooms' }).click();
   await expectHouse(home);
+});
+
+test('a viewer ends what is open elsewhere, stays here, and leaves here too when asked', async ({
+  page,
+  gateway,
+  browser,
+  watch,
+}) => {
+  // The page that was ended asks once more who is there.
+  watch.tolerate(/status of 401/);
+  await logIn(page, gateway, VIEWER);
+  const friends = await browser.newContext({ locale: 'en-GB' });
+  const forgotten = await friends.newPage();
+  await logIn(forgotten, gateway, VIEWER);
+  await page.getByRole('link', { name: 'Settings' }).click();
+  const open = page.getByRole('button', { name: 'Log out everywhere' });
+  await open.click();
+  await expect(page.getByRole('radio', { name: 'Stays logged in' })).toBeChecked();
+  await expect(page.getByText('Your tokens for scripts'), 'a viewer has none').toBeHidden();
+  await expectAccessible(page, 'the question before logging out everywhere');
+  await open.click();
+  await expect(page.getByText('Logged out in one other browser.').first()).toBeVisible();
+  // The open page elsewhere loses its stream at once, and the house with it.
+  await expect(forgotten.getByRole('button', { name: 'Log in' })).toBeVisible();
+  await friends.close();
+
+  await open.click();
+  await page.getByText('Logs out too').click();
+  await open.click();
+  await expect(page.getByRole('button', { name: 'Log in' })).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole('button', { name: 'Log in' })).toBeVisible();
 });
 
 test('the page speaks English, Spanish and Chinese', async ({ home }) => {

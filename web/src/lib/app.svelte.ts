@@ -102,6 +102,11 @@ class App {
     this.#leave(false);
   }
 
+  /** The gateway has ended this log-in because the visitor asked for it. */
+  left() {
+    this.#leave(false);
+  }
+
   #leave(ended: boolean) {
     this.#events.stop();
     this.house.forget();

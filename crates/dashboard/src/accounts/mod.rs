@@ -396,13 +396,13 @@ impl Accounts {
         self.renew_password(name, password, Kept::default()).await.map(drop)
     }
 
-    /// As [`Accounts::set_password`], but for what is kept. Gives how many tokens were taken back.
+    /// As [`Accounts::set_password`], but for what is kept. Gives what ended with the old password.
     pub(crate) async fn renew_password(
         &self,
         name: &str,
         password: &str,
         kept: Kept<'_>,
-    ) -> Result<u64, AccountsError> {
+    ) -> Result<Ended, AccountsError> {
         rules::check_password(password)?;
         let hash = self.inner.hasher.hash(password).await?;
         let key = rules::key_of(name);
@@ -415,10 +415,10 @@ impl Accounts {
         if changed.rows_affected() == 0 {
             return Err(AccountsError::UnknownUser(name.to_owned()));
         }
-        let tokens = end_all(&mut transaction, &key, kept).await?;
+        let ended = end_all(&mut transaction, &key, kept, self.inner.clock.now()).await?;
         transaction.commit().await?;
         self.tell_of_change();
-        Ok(tokens)
+        Ok(ended)
     }
 
     /// Gives a user another role. What holds already, sessions and connections, goes on with what the role allows.
@@ -495,23 +495,36 @@ pub(crate) struct Kept<'a> {
     pub(crate) tokens: bool,
 }
 
-/// Ends the sessions of a user and takes the tokens back. Gives how many tokens there were.
+/// What ended when somebody was logged out everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Log-ins at the page that still held.
+    pub(crate) sessions: u64,
+    /// Tokens for scripts.
+    pub(crate) tokens: u64,
+}
+
+/// Ends the sessions of a user and takes the tokens back.
 async fn end_all(
     transaction: &mut Transaction<'static, Sqlite>,
     key: &str,
     kept: Kept<'_>,
-) -> Result<u64, AccountsError> {
-    sqlx::query("DELETE FROM session WHERE user_key = ? AND token_hash IS NOT ?")
+    now: Timestamp,
+) -> Result<Ended, AccountsError> {
+    // What had run out by itself is none that ends now.
+    sessions::end_expired(transaction, now).await?;
+    let sessions = sqlx::query("DELETE FROM session WHERE user_key = ? AND token_hash IS NOT ?")
         .bind(key)
         .bind(kept.session.map(SessionToken::hash))
         .execute(&mut **transaction)
-        .await?;
+        .await?
+        .rows_affected();
     if kept.tokens {
-        return Ok(0);
+        return Ok(Ended { sessions, tokens: 0 });
     }
     let taken =
         sqlx::query("DELETE FROM token WHERE user_key = ?").bind(key).execute(&mut **transaction).await?;
-    Ok(taken.rows_affected())
+    Ok(Ended { sessions, tokens: taken.rows_affected() })
 }
 
 async fn count_administrators(transaction: &mut Transaction<'static, Sqlite>) -> Result<i64, AccountsError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use gatehouse_model::{Randomness, Timestamp};
 use sha2::{Digest, Sha256};
+use sqlx::{Sqlite, Transaction};
 use tokio::sync::watch;
 
 use super::{Accounts, AccountsError, User};
@@ -54,11 +55,7 @@ impl Accounts {
         let token = SessionToken(random_hex(&*self.inner.randomness));
         let (now, key) = (self.inner.clock.now(), super::rules::key_of(&user.name));
         let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("DELETE FROM session WHERE seen_ms <= ? OR created_ms <= ?")
-            .bind(before(now, SESSION_IDLE))
-            .bind(before(now, SESSION_LONGEST))
-            .execute(&mut *transaction)
-            .await?;
+        end_expired(&mut transaction, now).await?;
         sqlx::query(
             "DELETE FROM session WHERE token_hash IN
              (SELECT token_hash FROM session WHERE user_key = ? ORDER BY seen_ms DESC LIMIT -1 OFFSET ?)",
@@ -114,8 +111,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Logs a user out everywhere: ends the sessions, and takes the tokens back unless they are kept. Gives how many
-    /// tokens were taken back.
+    /// Logs a user out everywhere: ends the sessions, and takes the tokens back unless they are kept. Gives what ended.
     ///
     /// # Errors
     /// When there is no such user.
@@ -123,15 +119,16 @@ impl Accounts {
         &self,
         name: &str,
         kept: super::Kept<'_>,
-    ) -> Result<u64, AccountsError> {
+    ) -> Result<super::Ended, AccountsError> {
         if self.find(name).await?.is_none() {
             return Err(AccountsError::UnknownUser(name.to_owned()));
         }
         let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let tokens = super::end_all(&mut transaction, &super::rules::key_of(name), kept).await?;
+        let (key, now) = (super::rules::key_of(name), self.inner.clock.now());
+        let ended = super::end_all(&mut transaction, &key, kept, now).await?;
         transaction.commit().await?;
         self.tell_of_change();
-        Ok(tokens)
+        Ok(ended)
     }
 
     /// Ends the sessions of everybody, as after a restore: those of a backup may have been ended since it was made.
@@ -162,6 +159,19 @@ impl Accounts {
     pub(crate) fn sessions_changed(&self) -> watch::Receiver<u64> {
         self.inner.sessions_changed.subscribe()
     }
+}
+
+/// Forgets the sessions that have run out.
+pub(super) async fn end_expired(
+    transaction: &mut Transaction<'static, Sqlite>,
+    now: Timestamp,
+) -> Result<(), AccountsError> {
+    sqlx::query("DELETE FROM session WHERE seen_ms <= ? OR created_ms <= ?")
+        .bind(before(now, SESSION_IDLE))
+        .bind(before(now, SESSION_LONGEST))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// A random text of [`TOKEN_BYTES`], as hexadecimal digits.

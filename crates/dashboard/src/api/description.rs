@@ -32,7 +32,7 @@ impl Who {
             | (HttpMethod::Post, "/setup" | "/setup/check" | "/login" | "/logout") => Self::Anybody,
             (HttpMethod::Get, "/house" | "/events" | "/catalogue" | "/metrics" | "/me/home")
             | (HttpMethod::Put, "/me/home")
-            | (HttpMethod::Post, "/session/password") => Self::LoggedIn,
+            | (HttpMethod::Post, "/session/password" | "/logout/everywhere") => Self::LoggedIn,
             (HttpMethod::Get, path) if path.starts_with("/history/") => Self::LoggedIn,
             (HttpMethod::Post, "/devices/{device}/properties/{property}/set") => Self::MaySwitch,
             _ => Self::Administrator,

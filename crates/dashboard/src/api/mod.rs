@@ -194,6 +194,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/first-run/{step}", put(first_run::note_step))
         .route("/api/v1/login", post(session::log_in))
         .route("/api/v1/logout", post(session::log_out))
+        .route("/api/v1/logout/everywhere", post(session::log_out_everywhere))
         .route("/api/v1/house", get(house::house))
         .route("/api/v1/me/home", get(home::read).merge(home_list(put(home::write))))
         .route("/api/v1/events", get(events::events))
@@ -358,6 +359,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
         first_run::note_step,
         session::log_in,
         session::log_out,
+        session::log_out_everywhere,
         session::change_password,
         house::house,
         home::read,

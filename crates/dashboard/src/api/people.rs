@@ -167,12 +167,12 @@ pub(super) async fn change_user(
     }
     let kept = Kept { session: None, tokens: change.keep_tokens == Some(true) };
     if let Some(password) = &change.password {
-        let taken = accounts.renew_password(&name, password, kept).await?;
-        accounts.note(Deed::PasswordChanged, &by, about, taken_back(taken).as_deref()).await;
+        let ended = accounts.renew_password(&name, password, kept).await?;
+        accounts.note(Deed::PasswordChanged, &by, about, taken_back(ended.tokens).as_deref()).await;
     }
     if change.log_out == Some(true) {
-        let taken = accounts.log_out_everywhere(&name, kept).await?;
-        accounts.note(Deed::LoggedOutEverywhere, &by, about, taken_back(taken).as_deref()).await;
+        let ended = accounts.log_out_everywhere(&name, kept).await?;
+        accounts.note(Deed::LoggedOutEverywhere, &by, about, taken_back(ended.tokens).as_deref()).await;
     }
     Ok(Json(one_user(&app, &name).await?))
 }

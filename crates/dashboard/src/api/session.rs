@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, SET_COOKIE};
-use axum::response::{AppendHeaders, IntoResponse};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 
 use super::extract::{Body, Credential, LoggedIn, Peer, session_token};
 use super::people::taken_back;
@@ -15,8 +15,8 @@ use crate::accounts::{
     By, Deed, FirstRunStep, Guided, Kept, Role, SESSION_LONGEST, SetupError, StepOutcome, check_password,
 };
 use crate::wire::{
-    ApiErrorBody, GatewayChange, LoginRequest, PasswordChange, Session, SessionUser, SetupCheckRequest,
-    SetupRequest,
+    ApiErrorBody, GatewayChange, LogOutEverywhere, LoggedOutEverywhere, LoginRequest, PasswordChange,
+    Session, SessionUser, SetupCheckRequest, SetupRequest,
 };
 use crate::{LogIn, User};
 
@@ -215,9 +215,43 @@ pub(super) async fn change_password(
         LogIn::TooManyTries { retry_after } => return Err(ApiError::too_many_tries(retry_after)),
     }
     let kept = Kept { session: Some(session), tokens: keep_tokens == Some(true) };
-    let taken = accounts.renew_password(name, &new, kept).await?;
-    accounts.note(Deed::PasswordChanged, &by, Some(name), taken_back(taken).as_deref()).await;
+    let ended = accounts.renew_password(name, &new, kept).await?;
+    accounts.note(Deed::PasswordChanged, &by, Some(name), taken_back(ended.tokens).as_deref()).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Logs oneself out everywhere: all other sessions end, and open pages with them. This one goes on unless `here_too`, and
+/// tokens for scripts unless `tokens_too`; phones keep their own passwords.
+#[utoipa::path(
+    post, path = "/api/v1/logout/everywhere", tag = "session", request_body = LogOutEverywhere,
+    responses(
+        (status = 200, body = LoggedOutEverywhere),
+        (status = 401, description = "`not_logged_in`", body = ApiErrorBody),
+        (status = 403, description = "`forbidden` with a token, `cross_site`", body = ApiErrorBody),
+    )
+)]
+pub(super) async fn log_out_everywhere(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    person: LoggedIn,
+    Body(LogOutEverywhere { here_too, tokens_too }): Body<LogOutEverywhere>,
+) -> Result<Response, ApiError> {
+    let (accounts, by, name) = (&app.accounts, person.by(), &*person.user.name);
+    let Credential::Session(session) = &person.credential else {
+        accounts.note(Deed::Forbidden, &by, None, Some("POST /api/v1/logout/everywhere")).await;
+        let message = "A token ends no sessions. Log in to the page and end them there.";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    };
+    let here = here_too != Some(true);
+    let kept = Kept { session: here.then_some(session), tokens: tokens_too != Some(true) };
+    let ended = accounts.log_out_everywhere(name, kept).await?;
+    accounts.note(Deed::LoggedOutEverywhere, &by, Some(name), taken_back(ended.tokens).as_deref()).await;
+    let answer =
+        Json(LoggedOutEverywhere { sessions: ended.sessions, tokens: ended.tokens, here_too: !here });
+    if here {
+        return Ok(answer.into_response());
+    }
+    Ok((AppendHeaders([(SET_COOKIE, cookie(peer, "", 0))]), answer).into_response())
 }
 
 async fn welcome(

@@ -18,6 +18,8 @@ pub struct Configuration {
     /// Why it cannot be changed here, and what to do; null when it can.
     #[schema(required = true)]
     pub read_only: Option<String>,
+    /// How many devices stand in no text, those of a demonstration: they go with the first one that does.
+    pub unwritten_devices: u32,
     /// The change that is taken back unless somebody confirms it; null when there is none.
     #[schema(required = true)]
     pub unconfirmed: Option<ConfigurationUnconfirmed>,

@@ -88,10 +88,25 @@ impl Source {
     /// With what the command line says.
     fn completed(&self, config: Config) -> Config {
         let mut config = config.with_addresses(self.addresses);
-        if self.demo && (self.file.is_none() || config.devices.is_empty()) {
+        if self.is_demonstrated(&config) {
             config.devices = demo_house();
         }
         config
+    }
+
+    /// Whether the devices are those of the demonstration, which stand in no text.
+    fn is_demonstrated(&self, config: &Config) -> bool {
+        self.demo && (self.file.is_none() || config.devices.is_empty())
+    }
+
+    /// How many devices stand in no text: those of the demonstration, as long as its file has none of its own. The first one
+    /// there makes them go.
+    ///
+    /// # Errors
+    /// Every problem in the text.
+    pub(crate) fn unwritten_devices(&self, text: &str) -> Result<usize, Problems> {
+        let config = load_bytes(text.as_bytes(), "the text")?;
+        Ok(if self.is_demonstrated(&config) { demo_house().len() } else { 0 })
     }
 }
 

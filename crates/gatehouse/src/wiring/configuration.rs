@@ -102,13 +102,26 @@ fn checked(source: &Source, text: &str) -> ConfigurationCheck {
         Err(problems) => return check_of(&problems),
     };
     let mut check = check_of(&config.warnings);
+    let warning =
+        |message: String| ConfigurationFinding { line: None, column: None, message, hint: String::new() };
+    check.warnings.extend(demonstration_ends(source, text).map(warning));
     if !source.is_demo() {
         // What the pins of this machine do at power-on stands nowhere in the text.
-        let warning =
-            |message: String| ConfigurationFinding { line: None, column: None, message, hint: String::new() };
         check.warnings.extend(pins::power_on_warnings(&config).into_iter().map(warning));
     }
     check
+}
+
+/// That the devices of the demonstration go when the text is used, if they do.
+fn demonstration_ends(source: &Source, text: &str) -> Option<String> {
+    let before = source.file().and_then(|file| std::fs::read_to_string(file).ok())?;
+    let unwritten = |text: &str| source.unwritten_devices(text).unwrap_or(0);
+    let (now, then) = (unwritten(&before), unwritten(text));
+    (now > then).then(|| {
+        format!(
+            "The demonstration's {now} devices go: they stand in no file, and this one then says which devices there are."
+        )
+    })
 }
 
 impl From<EditProblem> for ConfigurationProblem {
@@ -135,12 +148,15 @@ impl ConfigurationKeeper for PageConfiguration {
                 Some(changes) => changes.text().map_err(ConfigurationProblem::File)?,
                 None => default_text().to_owned(),
             };
+            // A text with mistakes runs nowhere, so nothing is lost with it.
+            let unwritten = source.unwritten_devices(&text).unwrap_or(0);
             let unconfirmed = changes.and_then(|changes| changes.unconfirmed());
             Ok(Configuration {
                 version: version_of(&text),
                 text,
                 path: source.file().map(|file| file.display().to_string()),
                 read_only: read_only(&source),
+                unwritten_devices: small(unwritten),
                 unconfirmed: unconfirmed.map(|change| waiting(&change, change.left(now))),
             })
         })
@@ -272,5 +288,43 @@ impl ConfigurationKeeper for PageConfiguration {
             Ok(ConfigurationVersionText { id, text })
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Addresses;
+
+    const DEVICE: &str = "[[device]]\nid = \"lamp\"\nname = \"Lamp\"\ndriver = \"output\"\npin = 17\nactive = \"high\"\nsafe = \"off\"\n";
+
+    fn said(file: &Path, demo: bool, text: &str) -> Vec<String> {
+        let source = Source::new(Some(file.to_owned()), demo, Addresses::default());
+        let check = checked(&source, text);
+        assert_eq!(check.problems, []);
+        check
+            .warnings
+            .into_iter()
+            .map(|finding| finding.message)
+            .filter(|one| one.contains("devices go"))
+            .collect()
+    }
+
+    /// Somebody who tried the gateway out added one device on the page, and the whole house was gone without a word.
+    #[test]
+    fn the_first_device_in_the_file_of_a_demonstration_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gatehouse.toml");
+        std::fs::write(&file, "").unwrap();
+        let source = Source::new(Some(file.clone()), true, Addresses::default());
+        let unwritten = source.unwritten_devices("").unwrap();
+        assert!(unwritten > 10, "{unwritten}");
+        assert_eq!(source.unwritten_devices(DEVICE).unwrap(), 0);
+        let warned = said(&file, true, DEVICE);
+        assert!(warned[0].contains(&format!("demonstration's {unwritten} devices go")), "{warned:?}");
+        assert!(said(&file, true, "# nothing yet\n").is_empty());
+        assert!(said(&file, false, DEVICE).is_empty(), "a gateway that is none loses nothing");
+        std::fs::write(&file, DEVICE).unwrap();
+        assert!(said(&file, true, DEVICE).is_empty(), "they are gone already");
     }
 }

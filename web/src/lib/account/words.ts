@@ -18,8 +18,19 @@ const en = {
   takeMeans: 'Scripts with your tokens stop working. Choose this when somebody else may know your password.',
   keepMeans: 'Scripts with your tokens go on.',
   save: 'Save',
-  cancel: 'Cancel',
   saved: 'Your password is changed. You are logged out everywhere but here.',
+  everywhere: 'Log out everywhere',
+  everywhereEnds:
+    'All other browsers with your account are logged out at once. Phones that you paired keep their own passwords.',
+  here: 'This browser',
+  stayHere: 'Stays logged in',
+  leaveHere: 'Logs out too',
+  leftElsewhere: (n: number, shown: string) =>
+    n === 0
+      ? 'You were logged in nowhere else.'
+      : n === 1
+        ? 'Logged out in one other browser.'
+        : `Logged out in ${shown} other browsers.`,
 };
 
 const es: typeof en = {
@@ -40,8 +51,19 @@ const es: typeof en = {
     'Los scripts con tus tokens dejan de funcionar. Elígelo si otra persona puede saber tu contraseña.',
   keepMeans: 'Los scripts con tus tokens siguen funcionando.',
   save: 'Guardar',
-  cancel: 'Cancelar',
   saved: 'Tu contraseña ha cambiado. Tus sesiones se cerraron en todas partes menos aquí.',
+  everywhere: 'Cerrar todas las sesiones',
+  everywhereEnds:
+    'Se cierran al momento las sesiones de tu cuenta en todos los demás navegadores. Los teléfonos que emparejaste conservan sus contraseñas.',
+  here: 'Este navegador',
+  stayHere: 'Sigue abierto',
+  leaveHere: 'También se cierra',
+  leftElsewhere: (n, shown) =>
+    n === 0
+      ? 'No tenías más sesiones abiertas.'
+      : n === 1
+        ? 'Se cerró la sesión en otro navegador.'
+        : `Se cerraron las sesiones en otros ${shown} navegadores.`,
 };
 
 const zh: typeof en = {
@@ -60,8 +82,13 @@ const zh: typeof en = {
   takeMeans: '使用你的令牌的脚本会停止工作。如果别人可能知道你的密码，选这一项。',
   keepMeans: '使用你的令牌的脚本继续工作。',
   save: '保存',
-  cancel: '取消',
   saved: '密码已更改。除此处外，你在所有地方都已退出登录。',
+  everywhere: '在所有地方退出登录',
+  everywhereEnds: '使用你的账户的其他浏览器会立即退出登录。已配对的手机保留各自的密码。',
+  here: '此浏览器',
+  stayHere: '保持登录',
+  leaveHere: '也退出登录',
+  leftElsewhere: (n, shown) => (n === 0 ? '你没有在其他地方登录。' : `已在其他 ${shown} 个浏览器退出登录。`),
 };
 
 export const WORDS: AreaWords<typeof en> = { en, es, zh };

@@ -13,6 +13,7 @@ export const en = {
   },
   common: {
     back: 'Back',
+    cancel: 'Cancel',
     copy: 'Copy',
     copied: 'Copied',
     tryAgain: 'Try again',

@@ -14,6 +14,7 @@ export const es: Messages = {
   },
   common: {
     back: 'Volver',
+    cancel: 'Cancelar',
     copy: 'Copiar',
     copied: 'Copiado',
     tryAgain: 'Reintentar',

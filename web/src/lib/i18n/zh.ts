@@ -14,6 +14,7 @@ export const zh: Messages = {
   },
   common: {
     back: '返回',
+    cancel: '取消',
     copy: '复制',
     copied: '已复制',
     tryAgain: '重试',

@@ -84,6 +84,8 @@ const en = {
   busSerial: 'Serial',
   busKernel: 'Kernel',
   busLines: 'Lines',
+  demonstrationEnds: (n: string) =>
+    `The demonstration’s ${n} devices will go: they stand in no file, and the file then says which devices there are.`,
 };
 
 const es: typeof en = {
@@ -166,6 +168,8 @@ const es: typeof en = {
   busSerial: 'Serie',
   busKernel: 'Núcleo',
   busLines: 'Líneas',
+  demonstrationEnds: (n) =>
+    `Los ${n} dispositivos de la demostración desaparecerán: no están en ningún archivo, y entonces el archivo dice qué dispositivos hay.`,
 };
 
 const zh: typeof en = {
@@ -246,6 +250,7 @@ const zh: typeof en = {
   busSerial: '串口',
   busKernel: '内核',
   busLines: '线路',
+  demonstrationEnds: (n) => `演示中的 ${n} 个设备将消失：它们不在任何文件中，之后由文件决定有哪些设备。`,
 };
 
 const whole = { ...en, ...PIN_WORDS.en, ...WHICH_WORDS.en };

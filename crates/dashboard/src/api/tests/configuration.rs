@@ -45,7 +45,14 @@ impl ConfigurationKeeper for FakeConfiguration {
     async fn read(&self) -> Result<Configuration, ConfigurationProblem> {
         self.feel()?;
         let (text, version) = ("# casa\n".to_owned(), "1".to_owned());
-        Ok(Configuration { text, version, path: None, read_only: None, unconfirmed: None })
+        Ok(Configuration {
+            text,
+            version,
+            path: None,
+            read_only: None,
+            unwritten_devices: 0,
+            unconfirmed: None,
+        })
     }
 
     async fn check(&self, text: String) -> Result<ConfigurationCheck, ConfigurationProblem> {

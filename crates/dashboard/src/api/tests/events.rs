@@ -205,6 +205,25 @@ async fn the_end_of_the_session_ends_the_stream() {
     assert_eq!(of_ana.next_name().await, None);
 }
 
+/// A page that is open elsewhere must not go on showing the house to whoever found the tablet.
+#[tokio::test]
+async fn who_logs_out_everywhere_ends_the_streams_elsewhere_and_keeps_this_one() {
+    let world = World::new().await;
+    let here = world.cookie_of("eva", Role::Viewer).await;
+    let eva = world.accounts.find("eva").await.unwrap().unwrap();
+    let elsewhere = world.accounts.start_session(&eva).await.unwrap();
+    let elsewhere = format!("gatehouse_session={}", elsewhere.as_str());
+    let (mut near, mut far) = (Tab::open(&world, &here).await, Tab::open(&world, &elsewhere).await);
+    for tab in [&mut near, &mut far] {
+        assert_eq!(tab.next_name().await.unwrap(), "house");
+    }
+    let ended = world.post("/api/v1/logout/everywhere", &here, serde_json::json!({})).await;
+    assert_eq!(ended.status, 200);
+    assert_eq!(far.next_name().await, None);
+    world.hear(&[("casa/status", "online")]).await;
+    assert_eq!(near.next_name().await.unwrap(), "online");
+}
+
 #[tokio::test]
 async fn a_script_listens_until_its_token_is_taken_back() {
     let world = World::new().await;

@@ -163,6 +163,7 @@ async fn health_and_description_need_no_log_in() {
         "/api/v1/house",
         "/api/v1/login",
         "/api/v1/logout",
+        "/api/v1/logout/everywhere",
         "/api/v1/logs",
         "/api/v1/me/home",
         "/api/v1/messages",

@@ -190,6 +190,57 @@ async fn a_wrong_current_password_is_a_wrong_try() {
     );
 }
 
+/// Somebody who lost a phone or forgot to log out at a friend's ends what is open there, without an administrator.
+#[tokio::test]
+async fn everybody_logs_out_everywhere_and_stays_here_unless_asked() {
+    let world = World::new().await;
+    let bystander = world.cookie_of("bea", Role::Viewer).await;
+    for role in [Role::Viewer, Role::Operator, Role::Admin] {
+        let name = role.as_str();
+        let here = world.cookie_of(name, role).await;
+        let user = world.accounts.find(name).await.unwrap().unwrap();
+        let elsewhere = async || {
+            let token = world.accounts.start_session(&user).await.unwrap();
+            format!("gatehouse_session={}", token.as_str())
+        };
+        let (tablet, phone) = (elsewhere().await, elsewhere().await);
+        world.accounts.add_token(name, "graphs", crate::accounts::Scope::Read).await.unwrap();
+        let ask = async |body: Json| world.post("/api/v1/logout/everywhere", &here, body).await;
+        let ended = ask(json!({})).await;
+        assert_eq!(ended.status, 200);
+        assert_eq!(ended.json(), json!({ "sessions": 2, "tokens": 0, "here_too": false }));
+        for other in [&tablet, &phone] {
+            world.get("/api/v1/house", other).await.assert_error(401, "not_logged_in");
+        }
+        assert_eq!(world.get("/api/v1/house", &here).await.status, 200, "this session goes on");
+        assert_eq!(ask(json!({ "tokens_too": true })).await.json()["tokens"], 1);
+        let last = ask(json!({ "here_too": true })).await;
+        assert_eq!(last.json(), json!({ "sessions": 1, "tokens": 0, "here_too": true }));
+        assert!(last.header(SET_COOKIE).contains("Max-Age=0"), "the browser forgets it");
+        world.get("/api/v1/house", &here).await.assert_error(401, "not_logged_in");
+        let noted = world.accounts.audit(None, 200, false).await.unwrap();
+        let own = noted.iter().filter(|entry| {
+            entry.deed.as_str() == "logged-out-everywhere" && entry.by.name.as_deref() == Some(name)
+        });
+        let details: Vec<_> = own.map(|entry| entry.detail.as_deref()).collect();
+        assert_eq!(details, [None, Some("tokens taken back: 1"), None], "the newest first");
+    }
+    assert_eq!(world.get("/api/v1/house", &bystander).await.status, 200, "others are left alone");
+    world.post("/api/v1/logout/everywhere", "", json!({})).await.assert_error(401, "not_logged_in");
+}
+
+#[tokio::test]
+async fn a_token_ends_no_sessions() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("ana", Role::Admin).await;
+    let scope = crate::accounts::Scope::Administer;
+    let (_, text) = world.accounts.add_token("ana", "backup", scope).await.unwrap();
+    let mut asked = request(Method::POST, "/api/v1/logout/everywhere", "", Some(json!({})));
+    asked.headers_mut().insert("authorization", format!("Bearer {text}").parse().unwrap());
+    Answer::read(world.send(asked).await).await.assert_error(403, "forbidden");
+    assert_eq!(world.get("/api/v1/house", &cookie).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_token_changes_no_password() {
     let world = World::new().await;

@@ -22,6 +22,10 @@ path: string | null,
  */
 read_only: string | null, 
 /**
+ * How many devices stand in no text, those of a demonstration: they go with the first one that does.
+ */
+unwritten_devices: number, 
+/**
  * The change that is taken back unless somebody confirms it; null when there is none.
  */
 unconfirmed: ConfigurationUnconfirmed | null, };
