@@ -30,6 +30,7 @@ const AREAS = [
   '/system',
   '/system/network',
   '/system/log',
+  '/system/backup',
   '/system/check-up',
   '/system/configuration',
   '/people',
