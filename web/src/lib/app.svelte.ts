@@ -8,6 +8,7 @@ import type {
   ResultEvent,
   Session,
 } from './api/types';
+import { earlySession, earlyStream, forgetEarly } from './early';
 import { GatewayClock } from './house/clock.svelte';
 import { Commands } from './house/commands';
 import { LiveHouse } from './house/house.svelte';
@@ -56,7 +57,9 @@ class App {
 
   readonly #events = new EventStream({
     open: (after) =>
-      new EventSource(after === null ? EVENTS_PATH : `${EVENTS_PATH}?after=${encodeURIComponent(after)}`),
+      after === null
+        ? (earlyStream() ?? new EventSource(EVENTS_PATH))
+        : new EventSource(`${EVENTS_PATH}?after=${encodeURIComponent(after)}`),
     probe: () => this.#probe(),
     random: () => Math.random(),
     onEvent: (name, data) => this.#take(name, data),
@@ -72,7 +75,7 @@ class App {
   /** Asks the gateway who is here, until it answers. */
   async start() {
     try {
-      this.enter(await api.session());
+      this.enter((await earlySession()) ?? (await api.session()));
     } catch {
       this.phase = 'unreachable';
       setTimeout(() => void this.start(), UNREACHABLE_RETRY_MS);
@@ -109,6 +112,7 @@ class App {
 
   #leave(ended: boolean) {
     this.#events.stop();
+    forgetEarly();
     this.house.forget();
     this.lastHeard = null;
     this.loginEnded = ended;

@@ -19,34 +19,35 @@ const BYTE_UNITS: Record<string, readonly string[]> = {
   'B/s': ['B/s', 'kB/s', 'MB/s', 'GB/s'],
 };
 
+// Engineers and households alike read a wall panel faster in 24 hours, unless their locale says otherwise.
+const CLOCK = { hour: '2-digit', minute: '2-digit' } as const;
+const SHAPES = {
+  clock: CLOCK,
+  clockSeconds: { ...CLOCK, second: '2-digit' },
+  dayMonth: { day: 'numeric', month: 'short' },
+  dateClock: { day: 'numeric', month: 'short', ...CLOCK },
+  dateYear: { day: 'numeric', month: 'short', year: 'numeric' },
+  whole: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', ...CLOCK, second: '2-digit' },
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>;
+type Shape = keyof typeof SHAPES;
+
 export class Format {
   readonly #numbers = new Map<number, Intl.NumberFormat>();
-  readonly #clock: Intl.DateTimeFormat;
-  readonly #clockSeconds: Intl.DateTimeFormat;
-  readonly #dayMonth: Intl.DateTimeFormat;
-  readonly #dateClock: Intl.DateTimeFormat;
-  readonly #dateYear: Intl.DateTimeFormat;
-  readonly #whole: Intl.DateTimeFormat;
+  readonly #dates = new Map<Shape, Intl.DateTimeFormat>();
 
   constructor(
     readonly locale: string,
     readonly units: Messages['units'],
-  ) {
-    // Engineers and households alike read a wall panel faster in 24 hours, unless their locale says otherwise.
-    const clock = { hour: '2-digit', minute: '2-digit' } as const;
-    this.#clock = new Intl.DateTimeFormat(locale, clock);
-    this.#clockSeconds = new Intl.DateTimeFormat(locale, { ...clock, second: '2-digit' });
-    this.#dayMonth = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
-    this.#dateClock = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', ...clock });
-    this.#dateYear = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' });
-    this.#whole = new Intl.DateTimeFormat(locale, {
-      weekday: 'short',
-      day: 'numeric',
-      month: 'short',
-      year: 'numeric',
-      ...clock,
-      second: '2-digit',
-    });
+  ) {}
+
+  /** A browser takes milliseconds to make a format, an old phone ten times as many: each is made when it is first needed. */
+  #date(shape: Shape, at: number | Date): string {
+    let format = this.#dates.get(shape);
+    if (!format) {
+      format = new Intl.DateTimeFormat(this.locale, SHAPES[shape]);
+      this.#dates.set(shape, format);
+    }
+    return format.format(at);
   }
 
   /** A number with exactly as many digits behind the point as its sensor deserves. */
@@ -121,42 +122,42 @@ export class Format {
   moment(at: number, now: number): string {
     const then = new Date(at);
     const today = new Date(now);
-    if (then.toDateString() === today.toDateString()) return this.units.atClock(this.#clock.format(then));
-    if (then.getFullYear() === today.getFullYear()) return this.units.onDate(this.#dateClock.format(then));
-    return this.units.onDate(this.#dateYear.format(then));
+    if (then.toDateString() === today.toDateString()) return this.units.atClock(this.#date('clock', then));
+    if (then.getFullYear() === today.getFullYear()) return this.units.onDate(this.#date('dateClock', then));
+    return this.units.onDate(this.#date('dateYear', then));
   }
 
   /** As {@link moment}, without the word before it, for the middle of a sentence. */
   momentPlain(at: number, now: number): string {
     const then = new Date(at);
     return then.toDateString() === new Date(now).toDateString()
-      ? this.#clock.format(then)
-      : this.#dateClock.format(then);
+      ? this.#date('clock', then)
+      : this.#date('dateClock', then);
   }
 
   clock(at: number): string {
-    return this.#clock.format(at);
+    return this.#date('clock', at);
   }
 
   clockSeconds(at: number): string {
-    return this.#clockSeconds.format(at);
+    return this.#date('clockSeconds', at);
   }
 
   dayMonth(at: number): string {
-    return this.#dayMonth.format(at);
+    return this.#date('dayMonth', at);
   }
 
   /** The date with its year. */
   date(at: number): string {
-    return this.#dateYear.format(at);
+    return this.#date('dateYear', at);
   }
 
   /** Weekday, date with its year, and time to the second: a moment that may be long ago. */
   whole(at: number): string {
-    return this.#whole.format(at);
+    return this.#date('whole', at);
   }
 
   dateClock(at: number): string {
-    return this.#dateClock.format(at);
+    return this.#date('dateClock', at);
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arrangementOf, AS_CONFIGURED, ELSEWHERE, layoutOf, movedTo, ordered } from './arrangement';
+import { arrangementOf, AS_CONFIGURED, ELSEWHERE, firstOf, layoutOf, movedTo, ordered } from './arrangement';
 
 const device = (id: string, room: string | null) => ({ info: { id, room } });
 const rooms = [
@@ -56,5 +56,25 @@ describe('the arrangement of the rooms', () => {
     expect(movedTo(['a', 'b', 'c'], 2, -5)).toEqual(['c', 'a', 'b']);
     expect(movedTo(['a'], 3, 0)).toEqual(['a']);
     expect(ordered(['x', 'y', 'z'], ['z'], (item) => item)).toEqual(['z', 'x', 'y']);
+  });
+});
+
+describe('what is drawn first', () => {
+  const names = ({ favourites, rooms: shownRooms }: ReturnType<typeof layoutOf>) => [
+    favourites.map(({ info }) => info.id),
+    ...shownRooms.map(({ devices }) => devices.map(({ info }) => info.id)),
+  ];
+
+  it('is whole rooms, one more than would do', () => {
+    const all = layoutOf(rooms, AS_CONFIGURED);
+    const counts = all.rooms.map(({ devices }) => devices.length);
+    expect(names(firstOf(all, counts[0]!))).toEqual(names(all).slice(0, 2));
+    expect(names(firstOf(all, counts[0]! + 1))).toEqual(names(all).slice(0, 3));
+    expect(firstOf(all, 1_000)).toEqual(all);
+  });
+
+  it('is all favourites, and no room where they fill the screen', () => {
+    const all = layoutOf(rooms, { favourites: ['fan', 'light'], rooms: [], devices: [] });
+    expect(names(firstOf(all, 2))).toEqual([['fan', 'light']]);
   });
 });

@@ -59,6 +59,20 @@ export function layoutOf<Device extends Placed>(
   };
 }
 
+/** So many tiles fill the screen of a phone. */
+export const FIRST_TILES = 6;
+
+/** The beginning of a layout: whole rooms, so that nothing moves when the others follow, until there are so many tiles. */
+export function firstOf<Device>({ favourites, rooms }: Layout<Device>, tiles: number): Layout<Device> {
+  let count = favourites.length;
+  const first = rooms.filter(({ devices }) => {
+    const fits = count < tiles;
+    count += devices.length;
+    return fits;
+  });
+  return { favourites, rooms: first };
+}
+
 /** The arrangement that gives this layout. Rooms whose devices are all favourites keep their former place. */
 export function arrangementOf<Device extends Placed>(
   layout: Layout<Device>,

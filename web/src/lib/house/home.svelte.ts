@@ -1,4 +1,5 @@
 import { call } from '../api/client';
+import { earlyHome } from '../early';
 import { AS_CONFIGURED, type HomeArrangement } from './arrangement';
 
 const PATH = '/api/v1/me/home';
@@ -16,7 +17,7 @@ class Home {
     this.#of = user;
     this.arrangement = AS_CONFIGURED;
     try {
-      const loaded = await call<HomeArrangement>('GET', PATH);
+      const loaded = (await earlyHome()) ?? (await call<HomeArrangement>('GET', PATH));
       if (this.#of === user) this.arrangement = loaded;
     } catch {
       if (this.#of === user) this.#of = null;
