@@ -7,7 +7,7 @@ test('log out, a wrong password, log in', async ({ home, watch }) => {
   await home.getByRole('link', { name: 'Settings' }).click();
   await expect(home.getByRole('heading', { name: 'Settings', level: 1 })).toBeVisible();
   await expectAccessible(home, 'the settings');
-  await home.getByRole('button', { name: 'Log out' }).click();
+  await home.getByRole('button', { name: 'Log out', exact: true }).click();
   await expect(home.getByRole('button', { name: 'Log in' })).toBeVisible();
   await expectAccessible(home, 'the log-in');
 
@@ -18,7 +18,7 @@ test('log out, a wrong password, log in', async ({ home, watch }) => {
   await home.getByLabel('Password', { exact: true }).fill(ADMINISTRATOR.password);
   await home.getByRole('button', { name: 'Log in' }).click();
   // Where one was before: in the settings.
-  await expect(home.getByRole('button', { name: 'Log out' })).toBeVisible();
+  await expect(home.getByRole('button', { name: 'Log out', exact: true })).toBeVisible();
   await home.getByRole('link', { name: 'Rooms' }).click();
   await expectHouse(home);
 });

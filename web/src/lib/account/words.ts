@@ -25,12 +25,9 @@ const en = {
   here: 'This browser',
   stayHere: 'Stays logged in',
   leaveHere: 'Logs out too',
-  leftElsewhere: (n: number, shown: string) =>
-    n === 0
-      ? 'You were logged in nowhere else.'
-      : n === 1
-        ? 'Logged out in one other browser.'
-        : `Logged out in ${shown} other browsers.`,
+  leftNowhere: 'You were logged in nowhere else.',
+  leftOne: 'Logged out in one other browser.',
+  leftSome: (count: string) => `Logged out in ${count} other browsers.`,
 };
 
 const es: typeof en = {
@@ -58,12 +55,9 @@ const es: typeof en = {
   here: 'Este navegador',
   stayHere: 'Sigue abierto',
   leaveHere: 'También se cierra',
-  leftElsewhere: (n, shown) =>
-    n === 0
-      ? 'No tenías más sesiones abiertas.'
-      : n === 1
-        ? 'Se cerró la sesión en otro navegador.'
-        : `Se cerraron las sesiones en otros ${shown} navegadores.`,
+  leftNowhere: 'No tenías más sesiones abiertas.',
+  leftOne: 'Se cerró la sesión en otro navegador.',
+  leftSome: (count) => `Se cerraron las sesiones en otros ${count} navegadores.`,
 };
 
 const zh: typeof en = {
@@ -88,7 +82,9 @@ const zh: typeof en = {
   here: '此浏览器',
   stayHere: '保持登录',
   leaveHere: '也退出登录',
-  leftElsewhere: (n, shown) => (n === 0 ? '你没有在其他地方登录。' : `已在其他 ${shown} 个浏览器退出登录。`),
+  leftNowhere: '你没有在其他地方登录。',
+  leftOne: '已在另一个浏览器退出登录。',
+  leftSome: (count) => `已在其他 ${count} 个浏览器退出登录。`,
 };
 
 export const WORDS: AreaWords<typeof en> = { en, es, zh };

@@ -298,7 +298,7 @@ export const zh: Messages = {
     weak_password: '这个密码太容易被猜到，换一个更长的。',
     wrong_login: '名称或密码不正确。',
     too_many_tries: '错误次数过多。等一分钟再试。',
-    restart_too_soon: '网关刚刚启动。请等半分钟再试。',
+    restart_too_soon: '网关刚刚启动。等半分钟再试。',
     disk_full: '网关的磁盘已满。清理出空间后再试。',
     not_logged_in: '你还没有登录。',
     forbidden: '你的账户只能查看，不能操作。',
