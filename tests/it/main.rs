@@ -57,5 +57,7 @@ mod system;
 mod tls;
 /// Users that are made on the command line, before the first start and later.
 mod users;
+/// The way back after an upgrade.
+mod way_back;
 /// MQTT over WebSocket on the web port.
 mod websocket;

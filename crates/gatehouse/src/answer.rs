@@ -5,7 +5,7 @@
 //! disk behind `>`, is one, and [`outcome`] says so at the end.
 
 use std::fmt::Arguments;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, BufRead as _, ErrorKind, Write as _};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -52,4 +52,15 @@ pub(crate) fn outcome(exit: Exit) -> anyhow::Result<Exit> {
         }
         _ => Ok(exit),
     }
+}
+
+/// Asks the person at the terminal; anything but a yes is a no, and so is a question that nobody could read.
+pub(crate) fn is_agreed(question: &str) -> anyhow::Result<bool> {
+    print(format_args!("{question} [y/N] "));
+    if FAILED.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        return Ok(false);
+    }
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

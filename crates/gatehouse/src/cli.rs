@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Put the files of a backup into their places, once all of them are known to be good. The gateway must not run. What was
     /// there before is kept aside.
     Restore(RestoreArguments),
+    /// Put the copy of before the last upgrade back, for an older release that cannot use what the newer one made of the data.
+    /// It says what is lost, and asks. The gateway must not run. What is replaced is kept aside.
+    Rollback(RollbackArguments),
     /// Print the code that the page asks for on the first visit.
     SetupCode {
         #[command(flatten)]
@@ -178,6 +181,18 @@ pub(crate) struct RestoreArguments {
     pub(crate) passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// The configuration that is in use.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

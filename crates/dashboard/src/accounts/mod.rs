@@ -298,6 +298,14 @@ impl Accounts {
         begun.map_or_else(|error| store::is_answer(&error), |()| true)
     }
 
+    /// Ends all sessions in a file that nobody uses, whatever its form is: it stays what it is.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn end_sessions_in(path: &Path) -> Result<(), AccountsError> {
+        Ok(store::end_sessions_in(path).await?)
+    }
+
     /// Adds a user.
     ///
     /// # Errors

@@ -186,6 +186,14 @@ pub(super) async fn form_of(path: &Path) -> Result<Option<i64>, sqlx::Error> {
     Ok((form > 0).then_some(form))
 }
 
+/// Ends all sessions in the file at `path`, of whatever form it is.
+pub(super) async fn end_sessions_in(path: &Path) -> Result<(), sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    sqlx::query("DELETE FROM session").execute(&mut connection).await?;
+    connection.close().await
+}
+
 /// Makes the missing steps in one transaction that locks out other processes, so that two that start together do not
 /// make them twice.
 async fn bring_up_to_date(pool: &SqlitePool) -> Result<(), AccountsError> {

@@ -27,7 +27,10 @@ use crate::paths;
 use crate::progress::{Progress, megabytes};
 use crate::system::SystemRandomness;
 
-pub(crate) use pending::{finish as finish_restore, is_pending as restore_is_pending};
+pub(crate) use pending::{
+    RESTORED_CONFIGURATION, adopt as adopt_as_restored, finish as finish_restore,
+    is_pending as restore_is_pending,
+};
 pub(crate) use restore::run as restore_on_command_line;
 pub(crate) use room::Backups;
 pub(crate) use schedule::{Schedule, TimeOfDay};
@@ -90,7 +93,7 @@ fn default_name(now: Timestamp, is_sealed: bool) -> String {
 }
 
 /// A time for the name of a file, to the second.
-fn file_time(now: Timestamp) -> String {
+pub(crate) fn file_time(now: Timestamp) -> String {
     let text = now.to_string();
     format!("{}Z", text.split('.').next().unwrap_or(&text).replace(':', "-"))
 }

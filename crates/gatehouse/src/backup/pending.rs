@@ -124,8 +124,7 @@ impl Marker {
     }
 
     /// Writes it in one step, and to the disk, for the owner of the data directory.
-    fn write(&self, directory: &Path, name: &str) -> anyhow::Result<()> {
-        let stage = directory.join(DIRECTORY);
+    fn write(&self, directory: &Path, stage: &Path, name: &str) -> anyhow::Result<()> {
         let phase = match self.phase {
             Phase::Aside => "aside",
             Phase::In => "in",
@@ -140,7 +139,7 @@ impl Marker {
         file.sync_all()?;
         paths::give_to_owner_of(directory, &draft)?;
         std::fs::rename(&draft, stage.join(name))?;
-        sync(&stage)
+        sync(stage)
     }
 }
 
@@ -183,10 +182,29 @@ pub(super) fn declare(
     time: &str,
     with_configuration: bool,
 ) -> anyhow::Result<()> {
-    let stage = directory.join(DIRECTORY);
     let mut names: Vec<String> =
         files.iter().map(|name| name.split('/').next().unwrap_or(name).to_owned()).collect();
     names.dedup();
+    make_ready(directory, &directory.join(DIRECTORY), names, time, with_configuration)
+}
+
+/// Makes a directory whose files are whole the stage itself, with those of these `names` ready: what was there before goes to
+/// a directory that is named after `time`. Everything else in the directory goes with it. It takes no room on the disk, and
+/// either it is where it was or it is the stage.
+pub(crate) fn adopt(directory: &Path, from: &Path, names: Vec<String>, time: &str) -> anyhow::Result<()> {
+    make_ready(directory, from, names, time, false)?;
+    rename(from, &directory.join(DIRECTORY))?;
+    sync(directory)
+}
+
+/// Writes what the moves need into the directory that is the stage or becomes it, the first marker last.
+fn make_ready(
+    directory: &Path,
+    stage: &Path,
+    names: Vec<String>,
+    time: &str,
+    with_configuration: bool,
+) -> anyhow::Result<()> {
     for name in &names {
         paths::give_to_owner_of(directory, &stage.join(name))?;
         for journal in with_journals(name).iter().skip(1).map(|name| stage.join(name)) {
@@ -209,9 +227,9 @@ pub(super) fn declare(
     paths::make_private_directory(&stage.join(ASIDE))?;
     paths::give_to_owner_of(directory, &stage.join(ASIDE))?;
     let second = Marker { phase: Phase::In, names, aside, with_configuration };
-    second.write(directory, SECOND_MARKER)?;
+    second.write(directory, stage, SECOND_MARKER)?;
     sync(directory)?;
-    Marker { phase: Phase::Aside, ..second }.write(directory, MARKER)
+    Marker { phase: Phase::Aside, ..second }.write(directory, stage, MARKER)
 }
 
 /// Whether a restore waits to be finished.

@@ -12,7 +12,7 @@ mod privileged;
 mod report;
 mod wanted;
 
-use std::io::{BufRead as _, ErrorKind, IsTerminal as _};
+use std::io::{ErrorKind, IsTerminal as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ fn mend_all(mends: &[Mend], machine: &Machine, yes: bool) -> anyhow::Result<Exit
         if plan.changes.is_empty() && plan.commands.is_empty() {
             continue;
         }
-        if !yes && !is_agreed("  Do this?")? {
+        if !yes && !answer::is_agreed("  Do this?")? {
             answer!("  Left as it is.");
             continue;
         }
@@ -161,11 +161,4 @@ fn mend_all(mends: &[Mend], machine: &Machine, yes: bool) -> anyhow::Result<Exit
         DoctorRestart::Machine => answer!("\nRestart the machine to let this take effect: sudo reboot"),
     }
     Ok(if failed { Exit::Failure } else { Exit::Success })
-}
-
-fn is_agreed(question: &str) -> anyhow::Result<bool> {
-    answer::print(format_args!("{question} [y/N] "));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

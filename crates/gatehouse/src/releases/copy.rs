@@ -37,9 +37,10 @@ const STEP_BYTES: u64 = 16 * 1024 * 1024;
 /// Most bytes that are read of the note.
 const MAX_NOTE_BYTES: u64 = 16 * 1024;
 
-/// The directory of the copy.
-pub(super) fn directory(data: &Path) -> PathBuf {
-    data.join(DIRECTORY)
+/// The directory of the copy, where it is whole.
+pub(super) fn place(data: &Path) -> Option<PathBuf> {
+    // A power cut between the two renames of a new copy leaves the one before it under its other name.
+    [DIRECTORY, FORMER].map(|name| data.join(name)).into_iter().find(|place| place.join(NOTE).exists())
 }
 
 /// A copy that is there.
@@ -68,12 +69,8 @@ impl Kept {
     /// The copy that there is, if it is whole: it got its name only when everything was on the disk.
     pub(super) fn find(directory: &Path) -> Option<Self> {
         let mut text = String::new();
-        // A power cut between the two renames of a new copy leaves the one before it under its other name.
-        let place = [DIRECTORY, FORMER]
-            .map(|name| directory.join(name).join(NOTE))
-            .into_iter()
-            .find(|note| note.exists());
-        File::open(place?).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
+        let note = place(directory)?.join(NOTE);
+        File::open(note).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
 

@@ -7,6 +7,7 @@
 
 mod copy;
 mod record;
+mod rollback;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,8 @@ use tracing::{info, warn};
 
 use crate::paths;
 use record::Record;
+
+pub(crate) use rollback::run as roll_back_on_command_line;
 
 /// This release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -133,10 +136,9 @@ fn refusal(directory: &Path, name: &str, record: Option<&Record>, newest: &Forms
     let stuck = format!("{} was changed by {by}, and this is release {VERSION}", file.display());
     match copy::Kept::find(directory).filter(|kept| kept.suits(newest)) {
         Some(kept) => format!(
-            "{stuck}. Install the newer release again; or go back to everything as it was at {}, before the upgrade: put \
-             the files of {} in the place of those beside it (docs/upgrades.md has the commands)",
-            kept.made,
-            copy::directory(directory).display()
+            "{stuck}. Install the newer release again; or go back to the data as it was at {}, before the upgrade, with \
+             `sudo gatehouse rollback`, which says first what is lost",
+            kept.made
         ),
         None => format!(
             "{stuck}. Install the newer release again; or restore a backup of this release with `sudo gatehouse restore`"

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::whole_file;
 
 /// Its name.
-const FILE: &str = "release.json";
+pub(super) const FILE: &str = "release.json";
 
 /// Most bytes that are read of it.
 const MAX_BYTES: u64 = 4_096;

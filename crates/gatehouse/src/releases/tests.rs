@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatehouse_broker::StoreOptions;
+use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_history::{History, Options};
 use gatehouse_model::{Clock, ManualClock};
 use tempfile::TempDir;
 
+use super::rollback::Plan;
 use super::*;
+use crate::backup;
 use crate::system::SystemRandomness;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_000);
@@ -39,6 +42,30 @@ impl House {
 
     fn path(&self) -> PathBuf {
         self.directory.path().to_owned()
+    }
+
+    /// What a release of another form does to a database.
+    async fn change_form(&self, name: &str, form: i64) {
+        let file = self.path().join(name);
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+        let step = match name {
+            paths::ACCOUNTS_FILE => format!("PRAGMA user_version = {form}"),
+            _ => format!(
+                "INSERT INTO _sqlx_migrations SELECT {form}, 'newer', installed_on, success, checksum, execution_time
+                 FROM _sqlx_migrations LIMIT 1"
+            ),
+        };
+        sqlx::raw_sql(sqlx::AssertSqlSafe(step)).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
+    /// An upgrade to a release that changes this database.
+    async fn upgraded(name: &str) -> Self {
+        let house = Self::new().await;
+        runs(&house.path(), NOW);
+        house.start(&one_more(name), NOW).await.unwrap();
+        house.change_form(name, newest()[name] + 1).await;
+        house
     }
 
     async fn start(&self, newest: &Forms, now: Timestamp) -> anyhow::Result<()> {
@@ -108,31 +135,21 @@ async fn an_older_release_refuses_what_a_newer_one_changed_and_says_how_to_go_ba
     let older = one_less(paths::ACCOUNTS_FILE);
     let said = house.start(&older, NOW).await.unwrap_err().to_string();
     assert!(said.contains("gatehouse.db") && said.contains("newer release again"), "{said}");
-    assert!(
-        said.contains("gatehouse restore") && !said.contains("before-upgrade"),
-        "there is no copy: {said}"
-    );
+    assert!(said.contains("gatehouse restore") && !said.contains("rollback"), "there is no copy: {said}");
 
     // The copy that the newer one made is of the forms of now, which the older one cannot use either.
     house.start(&one_more(paths::ACCOUNTS_FILE), NOW).await.unwrap();
     let said = house.start(&older, NOW).await.unwrap_err().to_string();
-    assert!(!said.contains("before-upgrade"), "{said}");
+    assert!(!said.contains("rollback"), "{said}");
 }
 
 #[tokio::test]
 async fn a_copy_that_suits_is_told_about() {
     let house = House::new().await;
     house.start(&one_more(paths::ACCOUNTS_FILE), NOW).await.unwrap();
-    // The newer release has changed the accounts since.
-    let file = house.path().join(paths::ACCOUNTS_FILE);
-    let text = std::fs::read(&file).unwrap();
-    // The user version is a big-endian number at byte 60 of the head (https://www.sqlite.org/fileformat2.html).
-    let mut changed = text.clone();
-    let form = u32::try_from(Accounts::newest_form()).unwrap() + 1;
-    changed[60..64].copy_from_slice(&form.to_be_bytes());
-    std::fs::write(&file, changed).unwrap();
+    house.change_form(paths::ACCOUNTS_FILE, Accounts::newest_form() + 1).await;
     let said = house.start(&newest(), NOW).await.unwrap_err().to_string();
-    assert!(said.contains("before-upgrade") && said.contains("docs/upgrades.md"), "{said}");
+    assert!(said.contains("sudo gatehouse rollback") && said.contains(&NOW.to_string()), "{said}");
 }
 
 /// A power cut after one of two databases had been brought up to date: the copy of before is not replaced by one of the
@@ -143,10 +160,7 @@ async fn an_upgrade_that_goes_on_keeps_the_copy_of_before_it() {
     let mut both = one_more(paths::ACCOUNTS_FILE);
     *both.get_mut(paths::HISTORY_FILE).unwrap() += 1;
     house.start(&both, NOW).await.unwrap();
-    let file = house.path().join(paths::ACCOUNTS_FILE);
-    let mut changed = std::fs::read(&file).unwrap();
-    changed[60..64].copy_from_slice(&u32::try_from(both[paths::ACCOUNTS_FILE]).unwrap().to_be_bytes());
-    std::fs::write(&file, changed).unwrap();
+    house.change_form(paths::ACCOUNTS_FILE, both[paths::ACCOUNTS_FILE]).await;
     house.start(&both, Timestamp::from_millis(NOW.as_millis() + 5_000)).await.unwrap();
     let kept = copy::Kept::find(&house.path()).unwrap();
     assert_eq!((kept.made, kept.suits(&newest())), (NOW, true));
@@ -183,4 +197,119 @@ fn a_record_that_makes_no_sense_is_none() {
     let record = Record { version: "9.9.9".to_owned(), since: NOW, before: Some("9.9.8".to_owned()) };
     record.write(directory.path()).unwrap();
     assert_eq!(Record::read(directory.path()), Some(record));
+}
+
+/// What the upgrade changed goes back, and nothing else: a history that got a newer form costs no passwords.
+#[tokio::test]
+async fn going_back_puts_back_what_the_upgrade_has_changed_and_nothing_else() {
+    for name in [paths::ACCOUNTS_FILE, paths::BROKER_FILE, paths::HISTORY_FILE] {
+        let house = House::upgraded(name).await;
+        let path = house.path();
+        std::fs::write(path.join(paths::BOARD_FILE), "levels of now").unwrap();
+        let record = Record { version: "99.0.0".to_owned(), since: NOW, before: Some(VERSION.to_owned()) };
+        record.write(&path).unwrap();
+        let plan = Plan::make(&path, Some(&path.join("the.toml")), &newest()).await.unwrap();
+        let aside = plan.carry_out(&path, &By::command_line(), NOW).await.unwrap().unwrap();
+        assert_eq!(forms_of(&path).await, newest());
+        // What is aside is the newer one, alone.
+        assert_eq!(forms_of(&aside).await, Forms::from([(name.to_owned(), newest()[name] + 1)]));
+        assert_eq!(std::fs::read_to_string(path.join(paths::BOARD_FILE)).unwrap(), "levels of now");
+        assert_eq!(Record::read(&path).unwrap().version, VERSION);
+        assert!(!path.join("restore-pending").exists() && !path.join("before-upgrade").exists());
+        assert!(!path.join(backup::RESTORED_CONFIGURATION).exists(), "it is the same");
+        house.start(&newest(), NOW).await.unwrap();
+    }
+}
+
+/// Somebody who was thrown out since the upgrade is not in again with the accounts of before.
+#[tokio::test]
+async fn nobody_is_logged_in_with_the_accounts_of_before_and_going_back_is_in_the_audit_log() {
+    let house = House::new().await;
+    let (path, file) = (house.path(), house.path().join(paths::ACCOUNTS_FILE));
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW));
+    let open = async || Accounts::open(&file, clock.clone(), Arc::new(SystemRandomness)).await.unwrap();
+    let accounts = open().await;
+    accounts.add("ana", gatehouse_dashboard::Role::Admin, "a lamp in the window").await.unwrap();
+    accounts.close().await;
+    let database = async || sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    let sessions = "SELECT count(*) FROM session";
+    let pool = database().await;
+    let logged_in =
+        "INSERT INTO session (token_hash, user_key, created_ms, seen_ms) SELECT x'00', key, 0, 0 FROM user";
+    sqlx::raw_sql(logged_in).execute(&pool).await.unwrap();
+    assert_eq!(sqlx::query_scalar::<_, i64>(sessions).fetch_one(&pool).await.unwrap(), 1);
+    pool.close().await;
+
+    house.start(&one_more(paths::ACCOUNTS_FILE), NOW).await.unwrap();
+    house.change_form(paths::ACCOUNTS_FILE, newest()[paths::ACCOUNTS_FILE] + 1).await;
+    let plan = Plan::make(&path, None, &newest()).await.unwrap();
+    plan.carry_out(&path, &By::command_line(), NOW).await.unwrap();
+    let pool = database().await;
+    assert_eq!(sqlx::query_scalar::<_, i64>(sessions).fetch_one(&pool).await.unwrap(), 0);
+    pool.close().await;
+    let accounts = open().await;
+    assert!(accounts.list().await.unwrap().iter().any(|user| &*user.name == "ana"));
+    let newest = accounts.audit(None, 1, false).await.unwrap().remove(0);
+    assert_eq!(newest.deed, Deed::Restored);
+    assert!(newest.detail.unwrap().contains(&NOW.to_string()));
+    accounts.close().await;
+}
+
+#[tokio::test]
+async fn without_anything_to_go_back_to_nothing_is_touched_and_the_reason_is_told() {
+    let refused = async |house: &House, newest: &Forms| {
+        let before = forms_of(&house.path()).await;
+        let said = format!("{:#}", Plan::make(&house.path(), None, newest).await.unwrap_err());
+        assert_eq!(forms_of(&house.path()).await, before);
+        assert!(!house.path().join("restore-pending").exists());
+        said
+    };
+    let house = House::new().await;
+    let said = refused(&house, &newest()).await;
+    assert!(said.contains("no copy") && said.contains("gatehouse restore"), "{said}");
+
+    // The start of the newer release was cut short before it had changed anything.
+    house.start(&one_more(paths::BROKER_FILE), NOW).await.unwrap();
+    let said = refused(&house, &newest()).await;
+    assert!(said.contains("nothing has to go back"), "{said}");
+
+    let house = House::upgraded(paths::BROKER_FILE).await;
+    let said = refused(&house, &one_less(paths::BROKER_FILE)).await;
+    assert!(said.contains(&format!("install release {VERSION} first")), "{said}");
+
+    let house = House::upgraded(paths::HISTORY_FILE).await;
+    let copy = house.path().join("before-upgrade").join(paths::HISTORY_FILE);
+    let mut bytes = std::fs::read(&copy).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xA5);
+    std::fs::write(&copy, bytes).unwrap();
+    let said = refused(&house, &newest()).await;
+    assert!(said.contains("the copy is damaged") && said.contains(paths::HISTORY_FILE), "{said}");
+}
+
+#[tokio::test]
+async fn a_history_for_which_there_was_no_room_stays_and_is_told_about() {
+    let house = House::upgraded(paths::HISTORY_FILE).await;
+    std::fs::remove_file(house.path().join("before-upgrade").join(paths::HISTORY_FILE)).unwrap();
+    let said = format!("{:#}", Plan::make(&house.path(), None, &newest()).await.unwrap_err());
+    assert!(said.contains("runs on the data as it is") && said.contains("not recorded to"), "{said}");
+    house.change_form(paths::BROKER_FILE, newest()[paths::BROKER_FILE] + 1).await;
+    let plan = Plan::make(&house.path(), None, &newest()).await.unwrap();
+    let text = plan.text(Timestamp::from_millis(NOW.as_millis() + 51 * 3_600_000));
+    assert!(text.contains("history.db stays") && text.contains("2 days and 3 hours ago"), "{text}");
+}
+
+/// A power cut at the worst instant: the copy was made ready and has not become what is restored. Nothing is lost, and it is
+/// asked for again.
+#[tokio::test]
+async fn going_back_can_be_asked_for_again_after_a_power_cut() {
+    let house = House::upgraded(paths::BROKER_FILE).await;
+    let path = house.path();
+    for left in ["ready.json", "moved.json", "ready.draft"] {
+        std::fs::write(path.join("before-upgrade").join(left), "{").unwrap();
+    }
+    std::fs::create_dir(path.join("before-upgrade/aside")).unwrap();
+    let plan = Plan::make(&path, None, &newest()).await.unwrap();
+    plan.carry_out(&path, &By::command_line(), NOW).await.unwrap();
+    assert_eq!(forms_of(&path).await, newest());
 }
