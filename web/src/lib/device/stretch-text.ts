@@ -1,5 +1,5 @@
 import type { Format } from '../format/format';
-import type { Stretch } from '../history/pick';
+import type { Stretch } from '../chart/stretch';
 
 /** Below this a stretch is told with its seconds. */
 const SECONDS_BELOW_MS = 10 * 60_000;

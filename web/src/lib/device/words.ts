@@ -7,8 +7,6 @@ const en = {
   raw: 'Every reading is drawn.',
   bucket: (span: string) =>
     `Each point stands for ${span}; the band reaches from the least to the greatest reading.`,
-  chartKeys:
-    'Left and right arrow keys move the crosshair, with shift they move the time; plus and minus zoom, 0 goes back to the latest. Two fingers stretch and move the time; dragging with the mouse zooms into a stretch.',
   marks: 'What happened in this time',
   mark: (when: string, what: string) => `${when}: ${what}`,
   manyMarks: (count: string, when: string) => `${count} events around ${when}`,
@@ -89,8 +87,6 @@ const es: typeof en = {
   latest: 'Lo último',
   raw: 'Se dibuja cada lectura.',
   bucket: (span: string) => `Cada punto resume ${span}; la banda va de la lectura menor a la mayor.`,
-  chartKeys:
-    'Las flechas izquierda y derecha mueven el cursor; con mayúsculas mueven el tiempo; más y menos amplían y reducen; 0 vuelve a lo último. Dos dedos estiran y mueven el tiempo; arrastrar con el ratón amplía un tramo.',
   marks: 'Lo que pasó en este tiempo',
   mark: (when: string, what: string) => `${when}: ${what}`,
   manyMarks: (count: string, when: string) => `${count} sucesos hacia ${when}`,
@@ -164,8 +160,6 @@ const zh: typeof en = {
   latest: '最新',
   raw: '绘出每一次读数。',
   bucket: (span: string) => `每个点代表 ${span}；色带为最小到最大读数。`,
-  chartKeys:
-    '左右方向键移动十字线，按住 Shift 移动时间；加号和减号缩放，0 回到最新。两指可缩放和移动时间；用鼠标拖动可放大一段。',
   marks: '这段时间发生的事',
   mark: (when: string, what: string) => `${when}：${what}`,
   manyMarks: (count: string, when: string) => `${when} 前后 ${count} 件事`,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryEvent, HistoryValue } from '../api/generated';
 import type { History, PropertyInfo } from '../api/types';
+import { bounded, moved, zoomed } from '../chart/stretch';
 import { Format } from '../format/format';
 import { withoutMarks } from '../i18n/gateway-words';
 import { en } from '../i18n/en';
@@ -10,7 +11,7 @@ import { loadedOf, valueAt } from './lines';
 import { fieldOf, timeOfAddress, timeOfField } from './moment';
 import { LiveDevice, LiveProperty } from '../house/house.svelte';
 import { isLit, noteOf, stateOf, type Facts } from '../tiles/state';
-import { bounded, moved, pickedPath, readPicked, zoomed, type Picked } from './pick';
+import { pickedPath, readPicked, type Picked } from './pick';
 import { beginOf, devicesThen, firstShown, goneThen, keyMoved, wasStopped, within, type Then } from './then';
 
 const HOUR = 3_600_000;

@@ -11,7 +11,7 @@ import {
   type Columns,
   type Summary,
 } from '../chart/series';
-import type { Stretch } from './pick';
+import type { Stretch } from '../chart/stretch';
 
 /** What was loaded of one value. */
 export interface Loaded {
