@@ -89,9 +89,13 @@ pub(crate) fn with_accounts(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let file = directory.join(paths::ACCOUNTS_FILE);
+        let is_new = !file.exists();
         let accounts = Accounts::open(&file, Arc::new(SystemClock::new()), Arc::new(SystemRandomness))
             .await
             .with_context(|| format!("the accounts in {} cannot be opened", file.display()))?;
+        if is_new {
+            paths::give_to_owner_of(&directory, &file)?;
+        }
         let outcome = work(&accounts).await;
         accounts.close().await;
         outcome
@@ -156,5 +160,32 @@ fn word_of(role: Role) -> &'static str {
         Role::Admin => "admin",
         Role::Operator => "operator",
         Role::Viewer => "viewer",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+
+    use super::*;
+
+    /// `sudo gatehouse setup-code`, before the service ran for the first time, made a file that the service could not open.
+    /// Only root can give files away, so that there is nothing to see for anybody else.
+    #[test]
+    fn accounts_that_root_makes_belong_to_the_gateway() {
+        let data = tempfile::tempdir().unwrap();
+        if chown(data.path(), Some(1_234), Some(1_234)).is_err() {
+            return;
+        }
+        let arguments = DataArguments { data_dir: Some(data.path().to_owned()) };
+        with_accounts(arguments, async |accounts| {
+            assert!(accounts.setup_code().await?.is_some());
+            Ok(Exit::Success)
+        })
+        .unwrap();
+        for entry in std::fs::read_dir(data.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().uid(), 1_234, "{}", entry.path().display());
+        }
     }
 }
