@@ -76,19 +76,24 @@ describe('the days of a page', () => {
 
   function page() {
     const asked: string[][] = [];
-    const state = { hidden: false, left: [] as string[], fails: false };
+    const state = { hidden: false, left: [] as string[], fails: false, points: 2, had: false };
     const days = new Days({
       now: () => Date.now(),
       isHidden: () => state.hidden,
+      had: () => state.had,
+      remember: (has) => (state.had = has),
       load: async (series) => {
         asked.push([...series]);
         if (state.fails) throw new Error('no answer');
         const left = state.left;
         state.left = [];
-        return answer(
+        const whole = answer(
           series.filter((name) => !left.includes(name)),
           left,
         );
+        const cut = <Item>(items: Item[]) => items.slice(0, state.points);
+        const lines = whole.lines.map((line) => ({ ...line, at_s: cut(line.at_s), mean: cut(line.mean) }));
+        return { ...whole, lines: lines.filter(({ mean }) => mean.length > 0) };
       },
     });
     return { asked, state, days };
@@ -145,5 +150,38 @@ describe('the days of a page', () => {
     stop();
     await vi.advanceTimersByTimeAsync(2 * FRESH_MS);
     expect(asked.length).toBe(1);
+  });
+
+  it('have no room on the tiles of a gateway that has just started, until there is a second point', async () => {
+    const { asked, state, days } = page();
+    state.points = 1;
+    days.want('a/t');
+    expect(days.hasRoom('a/t')).toBe(false);
+    await vi.advanceTimersByTimeAsync(100);
+    expect([days.hasRoom('a/t'), state.had]).toEqual([false, false]);
+    state.points = 2;
+    // Not only when a drawing would be old.
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(asked.length).toBe(2);
+    expect([days.hasRoom('a/t'), state.had]).toEqual([true, true]);
+  });
+
+  it('have their room from the start where there were some before, but for what has none', async () => {
+    const { state, days } = page();
+    state.had = true;
+    days.want('a/t');
+    expect(days.hasRoom('a/t')).toBe(true);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(days.hasRoom('a/t')).toBe(true);
+    state.points = 0;
+    days.want('new/t');
+    expect(days.hasRoom('new/t')).toBe(true);
+    await vi.advanceTimersByTimeAsync(100);
+    expect([days.hasRoom('new/t'), days.hasRoom('a/t'), state.had]).toEqual([false, true, true]);
+    // What did not answer says nothing.
+    state.fails = true;
+    days.want('b/t');
+    await vi.advanceTimersByTimeAsync(100);
+    expect(days.hasRoom('b/t')).toBe(true);
   });
 });

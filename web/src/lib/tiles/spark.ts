@@ -9,6 +9,11 @@ export const HEIGHT = 24;
 /** Room above and below, so that the line is not cut. */
 const EDGE = 2;
 
+/** Whether there is a line to draw: one reading alone has no shape. */
+export function hasShape({ mean }: Pick<Sparkline, 'mean'>): boolean {
+  return mean.filter((value) => value !== null).length > 1;
+}
+
 /**
  * The path of a line: a pen that is lifted where nothing is known. A value that does not move lies in the middle. A point
  * between two gaps is a short stroke.

@@ -1,8 +1,10 @@
 /** The day of every number on the home page: asked for in few requests, kept by the page, and only while it is seen. */
 
-import { SvelteMap } from 'svelte/reactivity';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { call } from '../api/client';
 import type { Sparkline, Sparklines } from '../api/generated';
+import { readChoice, writeChoice } from '../preferences';
+import { hasShape } from './spark';
 
 /** Most values of one request, as the gateway takes them. */
 const MOST = 64;
@@ -10,7 +12,7 @@ const MOST = 64;
 /** A drawing of a day need not be newer than this. */
 export const FRESH_MS = 5 * 60_000;
 
-/** After a request that failed, or that found nothing recorded yet, the next comes after so long. */
+/** After a request that failed, or that found nothing to draw yet, the next comes after so long. */
 const AGAIN_MS = 30_000;
 
 /** Tiles appear one after the other within a moment; their wishes become one request. */
@@ -31,6 +33,8 @@ export class Days {
   readonly #days = new SvelteMap<string, Day>();
   readonly #wanted = new Map<string, number>();
   readonly #asked = new Map<string, number>();
+  /** Those of which the gateway has said what it has. */
+  readonly #answered = new SvelteSet<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -38,11 +42,24 @@ export class Days {
       load: (series: readonly string[]) => Promise<Sparklines>;
       now: () => number;
       isHidden: () => boolean;
+      /** Whether the gateway had something to draw when it was last looked at, and that it has or has not. */
+      had: () => boolean;
+      remember: (has: boolean) => void;
     },
   ) {}
 
   of(series: string): Day | undefined {
     return this.#days.get(series);
+  }
+
+  /**
+   * Whether a tile keeps room for the drawing: there is one, or there will be in a moment. A gateway that has just started
+   * has none for a while, and its tiles no hole.
+   */
+  hasRoom(series: string): boolean {
+    const day = this.#days.get(series);
+    if (day) return hasShape(day.line);
+    return !this.#answered.has(series) && this.parts.had();
   }
 
   /** Wants a value until the returned function is called. */
@@ -92,11 +109,13 @@ export class Days {
         for (const line of lines) {
           this.#days.set(line.series, { line, fromMs: Date.parse(from), toMs: Date.parse(to) });
         }
-        const drawn = new Set(lines.map(({ series }) => series));
+        const drawn = new Set(lines.filter(hasShape).map(({ series }) => series));
         for (const series of due) {
           if (!drawn.has(series)) this.#asked.set(series, now - FRESH_MS + AGAIN_MS);
+          if (!left.includes(series)) this.#answered.add(series);
         }
         for (const series of left) this.#asked.delete(series);
+        this.parts.remember([...this.#days.values()].some(({ line }) => hasShape(line)));
       } catch {
         for (const series of due) this.#asked.set(series, now - FRESH_MS + AGAIN_MS);
       }
@@ -111,10 +130,16 @@ export class Days {
   }
 }
 
+const HAD_KEY = 'gatehouse.days';
+const HAD = 'drawn';
+const isHad = (text: unknown): text is string => text === HAD;
+
 export const days = new Days({
   load,
   now: () => performance.now(),
   isHidden: () => typeof document !== 'undefined' && document.hidden,
+  had: () => readChoice(HAD_KEY, isHad) !== null,
+  remember: (has) => writeChoice(HAD_KEY, has ? HAD : null),
 });
 
 if (typeof document !== 'undefined') document.addEventListener('visibilitychange', () => days.seen());
