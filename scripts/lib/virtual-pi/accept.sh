@@ -139,6 +139,12 @@ pi_boot() {
     return 1
 }
 
+# tell_of_panic: a guest whose kernel has panicked answers nothing more, which is not the gateway's fault.
+tell_of_panic() {
+    ! grep --quiet 'Kernel panic' "$machine_directory/console.log" 2>/dev/null ||
+        warn "the guest's kernel panicked: $(grep --max-count=1 --text 'pc : ' "$machine_directory/console.log" | tr -d '\r')"
+}
+
 # pi_remove: ends the machine, and removes its disk.
 pi_remove() {
     machine_remove
@@ -169,6 +175,7 @@ accept() {
         failed_before=$failed
         step "$name" "pi_${name//-/_}"
         # What follows stands on these.
+        ((failed == failed_before)) || tell_of_panic
         case $name in
             boot-first | set-up) ((failed == failed_before)) || die "the rest cannot be tried" "What failed is above." ;;
         esac
