@@ -38,6 +38,12 @@ need_foreign_programs() {
         as_root tee "$registry/register" >/dev/null || die "programs for $1 cannot be registered" "See $registry."
 }
 
+# base_make SOURCES RELEASE ARCHITECTURE FILE: a minimal Debian as a tar file.
+base_make() {
+    printf '%s\n' "$1" | as_root mmdebstrap --quiet --format=tar --variant=minbase --include=ca-certificates \
+        --architectures="$3" "$2" "$4" - >&2
+}
+
 # clean_root_make RELEASE ARCHITECTURE DAYS: makes the directory from a base system that is kept for DAYS in the user's
 # cache directory.
 clean_root_make() {
@@ -52,10 +58,11 @@ clean_root_make() {
     if [[ -z $(find "$base" -mtime "-$3" 2>/dev/null) ]]; then
         say "Fetching a clean $release system for $architecture (once in $3 days; it is kept in $base)"
         mkdir -p "${base%/*}"
-        printf '%s\n' "$sources" |
-            as_root mmdebstrap --quiet --format=tar --variant=minbase --include=ca-certificates \
-                --architectures="$architecture" "$release" "$base.part" - >&2 ||
-            die "the clean system was not made" "The message is above. It needs the mirror that apt uses."
+        # A mirror that is being renewed has lists of updates that do not fit together, sometimes for one architecture alone.
+        base_make "$sources" "$release" "$architecture" "$base.part" || {
+            warn "once more, without the updates: the lists of the mirror may not fit together just now"
+            base_make "$(grep " $release main" <<<"$sources")" "$release" "$architecture" "$base.part"
+        } || die "the clean system was not made" "The message is above. It needs the mirror that apt uses."
         as_root mv "$base.part" "$base"
     fi
     root=$(as_root mktemp --directory)

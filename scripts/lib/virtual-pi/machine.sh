@@ -39,9 +39,7 @@ machine_start() {
             options+=(-device 'at24c-eeprom,id=eeprom,bus=i2c-bus.1,address=0x50,rom-size=4096')
             options+=(-device 'ds1338,id=clock,bus=i2c-bus.1,address=0x68')
             options+=(-device 'dps310,id=dps310,bus=i2c-bus.1,address=0x77')
-            # One of its four cores: with more, the interrupts of Debian's I2C driver and of QEMU's controller get out of step
-            # when the machine around is busy, and the guest's kernel panics (bcm2835_drain_rxfifo, without a buffer).
-            arguments+=' console=ttyS1,115200 maxcpus=1'
+            arguments+=' console=ttyS1,115200'
             ;;
         *) die "there is no machine named $machine" "There are: virt, virt-amd64, pi3." ;;
     esac
