@@ -6,14 +6,14 @@ use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{
-    CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::accounts::{By, Deed};
-use crate::api::{ApiError, App, Peer, bearer};
+use crate::api::{ApiError, App, Peer};
 
 /// The page loads what we serve and nothing else. Charts set their sizes through the style object, which this allows;
 /// style attributes and inline scripts it does not.
@@ -53,8 +53,11 @@ pub(crate) async fn close_after_refusal(request: Request, next: Next) -> Respons
     response
 }
 
-/// Refuses requests that change something and were made by a page of another site. A token in the header is no such
-/// request: a browser sends none by itself, and no other site may set that header.
+/// What a form of any page can send without asking first (Fetch standard, CORS-safelisted request-header). Nothing here
+/// takes it.
+const OF_FORMS: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
+
+/// Refuses requests that change something and were made by a page of another site, or that a form could have made.
 pub(crate) async fn refuse_cross_site(
     State(app): State<Arc<App>>,
     peer: Peer,
@@ -62,8 +65,15 @@ pub(crate) async fn refuse_cross_site(
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    if request.method().is_safe() || bearer(headers).is_some() || is_same_site(headers) {
+    if request.method().is_safe() {
         return next.run(request).await;
+    }
+    if is_same_site(headers) {
+        return if is_of_form(headers) {
+            ApiError::not_json().into_response()
+        } else {
+            next.run(request).await
+        };
     }
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
     let (by, path) = (By::stranger(peer.address.ip()), request.uri().path());
@@ -77,17 +87,23 @@ pub(crate) async fn refuse_cross_site(
 }
 
 /// Browsers say in `Sec-Fetch-Site` where a request comes from (Fetch Metadata, W3C), but only to addresses they
-/// trust; otherwise `Origin` is compared with `Host`. Programs that are no browsers send neither and hold no cookie
-/// that another site could make use of.
+/// trust; and in `Origin`, which is compared with `Host`. Neither may point elsewhere. Programs that are no browsers send
+/// neither and hold no cookie that another site could make use of.
 fn is_same_site(headers: &HeaderMap) -> bool {
-    if let Some(site) = headers.get("sec-fetch-site") {
-        return matches!(site.as_bytes(), b"same-origin" | b"none");
-    }
-    let Some(origin) = headers.get(ORIGIN) else { return true };
-    let (Ok(origin), Some(Ok(host))) = (origin.to_str(), headers.get(HOST).map(HeaderValue::to_str)) else {
-        return false;
-    };
+    let is_near = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    headers.get("sec-fetch-site").is_none_or(is_near)
+        && headers.get(ORIGIN).is_none_or(|origin| is_origin_of(origin, headers.get(HOST)))
+}
+
+fn is_origin_of(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let (Ok(origin), Some(Ok(host))) = (origin.to_str(), host.map(HeaderValue::to_str)) else { return false };
     origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+}
+
+fn is_of_form(headers: &HeaderMap) -> bool {
+    let Some(Ok(text)) = headers.get(CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
+    let essence = text.split(';').next().unwrap_or(text).trim();
+    OF_FORMS.iter().any(|form| essence.eq_ignore_ascii_case(form))
 }
 
 #[cfg(test)]
@@ -115,5 +131,22 @@ mod tests {
         assert!(!same_site(&[host, ("origin", "http://evil.example")]));
         assert!(!same_site(&[host, ("origin", "null")]));
         assert!(!same_site(&[("origin", "http://pi.local:8080")]));
+        assert!(!same_site(&[host, ("sec-fetch-site", "same-origin"), ("origin", "http://evil.example")]));
+        assert!(!same_site(&[host, ("sec-fetch-site", "cross-site"), ("origin", "http://pi.local:8080")]));
+    }
+
+    #[test]
+    fn what_forms_send_is_known() {
+        for (text, expected) in [
+            ("text/plain;charset=UTF-8", true),
+            ("Multipart/Form-Data; boundary=x", true),
+            ("application/x-www-form-urlencoded", true),
+            ("application/json", false),
+            ("application/octet-stream", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(text))]);
+            assert_eq!(is_of_form(&headers), expected, "{text}");
+        }
+        assert!(!is_of_form(&HeaderMap::new()));
     }
 }

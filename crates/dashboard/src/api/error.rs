@@ -47,6 +47,15 @@ impl ApiError {
         )
     }
 
+    /// The body, or the lack of one, was sent as something else than JSON.
+    pub(crate) fn not_json() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "wrong_content_type",
+            "Send JSON, with the header `Content-Type: application/json`.",
+        )
+    }
+
     pub(super) fn not_logged_in() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "not_logged_in", "You are not logged in, or no longer. Log in.")
     }

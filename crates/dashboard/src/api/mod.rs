@@ -53,7 +53,7 @@ use utoipa::OpenApi;
 
 use description::Everywhere;
 pub(crate) use error::ApiError;
-pub(crate) use extract::{Peer, bearer};
+pub(crate) use extract::Peer;
 use work::Work;
 
 use crate::wire::{

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::Method;
 use axum::http::Request;
-use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, ORIGIN, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 
 use super::world::{Answer, Mood, World, request};
@@ -129,6 +129,16 @@ async fn other_sites_cannot_switch() {
         Answer::read(world.send(request).await).await
     };
     post("http://evil.example").await.assert_error(403, "cross_site");
+    // A token excuses nobody: with one that means nothing, the cookie still counted for a log-out.
+    let mut request = request(Method::POST, "/api/v1/logout", &cookie, None);
+    request.headers_mut().insert(HOST, "pi.local:8080".parse().unwrap());
+    request.headers_mut().insert(ORIGIN, "http://evil.example".parse().unwrap());
+    request.headers_mut().insert(AUTHORIZATION, "Bearer x".parse().unwrap());
+    Answer::read(world.send(request).await).await.assert_error(403, "cross_site");
+    // Nor does a request without a body that a form of any page could have sent.
+    let mut request = self::request(Method::POST, "/api/v1/logout", &cookie, None);
+    request.headers_mut().insert(CONTENT_TYPE, "text/plain".parse().unwrap());
+    Answer::read(world.send(request).await).await.assert_error(415, "wrong_content_type");
     assert!(world.commander.sent.lock().unwrap().is_empty());
     assert_eq!(post("http://pi.local:8080").await.status, 202);
 }
