@@ -289,6 +289,8 @@ pub enum WarningWord {
     StoreDamaged,
     /// History cannot be opened or written: what is recorded waits in memory, as much as fits. The detail says why.
     HistoryFailing,
+    /// A backup that makes itself was not made, or its stick is gone. The detail says why.
+    BackupFailing,
     /// The disk with the data is nearly full. The detail is the number of bytes that are free.
     DiskNearlyFull,
     /// The disk with the data is full: nothing new can be kept. The detail is the number of bytes that are free.
@@ -313,11 +315,12 @@ pub enum WarningWord {
 
 impl WarningWord {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AnonymousClients,
         Self::StoreFailing,
         Self::StoreDamaged,
         Self::HistoryFailing,
+        Self::BackupFailing,
         Self::DiskNearlyFull,
         Self::DiskFull,
         Self::DiskReadOnly,
@@ -337,6 +340,7 @@ impl WarningWord {
             Self::StoreFailing => "store_failing",
             Self::StoreDamaged => "store_damaged",
             Self::HistoryFailing => "history_failing",
+            Self::BackupFailing => "backup_failing",
             Self::DiskNearlyFull => "disk_nearly_full",
             Self::DiskFull => "disk_full",
             Self::DiskReadOnly => "disk_read_only",

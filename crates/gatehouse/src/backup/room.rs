@@ -18,6 +18,7 @@ use gatehouse_dashboard::{BackupProblem, BackupRoom, BackupUpload};
 use gatehouse_model::{Clock, Moment, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -74,6 +75,8 @@ struct Inner {
     restart: Restart,
     is_busy: AtomicBool,
     state: Mutex<State>,
+    /// Why the last look made no backup that was due, or found no place for one.
+    trouble: watch::Sender<Option<Arc<str>>>,
 }
 
 #[derive(Default)]
@@ -142,7 +145,13 @@ impl Backups {
             restart,
             is_busy: AtomicBool::new(false),
             state: Mutex::default(),
+            trouble: watch::Sender::new(None),
         }))
+    }
+
+    /// Why backups do not make themselves, as long as that lasts.
+    pub(crate) fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.0.trouble.subscribe()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -253,6 +262,11 @@ impl Backups {
             // Once, and not with every look.
             warn!("no backup was made: {problem}");
         }
+        self.0.trouble.send_if_modified(|trouble| {
+            let is_news = trouble.as_deref() != problem.as_deref();
+            *trouble = problem.as_deref().map(Arc::from);
+            is_news
+        });
         state.scheduled = Some(BackupSchedule { folder, next, problem, kept });
     }
 

@@ -232,8 +232,13 @@ async fn a_clock_that_was_wrong_ends_no_backups() {
 async fn a_stick_that_is_not_there_is_said_and_waited_for() {
     let house = House::new().await;
     house.clock.advance(Duration::from_secs(16 * 3_600));
+    let mut trouble = house.room.trouble();
+    assert_eq!(*trouble.borrow_and_update(), None);
     let problem = house.look().await.problem.unwrap();
     assert!(problem.contains("check that the stick"), "{problem}");
+    assert_eq!(trouble.borrow_and_update().as_deref(), Some(problem.as_str()), "every page says so");
+    house.look().await;
+    assert!(!trouble.has_changed().unwrap(), "once, and not with every look");
     assert!(!house.stick().exists(), "nothing is written to where the stick would be");
     // It comes back, but its passphrase is gone: that is tried again after a while only.
     std::fs::create_dir(house.stick()).unwrap();
@@ -246,6 +251,7 @@ async fn a_stick_that_is_not_there_is_said_and_waited_for() {
     house.clock.advance(TRIED_AGAIN_AFTER);
     let looked = house.look().await;
     assert_eq!((looked.problem, looked.kept.len()), (None, 1));
+    assert_eq!(*trouble.borrow_and_update(), None, "it is over");
 }
 
 #[tokio::test]

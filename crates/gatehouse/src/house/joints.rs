@@ -164,12 +164,12 @@ impl Joints {
         self.start_history(running).await?;
         let live = self.start_live_page(running).await?;
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
-        let history = running.history.trouble();
+        let troubles = (running.history.trouble(), self.backups.trouble());
         let is_clock_set = names_of_files_clock(system.clock_trust.clone(), self.demo);
         let conditions = Conditions::new(&system.directory, self.clock.clone(), is_clock_set, !self.demo);
         running
             .lifecycle
-            .start(WARNINGS, |stop| show_warnings(broker, (history, conditions), page, lasting, stop));
+            .start(WARNINGS, |stop| show_warnings(broker, troubles, conditions, page, lasting, stop));
         let outputs = bridge.handle();
         self.start_bridge(running, bridge, commands);
         self.start_looking(running);

@@ -21,14 +21,18 @@ const STORE_NOTICE: &str = "$SYS/broker/store/notice";
 /// What the store says when nothing is wrong.
 const WORKS: &str = "ok";
 
-/// Shows on the page whether the broker's store and the history work and what else the gateway has to live with, beside what
+/// Why a part does not do its work, as long as that lasts.
+type Trouble = watch::Receiver<Option<Arc<str>>>;
+
+/// Shows on the page whether the broker's store, the history and the backups work and what else the gateway has to live with, beside what
 /// holds for the whole run, until `stop`. The service manager hears it in a line.
 ///
 /// # Errors
 /// When the broker is gone.
 pub(crate) async fn show_warnings(
     broker: BrokerHandle,
-    (mut history, conditions): (watch::Receiver<Option<Arc<str>>>, Conditions),
+    (mut history, mut backups): (Trouble, Trouble),
+    conditions: Conditions,
     live: LiveHouse,
     lasting: Vec<Warning>,
     stop: CancellationToken,
@@ -46,10 +50,13 @@ pub(crate) async fn show_warnings(
     tokio::pin!(looks);
     let mut said = String::new();
     loop {
-        let trouble = history.borrow_and_update().clone();
-        let recording = trouble
-            .map(|detail| Warning { kind: WarningWord::HistoryFailing, detail: detail.as_ref().to_owned() });
-        let found = [failing.clone(), damaged.clone(), recording].into_iter().flatten();
+        let now = |kind, trouble: &mut Trouble| {
+            let detail = trouble.borrow_and_update().as_deref()?.to_owned();
+            Some(Warning { kind, detail })
+        };
+        let recording = now(WarningWord::HistoryFailing, &mut history);
+        let keeping = now(WarningWord::BackupFailing, &mut backups);
+        let found = [failing.clone(), damaged.clone(), recording, keeping].into_iter().flatten();
         let warnings: Vec<Warning> =
             lasting.iter().cloned().chain(found).chain(present.iter().cloned()).collect();
         let line = status_line(broker.statistics().clients_connected, &warnings);
@@ -63,6 +70,10 @@ pub(crate) async fn show_warnings(
             changed = history.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => anyhow::bail!("the warnings lost the history"),
+            },
+            changed = backups.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => anyhow::bail!("the warnings lost the backups"),
             },
             Some(seen) = looks.next() => {
                 present = seen;

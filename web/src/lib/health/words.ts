@@ -21,6 +21,8 @@ const en = {
   card: 'Memory card',
   cardYears: (years: string) => `about ${years} years until it is worn out by what the history writes`,
   cardUnknown: 'known after some minutes of running',
+  assumed: (times: string, size: string) =>
+    `Assumed, not measured: the card writes ${times} times what the history does, and takes ${size} in all (16 GB whose cells are erased 1,000 times). Only the history is counted.`,
   notices: 'What was lost or given up',
   noNotices: 'Nothing was lost or given up.',
   failed: 'The state of the gateway does not load.',
@@ -47,6 +49,8 @@ const es: typeof en = {
   card: 'Tarjeta de memoria',
   cardYears: (years) => `unos ${years} años hasta que la gaste lo que escribe el historial`,
   cardUnknown: 'se sabrá tras unos minutos en marcha',
+  assumed: (times, size) =>
+    `Supuesto, no medido: la tarjeta escribe ${times} veces lo que el historial y aguanta ${size} en total (16 GB cuyas celdas se borran 1000 veces). Solo se cuenta el historial.`,
   notices: 'Qué se perdió o se dejó',
   noNotices: 'No se perdió nada.',
   failed: 'El estado de la pasarela no se carga.',
@@ -73,6 +77,8 @@ const zh: typeof en = {
   card: '存储卡',
   cardYears: (years) => `按历史的写入量，约 ${years} 年后磨损殆尽`,
   cardUnknown: '运行几分钟后可知',
+  assumed: (times, size) =>
+    `这是假设，不是测量：存储卡的写入量是历史写入量的 ${times} 倍，总共能承受 ${size}（16 GB，每个单元可擦除 1000 次）。只计算历史的写入。`,
   notices: '丢失或放弃的内容',
   noNotices: '没有丢失任何内容。',
   failed: '网关的状态无法加载。',

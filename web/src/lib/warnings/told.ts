@@ -29,6 +29,8 @@ export function told(
       return t.storeDamaged(gatewayWords(detail));
     case 'history_failing':
       return t.historyFailing(gatewayWords(detail));
+    case 'backup_failing':
+      return words.backupFailing(gatewayWords(detail));
     case 'disk_nearly_full':
       return words.diskNearlyFull(bytes(detail, format));
     case 'disk_full':

@@ -17,6 +17,7 @@ const KINDS: Record<WarningKind, string> = {
   store_failing: 'The disk is full.',
   store_damaged: 'It was copied.',
   history_failing: 'The disk is full.',
+  backup_failing: 'The stick is gone.',
   disk_nearly_full: '199000000',
   disk_full: '0',
   disk_read_only: '/var/lib/gatehouse',

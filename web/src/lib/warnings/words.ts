@@ -2,6 +2,8 @@ import type { AreaWords } from '../i18n/language';
 
 /** Each says what is, and on a second line what goes on meanwhile and what to do. */
 const en = {
+  backupFailing: (why: string) =>
+    `No backup makes itself: ${why}\nEverything else goes on. See System → Backup; it is tried again by itself.`,
   diskNearlyFull: (free: string) =>
     `The gateway’s disk is nearly full: ${free} left.\nEverything goes on; history gives up its oldest days to keep some room free. Make room with sudo apt clean and sudo journalctl --vacuum-size=100M, or let history keep less.`,
   diskFull: `The gateway’s disk is full.\nSwitching, inputs and live values go on. What is measured waits in memory, messages that have to be kept are refused, and nobody new can log in. Make room: it goes on by itself within a minute.`,
@@ -20,6 +22,8 @@ const en = {
 };
 
 const es: typeof en = {
+  backupFailing: (why) =>
+    `Las copias automáticas no se hacen: ${why}\nTodo lo demás sigue. Mira Sistema → Copia de seguridad; se intenta de nuevo sin más.`,
   diskNearlyFull: (free) =>
     `El disco de la pasarela está casi lleno: quedan ${free}.\nTodo sigue; el historial suelta sus días más antiguos para dejar algo de sitio. Haz sitio con sudo apt clean y sudo journalctl --vacuum-size=100M, o deja que el historial guarde menos.`,
   diskFull: `El disco de la pasarela está lleno.\nEl control, las entradas y los valores en directo siguen. Lo medido espera en memoria, los mensajes que hay que guardar se rechazan, y nadie más puede iniciar sesión. Haz sitio: sigue solo en menos de un minuto.`,
@@ -38,6 +42,7 @@ const es: typeof en = {
 };
 
 const zh: typeof en = {
+  backupFailing: (why) => `自动备份未能完成：${why}\n其他一切照常。见“系统 → 备份”；会自动重试。`,
   diskNearlyFull: (free) =>
     `网关的磁盘快满了：还剩 ${free}。\n一切照常；历史会放弃最早的日子以留出空间。用 sudo apt clean 和 sudo journalctl --vacuum-size=100M 腾出空间，或让历史少保存一些。`,
   diskFull: `网关的磁盘已满。\n控制、输入和实时数值照常。测量值暂存在内存中，需要保存的消息被拒绝，无法再登录新用户。腾出空间：一分钟内会自动恢复。`,
