@@ -296,7 +296,7 @@ mod tests {
     use super::*;
     use crate::config::Addresses;
 
-    const DEVICE: &str = "[[device]]\nid = \"lamp\"\nname = \"Lamp\"\ndriver = \"output\"\npin = 17\nactive = \"high\"\nsafe = \"off\"\n";
+    const DEVICE: &str = "[[device]]\nid = \"lamp\"\nname = \"Lamp\"\ndriver = \"output\"\npin = 17\nactive = \"high\"\nsafe = \"off\"\nmax_on = \"1h\"\n";
 
     fn said(file: &Path, demo: bool, text: &str) -> Vec<String> {
         let source = Source::new(Some(file.to_owned()), demo, Addresses::default());
