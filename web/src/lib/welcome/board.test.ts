@@ -1,36 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Board, BoardLine, BoardScan, FoundThing } from '../api/generated';
+import type { Board, BoardScan } from '../api/generated';
+import { boardLine as line, foundThing as thing } from '../wiring/fixtures';
 import { addable, freeLines, linesInUse, troublesOf, untold } from './board';
 
-const line = (number: number, rest: Partial<BoardLine> = {}): BoardLine => ({
-  line: number,
-  header_pin: number + 1,
-  name: `GPIO${number}`,
-  owner: null,
-  direction: 'input',
-  device: null,
-  holder: 'nobody',
-  used_for: null,
-  functions: [],
-  pull: null,
-  power_on_pull: null,
-  pulled_up_by_board: false,
-  fires_when_active: [],
-  level: null,
-  active: null,
-  warnings: [],
-  ...rest,
-});
-const thing = (place: string, rest: Partial<FoundThing> = {}): FoundThing => ({
-  bus: 'i2c-1',
-  place,
-  held_by: 'nobody',
-  holder: null,
-  candidates: [],
-  note: null,
-  configuration: '[[device]]\n',
-  ...rest,
-});
 const board: Board = {
   name: 'raspberrypi',
   model: 'Raspberry Pi 4',

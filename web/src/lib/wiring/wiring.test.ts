@@ -1,27 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Board, BoardLine } from '../api/generated';
 import { idFor, inputAt, oneWireOverlay, outputAt, settingOf } from './configuration';
+import { boardLine } from './fixtures';
 import { functionsOf, headerPinOf, isInTrouble, levelOf, lineName, neighbour, pinsOf } from './header';
 
-const line = (number: number, pin: number, more: Partial<BoardLine> = {}): BoardLine => ({
-  line: number,
-  header_pin: pin,
-  name: `GPIO${number}`,
-  owner: null,
-  direction: 'input',
-  device: null,
-  holder: 'nobody',
-  used_for: null,
-  functions: [],
-  pull: null,
-  power_on_pull: null,
-  pulled_up_by_board: false,
-  fires_when_active: [],
-  level: null,
-  active: null,
-  warnings: [],
-  ...more,
-});
+const line = (number: number, pin: number, more: Partial<BoardLine> = {}) =>
+  boardLine(number, { header_pin: pin, ...more });
 
 const i2c = { kind: 'i2c', name: 'i2c-1', function: 'I2C1_SDA' } as const;
 
