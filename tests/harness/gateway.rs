@@ -167,6 +167,19 @@ impl Setup {
         }
     }
 
+    /// Starts the gateway and kills it as a power cut would, this long after; gives whether it was ready by then.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill_while_starting(&self, after: Duration) -> bool {
+        let mut process = Process::start(&mut self.command(), "");
+        let is_ready = |line: &String| (line.trim() == "Ready.").then_some(());
+        let was_ready = process.stdout().try_wait_after(0, after, is_ready).is_ok();
+        process.kill();
+        process.wait(LIMIT);
+        was_ready
+    }
+
     /// Starts the gateway, which must end by itself.
     ///
     /// # Panics

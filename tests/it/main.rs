@@ -4,6 +4,7 @@
 
 /// Topics of another scheme, and the configuration of mqtt-io.
 mod aliases;
+mod alone;
 /// Bytes that no well-behaved client sends.
 mod backup;
 mod bad_input;
@@ -56,6 +57,7 @@ mod system;
 /// MQTT with TLS: the gateway's own authority, certificates from elsewhere, and what is wrong with them.
 mod tls;
 /// Users that are made on the command line, before the first start and later.
+mod upgrade_cut;
 mod users;
 /// The way back after an upgrade.
 mod way_back;

@@ -33,6 +33,13 @@ use wanted::Wanted;
 
 pub(crate) use privileged::{AskError, SOCKET, ask, serve_one};
 
+/// Whether the file system of this directory lets nobody write, by its own word.
+pub(crate) fn is_read_only(directory: &Path) -> bool {
+    directory
+        .canonicalize()
+        .is_ok_and(|real| checks::is_read_only(&Machine::below(Path::new("/"), ""), &real))
+}
+
 /// Looks at the machine and tells, or mends.
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
     let directory = paths::data_directory(arguments.data.data_dir.clone(), false);

@@ -13,6 +13,7 @@ use super::machine::Machine;
 use super::wanted::Wanted;
 
 pub(crate) use rights::GROUPS;
+pub(crate) use system::is_read_only;
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {

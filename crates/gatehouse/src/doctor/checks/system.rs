@@ -1,5 +1,7 @@
 //! Disk, power supply, clock, network, the end of the last run, memory limit.
 
+use std::path::Path;
+
 use gatehouse_dashboard::wire::DoctorKind;
 
 use crate::conditions::is_nearly_full;
@@ -54,11 +56,17 @@ fn mount_of(machine: &Machine, directory: &str) -> Option<Mount> {
         let is_above =
             directory.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let options = file_system.split_whitespace().nth(2)?;
-        let is_read_only = options.split(',').any(|option| option == "ro");
+        // Since Linux 6.15 ext4 says so of a file system with errors, and leaves the flag of statvfs alone.
+        let is_read_only = options.split(',').any(|option| option == "ro" || option == "emergency_ro");
         is_above.then(|| Mount { place: place.to_owned(), is_read_only })
     });
     // Of mounts at the same place the last one counts.
     mounts.max_by_key(|mount| mount.place.len())
+}
+
+/// Whether the file system of this directory lets nobody write, by its own word.
+pub(crate) fn is_read_only(machine: &Machine, directory: &Path) -> bool {
+    mount_of(machine, &directory.to_string_lossy()).is_some_and(|mount| mount.is_read_only)
 }
 
 /// The power supply.

@@ -1,0 +1,214 @@
+//! What the gateway lives with when nobody is there: a disk that is full or read-only, no network, a last run that ended
+//! badly. It is told, the house goes on, and it ends by itself (docs/alone.md).
+
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gatehouse_tests::{Browser, Inbox, LIMIT, Process, Setup, until};
+use tempfile::TempDir;
+
+use super::command::is_heater;
+
+/// A configuration without devices.
+const EMPTY: &str = "[gateway]\nname = \"House\"\n";
+
+fn warnings(browser: &Browser) -> Vec<String> {
+    let house = browser.house();
+    let all = house["gateway"]["warnings"].as_array().cloned().unwrap_or_default();
+    all.iter().filter_map(|warning| warning["kind"].as_str().map(str::to_owned)).collect()
+}
+
+/// Waits until these are told of the disk, and health says as much.
+fn wait_for_disk(browser: &Browser, expected: Option<&str>) {
+    until("what is told of the disk", LIMIT, || {
+        let told = warnings(browser);
+        let of_disk: Vec<&str> =
+            told.iter().map(String::as_str).filter(|kind| kind.starts_with("disk")).collect();
+        let health = browser.get("/health").expect(200).json();
+        let is_degraded = health["status"] == "degraded";
+        match of_disk == expected.into_iter().collect::<Vec<_>>() && is_degraded != told.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{told:?} {health}")),
+        }
+    });
+}
+
+/// A file system of its own for the data, which is taken away in the end.
+struct Disk {
+    place: PathBuf,
+    /// Where the kernel can be told that it found errors.
+    errors: PathBuf,
+}
+
+impl Disk {
+    /// Nothing where this user cannot make one.
+    fn mount(at: &Path) -> Option<Self> {
+        std::fs::create_dir_all(at).expect("a directory can be made");
+        let image = at.with_extension("image");
+        let (place, file) = (at.to_string_lossy(), image.to_string_lossy());
+        let is_there = run("truncate", &["--size=64M", &file])
+            && run("mkfs.ext4", &["-q", "-m", "0", &file])
+            && run("mount", &["-o", "loop,errors=remount-ro", &file, &place]);
+        if !is_there {
+            return None;
+        }
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("the kernel tells");
+        let mount = mounts.lines().find(|line| line.split(' ').nth(1) == Some(&*place));
+        let device =
+            mount.and_then(|line| line.split(' ').next()?.strip_prefix("/dev/")).expect("it is mounted");
+        let errors = Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error");
+        Some(Self { place: at.to_owned(), errors })
+    }
+
+    /// Bytes that may be written.
+    fn free(&self) -> u64 {
+        let figures = rustix::fs::statvfs(&self.place).expect("the disk tells");
+        figures.f_bavail * figures.f_frsize
+    }
+
+    /// The kernel finds an error, and lets nobody write any more.
+    fn fail(&self) {
+        std::fs::write(&self.errors, "made by a test").expect("the kernel can be told");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // One that is still used goes with its last user.
+        run("umount", &["-l", &self.place.to_string_lossy()]);
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_disk_that_fills_up_or_cannot_be_written_is_told_and_the_house_goes_on() {
+    let setup = Setup::demo();
+    let Some(disk) = Disk::mount(&setup.data_directory()) else {
+        println!("not tried: this user cannot mount a disk");
+        return;
+    };
+    let mut gateway = setup.start();
+    // Its rooms say so in their own words.
+    for room in ["history cannot be", "cannot be written", "full", "read-only", "readonly"] {
+        gateway.tolerate(room);
+    }
+    let browser = gateway.administrator();
+    let heater = browser.find("heater", |_, property| is_heater(property));
+    let switch =
+        |word: &str| browser.post(&heater.set_path(), &serde_json::json!({ "value": word })).expect(202);
+    wait_for_disk(&browser, None);
+    let filler = disk.place.join("filler");
+    // What does not fit is refused.
+    let fill =
+        |bytes: u64| drop(std::fs::write(&filler, vec![0; usize::try_from(bytes).expect("it is small")]));
+    fill(disk.free() - 2_000_000);
+    wait_for_disk(&browser, Some("disk_nearly_full"));
+    fill(64_000_000);
+    wait_for_disk(&browser, Some("disk_full"));
+    switch("ON");
+    std::fs::remove_file(&filler).expect("there is a file");
+    wait_for_disk(&browser, None);
+    disk.fail();
+    wait_for_disk(&browser, Some("disk_read_only"));
+    switch("OFF");
+    // What waits in memory cannot be kept any more, and the gateway says so as it ends.
+    gateway.tolerate("ERROR");
+    gateway.terminate();
+    let stopped = gateway.wait_stopped_with(1);
+    drop(disk);
+    drop(stopped);
+}
+
+#[test]
+fn how_the_last_run_ended_is_told_once() {
+    let setup = Setup::configured(EMPTY).with_user("ana", "admin", "lamp in the window");
+    let told = |gateway: &gatehouse_tests::Gateway| {
+        let browser = gateway.browser();
+        browser.log_in("ana", "lamp in the window");
+        let told = warnings(&browser);
+        told.into_iter().filter(|kind| kind.starts_with("ended")).collect::<Vec<_>>()
+    };
+    let wait = |gateway: &gatehouse_tests::Gateway, expected: &str| {
+        until("what is told of the last run", LIMIT, || match told(gateway) {
+            found if found == [expected] => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    };
+    let gateway = setup.start();
+    assert!(told(&gateway).is_empty(), "there was none");
+    let setup = gateway.kill();
+    let gateway = setup.start();
+    wait(&gateway, "ended_crashed");
+    // The service manager says how it ended to what it runs after each end.
+    let setup = gateway.kill();
+    let end = Command::new(gatehouse_tests::binary::path())
+        .args(["safe-outputs", "--config"])
+        .arg(setup.configuration())
+        .arg("--data-dir")
+        .arg(setup.data_directory())
+        .env("SERVICE_RESULT", "oom-kill")
+        .status();
+    assert!(end.expect("the program is there").success());
+    let gateway = setup.start();
+    wait(&gateway, "ended_out_of_memory");
+    let doctor = gatehouse_tests::gateway::command_line(
+        &["doctor", "--json", "--data-dir", &gateway.data_directory().to_string_lossy()],
+        "",
+    );
+    assert!(
+        doctor.stdout.contains("last-run-ended") && doctor.stdout.contains("out-of-memory"),
+        "{doctor:?}"
+    );
+    let gateway = gateway.restart();
+    assert!(told(&gateway).is_empty(), "it ended in order");
+}
+
+/// The words of a service manager, in a world without a network: its socket is a file, which needs none.
+#[test]
+fn without_a_network_the_gateway_runs_and_says_so() {
+    let place = TempDir::new().expect("a temporary directory can be made");
+    let (path, file) = (place.path().join("notify"), place.path().join("gatehouse.toml"));
+    std::fs::write(&file, EMPTY).expect("the configuration can be written");
+    if !run("unshare", &["--net", "true"]) {
+        println!("not tried: this user cannot make a network of its own");
+        return;
+    }
+    let socket = UnixDatagram::bind(&path).expect("a socket can be made");
+    let words = Inbox::default();
+    let heard = words.clone();
+    let manager = std::thread::spawn(move || {
+        let mut buffer = [0; 1_024];
+        while let Ok(count) = socket.recv(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
+            if text == "END" {
+                break;
+            }
+            text.lines().for_each(|line| heard.push(line.to_owned()));
+        }
+    });
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]);
+    command.arg(gatehouse_tests::binary::path()).args([
+        "run",
+        "--http",
+        "127.0.0.1:0",
+        "--mqtt",
+        "127.0.0.1:0",
+    ]);
+    command.arg("--config").arg(&file).arg("--data-dir").arg(place.path().join("data"));
+    command.env("NOTIFY_SOCKET", &path);
+    let mut process = Process::start(&mut command, "");
+    words.wait("READY=1", LIMIT, |line| (line == "READY=1").then_some(()));
+    words.wait("word of the network", LIMIT, |line| {
+        (line.starts_with("STATUS=Look at the page:") && line.contains("network gone")).then_some(())
+    });
+    process.terminate();
+    assert!(process.wait(LIMIT).success(), "{}", process.words());
+    let end = UnixDatagram::unbound().expect("a socket can be made");
+    end.send_to(b"END", &path).expect("the thread listens");
+    manager.join().expect("the thread ended");
+}
