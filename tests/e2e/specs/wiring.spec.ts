@@ -1,5 +1,5 @@
 import { expectAccessible } from '../support/accessibility.ts';
-import { VIEWER } from '../support/gateway.ts';
+import { ADMINISTRATOR, startGateway, VIEWER } from '../support/gateway.ts';
 import { expect, logIn, test } from '../support/test.ts';
 
 test('the header tells each pin, and is walked with the keyboard', async ({ home }) => {
@@ -41,4 +41,23 @@ test('a viewer has no wiring, and is told so', async ({ page, gateway }) => {
   await expect(main.getByRole('link', { name: 'Wiring' })).toHaveCount(0);
   await page.goto(`${gateway.origin}/wiring`);
   await expect(page.getByText('This is for administrators. Ask one of them.')).toBeVisible();
+});
+
+test('a demonstration says that its house goes before the first device of one’s own is added', async ({ page }) => {
+  const gateway = await startGateway([ADMINISTRATOR], '');
+  await logIn(page, gateway, ADMINISTRATOR);
+  await page.goto(`${gateway.origin}/devices/heater`);
+  // Its devices stand in no file, so nothing is asked of one: the console stays silent.
+  await page.getByRole('button', { name: 'Open settings' }).click();
+  await expect(page.getByText('stands in no configuration file')).toBeVisible();
+  await page.goto(`${gateway.origin}/wiring/connected`);
+  await page.getByRole('button', { name: /^Add/ }).first().click();
+  await expect(page.getByRole('note')).toContainText(/demonstration’s \d+ devices will go/);
+  await page.getByRole('textbox', { name: 'Name' }).fill('Cellar');
+  await page.getByRole('button', { name: 'Add', exact: true }).first().click();
+  await page.getByRole('link', { name: /Cellar/ }).click();
+  await page.goto(gateway.origin);
+  await expect(page.getByRole('article')).toHaveCount(1);
+  await page.close();
+  await gateway.stop();
 });
