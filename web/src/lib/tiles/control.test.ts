@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Sparklines } from '../api/generated';
 import type { PropertyInfo } from '../api/types';
 import { controlOf, fitting, stepOf, typedNumber } from './control';
-import { HEIGHT, pathOf, WIDTH } from './spark';
+import { hasShape, HEIGHT, pathOf, WIDTH } from './spark';
 import { Days, FRESH_MS } from './sparklines.svelte';
 
 const level: PropertyInfo = {
@@ -55,6 +55,11 @@ describe('a small drawing', () => {
 
   it('lifts the pen where nothing is known', () => {
     expect(pathOf(line, 100)).toBe(`M0 22L48 2M${WIDTH} 12h0.5`);
+  });
+
+  it('has a shape where two readings follow each other', () => {
+    const shapes = [[], [1], [null], [1, null, 2], [1, 2], [null, 1, 2], [1, null, 2, 3, null]];
+    expect(shapes.map((mean) => hasShape({ mean }))).toEqual([false, false, false, false, true, true, true]);
   });
 
   it('draws what does not move in the middle', () => {

@@ -9,9 +9,9 @@ export const HEIGHT = 24;
 /** Room above and below, so that the line is not cut. */
 const EDGE = 2;
 
-/** Whether there is a line to draw: one reading alone has no shape. */
+/** Whether there is a line to draw: readings that each stand alone have no shape. */
 export function hasShape({ mean }: Pick<Sparkline, 'mean'>): boolean {
-  return mean.filter((value) => value !== null).length > 1;
+  return mean.some((value, index) => value !== null && (mean[index + 1] ?? null) !== null);
 }
 
 /**
