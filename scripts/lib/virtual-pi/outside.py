@@ -138,14 +138,20 @@ def ready(program, directory):
         notifications.bind(path)
         notifications.settimeout(LIMIT_SECONDS)
         begun = time.monotonic()
-        with subprocess.Popen(
+        with open(f"{directory}/log", "w+", encoding="utf-8") as log, subprocess.Popen(
             [program, "run", "--config", f"{directory}/gatehouse.toml", "--data-dir", f"{directory}/data"]
             + ["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"],
             env={"NOTIFY_SOCKET": path},
-            stdout=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         ) as gateway:
-            while b"READY=1" not in notifications.recv(4096):
-                pass
+            try:
+                while b"READY=1" not in notifications.recv(4096):
+                    pass
+            except TimeoutError:
+                gateway.kill()
+                log.seek(0)
+                sys.exit(f"the gateway did not become ready:\n{log.read()}")
             took = time.monotonic() - begun
             with open(f"/proc/{gateway.pid}/status", encoding="ascii") as status:
                 memory = next(line.split()[1] for line in status if line.startswith("VmRSS:"))
