@@ -44,10 +44,10 @@ export const en = {
     reconnecting: 'Reconnecting',
     offline: 'Offline',
     lost: (when: string) =>
-      `Connection lost. Last heard ${when}. The values below are the last ones known; the page keeps trying.`,
+      `Connection lost. Last heard ${when}. The values on this page are the last ones known; the page keeps trying.`,
     neverHeard: 'The gateway does not answer yet. Check that it runs and that you are on its network.',
     gatewayOffline:
-      'The gateway runs, but its bridge to the devices is offline. The values below are the last ones known. See its log: journalctl -u gatehouse.',
+      'The gateway runs, but its bridge to the devices is offline. The values on this page are the last ones known. See its log: journalctl -u gatehouse.',
     warnings: 'Warnings',
     anonymousClients: (set: string) =>
       `MQTT clients are let in without a name and a password, with the rights “${set}” ([broker] anonymous in the configuration). Only a closed test bench should do that.`,

@@ -46,10 +46,10 @@ export const es: Messages = {
     reconnecting: 'Reconectando',
     offline: 'Sin conexión',
     lost: (when) =>
-      `Conexión perdida. Última noticia ${when}. Los valores son los últimos conocidos; la página sigue intentándolo.`,
+      `Conexión perdida. Última noticia ${when}. Los valores de esta página son los últimos conocidos; la página sigue intentándolo.`,
     neverHeard: 'La pasarela aún no responde. Comprueba que está en marcha y que estás en su red.',
     gatewayOffline:
-      'La pasarela funciona, pero su puente con los dispositivos está desconectado. Los valores son los últimos conocidos. Mira su registro: journalctl -u gatehouse.',
+      'La pasarela funciona, pero su puente con los dispositivos está desconectado. Los valores de esta página son los últimos conocidos. Mira su registro: journalctl -u gatehouse.',
     warnings: 'Advertencias',
     anonymousClients: (set) =>
       `Los clientes MQTT entran sin nombre ni contraseña, con los permisos «${set}» ([broker] anonymous en la configuración). Solo es para un banco de pruebas cerrado.`,

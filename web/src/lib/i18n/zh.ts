@@ -44,10 +44,10 @@ export const zh: Messages = {
     connecting: '正在连接',
     reconnecting: '正在重连',
     offline: '离线',
-    lost: (when) => `连接已断开，最后一次收到数据：${when}。下面是最后已知的数值，页面会继续尝试连接。`,
+    lost: (when) => `连接已断开，最后一次收到数据：${when}。本页显示的是最后已知的数值，页面会继续尝试连接。`,
     neverHeard: '网关还没有响应。检查网关是否在运行，以及你是否在同一网络中。',
     gatewayOffline:
-      '网关在运行，但它与设备之间的桥接已离线。下面是最后已知的数值。查看日志：journalctl -u gatehouse。',
+      '网关在运行，但它与设备之间的桥接已离线。本页显示的是最后已知的数值。查看日志：journalctl -u gatehouse。',
     warnings: '警告',
     anonymousClients: (set) =>
       `MQTT 客户端无需用户名和密码即可连接，权限为“${set}”（配置中的 [broker] anonymous）。只应在封闭的测试环境中使用。`,
