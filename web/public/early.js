@@ -13,6 +13,8 @@
     // Whoever is not logged in would be refused.
     if (!session || !session.user || window.gatehouseEarly !== early) return;
     if (location.pathname === '/') early.home = ask('/api/v1/me/home');
+    // A tab that was opened behind others has no stream before somebody looks at it.
+    if (document.hidden) return;
     const source = new EventSource('/api/v1/events');
     const heard = [];
     const keep = (event) => heard.push(event);

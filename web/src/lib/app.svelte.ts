@@ -12,7 +12,7 @@ import { earlySession, earlyStream, forgetEarly } from './early';
 import { GatewayClock } from './house/clock.svelte';
 import { Commands } from './house/commands';
 import { LiveHouse } from './house/house.svelte';
-import { EventStream, type EventName } from './house/stream';
+import { EVENT_NAMES, EventStream, type EventName, type StreamState } from './house/stream';
 import { errorSentence } from './i18n/errors';
 import { i18n } from './i18n/i18n.svelte';
 import { propertyName } from './tiles/names';
@@ -31,7 +31,7 @@ class App {
   firstRun = $state(false);
   /** The log-in ended while the page was open, so the log-in page says so. */
   loginEnded = $state(false);
-  stream = $state<'connecting' | 'live' | 'lost'>('connecting');
+  stream = $state<StreamState>('connecting');
   /** When the gateway was last heard, by its own clock; nothing before the first word. */
   lastHeard = $state<number | null>(null);
   /** What a screen reader is told: outcomes of what the user did. */
@@ -55,7 +55,9 @@ class App {
     noOutcome: (ms) => i18n.t.control.noOutcome(i18n.format.duration(ms)),
   });
 
-  readonly #events = new EventStream({
+  readonly #events = new EventStream<EventName>({
+    names: EVENT_NAMES,
+    hidden: document.hidden,
     open: (after) =>
       after === null
         ? (earlyStream() ?? new EventSource(EVENTS_PATH))
@@ -89,6 +91,8 @@ class App {
       this.loginEnded = false;
       this.firstRun = session.first_run;
       this.phase = 'in';
+      // Opened while somebody still looked, and nobody would take it over before they look again.
+      if (document.hidden) earlyStream()?.close();
       this.#events.start();
     } else {
       this.phase = session.setup_needed ? 'setup' : 'login';

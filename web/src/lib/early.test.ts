@@ -32,7 +32,8 @@ const SESSION = {
 let asked: string[];
 
 /** Runs the script as the document does, with a gateway that says that this is the session. */
-async function run(session: unknown, pathname = '/') {
+async function run(session: unknown, pathname = '/', hidden = false) {
+  vi.stubGlobal('document', { hidden });
   vi.stubGlobal('location', { pathname });
   vi.stubGlobal('fetch', (path: string) => {
     asked.push(path);
@@ -80,6 +81,12 @@ describe('what is asked before the page is there', () => {
     delete (globalThis as { gatehouseEarly?: unknown }).gatehouseEarly;
     await run(SESSION, '/devices/heater');
     expect(asked.filter((path) => path.includes('/me/'))).toEqual([]);
+  });
+
+  it('opens no stream for a tab behind others', async () => {
+    await run(SESSION, '/', true);
+    const { earlySession, earlyStream } = await import('./early');
+    expect([FakeSource.opened, await earlySession(), earlyStream()]).toEqual([[], SESSION, null]);
   });
 
   it('does nothing when the page was here first, out of the cache of the browser', async () => {

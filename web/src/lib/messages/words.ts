@@ -28,7 +28,10 @@ const en = {
   listOf: 'Messages, the newest first',
   nothingYet: 'Nothing has passed yet. A message appears here when it is published.',
   connecting: 'Connecting',
-  lost: 'The stream is interrupted. The page keeps trying.',
+  lost: 'Not connected. What passes now is not shown; the page keeps trying.',
+  lostSince: (when: string) =>
+    `Not connected. What passed since ${when} is not shown; the page keeps trying.`,
+  gap: (from: string, to: string) => `Not connected from ${from} to ${to}. What passed then is not shown.`,
   notShown: (count: string) =>
     `${count} more were not shown: they came faster than anybody reads. Clients are sent all of them.`,
   pause: 'Pause',
@@ -102,7 +105,10 @@ const es: typeof en = {
   listOf: 'Mensajes, el más nuevo primero',
   nothingYet: 'Todavía no ha pasado nada. Un mensaje aparece aquí cuando se publica.',
   connecting: 'Conectando',
-  lost: 'El flujo está interrumpido. La página sigue intentándolo.',
+  lost: 'Sin conexión. Lo que pasa ahora no se muestra; la página sigue intentándolo.',
+  lostSince: (when) =>
+    `Sin conexión. Lo que ha pasado desde las ${when} no se muestra; la página sigue intentándolo.`,
+  gap: (from, to) => `Sin conexión de ${from} a ${to}. Lo que pasó entonces no se muestra.`,
   notShown: (count) =>
     `${count} más no se mostraron: llegaron más deprisa de lo que nadie lee. A los clientes se les envían todos.`,
   pause: 'Pausar',
@@ -173,7 +179,9 @@ const zh: typeof en = {
   listOf: '消息，最新的在前',
   nothingYet: '还没有消息经过。有消息发布时会显示在这里。',
   connecting: '正在连接',
-  lost: '消息流中断，页面会继续尝试。',
+  lost: '未连接。现在经过的消息不会显示，页面会继续尝试。',
+  lostSince: (when) => `未连接。${when} 以来经过的消息未显示，页面会继续尝试。`,
+  gap: (from, to) => `${from} 至 ${to} 未连接，期间经过的消息未显示。`,
   notShown: (count) => `另有 ${count} 条未显示：来得太快，无人读得过来。客户端仍会收到全部消息。`,
   pause: '暂停',
   goOn: '继续',
