@@ -48,7 +48,7 @@ pub(super) struct StreamQuery {
 }
 
 /// Messages as they pass, as server-sent events: `messages` (PassedMessages) at most four times a second, with at most 25
-/// messages each and the number of those that were left out; every 15 s `clock` (ClockEvent).
+/// messages each and the number of those that were left out; every 2 s `clock` (ClockEvent).
 #[utoipa::path(
     get, path = "/api/v1/messages/stream", tag = "messages", params(StreamQuery),
     responses(
