@@ -311,11 +311,17 @@ pub enum WarningWord {
     EndedCrashed,
     /// The run before this one was cut off: no power, or a restart of the machine that did not stop it. No detail.
     EndedCutOff,
+    /// A release was installed and did not start, so the one before it runs in its place. The detail is the version that
+    /// failed, a space, the version that runs, a space, and why.
+    ReleaseFailed,
+    /// Another program has the usual port of MQTT, so the broker is on the next free one. The detail is the usual port, a
+    /// space, the port where it is, and, where that is known, a space and the other program.
+    MqttMoved,
 }
 
 impl WarningWord {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::AnonymousClients,
         Self::StoreFailing,
         Self::StoreDamaged,
@@ -331,6 +337,8 @@ impl WarningWord {
         Self::EndedHung,
         Self::EndedCrashed,
         Self::EndedCutOff,
+        Self::ReleaseFailed,
+        Self::MqttMoved,
     ];
 
     /// The word that the API has for it.
@@ -351,6 +359,8 @@ impl WarningWord {
             Self::EndedHung => "ended_hung",
             Self::EndedCrashed => "ended_crashed",
             Self::EndedCutOff => "ended_cut_off",
+            Self::ReleaseFailed => "release_failed",
+            Self::MqttMoved => "mqtt_moved",
         }
     }
 }

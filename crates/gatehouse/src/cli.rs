@@ -81,6 +81,10 @@ pub(crate) enum Command {
     /// Put the copy of before the last upgrade back, for an older release that cannot use what the newer one made of the data.
     /// It says what is lost, and asks. The gateway must not run. What is replaced is kept aside.
     Rollback(RollbackArguments),
+    /// Let the release of before an upgrade run again when the newer one does not start. systemd starts it
+    /// (gatehouse-fallback@.service).
+    #[command(hide = true)]
+    FallBack(FallBackArguments),
     /// Print the code that the page asks for on the first visit.
     SetupCode {
         #[command(flatten)]
@@ -193,6 +197,27 @@ pub(crate) struct RollbackArguments {
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FallBackArguments {
+    /// The configuration of the service.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// Where the program of before the upgrade is kept.
+    #[arg(long, value_name = "DIR", default_value = "/usr/lib/gatehouse/previous")]
+    pub(crate) previous: PathBuf,
+    /// The program that was installed.
+    #[arg(long, value_name = "FILE", default_value = "/usr/bin/gatehouse")]
+    pub(crate) program: PathBuf,
+    /// The unit that has failed.
+    #[arg(long, value_name = "UNIT", default_value = "gatehouse.service")]
+    pub(crate) unit: String,
+    /// Where drop-ins of the unit are.
+    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system/gatehouse.service.d")]
+    pub(crate) drop_ins: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,9 @@ pub(crate) enum Exit {
     Failure,
     /// The command line is wrong (EX_USAGE).
     Usage,
+    /// A release that was installed has not come to run however often it was started (EX_UNAVAILABLE); the service's unit
+    /// names this number.
+    GaveUp,
     /// The configuration is wrong (EX_CONFIG).
     Configuration,
     /// It is to be started again (EX_TEMPFAIL); the service's unit names this number.
@@ -23,6 +26,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 64,
+            Exit::GaveUp => 69,
             Exit::Configuration => 78,
             Exit::Restart => 75,
         })

@@ -16,8 +16,8 @@ use gatehouse_board::Bridge;
 use gatehouse_board::bridge::ClockTrust;
 use gatehouse_board::scan::Thing;
 use gatehouse_broker::{Broker, BrokerHandle, Listener, Parts, Settings, SqliteStore, StoreOptions};
-use gatehouse_dashboard::Accounts;
 use gatehouse_dashboard::wire::{DiscoverySilenceWord, SystemDiscovery};
+use gatehouse_dashboard::{Accounts, Warning, WarningWord};
 use gatehouse_history::History;
 use gatehouse_model::{Clock, GatewayInfo, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,6 +37,7 @@ use crate::discovery::{self, Announcement};
 use crate::lifecycle::Lifecycle;
 use crate::mqtt_sockets::{MqttSockets, open_certificates};
 use crate::page_sockets::PageSockets;
+use crate::releases::FallenBack;
 use crate::restart::RestartBell;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
@@ -44,7 +45,7 @@ use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, OwnNames, PageConfiguration, PageDoctor, Surroundings,
     history_clock, names_of_files_clock, notes, serve_aliases,
 };
-use crate::{open_files, paths, restart, supervision};
+use crate::{doctor, open_files, paths, restart, supervision};
 
 /// Changes of the configuration that the page asks for and that wait for their turn; who comes later waits at the door.
 const ORDERS_LIMIT: usize = 4;
@@ -66,6 +67,8 @@ pub(crate) struct House {
     board: BoardView,
     found: watch::Sender<Vec<Thing>>,
     clock_trust: ClockTrust,
+    /// What people should know of this start, as long as it runs.
+    lasting: Vec<Warning>,
 }
 
 impl House {
@@ -89,11 +92,13 @@ impl House {
             .context("what the broker has kept cannot be opened")?;
         let http = PageSockets::open(&config).await?;
         let mqtt = MqttSockets::open(&config).await?;
+        let lasting = lasting_warnings(&mqtt, directory)?;
         let certificates = match mqtt.speaks_tls() || http.speaks_tls() {
             true => Some(open_certificates(&config, directory, clock.clone())?),
             false => None,
         };
         Ok(Self {
+            lasting,
             config,
             demo,
             clock,
@@ -123,6 +128,7 @@ impl House {
         let (own_names, clock_trust) = (self.config.all_names(), self.clock_trust.clone());
         let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, .. } = self;
         let (bridge, info, board, found) = (self.bridge, self.info, self.board, self.found);
+        let lasting = self.lasting;
         let as_started = config.clone();
         let scheme = config.gateway.scheme;
         let notes = notes(&config.devices);
@@ -173,6 +179,7 @@ impl House {
             board,
             found,
             backups,
+            lasting,
             databases,
         };
         let started = async {
@@ -214,6 +221,28 @@ impl House {
             Err(problem) => Err((Box::new(running), problem)),
         }
     }
+}
+
+/// A port that is another one than usual, and a newer release that did not start.
+fn lasting_warnings(mqtt: &MqttSockets, directory: &Path) -> anyhow::Result<Vec<Warning>> {
+    let mut lasting = Vec::new();
+    if let Some(FallenBack { failed, runs, reason, .. }) = FallenBack::of_this_release(directory) {
+        warn!("release {failed} did not start, so release {runs} runs in its place: {reason}");
+        let detail = format!("{failed} {runs} {reason}");
+        lasting.push(Warning { kind: WarningWord::ReleaseFailed, detail });
+    }
+    if let Some(taken) = mqtt.taken() {
+        let (usual, port) = (taken.port(), mqtt.addresses()?.plain.port());
+        let holder = doctor::holder_of(taken);
+        warn!(
+            "MQTT is on port {port}: {} has port {usual}. Stop that one and restart the gateway, or tell clients the port; \
+             `listen` in [mqtt] chooses another",
+            holder.as_deref().unwrap_or("another program")
+        );
+        let detail = format!("{usual} {port} {}", holder.unwrap_or_default());
+        lasting.push(Warning { kind: WarningWord::MqttMoved, detail: detail.trim_end().to_owned() });
+    }
+    Ok(lasting)
 }
 
 fn start_broker(

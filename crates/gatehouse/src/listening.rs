@@ -12,6 +12,9 @@ use tracing::{debug, warn};
 /// Connections that wait to be accepted: all clients of a house come back at once after a power cut.
 const BACKLOG: i32 = 1_024;
 
+/// Ports that are tried where nobody asked for one.
+const NEAR: u16 = 10;
+
 /// Listens where somebody asked for it. `who` is for the sentence, `option` moves it elsewhere.
 ///
 /// # Errors
@@ -45,6 +48,24 @@ pub(crate) async fn listen_if_free(
         }
         Err(problem) => Err(problem).with_context(|| format!("the {who} cannot listen on {address}")),
     }
+}
+
+/// Listens near where nobody asked for it: on the first port from this one on that is free. Clients do not come without the
+/// port, so a gateway that finds it taken is better on another one than not there at all.
+///
+/// # Errors
+/// When none of [`NEAR`] ports can be had, with what to do.
+pub(crate) async fn listen_near(address: SocketAddr, who: &str, option: &str) -> anyhow::Result<TcpListener> {
+    let last = address.port().saturating_add(NEAR - 1);
+    for port in address.port()..=last {
+        match bind(SocketAddr::new(address.ip(), port)) {
+            Err(problem) if problem.kind() == io::ErrorKind::AddrInUse => {}
+            Err(_) => break,
+            Ok(listener) => return Ok(listener),
+        }
+    }
+    // The first one says what is wrong.
+    listen(address, who, option).await
 }
 
 /// Whether nothing can ever listen there because it is the address of another machine.
@@ -127,6 +148,18 @@ mod tests {
         assert!(!is_elsewhere(taken.local_addr().unwrap()));
         assert!(!is_elsewhere("[::]:1883".parse().unwrap()));
         assert!(is_elsewhere("192.0.2.1:1883".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn where_nobody_asked_for_a_port_the_next_free_one_will_do() {
+        let first = listen(SocketAddr::from(([127, 0, 0, 1], 0)), "MQTT broker", "--mqtt").await.unwrap();
+        let taken = first.local_addr().unwrap();
+        let next = listen_near(taken, "MQTT broker", "--mqtt").await.unwrap().local_addr().unwrap();
+        assert!(next.port() > taken.port() && next.port() < taken.port() + NEAR, "{next}");
+        drop(first);
+        assert_eq!(listen_near(taken, "MQTT broker", "--mqtt").await.unwrap().local_addr().unwrap(), taken);
+        let elsewhere = listen_near("192.0.2.1:1883".parse().unwrap(), "MQTT broker", "--mqtt").await;
+        assert!(elsewhere.unwrap_err().to_string().contains("192.0.2.1:1883"));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use gatehouse_model::Clock;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::listening::{listen, listen_if_free};
+use crate::listening::{listen, listen_if_free, listen_near};
 use crate::paths;
 use crate::tls::{ServerCertificates, TlsSettings};
 
@@ -21,6 +21,8 @@ const WHO: &str = "MQTT broker";
 pub(crate) struct MqttSockets {
     plain: TcpListener,
     secure: Option<TcpListener>,
+    /// The address that another program has, where nobody asked for just that.
+    taken: Option<SocketAddr>,
 }
 
 /// Where they are.
@@ -36,19 +38,29 @@ impl MqttSockets {
     /// # Errors
     /// When an address that was asked for cannot be had.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let plain = listen(config.mqtt, WHO, "--mqtt").await?;
+        let plain = match config.mqtt_asked {
+            true => listen(config.mqtt, WHO, "--mqtt").await?,
+            false => listen_near(config.mqtt, WHO, "--mqtt").await?,
+        };
+        let taken = (config.mqtt.port() != 0 && plain.local_addr()?.port() != config.mqtt.port())
+            .then_some(config.mqtt);
         let secure = match config.mqtts_address() {
             Some((address, true)) => Some(listen(address, WHO, "--mqtts").await?),
             Some((address, false)) => listen_if_free(address, WHO, "--mqtts").await?,
             None => None,
         };
-        Ok(Self { plain, secure })
+        Ok(Self { plain, secure, taken })
     }
 
     /// Where they listen, with the ports that were picked.
     pub(crate) fn addresses(&self) -> std::io::Result<MqttAddresses> {
         let secure = self.secure.as_ref().map(TcpListener::local_addr).transpose()?;
         Ok(MqttAddresses { plain: self.plain.local_addr()?, secure })
+    }
+
+    /// The address that another program has, so that the broker listens on another port.
+    pub(crate) const fn taken(&self) -> Option<SocketAddr> {
+        self.taken
     }
 
     /// Whether certificates are needed.

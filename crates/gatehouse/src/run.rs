@@ -42,11 +42,18 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     }
     let config = match source.first() {
         Ok(config) => config,
-        Err(problems) => return Ok(check::report_problems(&problems)),
+        Err(problems) => {
+            note_wrong_configuration(&directory);
+            return Ok(check::report_problems(&problems));
+        }
     };
     check::print(&config.warnings);
     paths::make_private_directory(&directory)?;
     let _claim = paths::claim(&directory)?;
+    if !releases::begin(&directory) {
+        error!("this release was started again and again after its installation, and did not come to run");
+        return Ok(Exit::GaveUp);
+    }
     if !arguments.demo {
         running_copy::keep(&directory, &config.text);
     }
@@ -57,7 +64,25 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     match exit {
         Ok(Exit::Restart) => Ok(program.again()),
+        Err(problem) => {
+            releases::failed(&directory, &format!("{problem:#}"));
+            Err(problem)
+        }
         exit => exit,
+    }
+}
+
+/// An upgrade may have made a mistake of what was none before.
+fn note_wrong_configuration(directory: &std::path::Path) {
+    // Not while another daemon runs on the data.
+    if directory.exists()
+        && let Ok(_claim) = paths::claim(directory)
+    {
+        releases::begin(directory);
+        releases::failed(
+            directory,
+            "the configuration has mistakes for this release; `gatehouse check` of it shows them",
+        );
     }
 }
 
@@ -119,6 +144,7 @@ async fn live(
         }
         Err((running, problem)) => {
             error!("the start failed: {problem:#}");
+            releases::failed(directory, &format!("{problem:#}"));
             if changes::take_back_restored(&source, directory, clock.now()) {
                 error!("{TAKEN_BACK}");
                 (*running, StopReason::Restart)

@@ -86,6 +86,9 @@ pub enum DoctorKind {
     NetworkGone,
     /// The run of the gateway before this one did not end in order: `out-of-memory`, `hung`, `crashed` or `cut-off`.
     LastRunEnded,
+    /// A release was installed and did not start, so the one before it runs in its place: the release that failed, the one that
+    /// runs, and why, in a sentence of the gateway's.
+    ReleaseFailed,
 }
 
 /// A finding.

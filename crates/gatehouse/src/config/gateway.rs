@@ -92,15 +92,16 @@ fn degrees(
     None
 }
 
-/// `[http]` and `[mqtt]`.
+/// `[http]` and `[mqtt]`: the address, and whether somebody asked for just that.
 pub(super) fn listen(
     section: Option<Section<'_>>,
     table: &str,
     default: SocketAddr,
     findings: &mut Findings,
-) -> SocketAddr {
-    let Some(mut section) = section else { return default };
+) -> (SocketAddr, bool) {
+    let Some(mut section) = section else { return (default, false) };
+    let asked = section.item("listen").is_some();
     let address = section.address("listen", default, findings);
     section.finish(table, findings);
-    address.unwrap_or(default)
+    (address.unwrap_or(default), asked)
 }

@@ -94,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) mdns: bool,
     /// Where the MQTT broker listens.
     pub(crate) mqtt: SocketAddr,
+    /// Whether somebody asked for just that: else another port will do where another program has it.
+    pub(crate) mqtt_asked: bool,
     /// Where it listens with TLS.
     pub(crate) mqtts: SecureListen,
     /// Certificates.
@@ -150,6 +152,7 @@ impl Config {
         Self {
             http: given.http.unwrap_or(self.http),
             mqtt: given.mqtt.unwrap_or(self.mqtt),
+            mqtt_asked: self.mqtt_asked || given.mqtt.is_some(),
             https: given.https.map_or(self.https, SecureListen::At),
             mqtts: given.mqtts.map_or(self.mqtts, SecureListen::At),
             ..self
@@ -291,12 +294,12 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let mut root = Section::new(document.as_table(), 0..0, String::new());
     let gateway = gateway::read(root.table("gateway", findings), findings);
     let board = board::read(root.table("board", findings), findings);
-    let http = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
+    let (http, _) = gateway::listen(root.table("http", findings), "[http]", DEFAULT_HTTP, findings);
     let https_default = SocketAddr::new(DEFAULT_HTTP.ip(), HTTPS_PORT);
     let https = tls::read_https(root.table("https", findings), https_default, findings);
     let dashboard = dashboard::read(root.table("dashboard", findings), findings);
     let mdns = discovery::read(root.table("discovery", findings), findings);
-    let mqtt = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
+    let (mqtt, mqtt_asked) = gateway::listen(root.table("mqtt", findings), "[mqtt]", DEFAULT_MQTT, findings);
     let default = SocketAddr::new(DEFAULT_MQTT.ip(), MQTTS_PORT);
     let (mqtts, tls) = (root.table("mqtts", findings), root.table("tls", findings));
     let (mqtts, tls) = tls::read(mqtts, tls, default, directory, findings);
@@ -318,6 +321,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
         dashboard,
         mdns,
         mqtt,
+        mqtt_asked,
         mqtts,
         tls,
         history,

@@ -84,6 +84,11 @@ pub(crate) fn look_for_page(
     report::report(&findings, &machine, no_helper)
 }
 
+/// The program that has an address of the gateway, for people; nothing when that cannot be seen.
+pub(crate) fn holder_of(address: std::net::SocketAddr) -> Option<String> {
+    checks::holder_of(&Machine::this(Path::new("/")), address)
+}
+
 /// Whether there is a mend of this name.
 pub(crate) fn is_mend(word: &str) -> bool {
     Mend::parse(word).is_some()

@@ -23,7 +23,7 @@ pub(crate) struct Wanted {
     pub(crate) mistakes: usize,
     /// Where the gateway listens, with the section that says so.
     pub(crate) ports: Vec<(&'static str, SocketAddr)>,
-    /// The sections of them that nobody wrote: the gateway does without such a port when it cannot have it.
+    /// The sections of them that nobody wrote: the gateway does without such a port when it cannot have it, or takes another.
     pub(crate) unasked: Vec<&'static str>,
     /// Devices on the header's I²C bus.
     pub(crate) i2c: Vec<String>,
@@ -52,7 +52,8 @@ impl Wanted {
     fn with_addresses(self, config: &Config) -> Self {
         let secure = [("[mqtts]", config.mqtts_address()), ("[https]", config.https_address())];
         let unasked = secure.into_iter().filter(|(_, address)| address.is_some_and(|(_, asked)| !asked));
-        let unasked = unasked.map(|(section, _)| section).collect();
+        let unasked = unasked.map(|(section, _)| section);
+        let unasked = unasked.chain((!config.mqtt_asked).then_some("[mqtt]")).collect();
         let [mqtts, https] = secure.map(|(section, address)| Some((section, address?.0)));
         let ports = [Some(("[mqtt]", config.mqtt)), Some(("[http]", config.http)), mqtts, https];
         // Port 0 is whichever is free.

@@ -66,6 +66,8 @@ pub(super) struct Joints {
     pub(super) found: watch::Sender<Vec<Thing>>,
     /// Who makes and restores backups.
     pub(super) backups: Backups,
+    /// What people should know of this start.
+    pub(super) lasting: Vec<Warning>,
     /// What the watchdog waits for.
     pub(super) databases: Vec<Database>,
 }
@@ -188,7 +190,7 @@ impl Joints {
     fn warnings(&self) -> Vec<Warning> {
         let anonymous = self.anonymous.iter();
         let warning = |set: &String| Warning { kind: WarningWord::AnonymousClients, detail: set.clone() };
-        anonymous.map(warning).collect()
+        anonymous.map(warning).chain(self.lasting.iter().cloned()).collect()
     }
 
     async fn start_history(&self, running: &mut Running) -> anyhow::Result<()> {

@@ -145,3 +145,35 @@ async fn a_part_that_dies_stops_the_house_with_its_outputs_safe() {
     }
     assert_eq!(words, ["OFF", "offline"], "first safe, then offline");
 }
+
+/// A Mosquitto that was there first kept the whole gateway from starting, with it the page that could have named it.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_usual_port_taken_mqtt_is_on_the_next_one_and_the_page_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let usual = other.local_addr().unwrap();
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let given = Addresses { http: Some(free), mqtts: Some(free), https: Some(free), mqtt: None };
+    let config = crate::config::load(crate::config::default_text(), "the default configuration").unwrap();
+    assert!(
+        !config.mqtt_asked && config.mqtt.port() == 1883,
+        "the configuration of a fresh gateway asks for no port"
+    );
+    let config = Config { mqtt: usual, mdns: false, ..config.with_addresses(given) };
+    let house = House::open(config.clone(), directory.path(), true).await.unwrap();
+    let found = house.mqtt.addresses().unwrap().plain;
+    assert!(found.port() > usual.port(), "{found}");
+    let [warning] = &house.lasting[..] else { panic!("{:?}", house.lasting) };
+    assert_eq!(warning.kind, WarningWord::MqttMoved);
+    let told: Vec<&str> = warning.detail.splitn(3, ' ').collect();
+    assert_eq!(told[..2], [usual.port().to_string(), found.port().to_string()]);
+    let mut running = start(house, directory.path()).await;
+    // Who is told the address, such as a phone by pairing, is told the one where the broker is.
+    let mut client = command_at_once(found, "home/heater/power/set", "ON").await;
+    assert_eq!(packet(&mut client).await.0, 2, "a broker answers there");
+    assert!(running.stop_outputs("it was asked to").await && running.stop_rest().await);
+    // Who asked for just that port is told that it cannot be had.
+    let asked = House::open(Config { mqtt_asked: true, ..config }, directory.path(), true).await;
+    let said = format!("{:#}", asked.err().unwrap());
+    assert!(said.contains(&usual.to_string()) && said.contains("--mqtt"), "{said}");
+}

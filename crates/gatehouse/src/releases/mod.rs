@@ -6,10 +6,12 @@
 //! tells about the copy.
 
 mod copy;
+mod fall_back;
 mod record;
 mod rollback;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +27,9 @@ use tracing::{info, warn};
 use crate::paths;
 use record::Record;
 
+pub(crate) use fall_back::run as fall_back;
 pub(crate) use rollback::run as roll_back_on_command_line;
+pub(crate) use trial::{FallenBack, begin, failed};
 
 /// This release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -94,6 +98,7 @@ pub(crate) fn runs(directory: &Path, now: Timestamp) {
             warn!("{problem:#}");
         }
     }
+    trial::passed(directory);
     if copy::Kept::find(directory).is_some_and(|kept| is_past(kept.made, now)) {
         info!(
             "the copy of before the last upgrade is removed: it is {} days old",

@@ -4,6 +4,7 @@
  */
 
 import type { DoctorFinding, DoctorKind } from '../api/generated';
+import { gatewayWords } from '../i18n/gateway-words';
 import type { Language } from '../i18n/language';
 
 /** What is, why it matters, what to do. */
@@ -36,6 +37,11 @@ const es: Kinds = {
     'La pasarela no arranca con ella, y no se puede comprobar qué necesita de esta máquina.',
     `gatehouse check ${file} muestra cada uno con su línea y qué escribir en su lugar.`,
   ],
+  'release-failed': (failed, runs, why) => [
+    `La versión ${failed} no arrancó, así que en su lugar funciona la ${runs}.`,
+    `Dio este motivo: «${gatewayWords(why)}».`,
+    'Arregla el motivo, o toma un paquete que lo arregle, e instálalo: la versión más nueva se prueba otra vez con cada paquete que se instala.',
+  ],
   'port-taken': (port, section, holder) => [
     `El puerto ${port} de ${section} lo usa ${holder}.`,
     'La pasarela no puede escuchar ahí, y no arranca si ese puerto se pidió.',
@@ -43,12 +49,12 @@ const es: Kinds = {
   ],
   'mosquitto-has-port': (port) => [
     `Mosquitto tiene el puerto ${port}, donde escucha el bróker de la pasarela.`,
-    'Dos brókeres no pueden tener un mismo puerto: la pasarela no arranca mientras lo tenga Mosquitto.',
+    'Dos brókeres no pueden tener un mismo puerto: la pasarela usa el siguiente libre, o no arranca si se pidió justo este.',
     'Detén Mosquitto y evita que arranque: sus clientes encuentran el bróker de la pasarela en su lugar. O elige otro puerto con listen en [mqtt], y deja que Mosquitto pase los mensajes con una connection en su propia configuración.',
   ],
   'mosquitto-starts': (port) => [
     `Mosquitto también arranca con la máquina y quiere el puerto ${port} de la pasarela.`,
-    'El que arranca primero tiene el puerto; tras un reinicio de la máquina la pasarela puede no arrancar.',
+    'El que arranca primero tiene el puerto; tras un reinicio de la máquina la pasarela puede estar en otro, o no arrancar si se pidió justo este.',
     'Evita que Mosquitto arranque, o dale otro puerto.',
   ],
   'i2c-off': (devices) => ['I²C está apagado.', waitEs(devices), lineEs('dtparam=i2c_arm=on')],
@@ -186,6 +192,11 @@ const zh: Kinds = {
     '网关无法用它启动，也无法检查它对这台机器的要求。',
     `gatehouse check ${file} 会显示每处错误的行号和应写的内容。`,
   ],
+  'release-failed': (failed, runs, why) => [
+    `版本 ${failed} 没有启动，因此由版本 ${runs} 代替运行。`,
+    `它给出的原因：“${gatewayWords(why)}”。`,
+    '解决这个原因，或取得已修复的软件包并安装：每次安装软件包都会再次尝试最新的版本。',
+  ],
   'port-taken': (port, section, holder) => [
     `${section} 的端口 ${port} 被 ${holder} 占用。`,
     '网关无法在那里监听；如果这个端口是指定的，网关就不会启动。',
@@ -193,12 +204,12 @@ const zh: Kinds = {
   ],
   'mosquitto-has-port': (port) => [
     `Mosquitto 占用了端口 ${port}，网关自己的代理要在那里监听。`,
-    '两个代理不能共用一个端口：Mosquitto 占着它，网关就不会启动。',
+    '两个代理不能共用一个端口：网关会改用下一个空闲端口；如果指定了这个端口，网关就不会启动。',
     '停止 Mosquitto 并不让它自启：它的客户端会改为找到网关的代理。或在 [mqtt] 中用 listen 选择另一个端口，并在 Mosquitto 自己的配置里用 connection 转发消息。',
   ],
   'mosquitto-starts': (port) => [
     `Mosquitto 也随机器启动，并要用网关的端口 ${port}。`,
-    '谁先启动谁就占有端口；机器重启后网关可能无法启动。',
+    '谁先启动谁就占有端口；机器重启后网关可能在另一个端口上，如果指定了这个端口则无法启动。',
     '不让 Mosquitto 自启，或给它另一个端口。',
   ],
   'i2c-off': (devices) => ['I²C 已关闭。', waitZh(devices), lineZh('dtparam=i2c_arm=on')],

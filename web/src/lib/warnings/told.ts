@@ -54,5 +54,13 @@ export function told(
       return words.endedCrashed;
     case 'ended_cut_off':
       return words.endedCutOff;
+    case 'release_failed': {
+      const [failed = '', runs = '', ...reason] = detail.split(' ');
+      return words.releaseFailed(failed, runs, gatewayWords(reason.join(' ')));
+    }
+    case 'mqtt_moved': {
+      const [usual = '', port = '', ...holder] = detail.split(' ');
+      return words.mqttMoved(usual, port, holder.length > 0 ? gatewayWords(holder.join(' ')) : '');
+    }
   }
 }

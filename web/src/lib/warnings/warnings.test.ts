@@ -28,6 +28,8 @@ const KINDS: Record<WarningKind, string> = {
   ended_hung: '',
   ended_crashed: '',
   ended_cut_off: '',
+  release_failed: '0.2.0 0.1.0 the disk is full',
+  mqtt_moved: '1883 1884 a program of the user mosquitto',
 };
 
 describe('the conditions of the gateway', () => {
@@ -46,6 +48,17 @@ describe('the conditions of the gateway', () => {
     expect(say('disk_nearly_full', '199000000')).toContain('199.0\u00a0MB');
     expect(say('clock_stepped', '-5400')).toContain('back by 1\u00a0h 30\u00a0min within');
     expect(say('clock_stepped', '86400')).toContain('forward by 1\u00a0d within');
+  });
+
+  it('take a detail of several parts apart', () => {
+    const failed = withoutMarks(say('release_failed', '0.2.0 0.1.0 the disk is full'));
+    expect(failed).toContain('Release 0.2.0 did not start');
+    expect(failed).toContain('release 0.1.0 runs');
+    expect(failed).toContain('the disk is full');
+    const moved = withoutMarks(say('mqtt_moved', '1883 1884 a program of the user mosquitto'));
+    expect(moved).toContain('port 1884');
+    expect(moved).toContain('1883 is taken by a program of the user mosquitto');
+    expect(withoutMarks(say('mqtt_moved', '1883 1884'))).toContain('1883 is taken by another program');
   });
 
   it('mark what the gateway says in its own words', () => {

@@ -19,6 +19,10 @@ const en = {
   endedHung: `The gateway hung, and its watchdog started it again.\nOutputs were driven safe in between. The journal (journalctl -u gatehouse) says what did not answer; a disk that hangs is the most likely.`,
   endedCrashed: `The gateway crashed or was killed, and started again.\nOutputs were driven safe in between. The journal (journalctl -u gatehouse) says more; report it if nobody killed it.`,
   endedCutOff: `The gateway was cut off from its power, or restarted without being stopped.\nEverything acknowledged is there; of history, at most the last moments are missing. Nothing has to be done.`,
+  releaseFailed: (failed: string, runs: string, why: string) =>
+    `Release ${failed} did not start, so release ${runs} runs in its place: ${why}\nEverything works as before the upgrade. The newer release is tried again when a package is installed: mend the reason, or wait for a package that has it mended.`,
+  mqttMoved: (usual: string, port: string, holder: string) =>
+    `MQTT is on port ${port} today: the usual port ${usual} is taken by ${holder || 'another program'}.\nClients that look for it on ${usual} find the other program. Stop that one and restart the gateway (System → Check-up mends a Mosquitto), or give clients the port ${port} and write it as listen below [mqtt], so that it stays.`,
 };
 
 const es: typeof en = {
@@ -39,6 +43,10 @@ const es: typeof en = {
   endedHung: `La pasarela se colgó, y su perro guardián la arrancó de nuevo.\nEntre tanto las salidas se llevaron a su nivel seguro. El registro del sistema (journalctl -u gatehouse) dice qué no contestó; lo más probable es un disco que se cuelga.`,
   endedCrashed: `La pasarela falló o alguien la mató, y arrancó de nuevo.\nEntre tanto las salidas se llevaron a su nivel seguro. El registro del sistema (journalctl -u gatehouse) dice más; infórmalo si nadie la mató.`,
   endedCutOff: `A la pasarela se le cortó la luz, o se reinició sin detenerla.\nTodo lo confirmado está ahí; del historial faltan como mucho los últimos momentos. No hay que hacer nada.`,
+  releaseFailed: (failed, runs, why) =>
+    `La versión ${failed} no arrancó, así que en su lugar funciona la ${runs}: ${why}\nTodo va como antes de la actualización. La versión nueva se prueba otra vez al instalar un paquete: arregla el motivo, o espera un paquete que lo arregle.`,
+  mqttMoved: (usual, port, holder) =>
+    `MQTT está hoy en el puerto ${port}: el habitual, ${usual}, lo ocupa ${holder || 'otro programa'}.\nLos clientes que lo buscan en ${usual} encuentran el otro programa. Detenlo y reinicia la pasarela (Sistema → Revisión arregla un Mosquitto), o da a los clientes el puerto ${port} y escríbelo como listen en [mqtt], para que no cambie.`,
 };
 
 const zh: typeof en = {
@@ -58,6 +66,10 @@ const zh: typeof en = {
   endedHung: `网关曾停止响应，看门狗已将它重新启动。\n其间输出已被置于安全状态。系统日志（journalctl -u gatehouse）会说明什么没有应答；最可能的是磁盘卡住。`,
   endedCrashed: `网关崩溃或被终止，已重新启动。\n其间输出已被置于安全状态。系统日志（journalctl -u gatehouse）有更多说明；如果没有人终止它，报告此问题。`,
   endedCutOff: `网关曾断电，或未经停止就被重启。\n已确认的内容都在；历史最多缺少最后片刻。不必处理。`,
+  releaseFailed: (failed, runs, why) =>
+    `版本 ${failed} 没有启动，因此由版本 ${runs} 代替运行：${why}\n一切与升级前一样。安装软件包时会再次尝试新版本：解决上述原因，或等待已修复的软件包。`,
+  mqttMoved: (usual, port, holder) =>
+    `MQTT 目前在端口 ${port}：常用端口 ${usual} 被${holder || '其他程序'}占用。\n在 ${usual} 上寻找它的客户端会找到那个程序。停止那个程序并重启网关（“系统 → 检查”可以处理 Mosquitto），或把端口 ${port} 告诉客户端，并在 [mqtt] 中写成 listen，使它不再改变。`,
 };
 
 export const WORDS: AreaWords<typeof en> = { en, es, zh };

@@ -2,6 +2,7 @@
 
 mod buses;
 mod ports;
+mod release;
 mod rights;
 mod system;
 mod upkeep;
@@ -12,13 +13,15 @@ use super::finding::Finding;
 use super::machine::Machine;
 use super::wanted::Wanted;
 
+pub(super) use ports::holder_of;
 pub(crate) use rights::GROUPS;
 pub(crate) use system::is_read_only;
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 19] = [
+    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 20] = [
         |_, wanted| configuration(wanted),
+        release::did_not_start,
         upkeep::processor,
         ports::taken,
         ports::mosquitto_that_starts,

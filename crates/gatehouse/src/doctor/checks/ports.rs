@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use gatehouse_dashboard::wire::DoctorKind;
+use gatehouse_dashboard::wire::{DoctorKind, DoctorLevel};
 
 use crate::doctor::finding::Finding;
 use crate::doctor::machine::{Machine, SERVICE_USER};
@@ -35,7 +35,11 @@ pub(super) fn taken(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
         let holders = in_the_way.map(|socket| holder(machine, socket));
         let Some(holder) = holders.into_iter().find(|holder| !holder.is_ours) else { continue };
         if said.insert(address.port()) {
-            let explain = if wanted.unasked.contains(section) { explain_unasked } else { explain };
+            let explain = match (wanted.unasked.contains(section), *section) {
+                (false, _) => explain,
+                (true, "[mqtt]") => explain_moved,
+                (true, _) => explain_unasked,
+            };
             found.push(explain(section, address.port(), &holder));
         }
     }
@@ -67,6 +71,22 @@ fn explain(section: &str, port: u16, holder: &Holder) -> Finding {
         .so(format!("Stop that program, or {elsewhere}."))
 }
 
+/// The port of MQTT when nobody asked for just that: the broker is on the next free one.
+fn explain_moved(section: &str, port: u16, holder: &Holder) -> Finding {
+    let finding = explain(section, port, holder);
+    Finding { level: DoctorLevel::Warning, ..finding }.because(
+        "The gateway's broker listens on the next free port in its place, which the page and the log name. Clients that look \
+         for it here find the other program.",
+    )
+}
+
+/// The program that has an address of the gateway, for people.
+pub(in crate::doctor) fn holder_of(machine: &Machine, address: SocketAddr) -> Option<String> {
+    let in_the_way = listening(machine).into_iter().filter(|socket| is_in_the_way(address, socket.address));
+    let mut holders = in_the_way.map(|socket| holder(machine, &socket));
+    holders.find(|holder| !holder.is_ours).map(|holder| holder.name.replace('`', ""))
+}
+
 /// A port that is taken where it is free, and done without where it is not.
 fn explain_unasked(section: &str, port: u16, holder: &Holder) -> Finding {
     let name = &holder.name;
@@ -94,7 +114,7 @@ pub(super) fn mosquitto_that_starts(machine: &Machine, wanted: &Wanted) -> Vec<F
         format!("Mosquitto starts with the machine too, and wants port {port} of the gateway."),
     )
     .about(&port)
-    .because("Whichever starts first has the port; after a restart of the machine the gateway may not start.")
+    .because("Whichever starts first has the port; after a restart of the machine the gateway may be on another one, or not start where just this one was asked for.")
     .so("Keep Mosquitto from starting (`sudo systemctl disable --now mosquitto`), or give it another port.")
     .mended_by(Mend::StopMosquitto);
     vec![finding]
@@ -207,9 +227,9 @@ fn parse(line: &str) -> Option<Listening> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::checks::tests::{finding, kinds};
+    use crate::doctor::checks::examine;
+    use crate::doctor::checks::tests::{finding, kinds, wanted};
     use crate::doctor::machine::fake::FakeMachine;
-    use gatehouse_dashboard::wire::DoctorLevel;
 
     const HEAD: &str =
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -235,6 +255,20 @@ mod tests {
         assert_eq!(found.facts, ["1883", "[mqtt]", "`nginx`"]);
         assert_eq!(found.what, "Port 1883 of [mqtt] is in use by `nginx`.");
         assert_eq!(found.mend, None, "nobody knows what it is there for");
+        assert_eq!(
+            holder_of(&with_holder("nginx", 33).machine, "[::]:1883".parse().unwrap()).unwrap(),
+            "nginx"
+        );
+    }
+
+    /// The gateway runs, on another port: nothing is broken as long as nobody asked for just this one.
+    #[test]
+    fn the_port_of_mqtt_is_a_problem_only_where_it_was_asked_for() {
+        for program in ["mosquitto", "nginx"] {
+            let level = |text: &str| examine(&with_holder(program, 1).machine, &wanted(text)).remove(0).level;
+            assert_eq!(level(""), DoctorLevel::Warning);
+            assert_eq!(level("[mqtt]\nlisten = \"[::]:1883\"\n"), DoctorLevel::Problem);
+        }
     }
 
     #[test]

@@ -3,4 +3,4 @@
 /**
  * What a finding is about. The facts that belong to each are named in its order.
  */
-export type DoctorKind = "configuration-wrong" | "port-taken" | "mosquitto-has-port" | "mosquitto-starts" | "i2c-off" | "spi-off" | "serial-off" | "one-wire-off" | "bus-after-restart" | "serial-console" | "user-missing" | "groups-missing" | "not-in-groups" | "device-forbidden" | "line-taken" | "pigpiod" | "memory-limit-off" | "clock-not-set" | "disk-nearly-full" | "disk-read-only" | "under-voltage" | "swap-on-card" | "watchdog-unused" | "journal-volatile" | "no-ipv6" | "armv6" | "network-gone" | "last-run-ended";
+export type DoctorKind = "configuration-wrong" | "port-taken" | "mosquitto-has-port" | "mosquitto-starts" | "i2c-off" | "spi-off" | "serial-off" | "one-wire-off" | "bus-after-restart" | "serial-console" | "user-missing" | "groups-missing" | "not-in-groups" | "device-forbidden" | "line-taken" | "pigpiod" | "memory-limit-off" | "clock-not-set" | "disk-nearly-full" | "disk-read-only" | "under-voltage" | "swap-on-card" | "watchdog-unused" | "journal-volatile" | "no-ipv6" | "armv6" | "network-gone" | "last-run-ended" | "release-failed";

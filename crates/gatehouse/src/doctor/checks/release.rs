@@ -1,0 +1,50 @@
+//! A release that was installed and does not start.
+
+use gatehouse_dashboard::wire::DoctorKind;
+
+use crate::doctor::finding::Finding;
+use crate::doctor::machine::Machine;
+use crate::doctor::wanted::Wanted;
+use crate::releases::FallenBack;
+
+/// The newest release did not start, and the one before it runs in its place.
+pub(super) fn did_not_start(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
+    let data = machine.path(&wanted.data.to_string_lossy());
+    let Some(FallenBack { failed, runs, reason, at }) = FallenBack::of_this_release(&data) else {
+        return Vec::new();
+    };
+    let finding = Finding::problem(
+        DoctorKind::ReleaseFailed,
+        format!("Release {failed} did not start, so release {runs} runs in its place since {at}."),
+    )
+    .about(&failed)
+    .about(&runs)
+    .about(&reason)
+    .because(format!("It gave this reason: {reason}"))
+    .so("Mend the reason, or take a package that has it mended, and install it (`sudo apt install --reinstall ./gatehouse_….deb`): \
+         the newest release is tried again with every package that is installed.");
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_dashboard::wire::DoctorKind;
+
+    use crate::doctor::checks::tests::{finding, kinds};
+    use crate::doctor::machine::fake::FakeMachine;
+
+    #[test]
+    fn a_release_that_did_not_start_is_told_while_the_one_before_it_runs() {
+        let machine = FakeMachine::pi();
+        let note = |runs: &str| {
+            format!(
+                "{{\"failed\":\"9.0.0\",\"runs\":\"{runs}\",\"reason\":\"a bus hangs\",\"at\":\"2026-11-22T09:14:00.000Z\"}}"
+            )
+        };
+        machine.put("/var/lib/gatehouse/fallen-back.json", &note(env!("CARGO_PKG_VERSION")));
+        let found = finding(&machine, "", DoctorKind::ReleaseFailed);
+        assert_eq!(found.facts, ["9.0.0", env!("CARGO_PKG_VERSION"), "a bus hangs"]);
+        machine.put("/var/lib/gatehouse/fallen-back.json", &note("0.0.1"));
+        assert_eq!(kinds(&machine, ""), []);
+    }
+}

@@ -1,0 +1,126 @@
+//! The first starts of a release on data that another one left: until it has run once it is on trial.
+//!
+//! What becomes of it stands in a small file beside the data, for `gatehouse fall-back`, which the service manager runs when
+//! the unit has failed for good.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use gatehouse_model::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::warn;
+
+use super::VERSION;
+use super::record::Record;
+use crate::{paths, whole_file};
+
+/// The file of the trial.
+const TRIAL: &str = "starting.json";
+
+/// The file that tells that a newer release did not start.
+const FALLEN_BACK: &str = "fallen-back.json";
+
+/// Most bytes that are read of one of them.
+const MAX_BYTES: u64 = 16 * 1024;
+
+/// Longest reason that is kept, in characters: it is shown on the page.
+const MAX_REASON: usize = 600;
+
+/// Every this many starts that never came to run, the start ends for good. Starts that fail at once are counted by the
+/// service manager; those that hang take so long that it never counts enough of them in its interval.
+const STARTS_OF_A_ROUND: u32 = 6;
+
+/// A release that has not run on this data yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Trial {
+    /// Its version.
+    pub(super) version: String,
+    /// How often it was started.
+    starts: u32,
+    /// Why it did not come to run, as far as it could say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+impl Trial {
+    pub(super) fn read(directory: &Path) -> Option<Self> {
+        read(directory, TRIAL)
+    }
+}
+
+/// A newer release that did not start, and the one before it that runs in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FallenBack {
+    /// The version that did not start.
+    pub(crate) failed: String,
+    /// The version that runs in its place.
+    pub(crate) runs: String,
+    /// Why the other one did not start.
+    pub(crate) reason: String,
+    /// When this was decided.
+    pub(crate) at: Timestamp,
+}
+
+impl FallenBack {
+    /// What there is to tell while this release runs.
+    pub(crate) fn of_this_release(directory: &Path) -> Option<Self> {
+        read::<Self>(directory, FALLEN_BACK).filter(|note| note.runs == VERSION)
+    }
+
+    pub(super) fn write(&self, directory: &Path) -> anyhow::Result<()> {
+        put(directory, FALLEN_BACK, self)
+    }
+}
+
+/// Notes that this release is started, where another one has run last. Gives whether it is to be tried: not when it has been
+/// too often, and the service manager should do something else.
+pub(crate) fn begin(directory: &Path) -> bool {
+    if Record::read(directory).is_none_or(|record| record.version == VERSION) {
+        return true;
+    }
+    let known = Trial::read(directory).filter(|trial| trial.version == VERSION);
+    let starts = known.as_ref().map_or(0, |trial| trial.starts).saturating_add(1);
+    let trial = Trial { version: VERSION.to_owned(), starts, reason: known.and_then(|trial| trial.reason) };
+    if let Err(problem) = put(directory, TRIAL, &trial) {
+        warn!("the start of another release cannot be noted: {problem:#}");
+    }
+    !starts.is_multiple_of(STARTS_OF_A_ROUND)
+}
+
+/// Notes why this release did not come to run, if it is on trial.
+pub(crate) fn failed(directory: &Path, reason: &str) {
+    let Some(trial) = Trial::read(directory).filter(|trial| trial.version == VERSION) else { return };
+    let reason = Some(reason.chars().take(MAX_REASON).collect());
+    if let Err(problem) = put(directory, TRIAL, &Trial { reason, ..trial }) {
+        warn!("why the start failed cannot be noted: {problem:#}");
+    }
+}
+
+/// This release runs: what was noted of starts that failed is over.
+pub(super) fn passed(directory: &Path) {
+    let stale = read::<FallenBack>(directory, FALLEN_BACK).is_some_and(|note| note.runs != VERSION);
+    let over = [(TRIAL, true), (FALLEN_BACK, stale)].into_iter().filter(|(_, is_over)| *is_over);
+    for file in over.map(|(name, _)| directory.join(name)) {
+        if file.exists()
+            && let Err(problem) = std::fs::remove_file(&file)
+        {
+            warn!("{} cannot be removed: {problem}", file.display());
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Option<T> {
+    let mut text = String::new();
+    File::open(directory.join(name)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Writes it whole, for the owner of the data.
+fn put(directory: &Path, name: &str, content: &impl Serialize) -> anyhow::Result<()> {
+    let file = directory.join(name);
+    whole_file::put(&file, serde_json::to_string(content)?)?;
+    paths::give_to_owner_of(directory, &file)
+}
