@@ -37,7 +37,7 @@ const es: Kinds = {
     'La pasarela no arranca con ella, y no se puede comprobar qué necesita de esta máquina.',
     `gatehouse check ${file} muestra cada uno con su línea y qué escribir en su lugar.`,
   ],
-  'release-failed': (failed, runs, why) => [
+  'release-failed': (failed, runs, why = '') => [
     `La versión ${failed} no arrancó, así que en su lugar funciona la ${runs}.`,
     `Dio este motivo: «${gatewayWords(why)}».`,
     'Arregla el motivo, o toma un paquete que lo arregle, e instálalo: la versión más nueva se prueba otra vez con cada paquete que se instala.',
@@ -192,7 +192,7 @@ const zh: Kinds = {
     '网关无法用它启动，也无法检查它对这台机器的要求。',
     `gatehouse check ${file} 会显示每处错误的行号和应写的内容。`,
   ],
-  'release-failed': (failed, runs, why) => [
+  'release-failed': (failed, runs, why = '') => [
     `版本 ${failed} 没有启动，因此由版本 ${runs} 代替运行。`,
     `它给出的原因：“${gatewayWords(why)}”。`,
     '解决这个原因，或取得已修复的软件包并安装：每次安装软件包都会再次尝试最新的版本。',
