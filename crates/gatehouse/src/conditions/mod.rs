@@ -34,8 +34,8 @@ pub(crate) struct Conditions {
     clock: Arc<dyn Clock>,
     began: Moment,
     ticks: Option<Interval>,
-    /// The look at the disk that is under way: a disk that hangs holds one thread, and nothing else.
-    looking: Option<JoinHandle<Option<Room>>>,
+    /// The look at the machine that is under way: a disk that hangs holds one thread, and nothing else.
+    looking: Option<JoinHandle<Seen>>,
     room: Option<Room>,
     disk: DiskLook,
     wall: ClockLook,
@@ -46,6 +46,20 @@ pub(crate) struct Conditions {
 /// Whether others can reach this machine at all.
 pub(crate) fn has_network() -> bool {
     network::is_there()
+}
+
+/// What a look at the machine shows, as far as it takes the kernel's time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    room: Option<Room>,
+    /// Nothing where nobody asks.
+    has_network: Option<bool>,
+}
+
+impl Seen {
+    fn of(directory: &Path, is_own: bool) -> Self {
+        Self { room: Room::of(directory), has_network: is_own.then(network::is_there) }
+    }
 }
 
 /// What is looked at on a machine that is the gateway's.
@@ -83,16 +97,18 @@ impl Conditions {
             ticks
         });
         ticks.tick().await;
-        let directory = self.directory.clone();
-        let looking =
-            self.looking.get_or_insert_with(|| tokio::task::spawn_blocking(move || Room::of(&directory)));
+        let (directory, is_own) = (self.directory.clone(), self.own.is_some());
+        let looking = self
+            .looking
+            .get_or_insert_with(|| tokio::task::spawn_blocking(move || Seen::of(&directory, is_own)));
         // Where it hangs, what was seen last holds, and the same look is waited for the next time.
         if let Ok(seen) = tokio::time::timeout(LOOK_EVERY / 2, &mut *looking).await {
             self.looking = None;
-            self.room = seen.ok().flatten();
-        }
-        if let Some(own) = &mut self.own {
-            own.network.look(network::is_there(), self.clock.moment());
+            let seen = seen.unwrap_or_default();
+            self.room = seen.room;
+            if let (Some(own), Some(has_network)) = (&mut self.own, seen.has_network) {
+                own.network.look(has_network, self.clock.moment());
+            }
         }
         self.forget_last_run();
         self.judge()
