@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expectAccessible } from '../support/accessibility.ts';
+import { ADMINISTRATOR } from '../support/gateway.ts';
 import { expect, expectHouse, test, tile } from '../support/test.ts';
 
 /** The smallest phone that is still about, a common one, a tablet on a wall, and a desktop. */
@@ -9,6 +10,9 @@ const SIZES = [
   { width: 1024, height: 768 },
   { width: 1920, height: 1080 },
 ];
+
+/** What a finger hits without care. */
+const TARGET_PX = 43.9;
 
 /** Longest that a page may take to follow the size of its window. */
 const FIT_LIMIT_MS = 5_000;
@@ -83,18 +87,62 @@ for (const colorScheme of ['light', 'dark'] as const) {
   });
 }
 
-test('what a finger must hit is large enough', async ({ home }) => {
+/** Languages beside English: what a browser asks for, what the page says it is written in, and its word for a page on its way. */
+const LANGUAGES = [
+  { locale: 'es-ES', lang: /^es/, loading: 'Cargando' },
+  { locale: 'zh-CN', lang: /^zh/, loading: '正在加载' },
+];
+
+for (const { locale, lang, loading } of LANGUAGES) {
+  test.describe(`in ${locale}`, () => {
+    test.use({ locale, viewport: SIZES[1]! });
+
+    test('every page fits a phone and can be read', async ({ page, gateway }, info) => {
+      await page.goto(gateway.origin);
+      // The words of the log-in page are another matter.
+      const status = await page.evaluate(async ({ name, password }) => {
+        const headers = { 'content-type': 'application/json' };
+        const body = JSON.stringify({ name, password });
+        return (await fetch('/api/v1/login', { method: 'POST', headers, body })).status;
+      }, ADMINISTRATOR);
+      expect(status).toBe(200);
+      for (const [index, path] of [...PAGES, ...AREAS].entries()) {
+        await page.goto(gateway.origin + path);
+        await expect(page.getByRole('heading', { level: 1 })).toBeAttached();
+        await expect(page.getByText(loading, { exact: true }).filter({ visible: true })).toHaveCount(0);
+        await expect(page.locator('html')).toHaveAttribute('lang', lang);
+        const where = `${path} in ${locale}`;
+        await expectFits(page, where);
+        await expectAccessible(page, where);
+        const picture = `${String(index).padStart(2, '0')}${path.replace(/[^a-z]+/g, '-')}.jpg`;
+        await page.screenshot({ path: info.outputPath(picture), type: 'jpeg', quality: 40 });
+      }
+    });
+  });
+}
+
+test('what a finger must hit is large enough', async ({ home, gateway }) => {
   await home.setViewportSize(SIZES[1]!);
-  for (const role of ['switch', 'button', 'link'] as const) {
-    for (const control of await home.getByRole('main').getByRole(role).all()) {
-      // The link of a tile fills the tile, although its own box is a line of text.
-      const box = await control.evaluate((element) => {
-        const target = element.closest('article') && element.tagName === 'A' ? element.closest('article')! : element;
-        const { width, height } = target.getBoundingClientRect();
-        return { width, height };
-      });
-      expect(Math.min(box.width, box.height), await control.innerText()).toBeGreaterThanOrEqual(44);
-    }
+  for (const path of ['/', ...AREAS]) {
+    await home.goto(gateway.origin + path);
+    await expect(home.getByRole('heading', { level: 1 })).toBeAttached();
+    await expect(home.getByText('Loading', { exact: true }).filter({ visible: true })).toHaveCount(0);
+    const small = await home.getByRole('main').evaluate((main, least) => {
+      const found: string[] = [];
+      for (const element of main.querySelectorAll<HTMLElement>('a, button, summary, [role=switch], [role=button]')) {
+        // What is folded away or for the keyboard only is not there to be hit.
+        if (!element.checkVisibility() || element.closest('svg')) continue;
+        // A link within a sentence is as high as its line.
+        if (element.tagName === 'A' && element.closest('p')) continue;
+        // The link of a tile fills the tile, although its own box is a line of text.
+        const tile = element.tagName === 'A' ? element.closest('article') : null;
+        const { width, height } = (tile ?? element).getBoundingClientRect();
+        if (width <= 1 || Math.min(width, height) >= least) continue;
+        found.push(`${element.tagName} ${element.innerText}: ${Math.round(width)} × ${Math.round(height)}`);
+      }
+      return found;
+    }, TARGET_PX);
+    expect.soft(small, `${path}: smaller than ${TARGET_PX} pixels`).toEqual([]);
   }
 });
 
