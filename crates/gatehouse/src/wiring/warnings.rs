@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
 use gatehouse_broker::{BrokerHandle, Subscription};
 use gatehouse_dashboard::{LiveHouse, Warning, WarningWord};
 use gatehouse_model::{Qos, TopicFilter};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::conditions::Conditions;
@@ -45,9 +46,15 @@ pub(crate) async fn show_warnings(
     let mut messages: Subscription = broker.client("warnings").subscribe(&wanted).await?;
     let (mut failing, mut damaged) = (None, None);
     let mut present = Vec::new();
-    let looks =
-        stream::unfold(conditions, |mut conditions| async { Some((conditions.next().await, conditions)) });
-    tokio::pin!(looks);
+    // By a task of its own, which ends with this: the part has little time to stop.
+    let (told, mut seen) = watch::channel(Vec::new());
+    let mut looking = JoinSet::new();
+    looking.spawn(async move {
+        let mut conditions = conditions;
+        loop {
+            told.send_replace(conditions.next().await);
+        }
+    });
     let mut said = String::new();
     loop {
         let now = |kind, trouble: &mut Trouble| {
@@ -75,8 +82,8 @@ pub(crate) async fn show_warnings(
                 Ok(()) => continue,
                 Err(_) => anyhow::bail!("the warnings lost the backups"),
             },
-            Some(seen) = looks.next() => {
-                present = seen;
+            Ok(()) = seen.changed() => {
+                present.clone_from(&seen.borrow_and_update());
                 continue;
             }
             () = stop.cancelled() => return Ok(()),
