@@ -99,11 +99,25 @@ fn a_change_that_nobody_confirms_is_taken_back_also_over_a_restart() {
         browser.post(&format!("{PATH}/confirm"), &json!({ "version": version }))
     };
     confirm(&browser, &json!("")).expect_error(409, "nothing_to_confirm");
+    // The audit log tells it from somebody who edited the file.
+    let changes = |browser: &Browser| -> Vec<(Value, String)> {
+        let entries = browser.get("/api/v1/audit").expect(200).json()["entries"].clone();
+        let changes =
+            entries.as_array().expect("entries").iter().filter(|one| one["what"] == "configuration-changed");
+        changes
+            .map(|one| (one["who"].clone(), one["detail"].as_str().unwrap_or_default().to_owned()))
+            .collect()
+    };
+    let (by, detail) = changes(&browser).remove(0);
+    assert_eq!(by, Value::Null, "{detail}");
+    assert!(detail.starts_with("taken back: not confirmed in time; "), "{detail}");
 
     // At once, when somebody asks for it.
     change(&browser);
     assert_eq!(browser.post(&format!("{PATH}/take-back"), &json!({})).status, 204);
     wait_for_ids(&browser, &["lamp"]);
+    let newest = changes(&browser).remove(0);
+    assert_eq!(newest, (json!("ana"), "taken back".to_owned()), "who asked for it, and once");
 
     // Over a restart.
     change(&browser);
@@ -117,6 +131,7 @@ fn a_change_that_nobody_confirms_is_taken_back_also_over_a_restart() {
     let waiting = browser.get(PATH).expect(200).json()["unconfirmed"]["version"].clone();
     confirm(&browser, &json!("0")).expect_error(409, "another_waits");
     confirm(&browser, &waiting).expect(204);
+    assert_eq!(changes(&browser)[0], (json!("ana"), "confirmed".to_owned()));
     let gateway = gateway.restart();
     let browser = gateway.administrator();
     wait_for_ids(&browser, &["fan"]);

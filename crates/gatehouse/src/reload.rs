@@ -163,23 +163,29 @@ impl Reloader {
         Ok(())
     }
 
-    /// Reads the file and takes it over, and writes down by whom. Gives whether that is what is served now.
-    async fn reload(&mut self, by: &By) -> anyhow::Result<bool> {
+    /// Reads the file and takes it over, and writes down by whom.
+    async fn reload(&mut self, by: &By) -> anyhow::Result<()> {
         let Some(file) = self.source.file() else {
             info!("there is no configuration file to read again: this is the demonstration house");
-            return Ok(true);
+            return Ok(());
         };
         let name = file.display().to_string();
+        if let Some(summary) = self.read_again(&name).await? {
+            self.accounts.note(Deed::ConfigurationChanged, by, Some(&name), Some(&summary)).await;
+        }
+        Ok(())
+    }
+
+    /// Reads the file and takes it over. Gives what that changed when it is what is served now.
+    async fn read_again(&mut self, name: &str) -> anyhow::Result<Option<String>> {
         let config = match self.source.again() {
             Ok(config) => config,
             Err(problems) => {
                 error!("{name} has mistakes, so nothing was changed:\n{problems}");
-                return Ok(false);
+                return Ok(None);
             }
         };
-        let Ok(taken) = self.take_over(config).await? else { return Ok(false) };
-        self.accounts.note(Deed::ConfigurationChanged, by, Some(&name), Some(&taken.summary)).await;
-        Ok(true)
+        Ok(self.take_over(config).await?.ok().map(|taken| taken.summary))
     }
 
     /// Applies a configuration without a mistake, and tells the log what came of that.

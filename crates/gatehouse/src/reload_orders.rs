@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatehouse_dashboard::accounts::By;
+use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_dashboard::wire::{ConfigurationChanged, ConfigurationDevice, GatewayChange};
 use gatehouse_dashboard::{ConfigurationProblem, TextChange};
 use gatehouse_model::DeviceId;
@@ -14,6 +14,19 @@ use crate::wiring::{Order, check_of, waiting};
 
 /// A change that could not be taken back, as on a full disk, is tried again after so long.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// What the audit log says of a change whose time ended, before what that changed: it reads otherwise like an edit of the
+/// file.
+const TAKEN_BACK_IN_TIME: &str = "taken back: not confirmed in time";
+
+/// How the waiting for a confirmation ends without one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Somebody does not want the change; they are written down at the door of the page.
+    ByPerson,
+    /// Nobody said anything.
+    InTime,
+}
 
 /// The answer to somebody at the page, unless the gateway itself failed.
 type Outcome<T> = anyhow::Result<Result<T, ConfigurationProblem>>;
@@ -46,7 +59,7 @@ impl Reloader {
                 let _ = reply.send(self.confirm(version).await);
             }
             Order::TakeBack(reply) => {
-                let _ = reply.send(self.take_back().await?);
+                let _ = reply.send(self.take_back(Ended::ByPerson).await?);
             }
         }
         Ok(())
@@ -192,7 +205,7 @@ impl Reloader {
     }
 
     /// Puts the text back that was before the change that nobody confirmed, and applies it.
-    async fn take_back(&mut self) -> Outcome<()> {
+    async fn take_back(&mut self, ended: Ended) -> Outcome<()> {
         self.deadline = None;
         let changes = match self.changes() {
             Ok(changes) => changes,
@@ -207,8 +220,13 @@ impl Reloader {
                 return Ok(Err(problem));
             }
         }
-        // Whoever asked is written down at the door; nobody stands behind the end of a time.
-        if self.reload(&By { name: None, address: None }).await? {
+        let file = self.source.file().map(|file| file.display().to_string()).unwrap_or_default();
+        if let Some(summary) = self.read_again(&file).await? {
+            if ended == Ended::InTime {
+                let (nobody, detail) =
+                    (By { name: None, address: None }, format!("{TAKEN_BACK_IN_TIME}; {summary}"));
+                self.accounts.note(Deed::ConfigurationChanged, &nobody, Some(&file), Some(&detail)).await;
+            }
             return Ok(Ok(()));
         }
         let sentence = "The former text is in the file again, but it could not be applied: the log says why. Restart the \
@@ -218,7 +236,7 @@ impl Reloader {
 
     /// The time to confirm a change is over.
     pub(super) async fn take_back_in_time(&mut self) -> anyhow::Result<()> {
-        match self.take_back().await? {
+        match self.take_back(Ended::InTime).await? {
             Ok(()) => {
                 warn!("nobody confirmed the last change of the configuration in time: it was taken back");
             }
