@@ -73,6 +73,10 @@ impl SecurePhone {
 fn authority(gateway: &Gateway) -> String {
     let file = gateway.data_directory().join("tls/ca.crt");
     assert!(gateway.words().contains(&format!("CA for TLS:  {}", file.display())), "{}", gateway.words());
+    // What the page says before any log-in is what stands in the journal, which no network can have changed.
+    let session = gateway.browser().get("/api/v1/session").expect(200).json();
+    let digest = session["authority_sha256"].as_str().expect("a fingerprint");
+    assert!(gateway.words().contains(&format!("CA SHA-256:  {digest}")), "{}", gateway.words());
     std::fs::read_to_string(file).expect("the authority is written")
 }
 

@@ -77,7 +77,7 @@ pub async fn serve(
     let http = listeners.http.local_addr()?;
     let https = listeners.https.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
     tracing::debug!(%http, ?https, "the dashboard listens");
-    let app = App::new(ports, shutdown.clone());
+    let app = App::new(ports, shutdown.clone()).listening(http, https);
     let running = app.running();
     let pages = Pages { page: api::router(app), insecure: insecure::router() };
     let mut connections = accept(listeners, &pages, &shutdown).await;

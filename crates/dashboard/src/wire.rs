@@ -481,6 +481,12 @@ pub struct Session {
     pub gateway_name: String,
     /// Whether steps of the first run wait for this administrator.
     pub first_run: bool,
+    /// The port where others in the network reach this page with TLS; null when they do nowhere.
+    #[schema(required = true)]
+    pub https_port: Option<u16>,
+    /// The SHA-256 of the gateway's own authority, which is `/ca.crt`; null when it has none.
+    #[schema(required = true)]
+    pub authority_sha256: Option<String>,
     /// Who is logged in; null when nobody is.
     #[schema(required = true)]
     pub user: Option<SessionUser>,

@@ -15,6 +15,8 @@ pub(crate) struct Banner {
     pub(crate) mqtts: Option<SocketAddr>,
     /// The certificate that clients of TLS need, if the gateway is its own authority.
     pub(crate) authority: Option<PathBuf>,
+    /// Its SHA-256, to compare with what a phone shows: no network can have changed it here.
+    pub(crate) authority_sha256: Option<String>,
     /// This machine's address on its network, if it has one.
     pub(crate) network_ip: Option<IpAddr>,
     /// The name under which others find it over multicast DNS, if they do.
@@ -58,6 +60,9 @@ impl Banner {
         }
         if let (Some(_), Some(authority)) = (self.mqtts.or(self.https), &self.authority) {
             lines.push(format!("  CA for TLS:  {}", authority.display()));
+            if let Some(digest) = &self.authority_sha256 {
+                lines.push(format!("  CA SHA-256:  {digest}"));
+            }
         }
         if let Some(user) = &self.demo {
             let password = user.password.as_deref().unwrap_or("the one you gave it");
@@ -103,6 +108,7 @@ mod tests {
             mqtt: SocketAddr::from(([127, 0, 0, 1], 1883)),
             mqtts: None,
             authority: Some(PathBuf::from("/var/lib/gatehouse/tls/ca.crt")),
+            authority_sha256: Some("E9:C0".to_owned()),
             network_ip: Some(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20))),
             announced: Some("casa.local".to_owned()),
             setup_code: Some("ABCD-EFGH".to_owned()),
@@ -125,7 +131,10 @@ mod tests {
         let text = banner.text();
         assert!(text.contains("With TLS:    https://127.0.0.1:8443/\n"), "{text}");
         assert!(text.contains("MQTT (TLS):  127.0.0.1:8883\n"), "{text}");
-        assert!(text.contains("CA for TLS:  /var/lib/gatehouse/tls/ca.crt\n"), "{text}");
+        assert!(
+            text.contains("CA for TLS:  /var/lib/gatehouse/tls/ca.crt\n  CA SHA-256:  E9:C0\n"),
+            "{text}"
+        );
         banner.setup_code = None;
         banner.http = SocketAddr::from(([127, 0, 0, 1], 8080));
         assert!(!banner.text().contains("By name"), "nor by a name");

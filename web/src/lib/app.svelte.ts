@@ -124,6 +124,8 @@ class App {
       setup_needed: false,
       gateway_name: this.session?.gateway_name ?? '',
       first_run: false,
+      https_port: this.session?.https_port ?? null,
+      authority_sha256: this.session?.authority_sha256 ?? null,
       user: null,
     };
     this.phase = 'login';

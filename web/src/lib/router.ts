@@ -13,6 +13,7 @@ export type Route =
   | { page: 'area'; area: AreaName; rest: string[]; query: URLSearchParams }
   | { page: 'device'; device: string; property: string | null; range: Range }
   | { page: 'settings' }
+  | { page: 'certificate' }
   | { page: 'unknown' };
 
 function decode(segment: string): string | null {
@@ -33,7 +34,7 @@ export function parseRoute(path: string, search: string): Route {
     if (rest.some((segment) => segment === null)) return { page: 'unknown' };
     return { page: 'area', area, rest: rest as string[], query: new URLSearchParams(search) };
   }
-  if (first === 'settings' && segments.length === 1) return { page: 'settings' };
+  if (segments.length === 1 && (first === 'settings' || first === 'certificate')) return { page: first };
   if (first === 'devices' && second !== undefined && segments.length === 2) {
     const device = decode(second);
     if (device === null) return { page: 'unknown' };

@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::{ApiError, App};
@@ -34,9 +36,20 @@ fn own(app: &App) -> Result<&str, ApiError> {
 }
 
 /// The lines between the first `BEGIN` and `END` are the certificate, in base64 as the profile wants it.
-fn profile_of(pem: &str, gateway: &str) -> String {
+fn data_of(pem: &str) -> String {
     let lines = pem.lines().skip_while(|line| !line.starts_with("-----BEGIN")).skip(1);
-    let data: String = lines.take_while(|line| !line.starts_with("-----END")).map(str::trim).collect();
+    lines.take_while(|line| !line.starts_with("-----END")).map(str::trim).collect()
+}
+
+/// The SHA-256 of a certificate as phones and `openssl x509 -fingerprint` show it; nothing for what is none.
+pub(super) fn fingerprint(pem: &str) -> Option<String> {
+    let der = STANDARD.decode(data_of(pem)).ok().filter(|der| !der.is_empty())?;
+    let pairs: Vec<String> = Sha256::digest(&der).iter().map(|byte| format!("{byte:02X}")).collect();
+    Some(pairs.join(":"))
+}
+
+fn profile_of(pem: &str, gateway: &str) -> String {
+    let data = data_of(pem);
     // The same certificate always gives the same profile, so that installing it again replaces it.
     let digest = Sha256::digest(data.as_bytes());
     let (outer, inner) = digest.split_at(16);
@@ -117,6 +130,10 @@ mod tests {
         assert!(profile.contains("<data>QUJDREVG</data>"), "{profile}");
         assert!(profile.contains("<string>Casa &lt;&amp;&gt; 2 (Gatehouse)</string>"), "{profile}");
         assert_eq!(profile, profile_of(&pem.replace('\n', "\r\n"), "Casa <&> 2"));
+        // The digest of "ABCDEF".
+        let digest = fingerprint(pem).unwrap();
+        assert!(digest.starts_with("E9:C0:F8:B5:75:CB:FC:B4:"), "{digest}");
+        assert!(digest.len() == 95 && fingerprint("-----BEGIN CERTIFICATE-----\n").is_none());
         let id = uuid(&[0xFF; 16]);
         assert_eq!(id, "FFFFFFFF-FFFF-8FFF-BFFF-FFFFFFFFFFFF");
     }

@@ -34,6 +34,7 @@ mod work;
 mod tests;
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,6 +97,10 @@ pub(crate) struct App {
     mqtt_port: u16,
     setup_hint: String,
     ca_certificate: Option<String>,
+    /// Its fingerprint.
+    authority_sha256: Option<String>,
+    /// Where others reach the page with TLS.
+    https_port: Option<u16>,
     event_streams: Arc<Semaphore>,
     /// Turns to watch messages.
     message_streams: Arc<Semaphore>,
@@ -155,7 +160,9 @@ impl App {
             demo,
             mqtt_port,
             setup_hint,
+            authority_sha256: ca_certificate.as_deref().and_then(certificate::fingerprint),
             ca_certificate,
+            https_port: None,
             event_streams,
             message_streams: Arc::new(Semaphore::new(message_stream::MAX_MESSAGE_STREAMS)),
             exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
@@ -163,6 +170,13 @@ impl App {
             work: Work::new(),
             shutdown,
         }
+    }
+
+    /// Notes where the page listens. A port for TLS that only this machine reaches is no way for others whom the other port
+    /// lets in.
+    pub(crate) fn listening(self, http: SocketAddr, https: Option<SocketAddr>) -> Self {
+        let open = https.filter(|https| http.ip().is_loopback() || !https.ip().is_loopback());
+        Self { https_port: open.map(|https| https.port()), ..self }
     }
 
     /// Whether a host name is one of the gateway's own.

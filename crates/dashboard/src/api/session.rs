@@ -283,6 +283,8 @@ async fn describe(app: &App, user: Option<&User>) -> Result<Session, ApiError> {
         gateway_name: app.live.gateway_name(),
         first_run: user.is_some_and(|user| user.role == Role::Admin)
             && app.accounts.first_run_is_open().await?,
+        https_port: app.https_port,
+        authority_sha256: app.authority_sha256.clone(),
         user: user.map(SessionUser::from),
     })
 }

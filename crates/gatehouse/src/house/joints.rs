@@ -87,6 +87,7 @@ impl Joints {
             mqtt: mqtt.plain,
             mqtts: mqtt.secure,
             authority: self.certificates.as_ref().and_then(|certificates| certificates.authority_file()),
+            authority_sha256: self.certificates.as_ref().and_then(|own| own.authority_fingerprint()),
             network_ip: banner::network_ip(),
             demo: if self.demo { Some(demo_user::prepare(accounts, directory).await?) } else { None },
             announced: self.announced.clone(),

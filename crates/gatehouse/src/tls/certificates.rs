@@ -171,6 +171,12 @@ impl ServerCertificates {
         self.authority_pem.as_ref().map(|_| Authority::file(&self.directory))
     }
 
+    /// The SHA-256 of that certificate, as people compare it.
+    pub(crate) fn authority_fingerprint(&self) -> Option<String> {
+        let der = CertificateDer::from_pem_slice(self.authority_pem.as_deref()?.as_bytes()).ok()?;
+        Some(super::pairs(&Sha256::digest(&der)))
+    }
+
     /// What is shown now, for people to compare; nothing when it cannot be read.
     pub(crate) fn about_shown(&self) -> Option<ShownCertificate> {
         let shown = self.shown.current();

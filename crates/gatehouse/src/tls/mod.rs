@@ -27,6 +27,11 @@ pub(crate) use certificates::ServerCertificates;
 pub(crate) use names::Name;
 pub(crate) use own::{FileProblem, Setting as FileSetting};
 
+/// Bytes as fingerprints are shown.
+pub(crate) fn pairs(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}
+
 /// The names and addresses of this machine as they are now, with those that are configured, as the gateway's own
 /// certificate has them.
 pub(crate) fn own_names(configured: &[Name]) -> Vec<Name> {

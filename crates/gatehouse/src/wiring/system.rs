@@ -21,7 +21,7 @@ use super::clock::ClockService;
 use super::whereabouts::Surroundings;
 use crate::logs;
 use crate::restart::{self, RestartBell};
-use crate::tls::ServerCertificates;
+use crate::tls::{self, ServerCertificates};
 
 /// Over how long messages in a second are counted: at least half of it, so that one message is no storm.
 const RATE_OVER: Duration = Duration::from_secs(10);
@@ -229,14 +229,9 @@ fn certificate_of(certificates: &ServerCertificates) -> Option<SystemCertificate
         names: shown.names.iter().map(ToString::to_string).collect(),
         valid_from: shown.from,
         valid_until: shown.until,
-        sha256: pairs(&shown.sha256),
-        authority_sha256: shown.authority_sha256.map(|digest| pairs(&digest)),
+        sha256: tls::pairs(&shown.sha256),
+        authority_sha256: shown.authority_sha256.map(|digest| tls::pairs(&digest)),
     })
-}
-
-/// Bytes as fingerprints are shown.
-fn pairs(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
 #[cfg(test)]
@@ -279,6 +274,6 @@ mod tests {
 
     #[test]
     fn fingerprints_are_pairs() {
-        assert_eq!(pairs(&[0x0A, 0xFF, 0x00]), "0A:FF:00");
+        assert_eq!(tls::pairs(&[0x0A, 0xFF, 0x00]), "0A:FF:00");
     }
 }

@@ -3,7 +3,7 @@ import { ApiError } from '../api/client';
 import type { LogLine, LogPage, SystemReport } from '../api/generated';
 import { Format } from '../format/format';
 import { en } from '../i18n/en';
-import { systemOf } from './device-system';
+import { systemOf } from '../certificate/device-system';
 import { brokerFacts, clockFacts, diskFacts, machineFacts, type Fact } from './facts';
 import { asText, matching, MAX_LINES, withPage } from './log';
 import { isBack } from './restart';

@@ -112,40 +112,6 @@ const en = {
   fingerprint: 'Fingerprint of the certificate (SHA-256)',
   authorityFingerprint: 'Fingerprint of the authority (SHA-256)',
   fingerprintHelp: 'A phone shows the same when it asks whether to install it. If it differs, do not.',
-  install: 'Trust it on this device',
-  installText:
-    'Install the authority once on each phone and computer. Then browsers and MQTT apps trust this gateway, and warn about nobody else less than before.',
-  caFile: 'Download ca.crt',
-  caProfile: 'Profile for iPhone, iPad and Mac',
-  system: 'This device',
-  stepsAndroid: [
-    'Download ca.crt on the phone.',
-    'Open Settings, search for “CA certificate”, and choose to install one. Android warns that such a certificate can see traffic: it is your own gateway.',
-    'Choose the downloaded file. Browsers trust it from now on; an app does if its maker allows it, else give it the file in its own settings.',
-  ].join('\n'),
-  stepsIos: [
-    'Open the profile in Safari and allow the download.',
-    'Open Settings, tap “Profile Downloaded”, and install it.',
-    'Open Settings, General, About, Certificate Trust Settings, and switch this gateway on.',
-  ].join('\n'),
-  stepsMacos: [
-    'Download the profile and open it.',
-    'Open System Settings, search for “Profiles”, and install it.',
-  ].join('\n'),
-  stepsWindows: [
-    'Download ca.crt and open it.',
-    'Choose “Install Certificate”, this user or this computer, then “Trusted Root Certification Authorities”.',
-  ].join('\n'),
-  stepsLinux: [
-    'Download ca.crt.',
-    'Debian, Ubuntu and Raspberry Pi OS: sudo cp ca.crt /usr/local/share/ca-certificates/gatehouse.crt && sudo update-ca-certificates',
-    'Chrome and Firefox have lists of their own: import it there under Certificates, Authorities.',
-  ].join('\n'),
-  stepsFirefox: [
-    'Download ca.crt.',
-    'Open Settings, search for “Certificates”, and choose “View Certificates”, “Authorities”, “Import”.',
-    'Choose the file and tick that it may identify websites.',
-  ].join('\n'),
 
   logText: 'The last lines since the gateway started. The journal has all of them: journalctl -u gatehouse.',
   level: 'Show',
@@ -290,40 +256,6 @@ const es: GatewayWords = {
   fingerprint: 'Huella del certificado (SHA-256)',
   authorityFingerprint: 'Huella de la autoridad (SHA-256)',
   fingerprintHelp: 'Un teléfono muestra la misma cuando pregunta si instalarlo. Si es otra, no lo instales.',
-  install: 'Confiar en ella en este dispositivo',
-  installText:
-    'Instala la autoridad una vez en cada teléfono y ordenador. Desde entonces, navegadores y aplicaciones MQTT confían en esta pasarela, y siguen avisando de los demás como antes.',
-  caFile: 'Descargar ca.crt',
-  caProfile: 'Perfil para iPhone, iPad y Mac',
-  system: 'Este dispositivo',
-  stepsAndroid: [
-    'Descarga ca.crt en el teléfono.',
-    'Abre Ajustes, busca “certificado de CA” y elige instalar uno. Android avisa de que un certificado así puede ver el tráfico: es tu propia pasarela.',
-    'Elige el archivo descargado. Los navegadores se fían desde ese momento; una aplicación, si su autor lo permite; si no, dale el archivo en sus propios ajustes.',
-  ].join('\n'),
-  stepsIos: [
-    'Abre el perfil en Safari y permite la descarga.',
-    'Abre Ajustes, toca “Perfil descargado” e instálalo.',
-    'Abre Ajustes, General, Información, Ajustes de confianza de los certificados, y activa esta pasarela.',
-  ].join('\n'),
-  stepsMacos: [
-    'Descarga el perfil y ábrelo.',
-    'Abre Ajustes del Sistema, busca “Perfiles” e instálalo.',
-  ].join('\n'),
-  stepsWindows: [
-    'Descarga ca.crt y ábrelo.',
-    'Elige “Instalar certificado”, este usuario o este equipo, y después “Entidades de certificación raíz de confianza”.',
-  ].join('\n'),
-  stepsLinux: [
-    'Descarga ca.crt.',
-    'Debian, Ubuntu y Raspberry Pi OS: sudo cp ca.crt /usr/local/share/ca-certificates/gatehouse.crt && sudo update-ca-certificates',
-    'Chrome y Firefox tienen listas propias: impórtalo allí en Certificados, Autoridades.',
-  ].join('\n'),
-  stepsFirefox: [
-    'Descarga ca.crt.',
-    'Abre Ajustes, busca “Certificados” y elige “Ver certificados”, “Autoridades”, “Importar”.',
-    'Elige el archivo y marca que puede identificar sitios web.',
-  ].join('\n'),
 
   logText:
     'Las últimas líneas desde que arrancó la pasarela. El diario las tiene todas: journalctl -u gatehouse.',
@@ -464,37 +396,6 @@ const zh: GatewayWords = {
   fingerprint: '证书指纹（SHA-256）',
   authorityFingerprint: '颁发机构指纹（SHA-256）',
   fingerprintHelp: '手机询问是否安装时会显示相同的指纹。如果不同，不要安装。',
-  install: '在这台设备上信任它',
-  installText:
-    '在每台手机和电脑上安装一次颁发机构证书。此后浏览器和 MQTT 应用就会信任此网关，对其他网站的警告不受影响。',
-  caFile: '下载 ca.crt',
-  caProfile: 'iPhone、iPad 和 Mac 的描述文件',
-  system: '这台设备',
-  stepsAndroid: [
-    '在手机上下载 ca.crt。',
-    '打开“设置”，搜索“CA 证书”，选择安装。Android 会警告此类证书可以查看流量：这是你自己的网关。',
-    '选择下载的文件。浏览器从此信任它；应用则取决于其开发者，否则在应用自己的设置中提供该文件。',
-  ].join('\n'),
-  stepsIos: [
-    '在 Safari 中打开描述文件并允许下载。',
-    '打开“设置”，轻点“已下载描述文件”并安装。',
-    '打开“设置”、“通用”、“关于本机”、“证书信任设置”，启用此网关。',
-  ].join('\n'),
-  stepsMacos: ['下载描述文件并打开。', '打开“系统设置”，搜索“描述文件”并安装。'].join('\n'),
-  stepsWindows: [
-    '下载 ca.crt 并打开。',
-    '选择“安装证书”，当前用户或本地计算机，然后选择“受信任的根证书颁发机构”。',
-  ].join('\n'),
-  stepsLinux: [
-    '下载 ca.crt。',
-    'Debian、Ubuntu 和 Raspberry Pi OS：sudo cp ca.crt /usr/local/share/ca-certificates/gatehouse.crt && sudo update-ca-certificates',
-    'Chrome 和 Firefox 有自己的列表：在“证书”、“颁发机构”中导入。',
-  ].join('\n'),
-  stepsFirefox: [
-    '下载 ca.crt。',
-    '打开“设置”，搜索“证书”，选择“查看证书”、“证书颁发机构”、“导入”。',
-    '选择文件，并勾选可用于标识网站。',
-  ].join('\n'),
 
   logText: '网关启动以来的最后若干行。完整日志：journalctl -u gatehouse。',
   level: '显示',

@@ -1,7 +1,7 @@
 import decodeQR from 'qr/decode.js';
 import { describe, expect, it } from 'vitest';
 import type { Pairing } from '../api/generated';
-import { addressOf, appsFor, hostsOf, textOf, transportsOf } from './pairing';
+import { addressOf, appsFor, hostsOf, originFor, textOf, transportsOf } from './pairing';
 import { qrOf, type QrCode } from './qr';
 
 const pairing: Pairing = {
@@ -46,6 +46,21 @@ describe('what an app is told', () => {
     expect(hostsOf(pairing, '[fd00::20]')[0]).toBe('fd00::20');
   });
 
+  it('names no host that leads a phone to itself, unless there is no other', () => {
+    for (const own of ['localhost', '127.0.0.1', '[::1]']) {
+      expect(hostsOf(pairing, own)).toEqual(['casa.local', '192.168.1.20', 'fd00::20']);
+      const page = { origin: `http://${own}:9000`, hostname: own };
+      const target = { host: 'fd00::20', transport: 'mqtts' } as const;
+      expect(originFor(pairing, target, page)).toBe('http://[fd00::20]:8080');
+      // A gateway that listens on this machine alone.
+      const alone = { ...pairing, hosts: [], addresses: ['127.0.0.1'] };
+      expect(hostsOf(alone, own)).toContain('127.0.0.1');
+      expect(originFor(alone, { ...target, host: '127.0.0.1' }, page)).toBe(page.origin);
+    }
+    const page = { origin: 'https://casa.local', hostname: 'casa.local' };
+    expect(originFor(pairing, { host: '192.168.1.20', transport: 'mqtts' }, page)).toBe(page.origin);
+  });
+
   it('has host, port, user and password for every app', () => {
     for (const transport of transportsOf(pairing)) {
       const apps = appsFor(pairing, { host: 'casa.local', transport });
@@ -81,7 +96,16 @@ function scan({ size, path }: QrCode): string {
 describe('the QR code', () => {
   it('is read back as it was written', () => {
     const target = { host: 'casa.local', transport: 'mqtts' } as const;
-    for (const text of [addressOf(pairing, target), textOf(pairing, target), 'http://casa.local/ca.crt']) {
+    const authority = { file: 'http://casa.local/ca.crt', sha256: Array(32).fill('E9').join(':') };
+    expect(textOf(pairing, target, null)).not.toContain('CA');
+    expect(textOf(pairing, target, authority)).toMatch(
+      /^CA: http:\/\/casa\.local\/ca\.crt\nCA SHA-256: (E9:?){32}$/m,
+    );
+    for (const text of [
+      addressOf(pairing, target),
+      textOf(pairing, target, authority),
+      'http://casa.local/certificate',
+    ]) {
       expect(scan(qrOf(text))).toBe(text);
     }
   });

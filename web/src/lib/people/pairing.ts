@@ -1,6 +1,7 @@
 /** What MQTT apps are told of the gateway: addresses to scan, and fields to copy. Pure. */
 
 import type { Pairing } from '../api/generated';
+import { isLoopback } from '../plain/plain';
 
 export const TRANSPORTS = ['mqtt', 'mqtts', 'ws', 'wss'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
@@ -16,11 +17,16 @@ export function transportsOf({ ports }: Pairing): Transport[] {
   return TRANSPORTS.filter((transport) => ports[transport] !== null);
 }
 
-/** Host names and addresses, in the order in which they are worth a try; the page's own is there in any case. */
+/**
+ * Host names and addresses, in the order in which they are worth a try. A name that leads back to whoever asks, as the page
+ * has at a screen of the gateway or through a tunnel, is there only when the gateway knows no other.
+ */
 export function hostsOf(pairing: Pairing, pageHost: string): string[] {
   const own = pageHost.replace(/^\[|\]$/g, '');
   // The name by which this very page was reached works in this network, so it comes first.
-  return [...new Set([own, ...pairing.hosts, ...pairing.addresses])].filter((host) => host !== '');
+  const all = [...new Set([own, ...pairing.hosts, ...pairing.addresses])].filter((host) => host !== '');
+  const reachable = all.filter((host) => !isLoopback(host));
+  return reachable.length > 0 ? reachable : all;
 }
 
 /** An IPv6 address stands in brackets within an address (RFC 3986 section 3.2.2). */
@@ -54,13 +60,24 @@ export function serverOf(pairing: Pairing, { host, transport }: Target): string 
   return `${transport}://${inAddress(host)}:${portOf(pairing, transport)}${path}`;
 }
 
-/** Where the phone gets the certificate of the gateway's authority: from the page's own address. */
-export function certificateLink(origin: string, file: 'ca.crt' | 'ca.mobileconfig'): string {
-  return `${origin}/${file}`;
+/** Where a phone finds this page: at its own address, unless that leads a phone to itself. */
+export function originFor(
+  { ports }: Pairing,
+  { host }: Target,
+  page: { origin: string; hostname: string },
+): string {
+  if (!isLoopback(page.hostname) || isLoopback(host)) return page.origin;
+  return new URL(`http://${inAddress(host)}:${ports.ws}`).origin;
+}
+
+/** The gateway's authority: where its file is, and its fingerprint. */
+export interface Authority {
+  file: string;
+  sha256: string;
 }
 
 /** All settings as lines of text, which a phone's camera shows for copying. */
-export function textOf(pairing: Pairing, target: Target): string {
+export function textOf(pairing: Pairing, target: Target, authority: Authority | null): string {
   return [
     `Server: ${serverOf(pairing, target)}`,
     `Host: ${target.host}`,
@@ -69,6 +86,7 @@ export function textOf(pairing: Pairing, target: Target): string {
     `Password: ${pairing.password}`,
     `Client ID: ${clientIdOf(pairing)}`,
     `Base topic: ${pairing.base}`,
+    ...(authority === null ? [] : [`CA: ${authority.file}`, `CA SHA-256: ${authority.sha256}`]),
   ].join('\n');
 }
 

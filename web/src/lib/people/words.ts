@@ -95,7 +95,7 @@ const en = {
   codeAddressHelp:
     'One address with user and password, for apps that read it. In others, open it with the camera and copy.',
   codeTextHelp: 'Open it with the camera: all settings to copy.',
-  codeCertificateHelp: 'Open it with the camera: the phone loads the certificate from this page.',
+  codeCertificateHelp: 'Open it with the camera: the phone opens the page that installs the certificate.',
   codeAlt: (what: string) => `QR code: ${what}`,
   settings: 'Settings to copy',
   server: 'Server',
@@ -106,6 +106,9 @@ const en = {
   address: 'Address with user and password',
   certificate: 'Certificate of this gateway',
   certificateHelp: 'Android, Windows and Linux take the .crt file, iPhone, iPad and Mac the profile.',
+  certificateSteps: 'Step by step',
+  certificateFirst:
+    'First the certificate, then these settings: without it the phone does not connect with TLS.',
   noAuthority: 'This gateway shows a certificate from elsewhere: there is nothing to install.',
   apps: 'In common apps',
   // Connections
@@ -285,7 +288,7 @@ const es: PeopleWords = {
   codeAddressHelp:
     'Una dirección con usuario y contraseña, para apps que la leen. En las demás, ábrela con la cámara y copia.',
   codeTextHelp: 'Ábrelo con la cámara: todos los ajustes para copiar.',
-  codeCertificateHelp: 'Ábrelo con la cámara: el teléfono carga el certificado desde esta página.',
+  codeCertificateHelp: 'Ábrelo con la cámara: el teléfono abre la página que instala el certificado.',
   codeAlt: (what) => `Código QR: ${what}`,
   settings: 'Ajustes para copiar',
   server: 'Servidor',
@@ -296,6 +299,9 @@ const es: PeopleWords = {
   address: 'Dirección con usuario y contraseña',
   certificate: 'Certificado de esta pasarela',
   certificateHelp: 'Android, Windows y Linux usan el archivo .crt; iPhone, iPad y Mac, el perfil.',
+  certificateSteps: 'Paso a paso',
+  certificateFirst:
+    'Primero el certificado, después estos ajustes: sin él, el teléfono no se conecta con TLS.',
   noAuthority: 'Esta pasarela muestra un certificado de fuera: no hay nada que instalar.',
   apps: 'En apps comunes',
   noConnections: 'Ningún cliente MQTT está conectado.',
@@ -456,7 +462,7 @@ const zh: PeopleWords = {
   codeCertificate: '证书',
   codeAddressHelp: '含用户和密码的一个地址，供能读取它的应用使用。其他应用：用相机打开并复制。',
   codeTextHelp: '用相机打开：可复制全部设置。',
-  codeCertificateHelp: '用相机打开：手机从本页下载证书。',
+  codeCertificateHelp: '用相机打开：手机会打开安装证书的页面。',
   codeAlt: (what) => `二维码：${what}`,
   settings: '可复制的设置',
   server: '服务器',
@@ -467,6 +473,8 @@ const zh: PeopleWords = {
   address: '含用户和密码的地址',
   certificate: '此网关的证书',
   certificateHelp: '安卓、Windows 和 Linux 用 .crt 文件，iPhone、iPad 和 Mac 用描述文件。',
+  certificateSteps: '安装步骤',
+  certificateFirst: '先装证书，再填这些设置：没有证书，手机无法用 TLS 连接。',
   noAuthority: '此网关使用外部证书，无需安装。',
   apps: '常用应用中的设置',
   noConnections: '没有 MQTT 客户端连接。',

@@ -181,7 +181,8 @@ async fn the_shutdown_does_not_wait_for_a_handshake() {
 async fn everybody_gets_the_certificate_of_the_authority() {
     let mut world = World::new().await;
     world.get("/ca.crt", "").await.assert_error(404, "no_authority");
-    world.ca_certificate = Some("-----BEGIN CERTIFICATE-----\n".to_owned());
+    world.ca_certificate =
+        Some("-----BEGIN CERTIFICATE-----\nQUJDREVG\n-----END CERTIFICATE-----\n".to_owned());
     let both = Both::start(&world).await;
     for answer in [
         ask(TcpStream::connect(both.http).await.unwrap(), "GET /ca.crt").await,
@@ -189,6 +190,27 @@ async fn everybody_gets_the_certificate_of_the_authority() {
     ] {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains("content-type: application/x-x509-ca-cert\r\n"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\n-----BEGIN CERTIFICATE-----\n"), "{answer}");
+        assert!(answer.ends_with("\nQUJDREVG\n-----END CERTIFICATE-----\n"), "{answer}");
+    }
+    // The page says before any log-in where it is served with TLS, and what the authority looks like.
+    let session = ask(TcpStream::connect(both.http).await.unwrap(), "GET /api/v1/session").await;
+    assert!(session.contains(&format!(r#""https_port":{}"#, both.https.port())), "{session}");
+    assert!(session.contains(r#""authority_sha256":"E9:C0:F8:B5:75:CB:FC:B4:"#), "{session}");
+}
+
+#[tokio::test]
+async fn a_port_for_tls_that_only_this_machine_reaches_is_told_to_nobody_else() {
+    let mut world = World::new().await;
+    let at = |text: &str| text.parse().unwrap();
+    for (http, https, expected) in [
+        ("[::]:8080", Some("[::]:8443"), Some(8443)),
+        ("[::]:8080", Some("127.0.0.1:8443"), None),
+        ("127.0.0.1:8080", Some("127.0.0.1:8443"), Some(8443)),
+        ("[::]:8080", None, None),
+    ] {
+        let app = crate::api::App::new(world.ports(), world.shutdown.clone());
+        world.router = crate::api::router(app.listening(at(http), https.map(at)));
+        let session = world.get("/api/v1/session", "").await.json();
+        assert_eq!(session["https_port"], serde_json::json!(expected), "{http} {https:?}");
     }
 }

@@ -15,7 +15,8 @@ async fn the_first_visit() {
     let session = world.get("/api/v1/session", "").await;
     assert_eq!(
         session.json(),
-        json!({ "setup_needed": true, "gateway_name": "Casa", "first_run": false, "user": null })
+        json!({ "setup_needed": true, "gateway_name": "Casa", "first_run": false, "https_port": null,
+            "authority_sha256": null, "user": null })
     );
     for path in ["/api/v1/house", "/api/v1/events", "/api/v1/history/boiler/power"] {
         world.get(path, "").await.assert_error(401, "not_logged_in");
@@ -35,7 +36,8 @@ async fn the_first_visit() {
     let user = json!({ "name": "ana", "role": "admin" });
     assert_eq!(
         done.json(),
-        json!({ "setup_needed": false, "gateway_name": "Casa", "first_run": false, "user": user })
+        json!({ "setup_needed": false, "gateway_name": "Casa", "first_run": false, "https_port": null,
+            "authority_sha256": null, "user": user })
     );
     set_up(&code, "eva", PASSWORD).await.assert_error(409, "already_set_up");
 

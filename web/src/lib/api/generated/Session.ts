@@ -18,6 +18,14 @@ gateway_name: string,
  */
 first_run: boolean, 
 /**
+ * The port where others in the network reach this page with TLS; null when they do nowhere.
+ */
+https_port: number | null, 
+/**
+ * The SHA-256 of the gateway's own authority, which is `/ca.crt`; null when it has none.
+ */
+authority_sha256: string | null, 
+/**
  * Who is logged in; null when nobody is.
  */
 user: SessionUser | null, };
