@@ -212,6 +212,18 @@ pub fn command_line(arguments: &[&str], input: &str) -> Finished {
     Process::run(&mut command, input, LIMIT)
 }
 
+/// Calls `gatehouse` with these arguments where other programs of the same name as the machine's come first.
+///
+/// # Panics
+/// When it does not end.
+pub fn command_line_with_programs(arguments: &[&str], programs: &Path) -> Finished {
+    let mut command = Command::new(binary::path());
+    clean_environment(&mut command);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.args(arguments).env("PATH", format!("{}:{path}", programs.display()));
+    Process::run(&mut command, "", LIMIT)
+}
+
 /// A gateway under test is not a service of this machine, and is not told how to log.
 fn clean_environment(command: &mut Command) {
     for name in [
