@@ -114,9 +114,9 @@ fn scripts_do_what_the_scopes_of_their_tokens_say() {
     set(&read).expect_error(403, "forbidden");
     set(&switch).expect(202);
     script.get_with("/api/v1/users", &[("authorization", &switch)]).expect_error(403, "forbidden");
-    // Another site's page could not send the header, so that no Origin has to be asked for.
+    // A page of another site is refused whatever it carries.
     let foreign = [("authorization", switch.as_str()), ("origin", "http://evil.example")];
-    script.post_text(SET, "application/json", &on, &foreign).expect(202);
+    script.post_text(SET, "application/json", &on, &foreign).expect_error(403, "cross_site");
     until("the cause to name the script", LIMIT, || {
         let house = browser.house().to_string();
         if house.contains("ana/lights") { Ok(()) } else { Err(house) }
