@@ -1,6 +1,24 @@
+import type { Page } from '@playwright/test';
+
 import { expectAccessible } from '../support/accessibility.ts';
 import { VIEWER } from '../support/gateway.ts';
 import { expect, logIn, test } from '../support/test.ts';
+
+/** Publishes as the person who is logged in, without leaving the page. */
+async function publish(page: Page, topic: string, payload: string, retain: boolean): Promise<void> {
+  const status = await page.evaluate(
+    async (body) => {
+      const answer = await fetch('/api/v1/messages', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return answer.status;
+    },
+    { topic, payload, retain, qos: 1 },
+  );
+  expect(status, `publishing to ${topic}`).toBe(204);
+}
 
 test('a message is published, seen to pass, found retained, and cleared', async ({ home, gateway }) => {
   const main = home.getByRole('navigation', { name: 'Main' });
@@ -58,6 +76,41 @@ test('the house passes by, and stands still when told to', async ({ home, gatewa
   await expect(home.getByText(/^A wildcard fills a whole level/)).toBeVisible();
   await home.getByRole('textbox', { name: 'Topic filter' }).fill('$SYS/#');
   await expect(home.getByText('$SYS/', { exact: true })).toBeVisible();
+});
+
+test('topics that only pass join the tree, are said not to be kept, and follow what passes', async ({
+  home,
+  gateway,
+}) => {
+  await home.goto(`${gateway.origin}/messages?filter=porch/%23`);
+  const topics = home.getByRole('region', { name: 'Topics' });
+  await expect(topics.getByText('Nothing is retained under this filter.')).toBeVisible();
+  await publish(home, 'porch/light', 'on', true);
+  await publish(home, 'porch/bell', 'ding', false);
+  await publish(home, 'elsewhere/bell', 'not in the filter', false);
+
+  await expect(topics.getByText('1 retained')).toBeVisible();
+  await expect(topics.getByText('1 passed by')).toBeVisible();
+  const bell = topics.getByRole('group').filter({ hasText: 'bell' }).last();
+  await expect(bell).toContainText(/bell\s*ding\s*Not kept, passed at \d\d:\d\d:\d\d/);
+  const light = topics.getByRole('group').filter({ hasText: 'light' }).last();
+  await expect(light).toContainText('on');
+  await expect(light).not.toContainText('Not kept');
+
+  // Both follow what passes.
+  await publish(home, 'porch/light', 'off', true);
+  await publish(home, 'porch/bell', 'dong', false);
+  await expect(light).toContainText('off');
+  await expect(bell).toContainText('dong');
+  await expect(topics.getByText('elsewhere')).toHaveCount(0);
+
+  // There is nothing to clear where nothing is kept.
+  await bell.getByText('dong').first().click();
+  await expect(bell.getByText('ana at the dashboard')).toBeVisible();
+  await expect(bell.getByRole('button', { name: 'Clear', exact: true })).toHaveCount(0);
+  await expectAccessible(home, 'a topic that only passed');
+  await light.getByText('off').first().click();
+  await expect(light.getByRole('button', { name: 'Clear', exact: true })).toBeVisible();
 });
 
 test('what only the gateway says is refused with the reason', async ({ home, gateway, watch }) => {

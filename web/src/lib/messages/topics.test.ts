@@ -38,6 +38,19 @@ it('topics stand in a tree', () => {
   expect(casa.children[1]!.children[0]!.topic).toBe('casa//x');
 });
 
+it('topics that only passed stand after the retained ones of their level', () => {
+  const tree = treeOf(['casa/x', 'z'], ['a/b', 'casa/door', 'casa/door/bell']);
+  expect(tree.map(({ topic, holds, count, passing }) => [topic, holds, count, passing])).toEqual([
+    ['casa', false, 1, 2],
+    ['z', true, 1, 0],
+    ['a', false, 0, 1],
+  ]);
+  expect(tree[0]!.children.map(({ topic, holds }) => [topic, holds])).toEqual([
+    ['casa/x', true],
+    ['casa/door', false],
+  ]);
+});
+
 it('user properties are typed one a line', () => {
   expect(readProperties('a=1\n\n b = x=y ')).toEqual([
     { name: 'a', value: '1' },

@@ -44,11 +44,16 @@ export interface TopicNode {
   holds: boolean;
   /** Retained messages here and below. */
   count: number;
+  /** Topics here and below that only passed. */
+  passing: number;
   children: TopicNode[];
 }
 
-/** The topics as a tree, in their order. */
-export function treeOf(topics: readonly string[]): TopicNode[] {
+/**
+ * The topics as a tree, in their order. Those that only passed stand after the retained ones of their level: nothing
+ * moves away under a finger when another one comes.
+ */
+export function treeOf(topics: readonly string[], passing: readonly string[] = []): TopicNode[] {
   interface Growing extends TopicNode {
     byName: Map<string, Growing>;
   }
@@ -57,11 +62,12 @@ export function treeOf(topics: readonly string[]): TopicNode[] {
     topic,
     holds: false,
     count: 0,
+    passing: 0,
     children: [],
     byName: new Map(),
   });
   const root = make('', '');
-  for (const topic of topics) {
+  const grow = (topic: string, kept: boolean) => {
     let node = root;
     const levels = topic.split('/');
     for (const [depth, level] of levels.entries()) {
@@ -71,11 +77,14 @@ export function treeOf(topics: readonly string[]): TopicNode[] {
         node.byName.set(level, child);
         node.children.push(child);
       }
-      child.count += 1;
+      if (kept) child.count += 1;
+      else child.passing += 1;
       node = child;
     }
-    node.holds = true;
-  }
+    node.holds ||= kept;
+  };
+  for (const topic of topics) grow(topic, true);
+  for (const topic of passing) grow(topic, false);
   return root.children;
 }
 
