@@ -28,7 +28,7 @@ test('several values are drawn in one chart, and its address brings it back', as
     )
     .toMatch(/\d\s°C[^]*\d\s%/);
 
-  await home.getByLabel('Compare with the time before').check();
+  await home.getByLabel('Compare with').selectOption('The time just before');
   await expect(table.getByRole('row')).toHaveCount(5);
   // A stretch that was zoomed into stands in the address, so the page before is gone and the next shows the same.
   await home.getByRole('button', { name: 'Zoom in' }).click();
@@ -38,6 +38,38 @@ test('several values are drawn in one chart, and its address brings it back', as
   await home.goto(gateway.origin);
   await home.goto(address);
   await expect(home.getByRole('table').getByRole('row')).toHaveCount(5);
+});
+
+test('a stretch is compared with one of another year or date', async ({ home, gateway }) => {
+  await home.goto(`${gateway.origin}/history?s=kitchen%2Ftemperature&range=1y`);
+  const table = home.getByRole('table');
+  await expect(table.getByRole('row')).toHaveCount(2);
+  const choice = home.getByLabel('Compare with');
+  await choice.selectOption('A year earlier');
+  await expect(home).toHaveURL(/range=1y&compare=year$/);
+  // The demonstration has recorded since a moment ago: the year before is there, and said to be empty.
+  const other = table.getByRole('row').nth(2);
+  const year = new Date().getFullYear();
+  await expect(other).toContainText(new RegExp(`Temperature.*${year - 2}.* – .*${year - 1}`));
+  await expect(home.getByText(/^Nothing was recorded then: /)).toBeVisible();
+
+  await choice.selectOption('From a date');
+  await home.getByLabel('Date', { exact: true }).fill('2025-03-01');
+  await expect(home).toHaveURL(/compare=2025-03-01$/);
+  await expect(other).toContainText(/1 Mar 2025.* – .*1 Mar 2026/);
+  await expectAccessible(home, 'a chart beside one of another date');
+  await home.reload();
+  await expect(home.getByLabel('Date', { exact: true })).toHaveValue('2025-03-01');
+  await expect(other).toContainText('1 Mar 2025');
+
+  // An address that was bookmarked when there was no choice.
+  await home.goto(`${gateway.origin}/history?s=kitchen%2Ftemperature&range=1h&compare=1`);
+  await expect(choice).toHaveValue('before');
+  // By keyboard: the first of the list takes the other lines away.
+  await choice.focus();
+  await home.keyboard.press('Home');
+  await expect(home).not.toHaveURL(/compare/);
+  await expect(table.getByRole('row')).toHaveCount(2);
 });
 
 test('the log says who switched what, and finds it', async ({ home, gateway }) => {

@@ -1,6 +1,6 @@
 /** Addresses of the page and what they mean. Pure. */
 
-export const RANGES = ['15m', '1h', '24h', '7d'] as const;
+export const RANGES = ['15m', '1h', '24h', '7d', '30d', '1y'] as const;
 export type Range = (typeof RANGES)[number];
 export const DEFAULT_RANGE: Range = '1h';
 

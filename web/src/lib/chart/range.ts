@@ -6,6 +6,8 @@ export const RANGE_MS: Record<Range, number> = {
   '1h': 3_600_000,
   '24h': 24 * 3_600_000,
   '7d': 7 * 24 * 3_600_000,
+  '30d': 30 * 24 * 3_600_000,
+  '1y': 365 * 24 * 3_600_000,
 };
 
 /** More points than pixels cannot be seen. */

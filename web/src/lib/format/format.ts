@@ -26,6 +26,7 @@ const SHAPES = {
   clockSeconds: { ...CLOCK, second: '2-digit' },
   dayMonth: { day: 'numeric', month: 'short' },
   dateClock: { day: 'numeric', month: 'short', ...CLOCK },
+  dateYearClock: { day: 'numeric', month: 'short', year: 'numeric', ...CLOCK },
   dateYear: { day: 'numeric', month: 'short', year: 'numeric' },
   whole: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', ...CLOCK, second: '2-digit' },
 } as const satisfies Record<string, Intl.DateTimeFormatOptions>;
@@ -159,5 +160,10 @@ export class Format {
 
   dateClock(at: number): string {
     return this.#date('dateClock', at);
+  }
+
+  /** As {@link dateClock}, of another year. */
+  dateYearClock(at: number): string {
+    return this.#date('dateYearClock', at);
   }
 }

@@ -1,4 +1,4 @@
-/** What is recorded of the values of a comparison, and of the time before. */
+/** What is recorded of the values of a comparison, and of the time that they are compared with. */
 
 import { untrack } from 'svelte';
 import { api } from '../api/client';
@@ -6,7 +6,8 @@ import { app } from '../app.svelte';
 import { MAX_POINTS } from '../chart/range';
 import type { Stretch } from '../chart/stretch';
 import type { PropertyInfo } from '../api/types';
-import { loadedOf, type Loaded } from './lines';
+import { backOf, type Against } from './against';
+import { loadedOf, NOTHING, type Loaded } from './lines';
 
 /** A value of the comparison. */
 export interface Value {
@@ -22,23 +23,37 @@ export interface Value {
 interface Question {
   values: readonly Value[];
   stretch: Stretch;
-  compare: boolean;
+  compare: Against | null;
 }
 
-/** What one value is in the answer: of the stretch, or of the time before it. */
+/** What one value is in the answer: of the stretch, or of the one that it is compared with. */
 export const keyOf = (value: Value, isBefore: boolean) =>
   isBefore ? `${value.series} before` : value.series;
 
 /** While hands move the time, the drawing follows at once and the values a moment later. */
 const SETTLE_MS = 150;
 
-async function load(value: Value, { from, to }: Stretch, back: number): Promise<[string, Loaded] | string> {
+/** `back` is how much earlier the stretch is that it is compared with; nothing: it is the stretch itself. */
+async function load(
+  value: Value,
+  { from, to }: Stretch,
+  back: number | null,
+): Promise<[string, Loaded] | string> {
   const [deviceId = '', propertyId = ''] = value.series.split('/');
-  const asked = { from: from - back, to: to - back };
-  const [start, end] = [new Date(asked.from), new Date(asked.to)];
+  const [key, shift] = [keyOf(value, back !== null), back ?? 0];
+  // Of another stretch only what is past: a switch is not drawn as on for a time that is still to come.
+  const end = back === null ? to : Math.min(to - shift, app.clock.exact());
+  const asked = { from: from - shift, to: end };
+  if (asked.from >= asked.to) return [key, NOTHING];
   try {
-    const history = await api.history(deviceId, propertyId, start, end, MAX_POINTS);
-    return [keyOf(value, back !== 0), loadedOf(history, value.info, value.periodMs, asked, back)];
+    const history = await api.history(
+      deviceId,
+      propertyId,
+      new Date(asked.from),
+      new Date(asked.to),
+      MAX_POINTS,
+    );
+    return [key, loadedOf(history, value.info, value.periodMs, asked, shift)];
   } catch {
     return value.name;
   }
@@ -58,7 +73,7 @@ export function useCompared(ask: () => Question) {
     const { values, stretch, compare } = untrack(ask);
     let dropped = false;
     const start = () => {
-      const backs = compare ? [0, stretch.to - stretch.from] : [0];
+      const backs = compare === null ? [null] : [null, backOf(compare, stretch)];
       const asked = values.flatMap((value) => backs.map((back) => load(value, stretch, back)));
       void Promise.all(asked).then((answers) => {
         if (dropped) return;

@@ -21,7 +21,7 @@ describe('the address of a chart', () => {
     series: ['kitchen/temperature', 'boiler/state'],
     range: '7d',
     stretch: null,
-    compare: true,
+    compare: 'before',
   };
 
   it('holds all that is drawn', () => {
@@ -30,12 +30,12 @@ describe('the address of a chart', () => {
       const read = readPicked(new URLSearchParams(path.split('?')[1]));
       expect(read).toEqual({ ...one, range: one.stretch ? '24h' : '7d' });
     }
-    expect(pickedPath({ series: [], range: '24h', stretch: null, compare: false })).toBe('/history');
+    expect(pickedPath({ series: [], range: '24h', stretch: null, compare: null })).toBe('/history');
   });
 
   it('is not led astray by what nobody wrote', () => {
     const query = new URLSearchParams('s=a&s=a/b&s=a/b&range=9y&from=5&to=x&compare=yes');
-    expect(readPicked(query)).toEqual({ series: ['a/b'], range: '24h', stretch: null, compare: false });
+    expect(readPicked(query)).toEqual({ series: ['a/b'], range: '24h', stretch: null, compare: null });
     const many = new URLSearchParams(Array.from({ length: 20 }, (_, index) => ['s', `d/${index}`]));
     expect(readPicked(many).series).toHaveLength(6);
   });

@@ -49,6 +49,9 @@ export function loadedOf(
   };
 }
 
+/** What is recorded of a time that is still to come. */
+export const NOTHING: Loaded = { columns: [[], [], [], []], summary: null, onShare: null };
+
 /** The value at a moment: of a switch the one that holds, of a number the nearest point that is no gap. */
 export function valueAt({ columns }: Loaded, second: number, steps: boolean): number | null {
   const [at, values] = columns;

@@ -2,6 +2,7 @@
 
 import { bounded, type Stretch } from '../chart/stretch';
 import { RANGES, type Range } from '../router';
+import { againstText, readAgainst, type Against } from './against';
 import { timeOfAddress } from './moment';
 
 /** Values of one chart: as many as there are colours that people tell apart. */
@@ -14,7 +15,8 @@ export interface Picked {
   range: Range;
   /** A stretch that stands still; it goes before the range. */
   stretch: Stretch | null;
-  compare: boolean;
+  /** What it is compared with; nothing: with nothing. */
+  compare: Against | null;
 }
 
 export function readPicked(query: URLSearchParams): Picked {
@@ -24,7 +26,7 @@ export function readPicked(query: URLSearchParams): Picked {
     series: [...new Set(query.getAll('s').filter((name) => name.includes('/')))].slice(0, MOST_SERIES),
     range: RANGES.find((known) => known === asked) ?? '24h',
     stretch: from !== null && to !== null && from < to ? bounded({ from, to }) : null,
-    compare: query.get('compare') === '1',
+    compare: readAgainst(query.get('compare')),
   };
 }
 
@@ -37,7 +39,7 @@ export function pickedPath({ series, range, stretch, compare }: Picked): string 
   } else if (range !== '24h') {
     query.set('range', range);
   }
-  if (compare) query.set('compare', '1');
+  if (compare !== null) query.set('compare', againstText(compare));
   const text = query.toString();
   return text === '' ? '/history' : `/history?${text}`;
 }
