@@ -113,6 +113,38 @@ test('topics that only pass join the tree, are said not to be kept, and follow w
   await expect(light.getByRole('button', { name: 'Clear', exact: true })).toBeVisible();
 });
 
+test('a branch is cleared after asking with its number, and the gateway’s own topics stay', async ({
+  home,
+  gateway,
+  watch,
+}) => {
+  watch.tolerate(/409/);
+  await home.goto(`${gateway.origin}/messages?filter=home/%23`);
+  for (const name of ['one', 'two']) await publish(home, `home/shelf/${name}`, 'old', true);
+  await home.reload();
+  const topics = home.getByRole('region', { name: 'Topics' });
+  await topics.getByRole('button', { name: 'Clear all below home/', exact: true }).click();
+  const question = topics.getByRole('group', { name: 'Clear all below home/', exact: true });
+  await expect(question).toContainText('Clear what is retained below home/? Topics: 2.');
+  await expect(question).toContainText(/The gateway’s own topics stay as they are: [1-9]/);
+  await expectAccessible(home, 'the question before a branch is cleared');
+
+  // The first refusal ends it, and it is said how far it came.
+  await home.route('**/api/v1/messages/retained?topic=home%2Fshelf%2Ftwo', (route) =>
+    route.fulfill({ status: 409, json: { error: { code: 'refused', message: 'Somebody holds it.' } } }),
+  );
+  await question.getByRole('button', { name: 'Clear all 2' }).click();
+  const stopped = 'Stopped at home/shelf/two. Cleared before that: 1 of 2.';
+  await expect(topics.getByRole('alert')).toContainText(stopped);
+  await expect(topics.getByRole('alert')).toContainText('Somebody holds it.');
+
+  await home.unroute('**/api/v1/messages/retained?topic=home%2Fshelf%2Ftwo');
+  await topics.getByRole('button', { name: 'Clear all below home/', exact: true }).click();
+  await question.getByRole('button', { name: 'Clear all 1' }).click();
+  await expect(topics.getByText('Cleared: 1.')).toBeVisible();
+  await expect(topics.getByText('shelf/', { exact: true })).toHaveCount(0);
+});
+
 test('what only the gateway says is refused with the reason', async ({ home, gateway, watch }) => {
   watch.tolerate(/409/);
   await home.goto(`${gateway.origin}/messages/publish?topic=home/living-room/temperature`);
