@@ -14,6 +14,9 @@ pub(crate) enum Exit {
     /// A release that was installed has not come to run however often it was started (EX_UNAVAILABLE); the service's unit
     /// names this number.
     GaveUp,
+    /// It was stopped as somebody asked, and the stop did not go well; standard error says what. The service's units name this
+    /// number, since who stops a gateway does not want it started again.
+    StoppedBadly,
     /// The configuration is wrong (EX_CONFIG).
     Configuration,
     /// It is to be started again (EX_TEMPFAIL); the service's unit names this number.
@@ -27,6 +30,7 @@ impl From<Exit> for ExitCode {
             Exit::Failure => 1,
             Exit::Usage => 64,
             Exit::GaveUp => 69,
+            Exit::StoppedBadly => 76,
             Exit::Configuration => 78,
             Exit::Restart => 75,
         })

@@ -184,7 +184,8 @@ async fn live(
         // It comes back however well it stopped; what went wrong is in the log.
         StopReason::Restart => Exit::Restart,
         StopReason::Asked if well => Exit::Success,
-        StopReason::Asked | StopReason::PartDied => Exit::Failure,
+        StopReason::Asked => Exit::StoppedBadly,
+        StopReason::PartDied => Exit::Failure,
     })
 }
 
