@@ -197,6 +197,9 @@ pub(crate) struct RollbackArguments {
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Where drop-ins of the service are.
+    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system/gatehouse.service.d", hide = true)]
+    pub(crate) drop_ins: PathBuf,
 }
 
 #[derive(Debug, Args)]

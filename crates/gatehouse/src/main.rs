@@ -75,7 +75,7 @@ fn main() -> ExitCode {
         Command::Import { command } => import::run(&command),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => backup::restore_on_command_line(&arguments),
-        Command::FallBack(arguments) => releases::fall_back(&arguments),
+        Command::FallBack(arguments) => releases::fall_back_on_command_line(&arguments),
         Command::Rollback(arguments) => releases::roll_back_on_command_line(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::SetupCode { data } => setup_code::print(data),

@@ -5,11 +5,12 @@
 //! last and that no newer one has run since. Then it takes back what the newer one did to the data, if anything, and tells
 //! systemd by a drop-in to run the kept program. The next package that is installed takes the drop-in away.
 //!
-//! Whatever it does can be done again: a power cut in the middle leaves a unit that fails again, and this is asked again.
+//! Whatever it does can be done again: a power cut in the middle leaves a unit that fails again, and this is asked again. It
+//! acts only while the unit rests in `failed` and it has claimed the data: a failure may be that of a stop, beside whose end the
+//! newer release already starts.
 
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -19,19 +20,23 @@ use gatehouse_model::{Clock as _, SystemClock, Timestamp};
 
 use super::record::Record;
 use super::rollback::Plan;
+use super::service::{DROP_IN, PROGRAM, is_failed, systemctl, write_drop_in};
 use super::trial::{FallenBack, Trial};
 use super::{Forms, forms_of, newest};
 use crate::answer::answer;
 use crate::cli::FallBackArguments;
 use crate::exit::Exit;
-use crate::{backup, paths, whole_file};
+use crate::{backup, paths};
 
-/// The kept program, and its version, below their directory.
-const PROGRAM: &str = "gatehouse";
+/// The version of the kept program, beside it.
 const VERSION_FILE: &str = "version";
 
-/// What tells systemd to run the kept program, below the directory of its drop-ins.
-const DROP_IN: &str = "50-previous-release.conf";
+/// What the service manager tells about the unit that has failed: in which way, and the status or signal of its process.
+const RESULT: &str = "MONITOR_SERVICE_RESULT";
+const STATUS: &str = "MONITOR_EXIT_STATUS";
+
+/// Why nothing is done while the unit has not failed, or has no more.
+const BUSY: &str = "the service has not failed for good, or was started again since";
 
 /// Longest version that makes sense.
 const MAX_VERSION_BYTES: u64 = 64;
@@ -42,34 +47,66 @@ pub(crate) fn run(arguments: &FallBackArguments) -> anyhow::Result<Exit> {
     let directory = paths::data_directory(arguments.data.data_dir.clone(), false);
     let previous = version_of(&arguments.previous)?;
     let drop_in = arguments.drop_ins.join(DROP_IN);
-    let upgraded = match decide(&directory, &previous, drop_in.exists(), || installed(&arguments.program)) {
-        Decision::FallBack(upgraded) => upgraded,
-        Decision::Stay(why) => {
-            answer!("Nothing is changed: {why}.");
-            return Ok(Exit::Success);
-        }
+    let stay = |why: &str| {
+        answer!("Nothing is changed: {why}.");
+        Ok(Exit::Success)
     };
-    let _claim = paths::claim(&directory)?;
+    let [result, status] = [RESULT, STATUS].map(|name| said(name).unwrap_or_default());
+    if has_stopped_as_asked(&result, &status) {
+        return stay("the gateway was stopped, though not well");
+    }
+    if drop_in.exists() {
+        // The service manager may never have heard of it, where this was cut short: the next start is one of the kept program.
+        systemctl(&["daemon-reload"])?;
+    }
+    let decided = || decide(&directory, &previous, drop_in.exists(), || installed(&arguments.program));
+    if let Decision::Stay(why) = decided() {
+        return stay(&why);
+    }
+    // A stop that fails in the middle of an upgrade brings this about beside the start of the newer release.
+    if !is_failed(&arguments.unit)? {
+        return stay(BUSY);
+    }
+    let claim = paths::claim(&directory)?;
+    // From here on nobody else runs on the data; until here the newer one may have.
+    let upgraded = match decided() {
+        Decision::FallBack(upgraded) if is_failed(&arguments.unit)? => upgraded,
+        Decision::FallBack(_) => return stay(BUSY),
+        Decision::Stay(why) => return stay(&why),
+    };
     backup::finish_restore(&directory, |_| ())?;
     let now = SystemClock::new().now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let took_back = runtime.block_on(take_back(&directory, &arguments.config, &newest(), now))?;
+    let took_back = runtime.block_on(take_back(&directory, &arguments.config, &previous, &newest(), now))?;
     let Upgraded { version: failed, reason } = upgraded;
     answer!("Release {failed} does not start: {reason}");
     if took_back {
         answer!("What it did to the data was taken back; it had not run on it.");
     }
-    FallenBack { failed, runs: previous.clone(), reason, at: now }.write(&directory)?;
-    write_drop_in(&drop_in, arguments, &directory)?;
-    for words in [
-        &["daemon-reload"][..],
-        &["reset-failed", &arguments.unit],
-        &["start", "--no-block", &arguments.unit],
-    ] {
-        systemctl(words)?;
+    let note = FallenBack { failed, runs: previous.clone(), reason, at: now };
+    if let Err(problem) = note.write(&directory) {
+        // A house with its gateway and without a word about it is better than one without its gateway.
+        answer!("The page will not tell of this: {problem:#}");
     }
+    write_drop_in(&drop_in, arguments, &directory)?;
+    systemctl(&["daemon-reload"])?;
+    systemctl(&["reset-failed", &arguments.unit])?;
+    // The gateway that is started now claims the data for itself.
+    drop(claim);
+    systemctl(&["start", "--no-block", &arguments.unit])?;
     answer!("Release {previous} runs in its place, until a package is installed.");
     Ok(Exit::Success)
+}
+
+/// Whether the unit failed in a stop that somebody had asked for: the daemon's own number for it, or a daemon that ended well
+/// before `safe-outputs` did not. Both words are the service manager's.
+fn has_stopped_as_asked(result: &str, status: &str) -> bool {
+    matches!((result, status), ("exit-code", "0" | "76"))
+}
+
+/// A word that the service manager says about the unit that has failed (systemd.exec(5), `$MONITOR_…`).
+fn said(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// The release that was installed and does not start.
@@ -104,12 +141,22 @@ fn decide(
             record.version
         ));
     }
+    let on_purpose = |version: &str| {
+        Decision::Stay(format!(
+            "release {version} is older than {previous}, and was installed on purpose; `sudo gatehouse rollback` puts the data \
+             back as it needs it"
+        ))
+    };
     if let Some(trial) = Trial::read(directory).filter(|trial| trial.version != previous) {
+        if is_older(&trial.version, previous) {
+            return on_purpose(&trial.version);
+        }
         let reason = trial.reason.unwrap_or_else(ended_how);
         return Decision::FallBack(Upgraded { version: trial.version, reason });
     }
     match installed() {
         Ok(version) if version == previous => stay("the release that fails has run on this data before"),
+        Ok(version) if is_older(&version, previous) => on_purpose(&version),
         Ok(version) => Decision::FallBack(Upgraded { version, reason: ended_how() }),
         Err(problem) => Decision::FallBack(Upgraded {
             version: "of the last package".to_owned(),
@@ -118,10 +165,19 @@ fn decide(
     }
 }
 
-/// How systemd says that the unit ended (systemd.exec(5), `$MONITOR_…`).
+/// Whether a version is an older one, by its numbers: `0.9.10` comes after `0.9.9`. What follows them, such as `-rc.1`, is left
+/// out of account.
+fn is_older(version: &str, than: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> {
+        let core = version.split(['-', '+', '~']).next().unwrap_or_default();
+        core.split('.').map_while(|part| part.parse().ok()).collect()
+    };
+    numbers(version) < numbers(than)
+}
+
+/// How systemd says that the unit ended.
 fn ended_how() -> String {
-    let set = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
-    match (set("MONITOR_SERVICE_RESULT"), set("MONITOR_EXIT_STATUS")) {
+    match (said(RESULT), said(STATUS)) {
         (Some(result), Some(status)) => format!("systemd says `{result}`, and the last end was {status}"),
         _ => "it said nothing about why".to_owned(),
     }
@@ -132,13 +188,17 @@ fn version_of(previous: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     let read = File::open(&file).and_then(|file| file.take(MAX_VERSION_BYTES).read_to_string(&mut text));
     read.with_context(|| format!("{} tells which release is kept, and cannot be read", file.display()))?;
-    let version = text.trim();
+    let mut version = text.trim().to_owned();
+    if version.is_empty() {
+        // A power cut soon after the installation may leave the file without its content.
+        version = installed(&previous.join(PROGRAM)).unwrap_or_default();
+    }
     ensure!(
         !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_graphic()),
         "{} does not tell which release is kept",
         file.display()
     );
-    Ok(version.to_owned())
+    Ok(version)
 }
 
 /// The version that a program says it is.
@@ -151,11 +211,13 @@ fn installed(program: &Path) -> Result<String, String> {
     text.split_whitespace().nth(1).map(str::to_owned).ok_or_else(|| "it does not tell its version".to_owned())
 }
 
-/// Takes back what the newer release did to the data, where this one could not use it. Nothing is lost with that: nothing was
-/// kept since, because the newer one never ran.
-async fn take_back(
+/// Takes back what the newer release did to the data, where `previous` could not use it. Nothing is lost with that: nothing was
+/// kept since, because the newer one never ran. A copy of an earlier upgrade would lose what was kept since then, and nobody is
+/// here to be asked.
+pub(super) async fn take_back(
     directory: &Path,
     configuration: &Path,
+    previous: &str,
     newest: &Forms,
     now: Timestamp,
 ) -> anyhow::Result<bool> {
@@ -170,6 +232,13 @@ async fn take_back(
     }
     let taken_back = async {
         let plan = Plan::make(directory, Some(configuration), newest).await?;
+        ensure!(
+            plan.kept.version == previous,
+            "the copy in the data directory is one of release {} at {}, and not of {previous}, which ran last: what was kept \
+             since then would be lost. `sudo gatehouse rollback` goes back to it all the same",
+            plan.kept.version,
+            plan.kept.made
+        );
         plan.carry_out(directory, &By::command_line(), now).await
     };
     match taken_back.await {
@@ -183,43 +252,10 @@ async fn take_back(
     }
 }
 
-/// Tells systemd to run the kept program.
-fn write_drop_in(file: &Path, arguments: &FallBackArguments, data: &Path) -> anyhow::Result<()> {
-    let program = arguments.previous.join(PROGRAM);
-    let (program, config, data) = (program.display(), arguments.config.display(), data.display());
-    let text = format!(
-        "# Written by `gatehouse fall-back`: the release that was installed last does not start, and the one of before runs in\n\
-         # its place. The next package that is installed removes this file.\n\
-         [Service]\n\
-         ExecStart=\n\
-         ExecStart={program} run --config {config} --data-dir {data}\n\
-         ExecStopPost=\n\
-         ExecStopPost={program} safe-outputs --config {config} --data-dir {data}\n"
-    );
-    let written = (|| {
-        if let Some(directory) = file.parent() {
-            std::fs::create_dir_all(directory)?;
-            std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))?;
-        }
-        whole_file::put(file, &text)?;
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644))
-    })();
-    written.with_context(|| format!("{} cannot be written", file.display()))
-}
-
-fn systemctl(words: &[&str]) -> anyhow::Result<()> {
-    let ran = Command::new("systemctl").args(words).output().context("systemctl cannot be run")?;
-    ensure!(
-        ran.status.success(),
-        "`systemctl {}` failed: {}",
-        words.join(" "),
-        String::from_utf8_lossy(&ran.stderr).trim()
-    );
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use tempfile::TempDir;
 
     use super::super::VERSION;
@@ -286,6 +322,55 @@ mod tests {
         stays(&TempDir::new().unwrap(), false, VERSION);
     }
 
+    /// 9.0.0 ran, and somebody installs this release over it, which refuses what 9.0.0 made of the data. To fall back to 9.0.0
+    /// would take the way from the person who is about to run `gatehouse rollback`.
+    #[test]
+    fn an_older_release_that_was_installed_on_purpose_is_left_where_it_is() {
+        let data = ran("9.0.0");
+        assert!(begin(data.path()));
+        failed(data.path(), "gatehouse.db was changed by release 9.0.0");
+        for decision in [
+            decide(data.path(), "9.0.0", false, unasked),
+            decide(ran("9.0.0").path(), "9.0.0", false, || Ok("8.10.0".to_owned())),
+        ] {
+            assert!(matches!(&decision, Decision::Stay(why) if why.contains("on purpose")), "{decision:?}");
+        }
+    }
+
+    /// The failing stop of the release before is part of an upgrade, and says nothing of the newer one.
+    #[test]
+    fn a_stop_that_failed_is_no_start_that_failed() {
+        let number = format!("{:?}", std::process::ExitCode::from(Exit::StoppedBadly));
+        assert!(number.contains("76"), "{number}");
+        assert!(has_stopped_as_asked("exit-code", "76") && has_stopped_as_asked("exit-code", "0"));
+        for (result, status) in
+            [("exit-code", "1"), ("exit-code", "69"), ("signal", "ABRT"), ("timeout", "KILL"), ("", "")]
+        {
+            assert!(!has_stopped_as_asked(result, status), "{result} {status}");
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(is_older("0.9.9", "0.9.10") && is_older("0.9", "0.9.1") && is_older("1.99.0", "2.0.0-rc.1"));
+        assert!(
+            !is_older("0.9.10", "0.9.9") && !is_older("1.0.0", "1.0.0") && !is_older("1.0.0+2", "1.0.0+3")
+        );
+    }
+
+    /// A power cut soon after the installation: the file has its name, and not yet its content.
+    #[test]
+    fn a_kept_program_whose_version_was_lost_is_asked_itself() {
+        let previous = TempDir::new().unwrap();
+        assert!(version_of(previous.path()).is_err());
+        std::fs::write(previous.path().join(VERSION_FILE), "").unwrap();
+        assert!(version_of(previous.path()).unwrap_err().to_string().contains("does not tell"));
+        std::fs::write(previous.path().join(PROGRAM), "#!/bin/sh\necho gatehouse 0.0.9\n").unwrap();
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(previous.path().join(PROGRAM), executable).unwrap();
+        assert_eq!(version_of(previous.path()).unwrap(), "0.0.9");
+    }
+
     /// Five starts that hang take longer than the interval in which the service manager counts.
     #[test]
     fn starts_that_hang_come_to_an_end_and_go_on_in_rounds() {
@@ -294,8 +379,10 @@ mod tests {
         assert_eq!(tried, [true, true, true, true, true, false, true, true, true, true, true, false]);
         passed(data.path());
         assert_eq!(Trial::read(data.path()), None);
-        assert!((0..12).all(|_| begin(ran(VERSION).path())), "a release that has run is always tried");
-        assert!((0..12).all(|_| begin(TempDir::new().unwrap().path())), "and so is the first one");
+        let data = ran(VERSION);
+        assert!((0..12).all(|_| begin(data.path())), "a release that has run is always tried");
+        let data = TempDir::new().unwrap();
+        assert!((0..12).all(|_| begin(data.path())), "and so is the first one");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod copy;
 mod fall_back;
 mod record;
 mod rollback;
+mod service;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -27,7 +28,7 @@ use tracing::{info, warn};
 use crate::paths;
 use record::Record;
 
-pub(crate) use fall_back::run as fall_back;
+pub(crate) use fall_back::run as fall_back_on_command_line;
 pub(crate) use rollback::run as roll_back_on_command_line;
 pub(crate) use trial::{FallenBack, begin, failed};
 
@@ -76,8 +77,9 @@ async fn prepare_for(
     }
     let version = record.map_or_else(|| "unknown".to_owned(), |record| record.version);
     info!("an upgrade from release {version}: {} will be brought up to date", older.join(", "));
-    // An upgrade that was cut short half-way goes on: its copy is the only one of before.
-    if copy::Kept::find(directory).is_some_and(|kept| kept.is_before(&found)) {
+    // An upgrade that was cut short half-way goes on: its copy is the only one of before. One of an earlier upgrade, whose
+    // release has run since, is no way back from this one.
+    if copy::Kept::find(directory).is_some_and(|kept| kept.version == version && kept.is_before(&found)) {
         return Ok(());
     }
     // A house without its gateway is worse than one that cannot go back.

@@ -19,7 +19,7 @@ use gatehouse_model::{Clock, SystemClock, Timestamp};
 
 use super::copy::{self, CONFIGURATION, Kept};
 use super::record::Record;
-use super::{Forms, VERSION, forms_of, newest};
+use super::{Forms, VERSION, forms_of, newest, service};
 use crate::answer::{self, answer};
 use crate::cli::RollbackArguments;
 use crate::exit::Exit;
@@ -54,6 +54,18 @@ pub(crate) fn run(arguments: &RollbackArguments) -> anyhow::Result<Exit> {
         answer!("The data is as release {} left it.", plan.kept.version);
         if let Some(aside) = aside {
             answer!("What was replaced is in {}.", aside.display());
+        }
+        // A drop-in that was right for the data that is replaced is none for this.
+        match service::remove_drop_in(&arguments.drop_ins, &directory) {
+            Ok(false) => {}
+            Ok(true) => {
+                answer!("The service runs the installed program again, and no longer an earlier one.");
+            }
+            Err(problem) => answer!(
+                "The service may go on to run an earlier program than the installed one: {problem:#}. \
+                 Remove {} and run `sudo systemctl daemon-reload`.",
+                arguments.drop_ins.join(service::DROP_IN).display()
+            ),
         }
         answer::print(format_args!("{}", plan.next_step()));
         Ok(Exit::Success)

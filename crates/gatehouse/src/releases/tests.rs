@@ -166,6 +166,33 @@ async fn an_upgrade_that_goes_on_keeps_the_copy_of_before_it() {
     assert_eq!((kept.made, kept.suits(&newest())), (NOW, true));
 }
 
+/// The second upgrade within a month: the copy of the first is of a release that has not run for weeks.
+#[tokio::test]
+async fn a_second_upgrade_makes_a_copy_of_its_own_and_is_taken_back_to_that() {
+    let later = Timestamp::from_millis(NOW.as_millis() + 5_000);
+    let house = House::upgraded(paths::ACCOUNTS_FILE).await;
+    let path = house.path();
+    let second = one_more(paths::ACCOUNTS_FILE);
+    let record = |version: &str| Record { version: version.to_owned(), since: NOW, before: None };
+    // The second release came to run; the third changes another form, and does not start.
+    record("99.0.0").write(&path).unwrap();
+    let mut third = second.clone();
+    *third.get_mut(paths::BROKER_FILE).unwrap() += 1;
+    house.start(&third, later).await.unwrap();
+    let kept = copy::Kept::find(&path).unwrap();
+    assert_eq!((kept.version.as_str(), kept.made), ("99.0.0", later));
+    house.change_form(paths::BROKER_FILE, third[paths::BROKER_FILE]).await;
+
+    // Should the copy be one of before the first all the same, nobody is taken back there without being asked.
+    let config = path.join("the.toml");
+    let refused = fall_back::take_back(&path, &config, "98.0.0", &second, later).await;
+    let said = format!("{:#}", refused.unwrap_err());
+    assert!(said.contains("release 99.0.0") && said.contains("not of 98.0.0"), "{said}");
+    assert_eq!(forms_of(&path).await, third, "nothing was touched");
+    assert!(fall_back::take_back(&path, &config, "99.0.0", &second, later).await.unwrap());
+    assert_eq!(forms_of(&path).await, second, "what the second release did to the accounts stays");
+}
+
 #[tokio::test]
 async fn history_that_is_too_new_stops_nobody() {
     let house = House::new().await;
