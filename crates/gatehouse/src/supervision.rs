@@ -1,11 +1,11 @@
 //! What systemd hears: ready, stopping, and that the house is alive.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use gatehouse_board::BridgeHandle;
 use gatehouse_board::bridge::NoLife;
 use gatehouse_broker::{LocalClient, SqliteStore};
@@ -13,9 +13,8 @@ use gatehouse_dashboard::Accounts;
 use gatehouse_history::History;
 use gatehouse_model::{Message, Origin, Qos, TopicName};
 use sd_notify::NotifyState;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 /// Where the sign of life goes. Nobody can subscribe to it by a wildcard.
 const HEARTBEAT_TOPIC: &str = "$gatehouse/heartbeat";
@@ -50,14 +49,27 @@ pub(crate) fn status(line: &str) {
     notify(&[NotifyState::Status(line)]);
 }
 
-/// Feeds the service manager's watchdog, twice in its interval, and only after a message went through the broker's
-/// core and the bridge's output loop answered, and while no database hangs: a hall that is stuck, outputs whose deadlines nobody
-/// keeps, or a disk that answers nobody make the whole daemon start afresh, with its outputs driven safe in between. Without a
-/// watchdog it only waits for the end.
-pub(crate) async fn feed_watchdog(
+/// Follows the databases, and feeds the service manager's watchdog as long as the house is alive.
+///
+/// # Errors
+/// When a database hangs: that is the death of a part. The outputs are driven safe through the lines that the process holds,
+/// which the watchdog would not bring about: a process that waits for a dead disk outlives even SIGKILL (`TASK_UNINTERRUPTIBLE`),
+/// and as long as it does, nobody else gets its lines.
+pub(crate) async fn watch(
     client: LocalClient,
     bridge: BridgeHandle,
     databases: Vec<Database>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    while_all_answer(databases, feed_watchdog(client, bridge, stop)).await
+}
+
+/// Feeds the service manager's watchdog, twice in its interval, and only after a message went through the broker's
+/// core and the bridge's output loop answered: a hall that is stuck, or outputs whose deadlines nobody keeps, make the whole
+/// daemon start afresh, with its outputs driven safe in between. Without a watchdog it only waits for the end.
+async fn feed_watchdog(
+    client: LocalClient,
+    bridge: BridgeHandle,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let Some(interval) = sd_notify::watchdog_enabled() else {
@@ -66,7 +78,6 @@ pub(crate) async fn feed_watchdog(
     };
     let topic = TopicName::new(HEARTBEAT_TOPIC)?;
     let heartbeat = Message::new(topic, "", Qos::AtMostOnce, false, Origin::part("watchdog"));
-    let followed = Followed::new(databases);
     let mut ticks = tokio::time::interval((interval / 2).max(Duration::from_millis(1)));
     loop {
         tokio::select! {
@@ -75,7 +86,6 @@ pub(crate) async fn feed_watchdog(
         }
         match tokio::time::timeout(interval, client.publish(heartbeat.clone())).await {
             Ok(Ok(())) => match bridge.alive(interval).await {
-                Ok(()) if followed.hang() => debug!("a database hangs; the watchdog is not fed"),
                 Ok(()) => notify(&[NotifyState::Watchdog]),
                 // The bridge stops first; the watchdog's interval is longer than the stop.
                 Err(NoLife::Ended) => debug!("the bridge has ended; the watchdog is not fed"),
@@ -129,53 +139,38 @@ pub(crate) fn databases(store: &SqliteStore, history: &History, accounts: &Accou
     ]
 }
 
-/// Databases that are asked by tasks of their own, which end with this: one that hangs keeps no other from being asked.
-struct Followed {
-    hang: Vec<Arc<AtomicBool>>,
-    _tasks: JoinSet<()>,
-}
-
-impl Followed {
-    fn new(databases: Vec<Database>) -> Self {
-        let mut tasks = JoinSet::new();
-        let follow = |database| {
-            let hangs = Arc::new(AtomicBool::new(false));
-            tasks.spawn(follow(database, Arc::clone(&hangs)));
-            hangs
-        };
-        Self { hang: databases.into_iter().map(follow).collect(), _tasks: tasks }
-    }
-
-    /// Whether any of them hangs.
-    fn hang(&self) -> bool {
-        self.hang.iter().any(|hangs| hangs.load(Ordering::Relaxed))
+/// Works while all databases answer; they are asked side by side, so that one that hangs keeps no other from being asked.
+async fn while_all_answer(
+    databases: Vec<Database>,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let mut asked: FuturesUnordered<_> = databases.into_iter().map(follow).collect();
+    tokio::select! {
+        outcome = work => outcome,
+        Some(problem) = asked.next() => Err(problem),
     }
 }
 
-/// Asks a database for ever.
-async fn follow(database: Database, hangs: Arc<AtomicBool>) {
-    loop {
-        let mut asked = (database.ask)();
-        if tokio::time::timeout(DATABASE_LIMIT, &mut asked).await.is_err() {
-            error!(
-                "{} did not answer for {} s: its disk hangs. The watchdog is not fed until it does",
-                database.name,
-                DATABASE_LIMIT.as_secs()
-            );
-            hangs.store(true, Ordering::Relaxed);
-            asked.await;
-            warn!("{} answers again", database.name);
-            hangs.store(false, Ordering::Relaxed);
-        }
+/// Asks a database for ever, and ends when it hangs.
+async fn follow(Database { name, ask }: Database) -> anyhow::Error {
+    while tokio::time::timeout(DATABASE_LIMIT, ask()).await.is_ok() {
         tokio::time::sleep(ASK_EVERY).await;
     }
+    let limit = DATABASE_LIMIT.as_secs();
+    anyhow::anyhow!(
+        "{name} did not answer for {limit} s: its disk hangs. The outputs go safe and the gateway ends; look at the card or \
+         disk with the data, and restart the machine if this stays"
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use tokio::sync::watch;
 
     use super::*;
+    use crate::lifecycle::{Lifecycle, Signals, StopReason};
 
     /// A database whose disk hangs while the sender says so.
     fn fake(hangs: &watch::Sender<bool>) -> Database {
@@ -191,25 +186,64 @@ mod tests {
         Database { name: "a fake", ask: Arc::new(ask) }
     }
 
-    /// Each of three: while it hangs for long the others do not speak for it, and when it answers all is well again.
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    /// The gateway waited for its own end by the watchdog, and with its disk dead that end never came: a heater stayed on.
     #[tokio::test(start_paused = true)]
     async fn one_database_that_hangs_is_enough_and_a_slow_one_is_not() {
-        for which in 0..3 {
-            let disks = [(); 3].map(|()| watch::Sender::new(false));
-            let followed = Followed::new(disks.iter().map(fake).collect());
-            let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
-            wait(600).await;
-            assert!(!followed.hang());
+        for which in 0..2 {
+            let disks = [(); 2].map(|()| watch::Sender::new(false));
+            let work = while_all_answer(disks.iter().map(fake).collect(), std::future::pending());
+            tokio::pin!(work);
+            let mut goes_on = async |seconds| {
+                tokio::time::timeout(Duration::from_secs(seconds), &mut work).await
+            };
+            assert!(goes_on(600).await.is_err());
             disks[which].send_replace(true);
-            wait(100).await;
-            assert!(!followed.hang(), "a card that tidies up");
-            wait(60).await;
-            assert!(followed.hang());
-            wait(600).await;
-            assert!(followed.hang(), "as long as it lasts");
+            assert!(goes_on(100).await.is_err(), "a card that tidies up");
             disks[which].send_replace(false);
-            wait(1).await;
-            assert!(!followed.hang());
+            assert!(goes_on(600).await.is_err());
+            disks[which].send_replace(true);
+            let problem = goes_on(160).await.expect("it has ended").unwrap_err().to_string();
+            assert!(problem.starts_with("a fake did not answer for 120 s"), "{problem}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_work_ends_in_order_while_all_answer() {
+        let disk = watch::Sender::new(false);
+        assert!(while_all_answer(vec![fake(&disk)], async { Ok(()) }).await.is_ok());
+        assert!(while_all_answer(Vec::new(), async { Ok(()) }).await.is_ok());
+    }
+
+    /// The outputs wait for no disk, and what does is left behind.
+    #[tokio::test(start_paused = true)]
+    async fn while_a_disk_hangs_the_outputs_go_safe_first() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let says = |word: &'static str| {
+            let order = Arc::clone(&order);
+            move || order.lock().unwrap().push(word)
+        };
+        let mut lifecycle = Lifecycle::default();
+        let disks = [false, true].map(watch::Sender::new);
+        lifecycle.start("broker", |_| std::future::pending());
+        let safe = says("the outputs are safe");
+        lifecycle.start("bridge", |stop| async move {
+            stop.cancelled().await;
+            safe();
+            Ok(())
+        });
+        let (databases, dies) = (disks.iter().map(fake).collect(), says("a database hangs"));
+        lifecycle.start("watchdog", |_| async move {
+            let outcome = while_all_answer(databases, std::future::pending()).await;
+            dies();
+            outcome
+        });
+        assert_eq!(lifecycle.wait(&mut Signals::listen().unwrap()).await, StopReason::PartDied, "it exits with 1");
+        let hung = tokio::time::Instant::now();
+        assert!(lifecycle.stop("bridge", LIMIT).await);
+        assert_eq!(hung.elapsed(), Duration::ZERO);
+        assert_eq!(*order.lock().unwrap(), ["a database hangs", "the outputs are safe"]);
+        assert!(!lifecycle.stop("broker", LIMIT).await, "its disk still hangs");
     }
 }

@@ -68,7 +68,7 @@ pub(super) struct Joints {
     pub(super) backups: Backups,
     /// What people should know of this start.
     pub(super) lasting: Vec<Warning>,
-    /// What the watchdog waits for.
+    /// Those whose hanging ends the gateway.
     pub(super) databases: Vec<Database>,
 }
 
@@ -181,9 +181,7 @@ impl Joints {
         running.voice.say_status(true).await?;
         let heartbeat = self.broker.client("watchdog");
         let databases = self.databases.clone();
-        running
-            .lifecycle
-            .start(WATCHDOG, |stop| supervision::feed_watchdog(heartbeat, outputs, databases, stop));
+        running.lifecycle.start(WATCHDOG, |stop| supervision::watch(heartbeat, outputs, databases, stop));
         Ok(())
     }
 
