@@ -195,9 +195,8 @@ mod tests {
             let disks = [(); 2].map(|()| watch::Sender::new(false));
             let work = while_all_answer(disks.iter().map(fake).collect(), std::future::pending());
             tokio::pin!(work);
-            let mut goes_on = async |seconds| {
-                tokio::time::timeout(Duration::from_secs(seconds), &mut work).await
-            };
+            let mut goes_on =
+                async |seconds| tokio::time::timeout(Duration::from_secs(seconds), &mut work).await;
             assert!(goes_on(600).await.is_err());
             disks[which].send_replace(true);
             assert!(goes_on(100).await.is_err(), "a card that tidies up");
@@ -239,7 +238,11 @@ mod tests {
             dies();
             outcome
         });
-        assert_eq!(lifecycle.wait(&mut Signals::listen().unwrap()).await, StopReason::PartDied, "it exits with 1");
+        assert_eq!(
+            lifecycle.wait(&mut Signals::listen().unwrap()).await,
+            StopReason::PartDied,
+            "it exits with 1"
+        );
         let hung = tokio::time::Instant::now();
         assert!(lifecycle.stop("bridge", LIMIT).await);
         assert_eq!(hung.elapsed(), Duration::ZERO);
