@@ -89,15 +89,30 @@ pub(crate) async fn refuse_cross_site(
 /// Browsers say in `Sec-Fetch-Site` where a request comes from (Fetch Metadata, W3C), but only to addresses they
 /// trust; and in `Origin`, which is compared with `Host`. Neither may point elsewhere. Programs that are no browsers send
 /// neither and hold no cookie that another site could make use of.
+///
+/// Where the browser vouches for its page, only the names are compared: a proxy on a port of its own often hands on `Host`
+/// without it (`$host` of nginx).
 fn is_same_site(headers: &HeaderMap) -> bool {
     let is_near = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
-    headers.get("sec-fetch-site").is_none_or(is_near)
-        && headers.get(ORIGIN).is_none_or(|origin| is_origin_of(origin, headers.get(HOST)))
+    let site = headers.get("sec-fetch-site");
+    let part: fn(&str) -> &str =
+        if site.is_some_and(|site| site == "same-origin") { without_port } else { |whole| whole };
+    site.is_none_or(is_near)
+        && headers.get(ORIGIN).is_none_or(|origin| is_origin_of(origin, headers.get(HOST), part))
 }
 
-fn is_origin_of(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+/// Whether these parts of an origin and of a host are the same.
+fn is_origin_of(origin: &HeaderValue, host: Option<&HeaderValue>, part: fn(&str) -> &str) -> bool {
     let (Ok(origin), Some(Ok(host))) = (origin.to_str(), host.map(HeaderValue::to_str)) else { return false };
-    origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    origin.split_once("://").is_some_and(|(_, authority)| part(authority).eq_ignore_ascii_case(part(host)))
+}
+
+/// The name or address alone; one of IPv6 in its brackets (RFC 3986 section 3.2.2).
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => authority,
+    }
 }
 
 fn is_of_form(headers: &HeaderMap) -> bool {
@@ -133,6 +148,22 @@ mod tests {
         assert!(!same_site(&[("origin", "http://pi.local:8080")]));
         assert!(!same_site(&[host, ("sec-fetch-site", "same-origin"), ("origin", "http://evil.example")]));
         assert!(!same_site(&[host, ("sec-fetch-site", "cross-site"), ("origin", "http://pi.local:8080")]));
+    }
+
+    /// nginx with `proxy_set_header Host $host` on port 8443: nobody could log in.
+    #[test]
+    fn a_proxy_may_drop_the_port_where_the_browser_vouches_for_the_page() {
+        let vouched = ("sec-fetch-site", "same-origin");
+        for (host, origin) in
+            [("pi.example", "https://pi.example:8443"), ("[fd00::20]", "https://[fd00::20]:8443")]
+        {
+            assert!(same_site(&[("host", host), vouched, ("origin", origin)]));
+            assert!(!same_site(&[("host", host), ("origin", origin)]), "nobody vouches for it");
+            assert!(!same_site(&[("host", host), ("sec-fetch-site", "same-site"), ("origin", origin)]));
+            assert!(!same_site(&[("host", host), vouched, ("origin", "https://evil.example:8443")]));
+        }
+        assert!(!same_site(&[("host", "[fd00::20]"), vouched, ("origin", "https://[fd00::21]")]));
+        assert!(!same_site(&[("host", "pi.example"), vouched, ("origin", "null")]));
     }
 
     #[test]
