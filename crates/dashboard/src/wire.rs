@@ -291,9 +291,9 @@ pub enum WarningWord {
     HistoryFailing,
     /// A backup that makes itself was not made, or its stick is gone. The detail says why.
     BackupFailing,
-    /// The disk with the data is nearly full. The detail is the number of bytes that are free.
+    /// The disk with the data is nearly full. The detail is the number of bytes that are free, in coarse steps.
     DiskNearlyFull,
-    /// The disk with the data is full: nothing new can be kept. The detail is the number of bytes that are free.
+    /// The disk with the data is full: nothing new can be kept. No detail.
     DiskFull,
     /// The file system with the data is read-only: nothing can be kept. The detail is the directory of the data.
     DiskReadOnly,
@@ -340,6 +340,12 @@ impl WarningWord {
         Self::ReleaseFailed,
         Self::MqttMoved,
     ];
+
+    /// Whether somebody should see to it. Clients without a password are what somebody has configured, and after a power cut
+    /// nothing has to be done.
+    pub const fn wants_somebody(self) -> bool {
+        !matches!(self, Self::AnonymousClients | Self::EndedCutOff)
+    }
 
     /// The word that the API has for it.
     pub const fn as_str(self) -> &'static str {

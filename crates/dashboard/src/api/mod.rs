@@ -59,7 +59,7 @@ use work::Work;
 
 use crate::wire::{
     AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
-    Warning, WarningWord,
+    Warning,
 };
 use crate::{
     Accounts, BackupRoom, BoardReader, Commander, ConfigurationKeeper, DemoHouse, Doctor, FigureSource,
@@ -333,8 +333,7 @@ fn explain_panic(carried: Box<dyn Any + Send>) -> Response {
 /// would restart a house because its disk is nearly full.
 #[utoipa::path(get, path = "/health", tag = "gateway", responses((status = 200, body = Health)))]
 async fn health(State(app): State<Arc<App>>) -> Json<Health> {
-    // Clients without a password are what somebody has configured.
-    let counts = |warning: &Warning| warning.kind != WarningWord::AnonymousClients;
+    let counts = |warning: &Warning| warning.kind.wants_somebody();
     let is_degraded = app.live.view(|state| state.warnings().iter().any(counts));
     let status = if is_degraded { "degraded" } else { "ok" };
     Json(Health { status: status.to_owned() })

@@ -15,6 +15,10 @@ const LEAST_FREE_BYTES: u64 = 200_000_000;
 /// With less than this nothing can be kept: a database that grows by a page wants some for its log as well.
 const FULL_BYTES: u64 = 1_000_000;
 
+/// What is free is told in such steps, near the end in smaller ones: each figure that is new brings the whole house to every
+/// page anew, and a log that grows changes it with every look.
+const STEP_BYTES: u64 = 10_000_000;
+
 /// What is told under one limit is told until there is a tenth more: else it would come and go with every log line.
 const AGAIN: (u64, u64) = (11, 10);
 
@@ -68,10 +72,10 @@ impl DiskLook {
         let found = if room.is_read_only {
             Some(warning(WarningWord::DiskReadOnly, directory.display().to_string()))
         } else if below(FULL_BYTES.min(room.total / LEAST_FREE_PART), WarningWord::DiskFull) {
-            Some(warning(WarningWord::DiskFull, room.free.to_string()))
+            Some(warning(WarningWord::DiskFull, ""))
         } else if below(nearly_full_below(room.total), WarningWord::DiskNearlyFull) {
-            // In steps of a megabyte: the page is told when something is new.
-            Some(warning(WarningWord::DiskNearlyFull, (room.free / 1_000_000 * 1_000_000).to_string()))
+            let step = if room.free < STEP_BYTES { FULL_BYTES } else { STEP_BYTES };
+            Some(warning(WarningWord::DiskNearlyFull, (room.free / step * step).to_string()))
         } else {
             None
         };

@@ -98,9 +98,11 @@ async fn health_tells_whether_somebody_should_look_and_the_figures_tell_at_what(
     let world = World::new().await;
     let cookie = world.cookie_of("prometheus", Role::Viewer).await;
     let configured = Warning { kind: WarningWord::AnonymousClients, detail: "guests".to_owned() };
-    world.live.warn(vec![configured.clone()]);
-    assert_eq!(world.get("/health", "").await.json(), json!({ "status": "ok" }), "it was configured so");
-    let full = Warning { kind: WarningWord::DiskFull, detail: "0".to_owned() };
+    // After each power cut a monitor called somebody who had nothing to do.
+    let cut_off = Warning { kind: WarningWord::EndedCutOff, detail: String::new() };
+    world.live.warn(vec![configured.clone(), cut_off]);
+    assert_eq!(world.get("/health", "").await.json(), json!({ "status": "ok" }), "nothing has to be done");
+    let full = Warning { kind: WarningWord::DiskFull, detail: String::new() };
     world.live.warn(vec![configured, full]);
     let health = world.get("/health", "").await;
     assert_eq!((health.status.as_u16(), health.json()), (200, json!({ "status": "degraded" })));
