@@ -123,9 +123,55 @@ fn a_disk_that_fills_up_or_cannot_be_written_is_told_and_the_house_goes_on() {
     drop(stopped);
 }
 
+/// Who hears what the gateway says to its service manager.
+struct Manager {
+    path: PathBuf,
+    words: Inbox<String>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Manager {
+    fn listen(directory: &Path) -> Self {
+        let path = directory.join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket can be made");
+        let words = Inbox::default();
+        let heard = words.clone();
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 1_024];
+            while let Ok(count) = socket.recv(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
+                if text == "END" {
+                    break;
+                }
+                text.lines().for_each(|line| heard.push(line.to_owned()));
+            }
+        });
+        Self { path, words, thread: Some(thread) }
+    }
+
+    /// Waits until the gateway that was started after this mark has looked at the machine: it says nothing of how it is
+    /// before. The page knows by then what was found.
+    fn wait_until_looked(&self, mark: usize) {
+        self.words
+            .wait_after(mark, "word of how it is", LIMIT, |line| line.starts_with("STATUS=").then_some(()));
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        let end = UnixDatagram::unbound().expect("a socket can be made");
+        end.send_to(b"END", &self.path).expect("the thread listens");
+        self.thread.take().into_iter().for_each(|thread| thread.join().expect("the thread ended"));
+    }
+}
+
 #[test]
 fn how_the_last_run_ended_is_told_once() {
-    let setup = Setup::configured(EMPTY).with_user("ana", "admin", "lamp in the window");
+    let place = TempDir::new().expect("a temporary directory can be made");
+    let manager = Manager::listen(place.path());
+    let setup = Setup::configured(EMPTY)
+        .with_user("ana", "admin", "lamp in the window")
+        .environment("NOTIFY_SOCKET", &manager.path.to_string_lossy());
     let told = |gateway: &gatehouse_tests::Gateway| {
         let browser = gateway.browser();
         browser.log_in("ana", "lamp in the window");
@@ -138,7 +184,9 @@ fn how_the_last_run_ended_is_told_once() {
             other => Err(format!("{other:?}")),
         });
     };
+    let mark = manager.words.mark();
     let gateway = setup.start();
+    manager.wait_until_looked(mark);
     assert!(told(&gateway).is_empty(), "there was none");
     let setup = gateway.kill();
     let gateway = setup.start();
@@ -163,7 +211,9 @@ fn how_the_last_run_ended_is_told_once() {
         doctor.stdout.contains("last-run-ended") && doctor.stdout.contains("out-of-memory"),
         "{doctor:?}"
     );
+    let mark = manager.words.mark();
     let gateway = gateway.restart();
+    manager.wait_until_looked(mark);
     assert!(told(&gateway).is_empty(), "it ended in order");
 }
 
@@ -171,25 +221,13 @@ fn how_the_last_run_ended_is_told_once() {
 #[test]
 fn without_a_network_the_gateway_runs_and_says_so() {
     let place = TempDir::new().expect("a temporary directory can be made");
-    let (path, file) = (place.path().join("notify"), place.path().join("gatehouse.toml"));
+    let file = place.path().join("gatehouse.toml");
     std::fs::write(&file, EMPTY).expect("the configuration can be written");
     if !run("unshare", &["--net", "true"]) {
         println!("not tried: this user cannot make a network of its own");
         return;
     }
-    let socket = UnixDatagram::bind(&path).expect("a socket can be made");
-    let words = Inbox::default();
-    let heard = words.clone();
-    let manager = std::thread::spawn(move || {
-        let mut buffer = [0; 1_024];
-        while let Ok(count) = socket.recv(&mut buffer) {
-            let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-            if text == "END" {
-                break;
-            }
-            text.lines().for_each(|line| heard.push(line.to_owned()));
-        }
-    });
+    let manager = Manager::listen(place.path());
     let mut command = Command::new("unshare");
     command.args(["--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]);
     command.arg(gatehouse_tests::binary::path()).args([
@@ -200,15 +238,12 @@ fn without_a_network_the_gateway_runs_and_says_so() {
         "127.0.0.1:0",
     ]);
     command.arg("--config").arg(&file).arg("--data-dir").arg(place.path().join("data"));
-    command.env("NOTIFY_SOCKET", &path);
+    command.env("NOTIFY_SOCKET", &manager.path);
     let mut process = Process::start(&mut command, "");
-    words.wait("READY=1", LIMIT, |line| (line == "READY=1").then_some(()));
-    words.wait("word of the network", LIMIT, |line| {
+    manager.words.wait("READY=1", LIMIT, |line| (line == "READY=1").then_some(()));
+    manager.words.wait("word of the network", LIMIT, |line| {
         (line.starts_with("STATUS=Look at the page:") && line.contains("network gone")).then_some(())
     });
     process.terminate();
     assert!(process.wait(LIMIT).success(), "{}", process.words());
-    let end = UnixDatagram::unbound().expect("a socket can be made");
-    end.send_to(b"END", &path).expect("the thread listens");
-    manager.join().expect("the thread ended");
 }

@@ -126,13 +126,15 @@ async fn live(
         }
         Err(problem) => return Err(problem),
     };
-    if !demo {
-        last_run::begins(directory, clock.now());
-    }
+    let mut has_begun = false;
     let (mut running, reason) = match house.start(source.clone(), directory).await {
         Ok(mut running) => {
             releases::runs(directory, clock.now());
             changes::restored_runs(&source, directory);
+            if !demo {
+                last_run::begins(directory, clock.now());
+                has_begun = true;
+            }
             let (reason, who) = tokio::select! {
                 reason = running.lifecycle.wait(&mut signals) => (reason, None),
                 Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
@@ -177,7 +179,7 @@ async fn live(
             false
         }
     };
-    if reason != StopReason::PartDied && !demo {
+    if reason != StopReason::PartDied && has_begun {
         last_run::ends(directory);
     }
     Ok(match reason {

@@ -66,7 +66,7 @@ impl Ending {
     pub(crate) const fn what(self) -> &'static str {
         match self {
             Self::OutOfMemory => "was ended by the kernel, since it took more memory than there was for it",
-            Self::Hung => "hung and was ended by the service's watchdog",
+            Self::Hung => "hung and was ended by the service manager",
             Self::Crashed => "crashed or was killed",
             Self::CutOff => "was cut off: the machine lost its power, or was restarted without stopping it",
         }
@@ -76,7 +76,8 @@ impl Ending {
     fn of_service(result: &str) -> Option<Self> {
         match result {
             "oom-kill" => Some(Self::OutOfMemory),
-            "watchdog" => Some(Self::Hung),
+            // A stop that did not end in its time is one that waits for a disk, or for a part that hangs.
+            "watchdog" | "timeout" => Some(Self::Hung),
             "signal" | "core-dump" => Some(Self::Crashed),
             _ => None,
         }
@@ -120,17 +121,26 @@ fn this_boot() -> String {
     text_of(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default().trim().to_owned()
 }
 
-/// Leaves the mark of a run that has come so far that everything works, and finds out how the one before ended.
+/// How the last run ended that had come so far that everything worked. To be asked before the present one begins; a start
+/// that fails forgets nothing.
+pub(crate) fn before(directory: &Path) -> Option<Ending> {
+    before_in(directory, &this_boot())
+}
+
+fn before_in(directory: &Path, boot: &str) -> Option<Ending> {
+    let mark = Mark::read(directory)?;
+    let word = text_of(&directory.join(WORD));
+    let said = word.as_deref().and_then(|word| Ending::of_service(word.trim()));
+    Some(said.unwrap_or(if mark.boot == boot { Ending::Crashed } else { Ending::CutOff }))
+}
+
+/// Leaves the mark of a run that has come so far that everything works, with how the one before ended.
 pub(crate) fn begins(directory: &Path, now: Timestamp) {
     begins_in(directory, now, this_boot());
 }
 
 fn begins_in(directory: &Path, now: Timestamp, boot: String) {
-    let word = text_of(&directory.join(WORD));
-    let before = Mark::read(directory).map(|mark| {
-        let said = word.as_deref().and_then(|word| Ending::of_service(word.trim()));
-        said.unwrap_or(if mark.boot == boot { Ending::Crashed } else { Ending::CutOff })
-    });
+    let before = before_in(directory, &boot);
     if let Some(ending) = before {
         info!("the run before this one {}", ending.what());
     }
@@ -189,8 +199,11 @@ mod tests {
         if let Some(word) = word {
             std::fs::write(directory.path().join(WORD), word).unwrap();
         }
+        // Starts that fail, as on a port that is taken, leave it to the one that does not. Each wrote over it once.
+        let at_start = [(); 3].map(|()| before_in(directory.path(), boot));
         begins_in(directory.path(), NOW, boot.to_owned());
         let ending = of(directory.path());
+        assert_eq!(at_start, [ending; 3]);
         // It is told once: the run after that ended well.
         ends(directory.path());
         begins_in(directory.path(), NOW, boot.to_owned());
@@ -206,6 +219,7 @@ mod tests {
         assert_eq!(found(Some("oom-kill\n"), "a"), Some(Ending::OutOfMemory));
         // The machine may be restarted between the end and the next start.
         assert_eq!(found(Some("watchdog"), "b"), Some(Ending::Hung));
+        assert_eq!(found(Some("timeout"), "a"), Some(Ending::Hung));
         assert_eq!(found(Some("core-dump"), "a"), Some(Ending::Crashed));
         assert_eq!(found(Some("something new"), "b"), Some(Ending::CutOff));
     }

@@ -71,7 +71,7 @@ struct OwnMachine {
 
 impl Conditions {
     /// Of a gateway with this data directory. `is_clock_set` tells whether the clock is right, or nobody is there who could
-    /// set it. A demonstration (`own` is false) looks at its disk only.
+    /// set it. A demonstration (`own` is false) looks at its disk only. To be made before the run [begins](last_run::begins).
     pub(crate) fn new(
         directory: &Path,
         clock: Arc<dyn Clock>,
@@ -81,7 +81,7 @@ impl Conditions {
         let own = own.then(|| OwnMachine {
             network: Network::default(),
             is_clock_set: Box::new(is_clock_set),
-            last_run: last_run::of(directory),
+            last_run: last_run::before(directory),
         });
         let (began, directory) = (clock.moment(), directory.to_owned());
         let (disk, wall) = (DiskLook::default(), ClockLook::default());

@@ -21,7 +21,7 @@ fn a_disk_is_told_nearly_full_full_and_read_only_and_does_not_come_and_go() {
         found.map(|warning| (warning.kind, warning.detail))
     };
     assert_eq!(at(201 * MB, false), None);
-    assert_eq!(at(199 * MB + 7, false), Some((WarningWord::DiskNearlyFull, "199000000".to_owned())));
+    assert_eq!(at(199 * MB + 7, false), Some((WarningWord::DiskNearlyFull, "190000000".to_owned())));
     assert!(at(210 * MB, false).is_some(), "not yet");
     assert_eq!(at(221 * MB, false), None);
     assert_eq!(at(MB - 1, false).map(|(word, _)| word), Some(WarningWord::DiskFull));
@@ -31,6 +31,21 @@ fn a_disk_is_told_nearly_full_full_and_read_only_and_does_not_come_and_go() {
     assert_eq!(at(300 * MB, false), None);
     // A small partition of its own is full later.
     assert!(!is_nearly_full(90 * MB, 500 * MB) && is_nearly_full(20 * MB, 500 * MB));
+}
+
+/// A log that grew on a full disk sent the whole house to every page with every look.
+#[test]
+fn a_disk_that_fills_up_byte_by_byte_is_told_in_few_words() {
+    let mut look = DiskLook::default();
+    let mut told = Vec::new();
+    for free in (0..=198).rev().flat_map(|megabytes| [megabytes * MB + 900_007, megabytes * MB + 3]) {
+        let found = look.judge(Room { free, total: 16_000 * MB, is_read_only: false }, Path::new("/data"));
+        told.push(found.map(|warning| (warning.kind, warning.detail)).expect("it is told"));
+    }
+    assert_eq!(told.last(), Some(&(WarningWord::DiskFull, String::new())));
+    told.dedup();
+    // 190, 180 … 10, then 9, 8 … 1, then full.
+    assert_eq!(told.len(), 19 + 9 + 1, "{told:?}");
 }
 
 /// Conditions on a clock of the test's, which is set as `is_set` says.
@@ -71,8 +86,8 @@ async fn how_the_last_run_ended_is_told_for_half_a_day_and_not_in_a_demonstratio
     let place = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
     last_run::begins(place.path(), clock.now());
-    last_run::begins(place.path(), clock.now());
     let (mut conditions, _) = own(place.path(), &clock);
+    last_run::begins(place.path(), clock.now());
     assert_eq!(kinds(&conditions.judge()), [WarningWord::EndedCrashed]);
     clock.advance(TOLD_OF_LAST_RUN);
     assert_eq!(conditions.next().await, []);

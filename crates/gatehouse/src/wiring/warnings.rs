@@ -45,7 +45,7 @@ pub(crate) async fn show_warnings(
     }
     let mut messages: Subscription = broker.client("warnings").subscribe(&wanted).await?;
     let (mut failing, mut damaged) = (None, None);
-    let mut present = Vec::new();
+    let (mut present, mut has_looked) = (Vec::new(), false);
     // By a task of its own, which ends with this: the part has little time to stop.
     let (told, mut seen) = watch::channel(Vec::new());
     let mut looking = JoinSet::new();
@@ -67,11 +67,12 @@ pub(crate) async fn show_warnings(
         let warnings: Vec<Warning> =
             lasting.iter().cloned().chain(found).chain(present.iter().cloned()).collect();
         let line = status_line(broker.statistics().clients_connected, &warnings);
-        if line != said {
+        live.warn(warnings);
+        // Not that all is well before anybody has looked.
+        if has_looked && line != said {
             supervision::status(&line);
             said = line;
         }
-        live.warn(warnings);
         let message = tokio::select! {
             message = messages.next() => message,
             changed = history.changed() => match changed {
@@ -84,6 +85,7 @@ pub(crate) async fn show_warnings(
             },
             Ok(()) = seen.changed() => {
                 present.clone_from(&seen.borrow_and_update());
+                has_looked = true;
                 continue;
             }
             () = stop.cancelled() => return Ok(()),
@@ -104,10 +106,11 @@ fn status_line(clients: u64, warnings: &[Warning]) -> String {
         1 => "1 MQTT client".to_owned(),
         count => format!("{count} MQTT clients"),
     };
-    if warnings.is_empty() {
+    let kinds = warnings.iter().map(|warning| warning.kind).filter(|kind| kind.wants_somebody());
+    let words: Vec<String> = kinds.map(|kind| kind.as_str().replace('_', " ")).collect();
+    if words.is_empty() {
         return format!("All is well; {clients}");
     }
-    let words: Vec<String> = warnings.iter().map(|warning| warning.kind.as_str().replace('_', " ")).collect();
     format!("Look at the page: {}; {clients}", words.join(", "))
 }
 
@@ -121,5 +124,8 @@ mod tests {
         let warnings = [WarningWord::DiskFull, WarningWord::HistoryFailing]
             .map(|kind| Warning { kind, detail: "a detail".to_owned() });
         assert_eq!(status_line(0, &warnings), "Look at the page: disk full, history failing; 0 MQTT clients");
+        let calm = [WarningWord::AnonymousClients, WarningWord::EndedCutOff]
+            .map(|kind| Warning { kind, detail: String::new() });
+        assert_eq!(status_line(1, &calm), "All is well; 1 MQTT client", "nothing has to be done");
     }
 }
