@@ -3,10 +3,17 @@
 // the browser had it already, there is nothing left to do.
 (() => {
   if ('gatehouseEarly' in window) return;
-  const ask = (path) =>
-    fetch(path, { credentials: 'same-origin', cache: 'no-store' })
+  // A network that dies now answers nobody and refuses nobody: the page waits so long, and then asks itself. The timer ends
+  // what is left of the body, too.
+  const LIMIT_MS = 10_000;
+  const ask = (path) => {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), LIMIT_MS);
+    return fetch(path, { credentials: 'same-origin', cache: 'no-store', signal: limit.signal })
       .then((answer) => (answer.ok ? answer.json() : null))
-      .catch(() => null);
+      .catch(() => null)
+      .finally(() => clearTimeout(timer));
+  };
   const early = { session: ask('/api/v1/session'), home: null, stream: null };
   window.gatehouseEarly = early;
   early.session.then((session) => {

@@ -95,6 +95,28 @@ describe('what is asked before the page is there', () => {
     expect([asked, FakeSource.opened, await earlySession(), earlyStream()]).toEqual([[], [], null, null]);
   });
 
+  it('is given up when the network dies under it, and the page asks itself', async () => {
+    vi.useFakeTimers();
+    try {
+      vi.stubGlobal('document', { hidden: false });
+      vi.stubGlobal('location', { pathname: '/' });
+      vi.stubGlobal('fetch', (path: string, { signal }: RequestInit) => {
+        asked.push(path);
+        return new Promise((_, refuse) => signal?.addEventListener('abort', () => refuse(signal.reason)));
+      });
+      new Function(SCRIPT)();
+      const { earlySession } = await import('./early');
+      let session: unknown = 'none yet';
+      void earlySession().then((found) => (session = found));
+      await vi.advanceTimersByTimeAsync(9_000);
+      expect(session).toBe('none yet');
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect([session, asked, vi.getTimerCount()]).toEqual([null, ['/api/v1/session'], 0]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('is given up with a stream that was refused, and when somebody leaves', async () => {
     await run(SESSION);
     const early = await import('./early');
