@@ -8,7 +8,7 @@ const en = {
     `The gateway’s disk is nearly full: ${free} left.\nEverything goes on; history gives up its oldest days to keep some room free. Make room with sudo apt clean and sudo journalctl --vacuum-size=100M, or let history keep less.`,
   diskFull: `The gateway’s disk is full.\nSwitching, inputs and live values go on. What is measured waits in memory, messages that have to be kept are refused, and nobody new can log in. Make room: it goes on by itself within a minute.`,
   diskReadOnly: (place: string) =>
-    `The gateway’s disk cannot be written (${place}).\nSwitching, inputs and live values go on; nothing is kept. The system does this to a card with errors: make a backup, then restart the machine, which checks the card. If it comes back, the card is worn out.`,
+    `The gateway’s disk cannot be written (${place}).\nSwitching, inputs and live values go on; nothing is kept. The system does this to a card with errors: restart the machine, which checks the card, and make a backup at once. If it comes back, the card is worn out: replace it.`,
   clockNotSet: `The clock is not set.\nSwitching goes on. What is measured is held until the time is known, and outputs that come back as they were do not trust it yet. Let the gateway reach a time server, or add a clock chip such as a DS3231.`,
   clockForward: (by: string) =>
     `The clock was set forward by ${by} within the last hour.\nOn-times and timers are not affected. History has a gap where the time was skipped.`,
@@ -32,7 +32,7 @@ const es: typeof en = {
     `El disco de la pasarela está casi lleno: quedan ${free}.\nTodo sigue; el historial suelta sus días más antiguos para dejar algo de sitio. Haz sitio con sudo apt clean y sudo journalctl --vacuum-size=100M, o deja que el historial guarde menos.`,
   diskFull: `El disco de la pasarela está lleno.\nEl control, las entradas y los valores en directo siguen. Lo medido espera en memoria, los mensajes que hay que guardar se rechazan, y nadie más puede iniciar sesión. Haz sitio: sigue solo en menos de un minuto.`,
   diskReadOnly: (place) =>
-    `No se puede escribir en el disco de la pasarela (${place}).\nEl control, las entradas y los valores en directo siguen; nada se guarda. El sistema lo hace con una tarjeta con errores: haz una copia de seguridad y reinicia la máquina, que revisa la tarjeta. Si vuelve a pasar, la tarjeta está gastada.`,
+    `No se puede escribir en el disco de la pasarela (${place}).\nEl control, las entradas y los valores en directo siguen; nada se guarda. El sistema lo hace con una tarjeta con errores: reinicia la máquina, que revisa la tarjeta, y haz enseguida una copia de seguridad. Si vuelve a pasar, la tarjeta está gastada: cámbiala.`,
   clockNotSet: `El reloj no está en hora.\nEl control sigue. Lo medido se retiene hasta que se sepa la hora, y las salidas que vuelven como estaban aún no se fían de ella. Deja que la pasarela alcance un servidor de hora, o añade un chip de reloj como el DS3231.`,
   clockForward: (by) =>
     `El reloj se adelantó ${by} en la última hora.\nLos tiempos de encendido y los temporizadores no cambian. El historial tiene un hueco donde se saltó el tiempo.`,
@@ -55,7 +55,7 @@ const zh: typeof en = {
     `网关的磁盘快满了：还剩 ${free}。\n一切照常；历史会放弃最早的日子以留出空间。用 sudo apt clean 和 sudo journalctl --vacuum-size=100M 腾出空间，或让历史少保存一些。`,
   diskFull: `网关的磁盘已满。\n控制、输入和实时数值照常。测量值暂存在内存中，需要保存的消息被拒绝，无法再登录新用户。腾出空间：一分钟内会自动恢复。`,
   diskReadOnly: (place) =>
-    `网关的磁盘无法写入（${place}）。\n控制、输入和实时数值照常；什么都不会保存。系统对有错误的存储卡会这样做：先备份，再重启机器，它会检查存储卡。如果再次发生，说明卡已磨损。`,
+    `网关的磁盘无法写入（${place}）。\n控制、输入和实时数值照常；什么都不会保存。系统对有错误的存储卡会这样做：请重启机器，它会检查存储卡，然后立即备份。如果再次发生，说明卡已磨损，请更换。`,
   clockNotSet: `时钟没有校准。\n控制照常。测量值会保留到知道时间为止，恢复原状的输出也暂不采信这个时间。让网关连上时间服务器，或加一个 DS3231 之类的时钟芯片。`,
   clockForward: (by) =>
     `时钟在最近一小时内被向前调了 ${by}。\n开启时长和定时器不受影响。历史在跳过的时间里有空缺。`,
