@@ -7,8 +7,8 @@ import type { Then } from './then';
 /** Events of one answer: some screens of a phone. */
 export const EVENTS_A_PAGE = 60;
 
-/** As many as the gateway gives at once: a house has fewer faults that are not over. */
-const EVENTS_OF_A_MOMENT = 500;
+/** As many as the gateway gives at once. Of a house with more, what is older is not known. */
+export const EVENTS_OF_A_MOMENT = 500;
 
 export interface EventSearch {
   kinds: readonly EventKind[];
@@ -45,7 +45,7 @@ export const historyCalls = {
         `/api/v1/history/events?kinds=availability,alert,gateway&limit=${EVENTS_OF_A_MOMENT}&to=${end}`,
       ),
     ]);
-    return { at, values, events };
+    return { at, values, events, cut: events.length >= EVENTS_OF_A_MOMENT };
   },
 };
 

@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { HistoryEvent, HistoryValue } from '../api/generated';
 import type { History, PropertyInfo } from '../api/types';
 import { bounded, moved, zoomed } from '../chart/stretch';
 import { Format } from '../format/format';
 import { withoutMarks } from '../i18n/gateway-words';
 import { en } from '../i18n/en';
-import { eventsQuery, exportPath } from './calls';
+import { EVENTS_OF_A_MOMENT, eventsQuery, exportPath, historyCalls } from './calls';
 import { eventText, linesOf, placeOf } from './event-text';
 import { loadedOf, valueAt } from './lines';
 import { fieldOf, timeOfAddress, timeOfField } from './moment';
@@ -266,6 +266,7 @@ describe('the house at a moment', () => {
       value('attic/temperature', { value: 3, unit: '°C' }),
     ],
     events: [],
+    cut: false,
   };
 
   it('has what was known of each device, in the unit that it had, and its age from there', () => {
@@ -297,6 +298,25 @@ describe('the house at a moment', () => {
     expect([climate!.availability, climate!.fault]).toEqual(['offline', 'no answer at 0x76']);
     expect([lamp!.availability, lamp!.fault]).toEqual(['online', null]);
     expect([later!.availability, later!.fault]).toEqual(['unknown', null]);
+  });
+
+  it('says of a device that it was online only when that is known: one that was offline for long was shown so', async () => {
+    const foreign = Array.from({ length: EVENTS_OF_A_MOMENT }, (_, id) =>
+      event({ id, kind: 'availability', device: 'lamp', value: id % 2 ? 'offline' : 'online' }),
+    );
+    foreign[7] = event({ kind: 'alert', device: 'later', value: 'fault', sentence: 'no answer' });
+    vi.stubGlobal('fetch', (path: string) =>
+      Promise.resolve(
+        Response.json(path.includes('as-of') ? { at: iso(AT), values: then.values } : { events: foreign }),
+      ),
+    );
+    const asked = await historyCalls.asOf(AT);
+    vi.unstubAllGlobals();
+    const [climate, lamp, later] = devicesThen(house, asked);
+    expect([climate!.availability, climate!.fault]).toEqual(['unknown', null]);
+    expect(lamp!.availability).toBe('online');
+    expect([later!.availability, later!.fault]).toEqual(['unknown', 'no answer']);
+    expect(devicesThen(house, { ...asked, cut: false })[0]!.availability).toBe('online');
   });
 
   it('knows what is gone, and that the gateway had stopped', () => {

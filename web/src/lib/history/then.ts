@@ -63,6 +63,8 @@ export interface Then {
   values: readonly HistoryValue[];
   /** Of the gateway, of faults and of what answers: the newest first, all before the moment. */
   events: readonly HistoryEvent[];
+  /** Whether there are older events that the gateway did not give: then nothing is known of a device without one. */
+  cut: boolean;
 }
 
 /** Whether the gateway had stopped, and had not started again. */
@@ -83,8 +85,11 @@ function latest(values: readonly HistoryValue[]): Map<string, HistoryValue> {
   return known;
 }
 
-/** How each device was: what is noted is what changed, so one without a word of it answered. */
-function conditions({ events }: Then): Map<string, { availability: Availability; fault: string | null }> {
+/** How each device was: what is noted is what changed, so one without a word of it answered, unless words are missing. */
+function conditions({
+  events,
+  cut,
+}: Then): Map<string, { availability: Availability; fault: string | null }> {
   const [answered, faults] = [new Map<string, string | null>(), new Map<string, string | null>()];
   for (const { device, kind, value, sentence } of events) {
     if (device === null) continue;
@@ -92,11 +97,12 @@ function conditions({ events }: Then): Map<string, { availability: Availability;
     if (kind === 'alert' && !faults.has(device)) faults.set(device, value === 'fault' ? sentence : null);
   }
   const devices = new Set([...answered.keys(), ...faults.keys()]);
+  const known = (device: string) => answered.has(device) || !cut;
   return new Map(
     [...devices].map((device) => [
       device,
       {
-        availability: answered.get(device) === 'offline' ? 'offline' : 'online',
+        availability: answered.get(device) === 'offline' ? 'offline' : known(device) ? 'online' : 'unknown',
         fault: faults.get(device) ?? null,
       },
     ]),
@@ -121,7 +127,8 @@ export function devicesThen(devices: readonly LiveDevice[], then: Then): LiveDev
     const was = new LiveDevice(device.info, properties, then.at);
     const condition = conditionOf.get(device.info.id);
     const isKnown = properties.some(({ reading }) => reading !== null);
-    was.availability = condition?.availability ?? (isKnown || properties.length === 0 ? 'online' : 'unknown');
+    const silent = !then.cut && (isKnown || properties.length === 0) ? 'online' : 'unknown';
+    was.availability = condition?.availability ?? silent;
     was.fault = condition?.fault ?? null;
     return was;
   });
