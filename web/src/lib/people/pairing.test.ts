@@ -57,8 +57,16 @@ describe('what an app is told', () => {
       expect(hostsOf(alone, own)).toContain('127.0.0.1');
       expect(originFor(alone, { ...target, host: '127.0.0.1' }, page)).toBe(page.origin);
     }
-    const page = { origin: 'https://casa.local', hostname: 'casa.local' };
-    expect(originFor(pairing, { host: '192.168.1.20', transport: 'mqtts' }, page)).toBe(page.origin);
+  });
+
+  it('sends a phone to fetch what makes it trust HTTPS over plain HTTP, whatever this page came over', () => {
+    const target = { host: '192.168.1.20', transport: 'mqtts' } as const;
+    const plain = { origin: 'http://casa.local:8080', hostname: 'casa.local' };
+    expect(originFor(pairing, target, plain)).toBe(plain.origin);
+    for (const hostname of ['casa.local', '127.0.0.1']) {
+      const page = { origin: `https://${hostname}:8443`, hostname };
+      expect(originFor(pairing, target, page)).toBe('http://192.168.1.20:8080');
+    }
   });
 
   it('has host, port, user and password for every app', () => {

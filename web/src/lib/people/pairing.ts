@@ -60,13 +60,19 @@ export function serverOf(pairing: Pairing, { host, transport }: Target): string 
   return `${transport}://${inAddress(host)}:${portOf(pairing, transport)}${path}`;
 }
 
-/** Where a phone finds this page: at its own address, unless that leads a phone to itself. */
+/**
+ * Where a phone finds what makes it trust this gateway: over plain HTTP, which it need not trust yet. That is the page's own
+ * address when it is plain and leads no phone to itself. Without a plain port, as behind a proxy, it is the page's in any case.
+ */
 export function originFor(
   { ports }: Pairing,
   { host }: Target,
   page: { origin: string; hostname: string },
 ): string {
-  if (!isLoopback(page.hostname) || isLoopback(host)) return page.origin;
+  const leadsHome = isLoopback(page.hostname) && !isLoopback(host);
+  const isPlain = page.origin.startsWith('http:');
+  if ((isPlain && !leadsHome) || !ports.ws) return page.origin;
+  // The host that the phone is told is one that it reaches; what answers on the page's own name may be a proxy.
   return new URL(`http://${inAddress(host)}:${ports.ws}`).origin;
 }
 
