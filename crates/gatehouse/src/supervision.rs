@@ -243,9 +243,7 @@ mod tests {
             StopReason::PartDied,
             "it exits with 1"
         );
-        let hung = tokio::time::Instant::now();
         assert!(lifecycle.stop("bridge", LIMIT).await);
-        assert_eq!(hung.elapsed(), Duration::ZERO);
         assert_eq!(*order.lock().unwrap(), ["a database hangs", "the outputs are safe"]);
         assert!(!lifecycle.stop("broker", LIMIT).await, "its disk still hangs");
     }
