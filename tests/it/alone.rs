@@ -118,7 +118,7 @@ fn a_disk_that_fills_up_or_cannot_be_written_is_told_and_the_house_goes_on() {
     // What waits in memory cannot be kept any more, and the gateway says so as it ends.
     gateway.tolerate("ERROR");
     gateway.terminate();
-    let stopped = gateway.wait_stopped_with(1);
+    let stopped = gateway.wait_stopped_with(76);
     drop(disk);
     drop(stopped);
 }
