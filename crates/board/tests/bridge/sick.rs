@@ -26,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::{House, MINUTE, output, plain_house};
 
+/// Of the sensor beside those that hang.
+const WELL: &str = "home/well/temperature";
+
 /// Longest time, of real time, that anything hangs: a test that fails ends all the same.
 const LONGEST_HANG: Duration = Duration::from_secs(60);
 
@@ -251,12 +254,18 @@ async fn what_hangs_delays_nobody_else() {
     assert_eq!(house.level("heater"), Level::Active);
 
     // Then a minute, second by second: the other bus keeps its period, and the safety timer its second.
-    let chips = house.board.chips(2).unwrap();
     for second in 1..=60 {
-        let before = chips.transfers();
+        house.catch_up();
+        let before = house.count(WELL);
         tokio::time::advance(Duration::from_secs(1)).await;
         if second % 10 == 0 {
-            until(&gate, "the well bus is asked every ten seconds", || chips.transfers() > before).await;
+            // What the bus answered has to arrive as well, before more time passes: a machine that was busy with other things
+            // let the next second begin, and the bus was asked a second later from then on.
+            let has_come = || {
+                house.catch_up();
+                house.count(WELL) > before
+            };
+            until(&gate, "the well bus is asked every ten seconds", has_come).await;
         }
         if second == 59 {
             assert_eq!(house.level("heater"), Level::Active);

@@ -463,6 +463,13 @@ impl House {
         self.send(self.command_message(device, property, payload)).await;
     }
 
+    /// Takes what was said so far, without waiting for more.
+    pub(crate) fn catch_up(&mut self) {
+        while let Some(Ok(message)) = self.inbox.as_mut().map(mpsc::Receiver::try_recv) {
+            self.seen.push(message);
+        }
+    }
+
     async fn take(&mut self) -> Option<()> {
         let message = self.inbox.as_mut().unwrap().recv().await?;
         self.seen.push(message);
