@@ -132,14 +132,12 @@ step_cuts() {
     need_apt "makes disks for power cuts" e2fsprogs
     need_command python3 "shuts a file system down" python3
     cuts=$(as_root mktemp --directory)
-    as_root mkdir "$cuts/root" "$cuts/next"
+    as_root mkdir "$cuts/root"
     RANDOM=$cuts_seed
     # The clean system with all that the package depends on, and the next release of it.
     clean_root_make "$release" "$architecture" "$base_keeps_days"
     as_root cp "$package" "$root/gatehouse.deb"
-    as_root dpkg-deb --raw-extract "$package" "$cuts/next"
-    as_root sed -i 's/^Version: .*/&+next/' "$cuts/next/DEBIAN/control"
-    as_root dpkg-deb --root-owner-group -Znone --build "$cuts/next" "$root/next.deb" >/dev/null
+    next_package "$package" +next "$root/next.deb"
     apt_in_root update
     apt_in_root install /gatehouse.deb
     apt_in_root purge gatehouse

@@ -9,6 +9,8 @@ source "${BASH_SOURCE[0]%/*}/machine.sh"
 source "${BASH_SOURCE[0]%/*}/guest/lib/check.sh"
 # shellcheck source=scripts/lib/steps.sh
 source "${BASH_SOURCE[0]%/*}/../steps.sh"
+# shellcheck source=scripts/lib/next-package.sh
+source "${BASH_SOURCE[0]%/*}/../next-package.sh"
 
 # Longest time until the guest lets us in: a boot takes half a minute on an idle machine, and minutes on a busy one.
 boot_limit=600
@@ -152,16 +154,6 @@ pi_remove() {
     pi_directory=''
 }
 
-# newer PACKAGE DESTINATION: the same package under a higher version.
-newer() {
-    local directory
-    directory=$(mktemp --directory)
-    dpkg-deb --raw-extract "$1" "$directory/package"
-    sed -i 's/^Version: .*/&+accept1/' "$directory/package/DEBIAN/control"
-    dpkg-deb --root-owner-group -Zxz -z1 --build "$directory/package" "$2" >/dev/null
-    rm --recursive --force "$directory"
-}
-
 # accept PACKAGE NAME: the whole acceptance. NAME is where the package came from, or nothing.
 accept() {
     local begun=$SECONDS failed_before
@@ -169,7 +161,7 @@ accept() {
     pi_directory=$(mktemp --directory "$rig_cache/pi.XXXXXX")
     pi_inside=/rig/${pi_directory##*/}
     cp --sparse=always "$rig_cache/arm64/disk.img" "$pi_directory/disk.img"
-    newer "$accept_package" "$pi_directory/newer.deb"
+    next_package "$accept_package" +accept1 "$pi_directory/newer.deb"
     local name
     for name in boot-first install set-up sensors output input history power-cut upgrade backup purge restore; do
         failed_before=$failed
