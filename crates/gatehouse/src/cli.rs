@@ -504,3 +504,26 @@ pub(crate) enum RoleArgument {
     /// May see everything.
     Viewer,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every command and option that `--help` shows is in the manual page too.
+    #[test]
+    fn the_manual_page_tells_every_command_and_option() {
+        let page = include_str!("../../../deploy/gatehouse.8").replace("\\-", "-");
+        let mut waiting = vec![("gatehouse".to_owned(), CommandLine::command())];
+        while let Some((path, command)) = waiting.pop() {
+            assert!(page.contains(&path), "the manual page does not tell `{path}`");
+            let shown = command.get_arguments().filter(|option| !option.is_hide_set());
+            for option in shown.filter_map(clap::Arg::get_long) {
+                assert!(page.contains(&format!("--{option}")), "nor --{option} of `{path}`");
+            }
+            let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+            waiting.extend(shown.map(|command| (format!("{path} {}", command.get_name()), command.clone())));
+        }
+    }
+}

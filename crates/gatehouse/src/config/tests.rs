@@ -17,6 +17,7 @@ mod aliases;
 mod broker;
 mod history;
 mod inputs;
+mod manual;
 mod outputs;
 
 /// Line, column, a part of what is wrong, and a part of the hint.
