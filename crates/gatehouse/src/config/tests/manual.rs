@@ -44,7 +44,7 @@ fn the_manual_page_names_every_setting_of_the_small_tables() {
         ["gateway", "http", "https", "dashboard", "discovery", "mqtt", "mqtts", "tls", "backup", "board"]
     {
         let problems = load(&format!("[{table}]\nqqqqqqqqqqqq = 1\n"), "gatehouse.toml").err().unwrap();
-        let hint = problems.listed().iter().find(|found| found.2.contains("qqqqqqqqqqqq")).unwrap().3.clone();
+        let hint = problems.listed().iter().find(|found| found.2.contains("qqqqqqqqqqqq")).unwrap().3;
         let settings: Vec<&str> = hint.split('`').skip(1).step_by(2).collect();
         assert!(!settings.is_empty(), "[{table}]: {hint}");
         for setting in settings {
