@@ -235,7 +235,7 @@ host_figure() {
 setup_code() { on_pi journalctl --unit gatehouse --output cat --no-pager | sed -n 's/^ *Set-up code: *//p' | tail -n 1; }
 
 pi_set_up() {
-    local code version
+    local code version run
     expect "the page is served" page / --output /dev/null
     code=$(setup_code)
     expect "the journal has the set-up code" test -n "$code"
@@ -256,9 +256,17 @@ pi_set_up() {
         --header 'content-type: application/json' --data "@$pi_inside/configuration.json" --output /dev/null
     # What the configuration says of history holds from the next start on.
     # It takes no restart within the first half minute of a run.
-    expect "the page restarts the gateway" soon 60 page_json /api/v1/restart \
-        "{\"run\":\"$(page /api/v1/system | answer .run)\"}" --output /dev/null
-    expect "and is back" soon 120 page_is_back
+    run=$(page /api/v1/system | answer .run)
+    expect "the page restarts the gateway" soon 60 page_json /api/v1/restart "{\"run\":\"$run\"}" --output /dev/null
+    expect "and is back in another run" soon 120 is_another_run "$run"
+    expect "with its devices" soon 30 page_is_back
+}
+
+# is_another_run RUN: whether the gateway has started since that run.
+is_another_run() {
+    local run
+    run=$(page /api/v1/system | answer .run)
+    [[ -n $run && $run != "$1" ]]
 }
 
 # page_is_back: whether the page knows us, and the devices are there.
