@@ -74,7 +74,7 @@ fn sentence_for(directory: &Path, error: &std::io::Error) -> String {
     let name = directory.display();
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::ROFS) => format!(
-            "The gateway sees {name} as read-only. As a service, it needs `ReadWritePaths={name}` in its unit (`sudo \
+            "The gateway sees {name} as read-only. As a service, it needs `ReadWritePaths=-{name}` in its unit (`sudo \
              systemctl edit gatehouse`) and a restart; in a container, mount the directory so that it can be written."
         ),
         Some(Errno::ACCESS | Errno::PERM) => {
