@@ -39,6 +39,7 @@ use crate::mqtt_sockets::{MqttSockets, open_certificates};
 use crate::page_sockets::PageSockets;
 use crate::releases::FallenBack;
 use crate::restart::RestartBell;
+use crate::supervision::while_starting;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
@@ -78,18 +79,17 @@ impl House {
         let OpenBoard { bridge, info, board, found, clock_trust } =
             open_board(&config, directory, demo, &clock)?;
         let accounts_file = directory.join(paths::ACCOUNTS_FILE);
-        let accounts = Accounts::open(&accounts_file, clock.clone(), Arc::new(SystemRandomness))
+        let accounts = Accounts::open(&accounts_file, clock.clone(), Arc::new(SystemRandomness));
+        let accounts = while_starting(accounts)
             .await
             .with_context(|| format!("the accounts in {} cannot be opened", accounts_file.display()))?;
         let history_file = directory.join(paths::HISTORY_FILE);
         // Without it the house is not without its outputs and its broker.
-        let history = History::open_in_any_case(&history_file, config.history.clone(), clock.clone())
-            .await
-            .trusting_clock(history_clock(demo));
+        let history = History::open_in_any_case(&history_file, config.history.clone(), clock.clone());
+        let history = while_starting(history).await.trusting_clock(history_clock(demo));
         let broker_file = directory.join(paths::BROKER_FILE);
-        let store = SqliteStore::open(&broker_file, StoreOptions::default(), clock.clone())
-            .await
-            .context("what the broker has kept cannot be opened")?;
+        let store = SqliteStore::open(&broker_file, StoreOptions::default(), clock.clone());
+        let store = while_starting(store).await.context("what the broker has kept cannot be opened")?;
         let http = PageSockets::open(&config).await?;
         let mqtt = MqttSockets::open(&config).await?;
         let lasting = lasting_warnings(&mqtt, directory)?;

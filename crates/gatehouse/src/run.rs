@@ -127,34 +127,35 @@ async fn live(
         Err(problem) => return Err(problem),
     };
     let mut has_begun = false;
-    let (mut running, reason) = match house.start(source.clone(), directory).await {
-        Ok(mut running) => {
-            releases::runs(directory, clock.now());
-            changes::restored_runs(&source, directory);
-            if !demo {
-                last_run::begins(directory, clock.now());
-                has_begun = true;
+    let (mut running, reason) =
+        match supervision::while_starting(house.start(source.clone(), directory)).await {
+            Ok(mut running) => {
+                releases::runs(directory, clock.now());
+                changes::restored_runs(&source, directory);
+                if !demo {
+                    last_run::begins(directory, clock.now());
+                    has_begun = true;
+                }
+                let (reason, who) = tokio::select! {
+                    reason = running.lifecycle.wait(&mut signals) => (reason, None),
+                    Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
+                };
+                if let Some(who) = who {
+                    info!("restarting: {who} asked for it at the page");
+                }
+                (running, reason)
             }
-            let (reason, who) = tokio::select! {
-                reason = running.lifecycle.wait(&mut signals) => (reason, None),
-                Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
-            };
-            if let Some(who) = who {
-                info!("restarting: {who} asked for it at the page");
+            Err((running, problem)) => {
+                error!("the start failed: {problem:#}");
+                releases::failed(directory, &format!("{problem:#}"));
+                if changes::take_back_restored(&source, directory, clock.now()) {
+                    error!("{TAKEN_BACK}");
+                    (*running, StopReason::Restart)
+                } else {
+                    (*running, StopReason::PartDied)
+                }
             }
-            (running, reason)
-        }
-        Err((running, problem)) => {
-            error!("the start failed: {problem:#}");
-            releases::failed(directory, &format!("{problem:#}"));
-            if changes::take_back_restored(&source, directory, clock.now()) {
-                error!("{TAKEN_BACK}");
-                (*running, StopReason::Restart)
-            } else {
-                (*running, StopReason::PartDied)
-            }
-        }
-    };
+        };
     // To a service manager that does not start it again, a gateway that becomes another process of itself does not stop.
     if reason != StopReason::Restart || restart::way() == RestartWay::Service {
         supervision::stopping();
