@@ -230,6 +230,8 @@ fn clean_environment(command: &mut Command) {
         "NOTIFY_SOCKET",
         "WATCHDOG_USEC",
         "STATE_DIRECTORY",
+        "RUNTIME_DIRECTORY",
+        "XDG_RUNTIME_DIR",
         "JOURNAL_STREAM",
         "GATEHOUSE_LOG",
         "GATEHOUSE_RESTARTED_BY_SERVICE",

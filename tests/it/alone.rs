@@ -9,11 +9,12 @@ use gatehouse_tests::{Browser, Inbox, LIMIT, Process, Setup, until};
 use tempfile::TempDir;
 
 use super::command::is_heater;
+use super::disk::{Disk, run};
 
 /// A configuration without devices.
 const EMPTY: &str = "[gateway]\nname = \"House\"\n";
 
-fn warnings(browser: &Browser) -> Vec<String> {
+pub(super) fn warnings(browser: &Browser) -> Vec<String> {
     let house = browser.house();
     let all = house["gateway"]["warnings"].as_array().cloned().unwrap_or_default();
     all.iter().filter_map(|warning| warning["kind"].as_str().map(str::to_owned)).collect()
@@ -34,56 +35,6 @@ fn wait_for_disk(browser: &Browser, expected: Option<&str>) {
     });
 }
 
-/// A file system of its own for the data, which is taken away in the end.
-struct Disk {
-    place: PathBuf,
-    /// Where the kernel can be told that it found errors.
-    errors: PathBuf,
-}
-
-impl Disk {
-    /// Nothing where this user cannot make one.
-    fn mount(at: &Path) -> Option<Self> {
-        std::fs::create_dir_all(at).expect("a directory can be made");
-        let image = at.with_extension("image");
-        let (place, file) = (at.to_string_lossy(), image.to_string_lossy());
-        let is_there = run("truncate", &["--size=64M", &file])
-            && run("mkfs.ext4", &["-q", "-m", "0", &file])
-            && run("mount", &["-o", "loop,errors=remount-ro", &file, &place]);
-        if !is_there {
-            return None;
-        }
-        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("the kernel tells");
-        let mount = mounts.lines().find(|line| line.split(' ').nth(1) == Some(&*place));
-        let device =
-            mount.and_then(|line| line.split(' ').next()?.strip_prefix("/dev/")).expect("it is mounted");
-        let errors = Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error");
-        Some(Self { place: at.to_owned(), errors })
-    }
-
-    /// Bytes that may be written.
-    fn free(&self) -> u64 {
-        let figures = rustix::fs::statvfs(&self.place).expect("the disk tells");
-        figures.f_bavail * figures.f_frsize
-    }
-
-    /// The kernel finds an error, and lets nobody write any more.
-    fn fail(&self) {
-        std::fs::write(&self.errors, "made by a test").expect("the kernel can be told");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // One that is still used goes with its last user.
-        run("umount", &["-l", &self.place.to_string_lossy()]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).status().is_ok_and(|status| status.success())
-}
-
 #[test]
 fn a_disk_that_fills_up_or_cannot_be_written_is_told_and_the_house_goes_on() {
     let setup = Setup::demo();
@@ -101,16 +52,12 @@ fn a_disk_that_fills_up_or_cannot_be_written_is_told_and_the_house_goes_on() {
     let switch =
         |word: &str| browser.post(&heater.set_path(), &serde_json::json!({ "value": word })).expect(202);
     wait_for_disk(&browser, None);
-    let filler = disk.place.join("filler");
-    // What does not fit is refused.
-    let fill =
-        |bytes: u64| drop(std::fs::write(&filler, vec![0; usize::try_from(bytes).expect("it is small")]));
-    fill(disk.free() - 2_000_000);
+    disk.fill(disk.free() - 2_000_000);
     wait_for_disk(&browser, Some("disk_nearly_full"));
-    fill(64_000_000);
+    disk.fill(64_000_000);
     wait_for_disk(&browser, Some("disk_full"));
     switch("ON");
-    std::fs::remove_file(&filler).expect("there is a file");
+    disk.make_room();
     wait_for_disk(&browser, None);
     disk.fail();
     wait_for_disk(&browser, Some("disk_read_only"));

@@ -21,6 +21,7 @@ mod configuration;
 mod configuration_page;
 /// A power cut: what was promised is still there.
 mod crash;
+mod disk;
 /// The check-up of the machine, and the helper that mends.
 mod doctor;
 /// Kills under load: nothing acknowledged is lost, nothing comes twice that may not.
@@ -28,6 +29,8 @@ mod durability;
 mod event_streams;
 /// First visit: set-up code, administrator, login, logout, roles.
 mod first_visit;
+/// A start on a disk that cannot be written: the gateway runs from memory, and keeps nothing.
+mod from_memory;
 /// History leaves and comes back: export, import, backup, restore.
 mod history_files;
 /// The page of messages: what passes, what is retained, and what the guard refuses there too.

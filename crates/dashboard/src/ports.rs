@@ -67,6 +67,8 @@ pub struct Ports {
     /// The command that shows the set-up code, as somebody types it on the gateway: `gatehouse setup-code`, with the
     /// option for the data directory when that is not the default one.
     pub setup_hint: String,
+    /// Why nothing that is changed can be kept, in a sentence for people: such changes are refused. Nothing when it can.
+    pub nothing_is_kept: Option<String>,
     /// The certificate of the gateway's own authority (PEM), when it has one, for people to install.
     pub ca_certificate: Option<String>,
 }

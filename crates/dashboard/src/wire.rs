@@ -297,6 +297,9 @@ pub enum WarningWord {
     DiskFull,
     /// The file system with the data is read-only: nothing can be kept. The detail is the directory of the data.
     DiskReadOnly,
+    /// The disk with the data could not be written at the start, so the gateway runs from memory: nothing that happens is kept
+    /// when it ends. The detail is `read_only`, `full` or `failing`, a space, and the directory of the data.
+    RunsFromMemory,
     /// The clock is not set, and waits for somebody who does. No detail.
     ClockNotSet,
     /// The clock was set by much while the gateway ran, in the last hour. The detail is by how many seconds, negative: back.
@@ -321,7 +324,7 @@ pub enum WarningWord {
 
 impl WarningWord {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AnonymousClients,
         Self::StoreFailing,
         Self::StoreDamaged,
@@ -330,6 +333,7 @@ impl WarningWord {
         Self::DiskNearlyFull,
         Self::DiskFull,
         Self::DiskReadOnly,
+        Self::RunsFromMemory,
         Self::ClockNotSet,
         Self::ClockStepped,
         Self::NetworkGone,
@@ -358,6 +362,7 @@ impl WarningWord {
             Self::DiskNearlyFull => "disk_nearly_full",
             Self::DiskFull => "disk_full",
             Self::DiskReadOnly => "disk_read_only",
+            Self::RunsFromMemory => "runs_from_memory",
             Self::ClockNotSet => "clock_not_set",
             Self::ClockStepped => "clock_stepped",
             Self::NetworkGone => "network_gone",

@@ -8,7 +8,6 @@ mod running;
 mod tests;
 
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -39,6 +38,7 @@ use crate::mqtt_sockets::{MqttSockets, open_certificates};
 use crate::page_sockets::PageSockets;
 use crate::releases::FallenBack;
 use crate::restart::RestartBell;
+use crate::stand_in::{Home, MAX_BROKER_BYTES, Stranded};
 use crate::supervision::while_starting;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
@@ -74,7 +74,8 @@ pub(crate) struct House {
 
 impl House {
     /// Opens everything; nothing runs yet.
-    pub(crate) async fn open(config: Config, directory: &Path, demo: bool) -> anyhow::Result<Self> {
+    pub(crate) async fn open(config: Config, home: &Home, demo: bool) -> anyhow::Result<Self> {
+        let directory = home.directory();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let OpenBoard { bridge, info, board, found, clock_trust } =
             open_board(&config, directory, demo, &clock)?;
@@ -83,16 +84,16 @@ impl House {
         let accounts = while_starting(accounts)
             .await
             .with_context(|| format!("the accounts in {} cannot be opened", accounts_file.display()))?;
-        let history_file = directory.join(paths::HISTORY_FILE);
-        // Without it the house is not without its outputs and its broker.
+        // Without it the house is not without its outputs and its broker. It stays where it is, since it is large.
+        let history_file = home.data().join(paths::HISTORY_FILE);
         let history = History::open_in_any_case(&history_file, config.history.clone(), clock.clone());
         let history = while_starting(history).await.trusting_clock(history_clock(demo));
         let broker_file = directory.join(paths::BROKER_FILE);
-        let store = SqliteStore::open(&broker_file, StoreOptions::default(), clock.clone());
+        let store = SqliteStore::open(&broker_file, store_options(home), clock.clone());
         let store = while_starting(store).await.context("what the broker has kept cannot be opened")?;
         let http = PageSockets::open(&config).await?;
         let mqtt = MqttSockets::open(&config).await?;
-        let lasting = lasting_warnings(&mqtt, directory)?;
+        let lasting = lasting_warnings(&mqtt, home)?;
         let certificates = match mqtt.speaks_tls() || http.speaks_tls() {
             true => Some(open_certificates(&config, directory, clock.clone())?),
             false => None,
@@ -123,8 +124,9 @@ impl House {
     pub(crate) async fn start(
         self,
         source: Source,
-        directory: &Path,
+        home: &Home,
     ) -> Result<Running, (Box<Running>, anyhow::Error)> {
+        let directory = home.directory();
         let (own_names, clock_trust) = (self.config.all_names(), self.clock_trust.clone());
         let Self { config, demo, clock, accounts, history, store, http, mqtt, certificates, .. } = self;
         let (bridge, info, board, found) = (self.bridge, self.info, self.board, self.found);
@@ -161,11 +163,12 @@ impl House {
         let bell = Arc::new(bell);
         let is_clock_set = names_of_files_clock(clock_trust.clone(), demo);
         let backups =
-            Backups::of(&as_started, &source, directory, (&clock, Box::new(is_clock_set)), Arc::clone(&bell));
+            Backups::of(&as_started, &source, home, (&clock, Box::new(is_clock_set)), Arc::clone(&bell));
         let mut running = Running { lifecycle, guard, voice, accounts, history, restarts };
-        let setup_hint = paths::setup_code_command(directory);
+        let setup_hint = paths::setup_code_command(home.data());
         let joints = Joints {
-            doctor: Arc::new(PageDoctor::new(source.clone(), directory)),
+            doctor: Arc::new(PageDoctor::new(source.clone(), home.data())),
+            nothing_is_kept: source.nothing_is_kept().map(str::to_owned),
             broker,
             scheme,
             info,
@@ -206,7 +209,7 @@ impl House {
                 false => Err(DiscoverySilenceWord::Off),
             };
             let whereabouts = Surroundings::new(own_names, page, mqtt, announced.clone());
-            let system = joints.system(bell, clock_trust, whereabouts, announced, directory);
+            let system = joints.system(bell, clock_trust, whereabouts, announced, home);
             let configuration = Arc::new(configuration);
             joints
                 .start_parts(&mut running, bridge, commands, page_listeners?, configuration, system)
@@ -223,10 +226,23 @@ impl House {
     }
 }
 
-/// A port that is another one than usual, and a newer release that did not start.
-fn lasting_warnings(mqtt: &MqttSockets, directory: &Path) -> anyhow::Result<Vec<Warning>> {
+/// Memory is less than a disk.
+fn store_options(home: &Home) -> StoreOptions {
+    let usual = StoreOptions::default();
+    match home.stranded() {
+        Some(_) => StoreOptions { max_file_bytes: MAX_BROKER_BYTES, ..usual },
+        None => usual,
+    }
+}
+
+/// A disk that cannot be written, a port that is another one than usual, and a newer release that did not start.
+fn lasting_warnings(mqtt: &MqttSockets, home: &Home) -> anyhow::Result<Vec<Warning>> {
     let mut lasting = Vec::new();
-    if let Some(FallenBack { failed, runs, reason, .. }) = FallenBack::of_this_release(directory) {
+    if let Some(Stranded { directory, why }) = home.stranded() {
+        let detail = format!("{} {}", why.as_str(), directory.display());
+        lasting.push(Warning { kind: WarningWord::RunsFromMemory, detail });
+    }
+    if let Some(FallenBack { failed, runs, reason, .. }) = FallenBack::of_this_release(home.directory()) {
         warn!("release {failed} did not start, so release {runs} runs in its place: {reason}");
         let detail = format!("{failed} {runs} {reason}");
         lasting.push(Warning { kind: WarningWord::ReleaseFailed, detail });

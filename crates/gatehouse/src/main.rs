@@ -37,6 +37,7 @@ mod running_copy;
 mod safe_outputs;
 mod scan;
 mod setup_code;
+mod stand_in;
 mod supervision;
 mod system;
 mod tls;

@@ -1,6 +1,7 @@
 //! Where files are when nobody says.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -65,11 +66,13 @@ pub(crate) fn keep_files_private() {
 /// it ends: two daemons on the same databases and pins would fight.
 pub(crate) fn claim(directory: &Path) -> anyhow::Result<File> {
     let path = directory.join(LOCK_FILE);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
+    let made = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = made
+        .or_else(|problem| match problem.kind() {
+            // A lock is no content: that of a disk that cannot be written is as good.
+            ErrorKind::ReadOnlyFilesystem => File::open(&path).map_err(|_| problem),
+            _ => Err(problem),
+        })
         .with_context(|| format!("{} cannot be made: check who owns the directory", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -14,7 +14,8 @@ use crate::exit::Exit;
 use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
 use crate::restart::{self, Program};
-use crate::{backup, changes, check, logs, paths, releases, running_copy, supervision};
+use crate::stand_in::{Home, Stranded};
+use crate::{backup, changes, check, logs, paths, releases, running_copy, stand_in, supervision};
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
 const MIN_WORKERS: usize = 2;
@@ -29,43 +30,46 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     let program = Program::this();
     paths::keep_files_private();
     let source = Source::new(arguments.config.clone(), arguments.demo, arguments.addresses());
-    let directory = paths::data_directory(arguments.data.data_dir, arguments.demo);
-    if backup::restore_is_pending(&directory) {
+    let home = stand_in::settle(&paths::data_directory(arguments.data.data_dir, arguments.demo))?;
+    let directory = home.directory();
+    let source = source.keeping_nothing(home.stranded().map(Stranded::refusal));
+    // What waits to be restored waits on where nothing can be written, and is not there then.
+    if backup::restore_is_pending(directory) {
         // Before the configuration is read and any database is opened, and not while another daemon has them.
-        let _claim = paths::claim(&directory)?;
-        finish_restore(&source, &directory)?;
+        let _claim = paths::claim(directory)?;
+        finish_restore(&source, directory)?;
     }
-    if changes::is_noted(&source, &directory) {
+    if changes::is_noted(&source, directory) {
         // Not while another daemon runs with it.
-        let _claim = paths::claim(&directory)?;
-        let _ = changes::settle_at_start(&source, &directory, &SystemClock::new());
+        let _claim = paths::claim(directory)?;
+        let _ = changes::settle_at_start(&source, directory, &SystemClock::new());
     }
     let config = match source.first() {
         Ok(config) => config,
         Err(problems) => {
-            note_wrong_configuration(&directory);
+            note_wrong_configuration(directory);
             return Ok(check::report_problems(&problems));
         }
     };
     check::print(&config.warnings);
-    paths::make_private_directory(&directory)?;
-    let _claim = paths::claim(&directory)?;
-    if !releases::begin(&directory) {
+    paths::make_private_directory(directory)?;
+    let _claim = paths::claim(directory)?;
+    if !releases::begin(directory) {
         error!("this release was started again and again after its installation, and did not come to run");
         return Ok(Exit::GaveUp);
     }
     if !arguments.demo {
-        running_copy::keep(&directory, &config.text);
+        running_copy::keep(directory, &config.text);
     }
     let workers = worker_threads(std::thread::available_parallelism().map_or(1, NonZero::get));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
-    let exit = runtime.block_on(live(config, source, &directory, arguments.demo));
+    let exit = runtime.block_on(live(config, source, &home, arguments.demo));
     // Work that hangs in the kernel, such as asking a dead disk for its size, must not keep the process from ending.
     runtime.shutdown_background();
     match exit {
         Ok(Exit::Restart) => Ok(program.again()),
         Err(problem) => {
-            releases::failed(&directory, &format!("{problem:#}"));
+            releases::failed(directory, &format!("{problem:#}"));
             Err(problem)
         }
         exit => exit,
@@ -109,16 +113,12 @@ fn worker_threads(cores: usize) -> usize {
 }
 
 /// The daemon's life: open, start, wait, stop.
-async fn live(
-    config: Config,
-    source: Source,
-    directory: &std::path::Path,
-    demo: bool,
-) -> anyhow::Result<Exit> {
+async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow::Result<Exit> {
+    let directory = home.directory();
     let mut signals = Signals::listen()?;
     let clock = SystemClock::new();
     releases::prepare(directory, source.file(), clock.now()).await?;
-    let house = match House::open(config, directory, demo).await {
+    let house = match House::open(config, home, demo).await {
         Ok(house) => house,
         Err(problem) if changes::take_back_restored(&source, directory, clock.now()) => {
             error!("{TAKEN_BACK}: {problem:#}");
@@ -127,35 +127,34 @@ async fn live(
         Err(problem) => return Err(problem),
     };
     let mut has_begun = false;
-    let (mut running, reason) =
-        match supervision::while_starting(house.start(source.clone(), directory)).await {
-            Ok(mut running) => {
-                releases::runs(directory, clock.now());
-                changes::restored_runs(&source, directory);
-                if !demo {
-                    last_run::begins(directory, clock.now());
-                    has_begun = true;
-                }
-                let (reason, who) = tokio::select! {
-                    reason = running.lifecycle.wait(&mut signals) => (reason, None),
-                    Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
-                };
-                if let Some(who) = who {
-                    info!("restarting: {who} asked for it at the page");
-                }
-                (running, reason)
+    let (mut running, reason) = match supervision::while_starting(house.start(source.clone(), home)).await {
+        Ok(mut running) => {
+            releases::runs(directory, clock.now());
+            changes::restored_runs(&source, directory);
+            if !demo {
+                last_run::begins(directory, clock.now());
+                has_begun = true;
             }
-            Err((running, problem)) => {
-                error!("the start failed: {problem:#}");
-                releases::failed(directory, &format!("{problem:#}"));
-                if changes::take_back_restored(&source, directory, clock.now()) {
-                    error!("{TAKEN_BACK}");
-                    (*running, StopReason::Restart)
-                } else {
-                    (*running, StopReason::PartDied)
-                }
+            let (reason, who) = tokio::select! {
+                reason = running.lifecycle.wait(&mut signals) => (reason, None),
+                Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
+            };
+            if let Some(who) = who {
+                info!("restarting: {who} asked for it at the page");
             }
-        };
+            (running, reason)
+        }
+        Err((running, problem)) => {
+            error!("the start failed: {problem:#}");
+            releases::failed(directory, &format!("{problem:#}"));
+            if changes::take_back_restored(&source, directory, clock.now()) {
+                error!("{TAKEN_BACK}");
+                (*running, StopReason::Restart)
+            } else {
+                (*running, StopReason::PartDied)
+            }
+        }
+    };
     // To a service manager that does not start it again, a gateway that becomes another process of itself does not stop.
     if reason != StopReason::Restart || restart::way() == RestartWay::Service {
         supervision::stopping();
@@ -215,11 +214,11 @@ mod tests {
         let source = Source::new(Some(file.clone()), true, Addresses::default());
         changes::take_restored(&source, &data, &restored, SystemClock::new().now()).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), other);
-        let started = live(source.again().unwrap(), source.clone(), &data, true).await;
+        let started = live(source.again().unwrap(), source.clone(), &Home::at(&data), true).await;
         assert!(matches!(started, Ok(Exit::Restart)), "{started:?}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
         std::fs::write(&file, &other).unwrap();
-        let started = live(source.again().unwrap(), source, &data, true).await;
+        let started = live(source.again().unwrap(), source, &Home::at(&data), true).await;
         assert!(started.is_err(), "{started:?}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), other);
     }

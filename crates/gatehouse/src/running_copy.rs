@@ -28,6 +28,9 @@ const BEFORE: &str = "running-before.toml";
 /// What is left of earlier ones, because it is not safe yet.
 const LEFT: &str = "running-left.toml";
 
+/// All of them, the newest first.
+pub(crate) const NAMES: [&str; 3] = [CURRENT, BEFORE, LEFT];
+
 /// The section that a running daemon does not change.
 const BOARD: &str = "board";
 
@@ -213,7 +216,7 @@ fn forget(directory: &Path, name: &str) {
 
 /// The copies that there are, the newest first.
 pub(crate) fn texts(directory: &Path) -> Vec<String> {
-    [CURRENT, BEFORE, LEFT].into_iter().filter_map(|name| read(&directory.join(name))).collect()
+    NAMES.into_iter().filter_map(|name| read(&directory.join(name))).collect()
 }
 
 fn read(path: &Path) -> Option<String> {

@@ -16,7 +16,7 @@ use crate::conditions::last_run;
 use crate::config::{self, Salvaged};
 use crate::exit::Exit;
 use crate::lifecycle::Signals;
-use crate::{paths, running_copy};
+use crate::{paths, running_copy, stand_in};
 
 /// Longest time that the outputs get, all together. With the rest it stays below the two seconds in which a crash must
 /// leave them safe.
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &SafeOutputsArguments) -> anyhow::Result<Exit> {
         .max_blocking_threads(MAX_THREADS)
         .build()?;
     let exit = runtime.block_on(drive(arguments, &directory));
-    last_run::note_end(&directory);
+    last_run::note_end(&stand_in::of(&directory).unwrap_or(directory));
     // A bus that hangs in the kernel must not keep this from ending.
     runtime.shutdown_background();
     exit
@@ -98,6 +98,9 @@ async fn claim(directory: &Path) -> anyhow::Result<Option<File>> {
 
 /// What the daemon last ran with, the newest first; without any such copy the configuration itself.
 fn sources(directory: &Path, configuration: &Path) -> anyhow::Result<Vec<Salvaged>> {
+    // What the daemon kept in memory, because it could not write to the disk, is newer than what is there.
+    let kept = stand_in::of(directory);
+    let directory = kept.as_deref().unwrap_or(directory);
     let copies: Vec<Salvaged> =
         running_copy::texts(directory).iter().filter_map(|text| config::salvage(text)).collect();
     if !copies.is_empty() {

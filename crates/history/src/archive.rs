@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_model::Clock;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{ConnectOptions, SqlitePool};
 
 use crate::rows::{RowsQuery, RowsReader, Store};
-use crate::{HistoryError, database};
+use crate::{HistoryError, database, still};
 
 /// How long a reader waits for a lock of another process: SQLite takes one for moments, when it puts a log in order.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -32,9 +32,7 @@ impl Archive {
     /// ([`HistoryError::Behind`]), which opening it for recording would give it.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, HistoryError> {
         let explain = |source| database::explain_open(path, source);
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .read_only(true)
+        let options = still::options(path, still::is_still(path))
             .busy_timeout(LOCK_WAIT)
             .pragma("temp_store", "MEMORY")
             .pragma("mmap_size", "0")

@@ -49,7 +49,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqlitePool};
 
-use crate::{HistoryError, Options, retention, salvage};
+use crate::{HistoryError, Options, retention, salvage, still};
 
 /// Bytes of a page of a new file: see above. One that has another page size keeps it.
 const PAGE_BYTES: u32 = 512;
@@ -151,20 +151,26 @@ pub(crate) async fn open(
 }
 
 /// The connections to a file: one that writes and those that read. Each is made when it is used first.
-pub(crate) fn pools(path: &Path, options: &Options, page_bytes: u32) -> (SqlitePool, SqlitePool) {
-    let base = SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .busy_timeout(LOCK_WAIT)
-        .statement_cache_capacity(STATEMENTS)
-        .thread_name(|_| "history".to_owned())
-        // Sorting happens in memory; no query of this room sorts more than the points of a chart.
-        .pragma("temp_store", "MEMORY")
-        // A read error of the card arrives as an error and not as a signal that kills the process.
-        .pragma("mmap_size", "0")
-        .disable_statement_logging();
-    let writer_options = base
-        .clone()
+///
+/// Those that read a file that [nobody can write](still::is_still) count on it for as long as they are there.
+pub(crate) fn pools(
+    path: &Path,
+    options: &Options,
+    page_bytes: u32,
+    is_still: bool,
+) -> (SqlitePool, SqlitePool) {
+    let usual = |base: SqliteConnectOptions| {
+        base.foreign_keys(true)
+            .busy_timeout(LOCK_WAIT)
+            .statement_cache_capacity(STATEMENTS)
+            .thread_name(|_| "history".to_owned())
+            // Sorting happens in memory; no query of this room sorts more than the points of a chart.
+            .pragma("temp_store", "MEMORY")
+            // A read error of the card arrives as an error and not as a signal that kills the process.
+            .pragma("mmap_size", "0")
+            .disable_statement_logging()
+    };
+    let writer_options = usual(SqliteConnectOptions::new().filename(path))
         .create_if_missing(true)
         .page_size(PAGE_BYTES)
         // Deleted readings can give their space back later; this can be chosen for an empty file only.
@@ -185,8 +191,7 @@ pub(crate) fn pools(path: &Path, options: &Options, page_bytes: u32) -> (SqliteP
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(writer_options);
-    let reader_options = base
-        .read_only(true)
+    let reader_options = usual(still::options(path, is_still))
         .row_buffer_size(ROWS_AHEAD)
         .pragma("query_only", "ON")
         .pragma("cache_size", format!("-{READER_CACHE_KIB}"));
@@ -203,7 +208,7 @@ async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> R
     let unclean = log_is_left(path);
     let explain = |source| explain_open(path, source);
     let page_bytes = page_bytes(path);
-    let (writer, readers) = pools(path, options, page_bytes);
+    let (writer, readers) = pools(path, options, page_bytes, false);
     let prepared = async {
         let mut connection = writer.acquire().await.map_err(explain)?;
         MIGRATIONS.run(&mut *connection).await.map_err(|error| explain_migration(path, error))?;

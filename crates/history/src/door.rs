@@ -1,8 +1,8 @@
 //! A file that could not be opened at the start is tried again with each commit.
 //!
-//! A full disk, one that was mounted read-only after errors, a file that another release wrote: none of these is a reason
-//! for a house to lose its outputs and its broker. Until the file opens, readings wait in the recorder's bounded buffer, as
-//! they do while an open file refuses.
+//! A full disk, one that is read-only, a file that another release wrote: none of these is a reason for a house to lose its
+//! outputs and its broker. Until the file opens, readings wait in the recorder's bounded buffer, as they do while an open file
+//! refuses. One that lies where nobody can write is shown as it is (`still`), and stays so until the next start.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use gatehouse_model::Clock;
 
 use crate::database;
 use crate::status::Counters;
-use crate::{HistoryError, Options};
+use crate::{HistoryError, Options, still};
 
 /// Whether the file is open, and how it is opened.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Door {
     options: Options,
     clock: Arc<dyn Clock>,
     is_open: AtomicBool,
+    /// It is on a file system that let nobody write, and is read as a file that does not change: it stays closed.
+    is_still: bool,
     page_bytes: AtomicU32,
     /// Why the last try failed, for people.
     reason: Mutex<Option<String>>,
@@ -30,7 +32,7 @@ impl Door {
     /// The door to a file that is open.
     pub(crate) fn opened(path: PathBuf, options: Options, clock: Arc<dyn Clock>, page_bytes: u32) -> Self {
         let (is_open, page_bytes) = (AtomicBool::new(true), AtomicU32::new(page_bytes));
-        Self { path, options, clock, is_open, page_bytes, reason: Mutex::new(None) }
+        Self { path, options, clock, is_open, is_still: false, page_bytes, reason: Mutex::new(None) }
     }
 
     /// The door to a file that cannot be opened for now.
@@ -41,14 +43,28 @@ impl Door {
         problem: &HistoryError,
     ) -> Self {
         let page_bytes = database::page_bytes(&path);
-        let door = Self::opened(path, options, clock, page_bytes);
+        let is_still = still::is_still(&path);
+        let door = Self { is_still, ..Self::opened(path, options, clock, page_bytes) };
         door.is_open.store(false, Ordering::Relaxed);
-        *door.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem.to_string());
+        let reason = match is_still {
+            true => format!(
+                "the disk with {} is read-only: what history holds is shown, and nothing more is recorded until the gateway \
+                 starts on a disk that can be written",
+                door.path.display()
+            ),
+            false => problem.to_string(),
+        };
+        *door.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
         door
     }
 
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Acquire)
+    }
+
+    /// Whether it is only read until the gateway starts again.
+    pub(crate) const fn is_still(&self) -> bool {
+        self.is_still
     }
 
     /// Bytes of a page of the file.
@@ -65,6 +81,9 @@ impl Door {
     pub(crate) async fn open(&self, counters: &Counters) -> Result<(), sqlx::Error> {
         if self.is_open() {
             return Ok(());
+        }
+        if self.is_still {
+            return Err(sqlx::Error::Io(std::io::ErrorKind::ReadOnlyFilesystem.into()));
         }
         let problem = match self.try_to_open().await? {
             Ok((rows, page_bytes)) => {

@@ -46,6 +46,7 @@ mod seal;
 pub mod snapshot;
 mod sources;
 mod status;
+mod still;
 #[cfg(test)]
 mod tests;
 mod text_range;
@@ -126,11 +127,15 @@ impl History {
             Ok(history) => return history,
             Err(problem) => problem,
         };
-        tracing::error!("{problem}. Meanwhile readings wait in memory, and it is tried again");
-        let counters = Counters::new(None, clock.moment());
-        counters.in_trouble(clock.now(), problem.to_string());
         let door = Door::closed(path.to_owned(), options.clone(), Arc::clone(&clock), &problem);
-        let pools = database::pools(path, &options, database::page_bytes(path));
+        let reason = door.reason().unwrap_or_default();
+        match door.is_still() {
+            true => tracing::error!("{reason}"),
+            false => tracing::error!("{reason}. Meanwhile readings wait in memory, and it is tried again"),
+        }
+        let counters = Counters::new(None, clock.moment());
+        counters.in_trouble(clock.now(), reason);
+        let pools = database::pools(path, &options, database::page_bytes(path), door.is_still());
         Self::new(path, options, clock, pools, counters, door)
     }
 

@@ -8,8 +8,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection};
+
+use crate::still;
 
 /// How long a copy waits for a lock of another process.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -114,9 +116,7 @@ pub async fn check(path: &Path) -> Result<(), SnapshotError> {
 }
 
 async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
+    still::options(path, still::is_still(path))
         .busy_timeout(LOCK_WAIT)
         .pragma("temp_store", "FILE")
         .pragma("mmap_size", "0")

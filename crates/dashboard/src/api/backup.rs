@@ -170,7 +170,7 @@ pub(super) async fn restoring(State(app): State<Arc<App>>, _: MayRestore) -> Jso
         (status = 409, description = "`backup_busy`", body = ApiErrorBody),
         (status = 413, description = "`too_large`", body = ApiErrorBody),
         (status = 415, description = "`wrong_content_type`", body = ApiErrorBody),
-        (status = 507, description = "`disk_full`", body = ApiErrorBody),
+        (status = 507, description = "`disk_full`, `nothing_kept`", body = ApiErrorBody),
     )
 )]
 pub(super) async fn upload(

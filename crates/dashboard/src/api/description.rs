@@ -134,7 +134,7 @@ fn describe(operation: &mut Operation, who: Who, method: &HttpMethod) {
     add("421", "`unknown_host`");
     add("500", "`internal`");
     add("503", "`busy`, `too_slow`");
-    add("507", "`disk_full`");
+    add("507", "`disk_full`, `nothing_kept`");
 }
 
 fn error(what: &str) -> Response {

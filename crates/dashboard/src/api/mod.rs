@@ -18,6 +18,7 @@ mod first_run;
 mod history;
 mod home;
 mod house;
+mod keeping;
 mod message_stream;
 mod messages;
 mod metrics;
@@ -96,6 +97,8 @@ pub(crate) struct App {
     demo: Option<Arc<dyn DemoHouse>>,
     mqtt_port: u16,
     setup_hint: String,
+    /// Why nothing that is changed can be kept.
+    nothing_is_kept: Option<String>,
     ca_certificate: Option<String>,
     /// Its fingerprint.
     authority_sha256: Option<String>,
@@ -136,6 +139,7 @@ impl App {
             demo,
             mqtt_port,
             setup_hint,
+            nothing_is_kept,
             ca_certificate,
         } = ports;
         let event_streams = Arc::new(Semaphore::new(events::MAX_EVENT_STREAMS));
@@ -160,6 +164,7 @@ impl App {
             demo,
             mqtt_port,
             setup_hint,
+            nothing_is_kept,
             authority_sha256: ca_certificate.as_deref().and_then(certificate::fingerprint),
             ca_certificate,
             https_port: None,
@@ -281,6 +286,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(CompressionLayer::new());
     let app = Arc::new(app);
     api.fallback(web::answer)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), keeping::refuse_changes))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), headers::refuse_cross_site))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), hosts::refuse_unknown))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), work::to_its_end))

@@ -13,6 +13,7 @@ mod first_run;
 mod home;
 mod house;
 mod https;
+mod keeping;
 mod messages;
 mod metrics;
 mod mqtt;

@@ -70,6 +70,8 @@ pub enum DoctorKind {
     DiskNearlyFull,
     /// The file system with the data is read-only: where it is mounted.
     DiskReadOnly,
+    /// The gateway runs from memory, since the disk with the data could not be written at its start: the directory of the data.
+    RunsFromMemory,
     /// The power supply is too weak.
     UnderVoltage,
     /// Swap lies on the card: where.

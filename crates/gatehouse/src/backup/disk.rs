@@ -10,10 +10,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use gatehouse_history::Retention;
 
-use super::DATABASES;
+use super::{DATABASES, HISTORY};
 use crate::config::{Addresses, Source};
 use crate::paths;
 use crate::progress::megabytes;
+use crate::stand_in::MIN_FREE_BYTES;
 
 /// Bytes that stay free on the gateway's disk beyond the floor of history: everything goes on writing meanwhile, and the logs
 /// of the databases grow until a copy is done.
@@ -72,7 +73,10 @@ impl fmt::Display for Kept {
 #[derive(Clone)]
 pub(super) struct Disks {
     data: PathBuf,
-    floor: u64,
+    /// Where the databases are, in the order of [`DATABASES`].
+    databases: [PathBuf; 3],
+    /// Bytes that stay free on that of the data directory.
+    kept: u64,
     probe: Probe,
 }
 
@@ -93,9 +97,28 @@ impl Disks {
         Self::of(data, configured().unwrap_or_else(Retention::default).disk_floor)
     }
 
+    /// Of a gateway that runs from memory, where little is, and whose history is still in its data directory.
+    pub(super) fn in_memory(place: &Path, data: &Path) -> Self {
+        let disks = Self { kept: MIN_FREE_BYTES, ..Self::of(place, 0) };
+        disks.with_history(Some(&data.join(paths::HISTORY_FILE)))
+    }
+
+    /// With the history in this file, or without one.
+    pub(super) fn with_history(mut self, file: Option<&Path>) -> Self {
+        self.databases[HISTORY] = file.map(Path::to_owned).unwrap_or_default();
+        self
+    }
+
+    /// Where the databases are that go into a backup, each with its name there.
+    pub(super) fn databases(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files = self.databases.iter().map(PathBuf::as_path);
+        DATABASES.into_iter().zip(files).filter(|(_, file)| file.exists())
+    }
+
     /// With figures from elsewhere.
     pub(super) fn probed(data: &Path, floor: u64, probe: Probe) -> Self {
-        Self { data: data.to_owned(), floor, probe }
+        let databases = DATABASES.map(|name| data.join(name));
+        Self { data: data.to_owned(), databases, kept: floor.saturating_add(RESERVE_BYTES), probe }
     }
 
     /// Whether so many bytes fit into the data directory.
@@ -127,10 +150,9 @@ impl Disks {
     ) -> anyhow::Result<()> {
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
         // What was written last may still be in the log only.
-        let databases: Vec<u64> = DATABASES
-            .into_iter()
-            .map(|name| bytes(&self.data.join(name)) + bytes(&self.data.join(format!("{name}-wal"))))
-            .collect();
+        let log = |file: &Path| PathBuf::from(format!("{}-wal", file.display()));
+        let databases = self.databases().map(|(_, file)| bytes(file) + bytes(&log(file)));
+        let databases: Vec<u64> = databases.collect();
         let largest = databases.iter().copied().max().unwrap_or(0);
         let all: u64 = databases.iter().sum::<u64>()
             + bytes(&self.data.join(paths::BOARD_FILE))
@@ -147,7 +169,7 @@ impl Disks {
 
     fn check(&self, place: &Path, needed: u64, figures: Figures) -> anyhow::Result<()> {
         let is_ours = figures.device == self.ask(&self.data)?.device;
-        let kept = if is_ours { self.floor.saturating_add(RESERVE_BYTES) } else { 0 };
+        let kept = if is_ours { self.kept } else { 0 };
         let spare = figures.free.saturating_sub(kept);
         if needed > spare {
             let lacking = needed.saturating_add(kept).saturating_sub(figures.free);
@@ -241,7 +263,7 @@ mod tests {
     fn a_command_takes_the_floor_of_the_configuration() {
         let place = tempfile::TempDir::new().unwrap();
         let file = place.path().join(CONFIGURATION);
-        let floor = |file: Option<&Path>| Disks::on_command_line(place.path(), file).floor;
+        let floor = |file: Option<&Path>| Disks::on_command_line(place.path(), file).kept - RESERVE_BYTES;
         assert_eq!((floor(None), floor(Some(&file))), (256 << 20, 256 << 20));
         std::fs::write(&file, "[history]\ndisk_floor = \"1 GiB\"\n").unwrap();
         assert_eq!(floor(Some(&file)), 1 << 30);

@@ -9,9 +9,9 @@ use gatehouse_history::snapshot;
 use gatehouse_model::{Randomness, Timestamp};
 use tracing::warn;
 
+use super::CONFIGURATION;
 use super::container::{self, Builder, Lock};
 use super::disk::Disks;
-use super::{CONFIGURATION, DATABASES};
 use crate::paths;
 use crate::progress::{Progress, megabytes};
 
@@ -25,13 +25,15 @@ const WORK_KINDS: [&str; 2] = ["backup", "copies"];
 pub(super) struct Order<'a> {
     /// The data directory.
     pub(super) directory: &'a Path,
+    /// Where copies of the databases wait to be encrypted.
+    pub(super) copies: &'a Path,
     /// The configuration's file.
     pub(super) configuration: &'a Path,
     /// Whether it is encrypted.
     pub(super) lock: Lock<'a>,
     pub(super) now: Timestamp,
     pub(super) randomness: &'a dyn Randomness,
-    /// Where there has to be room for it.
+    /// Where the databases are, and where there has to be room for it.
     pub(super) disks: &'a Disks,
 }
 
@@ -47,30 +49,26 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
     let place = file.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = match order.lock {
         Lock::Plain => place,
-        Lock::Passphrase(_) => directory,
+        Lock::Passphrase(_) => order.copies,
     };
     sweep(place);
-    sweep(directory);
+    sweep(order.copies);
     order.disks.check_backup(place, beside, configuration)?;
     // Beside the archive, where there must be room anyway: the data directory may be on a card that is full.
     let work = WorkDirectory::make(place, WORK_KINDS[0])?;
     // What is to be encrypted is not left on a stick as it is, not even as a file that was removed.
     let copies = match order.lock {
         Lock::Plain => None,
-        Lock::Passphrase(_) => Some(WorkDirectory::make(directory, WORK_KINDS[1])?),
+        Lock::Passphrase(_) => Some(WorkDirectory::make(order.copies, WORK_KINDS[1])?),
     };
     let copies = copies.as_ref().map_or(&work.path, |copies| &copies.path);
     let draft = work.path.join("archive");
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     let opened = opened.with_context(|| format!("{} cannot be made", draft.display()))?;
     let mut builder = Builder::new(opened, order.lock, order.randomness).with_context(|| no_room(file))?;
-    for name in DATABASES {
-        let source = directory.join(name);
-        if !source.exists() {
-            continue;
-        }
+    for (name, source) in order.disks.databases() {
         let copy = copies.join(name);
-        snapshot::take(&source, &copy, |done, total| {
+        snapshot::take(source, &copy, |done, total| {
             progress.bar(done, total, &format!("{name} ({} of {})", megabytes(done), megabytes(total)));
         })
         .await?;

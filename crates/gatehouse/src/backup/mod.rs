@@ -23,9 +23,9 @@ use gatehouse_model::{Clock as _, SystemClock, Timestamp};
 
 use crate::cli::BackupArguments;
 use crate::exit::Exit;
-use crate::paths;
 use crate::progress::{Progress, megabytes};
 use crate::system::SystemRandomness;
+use crate::{paths, stand_in};
 
 pub(crate) use pending::{
     RESTORED_CONFIGURATION, adopt as adopt_as_restored, finish as finish_restore,
@@ -48,6 +48,9 @@ const MAX_PASSPHRASE_BYTES: u64 = 1_024;
 /// The databases, the largest last: a disk that is too small is noticed with little written.
 const DATABASES: [&str; 3] = [paths::ACCOUNTS_FILE, paths::BROKER_FILE, paths::HISTORY_FILE];
 
+/// Which of them is the history.
+const HISTORY: usize = 2;
+
 /// The configuration's name in the archive.
 const CONFIGURATION: &str = "gatehouse.toml";
 
@@ -62,8 +65,11 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
     let file = arguments.file.clone().unwrap_or_else(default);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut progress = Progress::new();
+    // Where nothing can be written there, what is to be encrypted waits in memory.
+    let copies = stand_in::why_not_writable(&directory).and_then(|_| stand_in::any_base());
     let order = Order {
         directory: &directory,
+        copies: copies.as_deref().unwrap_or(&directory),
         configuration: &arguments.config,
         lock: passphrase.as_deref().map_or(Lock::Plain, Lock::Passphrase),
         now,

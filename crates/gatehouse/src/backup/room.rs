@@ -32,6 +32,7 @@ use crate::config::{Config, Source};
 use crate::paths;
 use crate::progress::Progress;
 use crate::restart::RestartBell;
+use crate::stand_in::Home;
 use crate::system::SystemRandomness;
 
 /// Where a backup waits to be loaded down, below the data directory.
@@ -108,13 +109,17 @@ impl Backups {
     pub(crate) fn of(
         config: &Config,
         source: &Source,
-        directory: &Path,
+        home: &Home,
         (clock, is_clock_set): (&Arc<dyn Clock>, IsClockSet),
         bell: Arc<RestartBell>,
     ) -> Self {
         let (schedule, zone) = (config.backup.clone(), config.gateway.time_zone.as_deref());
         let restart: Restart = Box::new(move |who| bell.ring_own(who));
-        let disks = Disks::of(directory, config.history.retention.disk_floor);
+        let directory = home.directory();
+        let disks = match home.stranded() {
+            Some(stranded) => Disks::in_memory(directory, &stranded.directory),
+            None => Disks::of(directory, config.history.retention.disk_floor),
+        };
         let clock = (Arc::clone(clock), is_clock_set);
         Self::new(directory, source.clone(), schedule, zone, clock, disks, restart)
     }
@@ -167,14 +172,19 @@ impl Backups {
 
     /// Makes a backup in a file; for a thread that may wait.
     fn make(&self, file: &Path, passphrase: &str, now: Timestamp) -> anyhow::Result<u64> {
+        self.make_of(&self.0.disks, file, passphrase, now)
+    }
+
+    fn make_of(&self, disks: &Disks, file: &Path, passphrase: &str, now: Timestamp) -> anyhow::Result<u64> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let order = Order {
             directory: &self.0.directory,
+            copies: &self.0.directory,
             configuration: self.0.source.file().unwrap_or(Path::new("")),
             lock: Lock::Passphrase(passphrase),
             now,
             randomness: &SystemRandomness,
-            disks: &self.0.disks,
+            disks,
         };
         runtime.block_on(back_up(&order, file, &mut Progress::silent()))
     }
@@ -184,9 +194,15 @@ impl Backups {
         let (directory, now) = (self.0.directory.join(MADE), self.0.clock.now());
         remove(&directory);
         paths::make_private_directory(&directory)?;
-        let name = default_name(now, true);
-        let path = directory.join(&name);
-        let bytes = self.make(&path, passphrase, now)?;
+        let mut name = default_name(now, true);
+        let mut made = self.make(&directory.join(&name), passphrase, now);
+        if self.0.source.nothing_is_kept().is_some() && made.is_err() {
+            // Memory is small, and a disk that fails may not give all of it. What cannot be measured again is worth more than what was measured.
+            name = format!("without-history-{name}");
+            let disks = self.0.disks.clone().with_history(None);
+            made = self.make_of(&disks, &directory.join(&name), passphrase, now);
+        }
+        let (bytes, path) = (made?, directory.join(&name));
         let since = self.0.clock.moment();
         self.state().made = Some((path, BackupFile { name, bytes, at: now }, since));
         Ok(())
@@ -250,7 +266,7 @@ impl Backups {
         let now = self.0.clock.now();
         let (kept, problem) = match looked {
             Ok(kept) => (kept, None),
-            Err(problem) => (Vec::new(), Some(format!("{problem:#}"))),
+            Err(problem) => (kept(&schedule.folder).unwrap_or_default(), Some(format!("{problem:#}"))),
         };
         let next = schedule.due(&self.0.zone, last(&kept, now), self.0.since);
         let folder = schedule.folder.display().to_string();
@@ -275,6 +291,10 @@ impl Backups {
         let (now, moment) = (self.0.clock.now(), self.0.clock.moment());
         if schedule.due(&self.0.zone, last(&found, now), self.0.since) > now {
             return Ok(found);
+        }
+        if let Some(why) = self.0.source.nothing_is_kept() {
+            // What was made before the disk failed must not make way for what is left of it.
+            anyhow::bail!("{why} A backup can be made by hand on the page");
         }
         anyhow::ensure!(
             (self.0.is_clock_set)(),

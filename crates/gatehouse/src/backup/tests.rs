@@ -48,6 +48,7 @@ impl House {
         let directory = self.directory.path();
         let order = Order {
             directory,
+            copies: directory,
             configuration: &directory.join("gatehouse.toml"),
             lock,
             now: NOW,

@@ -30,7 +30,7 @@ pub(crate) use versions::Version;
 use versions::Versions;
 
 /// Where earlier texts are, below the data directory.
-const DIRECTORY: &str = "configuration";
+pub(crate) const DIRECTORY: &str = "configuration";
 
 /// The configuration's file with what is kept of it.
 #[derive(Clone, Debug)]
@@ -261,6 +261,9 @@ pub(crate) fn restored_runs(source: &Source, data: &Path) {
 
 /// Why the configuration of a source cannot be changed at the page, and what to do; nothing when it can.
 pub(crate) fn read_only(source: &Source) -> Option<String> {
+    if let Some(why) = source.nothing_is_kept() {
+        return Some(why.to_owned());
+    }
     match source.file() {
         Some(file) => why_not_writable(file),
         None => Some(

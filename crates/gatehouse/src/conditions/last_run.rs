@@ -21,6 +21,9 @@ const MARK: &str = "run.json";
 /// What systemd said of the end of the service.
 const WORD: &str = "run-ended";
 
+/// Both.
+pub(crate) const NOTES: [&str; 2] = [MARK, WORD];
+
 /// Most bytes that are read of either.
 const MAX_BYTES: u64 = 4_096;
 

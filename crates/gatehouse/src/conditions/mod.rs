@@ -37,7 +37,8 @@ pub(crate) struct Conditions {
     /// The look at the machine that is under way: a disk that hangs holds one thread, and nothing else.
     looking: Option<JoinHandle<Seen>>,
     room: Option<Room>,
-    disk: DiskLook,
+    /// Nothing where the data is on no disk.
+    disk: Option<DiskLook>,
     wall: ClockLook,
     /// Nothing for a demonstration, whose machine is none of its business.
     own: Option<OwnMachine>,
@@ -84,8 +85,13 @@ impl Conditions {
             last_run: last_run::before(directory),
         });
         let (began, directory) = (clock.moment(), directory.to_owned());
-        let (disk, wall) = (DiskLook::default(), ClockLook::default());
+        let (disk, wall) = (Some(DiskLook::default()), ClockLook::default());
         Self { directory, clock, began, ticks: None, looking: None, room: None, disk, wall, own }
+    }
+
+    /// Says nothing of the disk when `looks` is false.
+    pub(crate) fn looking_at_disk(self, looks: bool) -> Self {
+        Self { disk: self.disk.filter(|_| looks), ..self }
     }
 
     /// Waits until it is time to look again, looks, and gives what holds now. At once the first time. May be dropped while
@@ -124,7 +130,8 @@ impl Conditions {
     }
 
     fn judge(&mut self) -> Vec<Warning> {
-        let disk = self.room.and_then(|room| self.disk.judge(room, &self.directory));
+        let (look, directory) = (self.disk.as_mut(), &self.directory);
+        let disk = self.room.zip(look).and_then(|(room, look)| look.judge(room, directory));
         let mut found: Vec<Warning> = disk.into_iter().collect();
         let Some(own) = &self.own else { return found };
         found.extend(self.wall.judge(&*self.clock, (own.is_clock_set)()));

@@ -26,13 +26,25 @@ pub(crate) struct Source {
     file: Option<PathBuf>,
     demo: bool,
     addresses: Addresses,
+    /// Why nothing that is changed can be kept.
+    nothing_is_kept: Option<String>,
 }
 
 impl Source {
     /// The file that the command line names, or the usual one; a demonstration has none unless it is named.
     pub(crate) fn new(file: Option<PathBuf>, demo: bool, addresses: Addresses) -> Self {
         let file = file.or_else(|| (!demo).then(|| PathBuf::from(DEFAULT_CONFIGURATION)));
-        Self { file, demo, addresses }
+        Self { file, demo, addresses, nothing_is_kept: None }
+    }
+
+    /// Of a daemon that can keep nothing, for this reason, in a sentence for people.
+    pub(crate) fn keeping_nothing(self, why: Option<String>) -> Self {
+        Self { nothing_is_kept: why, ..self }
+    }
+
+    /// Why nothing that is changed can be kept, in a sentence for people; nothing when it can.
+    pub(crate) fn nothing_is_kept(&self) -> Option<&str> {
+        self.nothing_is_kept.as_deref()
     }
 
     /// The file, if there is one.

@@ -24,7 +24,7 @@ use crate::answer::{self, answer};
 use crate::cli::DoctorArguments;
 use crate::config::{self, Config, Problems};
 use crate::exit::Exit;
-use crate::paths;
+use crate::{paths, stand_in};
 
 use finding::Finding;
 use machine::Machine;
@@ -99,7 +99,8 @@ fn look(file: &Path, directory: &Path, config: &Result<Config, Problems>) -> (Ma
     if let Ok(config) = config {
         machine.held_lines = held_lines(config);
     }
-    let findings = checks::examine(&machine, &Wanted::of(file, directory, config));
+    let wanted = Wanted { in_memory: stand_in::of(directory), ..Wanted::of(file, directory, config) };
+    let findings = checks::examine(&machine, &wanted);
     (machine, findings)
 }
 

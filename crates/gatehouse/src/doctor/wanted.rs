@@ -37,6 +37,8 @@ pub(crate) struct Wanted {
     pub(crate) lines: Vec<(u32, String)>,
     /// Where the data is.
     pub(crate) data: PathBuf,
+    /// Where the gateway works in its place, when it runs from memory.
+    pub(crate) in_memory: Option<PathBuf>,
 }
 
 impl Wanted {
@@ -87,6 +89,11 @@ impl Wanted {
         if HEADER_SERIAL.contains(&path) {
             self.serial.push(id);
         }
+    }
+
+    /// Where the gateway notes what it does.
+    pub(crate) fn notes(&self) -> &Path {
+        self.in_memory.as_deref().unwrap_or(&self.data)
     }
 
     /// Lines that devices use.

@@ -28,6 +28,7 @@ use crate::page_sockets::PageAddresses;
 use crate::reload::Reloader;
 use crate::restart::RestartBell;
 use crate::running_copy::RunningCopies;
+use crate::stand_in::Home;
 use crate::supervision::Database;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
@@ -68,6 +69,8 @@ pub(super) struct Joints {
     pub(super) backups: Backups,
     /// What people should know of this start.
     pub(super) lasting: Vec<Warning>,
+    /// Why nothing that is changed can be kept.
+    pub(super) nothing_is_kept: Option<String>,
     /// Those whose hanging ends the gateway.
     pub(super) databases: Vec<Database>,
 }
@@ -102,7 +105,7 @@ impl Joints {
         clock_trust: ClockTrust,
         whereabouts: Surroundings,
         discovery: watch::Receiver<SystemDiscovery>,
-        directory: &Path,
+        home: &Home,
     ) -> GatewaySystem {
         GatewaySystem {
             bell,
@@ -110,7 +113,8 @@ impl Joints {
             started: self.clock.moment(),
             places: self.board.places.clone(),
             board: self.info.board.clone(),
-            directory: directory.to_owned(),
+            home: home.directory().to_owned(),
+            directory: home.data().to_owned(),
             broker: self.broker.clone(),
             clock_trust,
             certificates: self.certificates.clone(),
@@ -169,7 +173,9 @@ impl Joints {
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
         let troubles = (running.history.trouble(), self.backups.trouble());
         let is_clock_set = names_of_files_clock(system.clock_trust.clone(), self.demo);
-        let conditions = Conditions::new(&system.directory, self.clock.clone(), is_clock_set, !self.demo);
+        let conditions = Conditions::new(&system.home, self.clock.clone(), is_clock_set, !self.demo);
+        // Of a disk that is not used it is told what keeps it from being used.
+        let conditions = conditions.looking_at_disk(self.nothing_is_kept.is_none());
         running
             .lifecycle
             .start(WARNINGS, |stop| show_warnings(broker, troubles, conditions, page, lasting, stop));
@@ -291,6 +297,7 @@ impl Joints {
             randomness: Arc::new(SystemRandomness),
             demo: self.board.simulated.clone().map(|board| Arc::new(Playground(board)) as Arc<dyn DemoHouse>),
             setup_hint: self.setup_hint.clone(),
+            nothing_is_kept: self.nothing_is_kept.clone(),
             ca_certificate: self.certificates.as_ref().and_then(|own| own.authority_pem()).map(str::to_owned),
         };
         running.lifecycle.start(DASHBOARD, |stop| async move {

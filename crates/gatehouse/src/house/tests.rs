@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::parts::{LAST_WORD_LIMIT, STOP_AFTER_OFFLINE, STOP_BEFORE_OFFLINE, STOP_FIRST};
+use std::path::Path;
+
 use super::*;
 use crate::config::Addresses;
 use crate::lifecycle::STOP_LIMIT;
@@ -26,7 +28,7 @@ async fn demonstration(directory: &Path) -> Running {
 }
 
 async fn start(house: House, directory: &Path) -> Running {
-    match house.start(Source::new(None, true, Addresses::default()), directory).await {
+    match house.start(Source::new(None, true, Addresses::default()), &Home::at(directory)).await {
         Ok(running) => running,
         Err((_, problem)) => panic!("{problem:#}"),
     }
@@ -40,7 +42,7 @@ async fn opened(directory: &Path, anonymous: Option<&str>) -> House {
         config.with_addresses(Addresses { http: Some(free), mqtt: Some(free), ..Addresses::default() });
     config.devices = gatehouse_board::sim::demo_house();
     config.broker.anonymous = anonymous.map(str::to_owned);
-    House::open(config, directory, true).await.unwrap()
+    House::open(config, &Home::at(directory), true).await.unwrap()
 }
 
 /// Connects with MQTT 5 and sends one command with QoS 1, without waiting for anything. [MQTT-3.1.4-5] allows that.
@@ -160,7 +162,7 @@ async fn with_the_usual_port_taken_mqtt_is_on_the_next_one_and_the_page_names_it
         "the configuration of a fresh gateway asks for no port"
     );
     let config = Config { mqtt: usual, mdns: false, ..config.with_addresses(given) };
-    let house = House::open(config.clone(), directory.path(), true).await.unwrap();
+    let house = House::open(config.clone(), &Home::at(directory.path()), true).await.unwrap();
     let found = house.mqtt.addresses().unwrap().plain;
     assert!(found.port() > usual.port(), "{found}");
     let [warning] = &house.lasting[..] else { panic!("{:?}", house.lasting) };
@@ -173,7 +175,7 @@ async fn with_the_usual_port_taken_mqtt_is_on_the_next_one_and_the_page_names_it
     assert_eq!(packet(&mut client).await.0, 2, "a broker answers there");
     assert!(running.stop_outputs("it was asked to").await && running.stop_rest().await);
     // Who asked for just that port is told that it cannot be had.
-    let asked = House::open(Config { mqtt_asked: true, ..config }, directory.path(), true).await;
+    let asked = House::open(Config { mqtt_asked: true, ..config }, &Home::at(directory.path()), true).await;
     let said = format!("{:#}", asked.err().unwrap());
     assert!(said.contains(&usual.to_string()) && said.contains("--mqtt"), "{said}");
 }

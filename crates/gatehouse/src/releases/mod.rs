@@ -32,6 +32,9 @@ pub(crate) use fall_back::run as fall_back_on_command_line;
 pub(crate) use rollback::run as roll_back_on_command_line;
 pub(crate) use trial::{FallenBack, begin, failed};
 
+/// What is noted of releases beside the data.
+pub(crate) const NOTES: [&str; 3] = [record::FILE, trial::TRIAL, trial::FALLEN_BACK];
+
 /// This release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -18,10 +18,10 @@ use super::record::Record;
 use crate::{paths, whole_file};
 
 /// The file of the trial.
-const TRIAL: &str = "starting.json";
+pub(super) const TRIAL: &str = "starting.json";
 
 /// The file that tells that a newer release did not start.
-const FALLEN_BACK: &str = "fallen-back.json";
+pub(super) const FALLEN_BACK: &str = "fallen-back.json";
 
 /// Most bytes that are read of one of them.
 const MAX_BYTES: u64 = 16 * 1024;

@@ -39,6 +39,9 @@ pub(crate) struct GatewaySystem {
     pub(crate) started: Moment,
     pub(crate) places: HostPlaces,
     pub(crate) board: String,
+    /// Where the gateway works.
+    pub(crate) home: PathBuf,
+    /// The data directory, which is another one when it cannot be written.
     pub(crate) directory: PathBuf,
     pub(crate) broker: BrokerHandle,
     pub(crate) clock_trust: ClockTrust,

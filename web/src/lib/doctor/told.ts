@@ -129,6 +129,11 @@ const es: Kinds = {
     'Nada se puede guardar ahí: ni historial, ni cuentas, ni mensajes retenidos.',
     'El núcleo lo hace con un sistema de archivos con errores: sudo dmesg dice cuáles, y un reinicio lo revisa. Si vuelve a pasar, la tarjeta está gastada: haz una copia de seguridad y pásala a una nueva.',
   ],
+  'runs-from-memory': (place) => [
+    `La pasarela funciona desde la memoria, porque al arrancar no se podía escribir en el disco con ${place}.`,
+    'Nada de lo que pasa ahora se guarda cuando termine: ni historial, ni mensajes. Se rechazan los cambios de configuración y de cuentas.',
+    'Haz ahora una copia de seguridad (Sistema → Copia de seguridad). Si el disco está lleno, haz sitio y reinicia la pasarela; si no, reinicia la máquina, que revisa el disco. Si vuelve a pasar, la tarjeta está gastada: pasa la copia a una nueva.',
+  ],
   'under-voltage': () => [
     'La fuente de alimentación da, o dio desde el arranque, muy poca tensión.',
     'El procesador va más lento, los dispositivos USB se caen, y una escritura cortada puede estropear la tarjeta.',
@@ -278,7 +283,12 @@ const zh: Kinds = {
   'disk-read-only': (place) => [
     `${place} 的文件系统是只读的。`,
     '那里什么都存不了：历史、账户、保留消息。',
-    '内核对有错误的文件系统会这样做：sudo dmesg 会说明原因，重启会检查它。如果再次发生，说明卡已磨损：请备份并写到新卡上。',
+    '内核对有错误的文件系统会这样做：sudo dmesg 会说明原因，重启会检查它。如果再次发生，说明卡已磨损：备份后写到新卡上。',
+  ],
+  'runs-from-memory': (place) => [
+    `网关正在从内存运行，因为启动时存放 ${place} 的磁盘无法写入。`,
+    '现在发生的一切在它结束后都不会保留：没有历史，也没有消息。对配置和账户的更改会被拒绝。',
+    '现在就备份（“系统 → 备份”）。如果磁盘已满，腾出空间并重启网关；否则重启机器，它会检查磁盘。如果再次出现，说明卡已磨损：把备份写到新卡上。',
   ],
   'under-voltage': () => [
     '电源电压过低，或启动以来曾经过低。',

@@ -309,6 +309,8 @@ export const en = {
     too_many_tries: 'Too many wrong tries. Wait a minute, then try again.',
     restart_too_soon: 'The gateway has only just started. Wait half a minute, then try again.',
     disk_full: 'The gateway’s disk is full. Make room on it, then try again.',
+    nothing_kept:
+      'The gateway runs from memory and can keep nothing: mend its disk first. What is wrong stands at the top of the page.',
     not_logged_in: 'You are not logged in.',
     forbidden: 'Your account may look but not switch.',
     unknown_device: 'The gateway does not know this device any more.',

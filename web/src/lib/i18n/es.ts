@@ -314,6 +314,8 @@ export const es: Messages = {
     too_many_tries: 'Demasiados intentos fallidos. Espera un minuto y vuelve a probar.',
     restart_too_soon: 'La pasarela acaba de arrancar. Espera medio minuto y vuelve a probar.',
     disk_full: 'El disco de la pasarela está lleno. Haz sitio y vuelve a probar.',
+    nothing_kept:
+      'La pasarela funciona desde la memoria y no puede guardar nada: arregla antes su disco. Qué le pasa se lee arriba en la página.',
     not_logged_in: 'No has entrado.',
     forbidden: 'Tu cuenta puede mirar, pero no conmutar.',
     unknown_device: 'La pasarela ya no conoce este dispositivo.',

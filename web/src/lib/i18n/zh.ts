@@ -304,6 +304,7 @@ export const zh: Messages = {
     too_many_tries: '错误次数过多。等一分钟再试。',
     restart_too_soon: '网关刚刚启动。等半分钟再试。',
     disk_full: '网关的磁盘已满。清理出空间后再试。',
+    nothing_kept: '网关正在从内存运行，什么都保存不了：先修好它的磁盘。页面顶部说明了原因。',
     not_logged_in: '你还没有登录。',
     forbidden: '你的账户只能查看，不能操作。',
     unknown_device: '网关已不再认识这个设备。',

@@ -37,6 +37,11 @@ export function told(
       return words.diskFull;
     case 'disk_read_only':
       return words.diskReadOnly(detail);
+    case 'runs_from_memory': {
+      const [why = '', ...place] = detail.split(' ');
+      const say = why === 'full' ? words.fullAtStart : words.unwritableAtStart;
+      return say(place.join(' '));
+    }
     case 'clock_not_set':
       return words.clockNotSet;
     case 'clock_stepped': {

@@ -21,6 +21,7 @@ const KINDS: Record<WarningKind, string> = {
   disk_nearly_full: '199000000',
   disk_full: '0',
   disk_read_only: '/var/lib/gatehouse',
+  runs_from_memory: 'read_only /var/lib/gatehouse',
   clock_not_set: '',
   clock_stepped: '-3600',
   network_gone: '',
@@ -59,6 +60,9 @@ describe('the conditions of the gateway', () => {
     expect(moved).toContain('port 1884');
     expect(moved).toContain('1883 is taken by a program of the user mosquitto');
     expect(withoutMarks(say('mqtt_moved', '1883 1884'))).toContain('1883 is taken by another program');
+    const place = '/srv/my house';
+    expect(say('runs_from_memory', `full ${place}`)).toContain(`full at the start (${place})`);
+    expect(say('runs_from_memory', `failing ${place}`)).toContain(`written at the start (${place})`);
   });
 
   it('mark what the gateway says in its own words', () => {

@@ -554,6 +554,7 @@ impl World {
             demo: Some(self.demo.clone()),
             mqtt_port: 1883,
             setup_hint: "gatehouse setup-code --data-dir /srv/casa".to_owned(),
+            nothing_is_kept: None,
             ca_certificate: self.ca_certificate.clone(),
         }
     }

@@ -19,7 +19,7 @@ pub(crate) use system::is_read_only;
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 20] = [
+    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 21] = [
         |_, wanted| configuration(wanted),
         release::did_not_start,
         upkeep::processor,
@@ -32,6 +32,7 @@ pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
         buses::serial_console,
         buses::lines,
         buses::pigpiod,
+        system::memory_only,
         system::disk,
         system::power,
         system::clock,

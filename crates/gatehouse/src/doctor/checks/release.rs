@@ -9,7 +9,7 @@ use crate::releases::FallenBack;
 
 /// The newest release did not start, and the one before it runs in its place.
 pub(super) fn did_not_start(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let data = machine.path(&wanted.data.to_string_lossy());
+    let data = machine.path(&wanted.notes().to_string_lossy());
     let Some(FallenBack { failed, runs, reason, at }) = FallenBack::of_this_release(&data) else {
         return Vec::new();
     };

@@ -39,6 +39,21 @@ pub(super) fn disk(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
     read_only.into_iter().chain(full).collect()
 }
 
+/// A gateway that found no disk to write to.
+pub(super) fn memory_only(_: &Machine, wanted: &Wanted) -> Vec<Finding> {
+    let found = wanted.in_memory.as_ref().map(|_| {
+        let data = wanted.data.display();
+        let what = format!("The gateway runs from memory, since the disk with {data} could not be written at its start.");
+        Finding::problem(DoctorKind::RunsFromMemory, what)
+            .about(&data)
+            .because("Nothing that happens now is kept when it ends: no history, no messages. Changes of the configuration and of \
+                      accounts are refused.")
+            .so("Make a backup now (System → Backup). Where the disk is full, make room and restart the gateway; else restart the \
+                 machine, which checks the disk. If it comes back to this, the card is worn out: write the backup to a new one.")
+    });
+    found.into_iter().collect()
+}
+
 /// A mounted file system.
 struct Mount {
     place: String,
@@ -130,7 +145,9 @@ pub(super) fn network(machine: &Machine, _: &Wanted) -> Vec<Finding> {
 
 /// How the gateway's last run ended.
 pub(super) fn last_run(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let Some(ending) = last_run::of(&machine.path(&wanted.data.to_string_lossy())) else { return Vec::new() };
+    let Some(ending) = last_run::of(&machine.path(&wanted.notes().to_string_lossy())) else {
+        return Vec::new();
+    };
     let what = format!("The gateway's last run {}.", ending.what());
     let finding = match ending {
         Ending::CutOff => Finding::note(DoctorKind::LastRunEnded, what)
@@ -182,6 +199,17 @@ mod tests {
         );
         machine.put("/proc/self/mountinfo", &own);
         assert_eq!(kinds(&machine, ""), []);
+    }
+
+    #[test]
+    fn a_gateway_that_runs_from_memory_says_so() {
+        let wanted = Wanted {
+            in_memory: Some("/run/gatehouse/memory".into()),
+            ..crate::doctor::checks::tests::wanted("")
+        };
+        let found = memory_only(&FakeMachine::pi().machine, &wanted);
+        let kinds: Vec<_> = found.iter().map(|finding| (finding.kind, &*finding.facts)).collect();
+        assert_eq!(kinds, [(DoctorKind::RunsFromMemory, &["/var/lib/gatehouse".to_owned()][..])]);
     }
 
     #[test]

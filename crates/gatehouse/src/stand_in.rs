@@ -1,0 +1,358 @@
+//! A start where the disk with the data cannot be written: a card that is dead turns read-only, a full one takes nothing.
+//!
+//! The house needs its outputs, its broker and its page all the same, and somebody who reads there why. So what the gateway
+//! cannot do without is copied into memory, and it works there as if that were its data directory. History stays where it is:
+//! it waits for its file as it always does. Nothing is written to the disk; what happens meanwhile is gone with the process,
+//! and the next start on a disk that can be written is as if it had not been.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use rustix::fs::FsWord;
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+use tracing::{error, warn};
+
+use crate::{changes, conditions, paths, releases, running_copy};
+
+/// What is written to see whether anything can be: what databases need to open that were closed in order, and some more.
+const TRIED_BYTES: usize = 256 * 1_024;
+
+/// The file that is written for that.
+const TRIED: &str = "write-test";
+
+/// Most bytes that are copied into memory: accounts, certificates and what the broker keeps are a few megabytes in a house,
+/// and the smallest board has 512 MB in all.
+const MAX_COPIED_BYTES: u64 = 32 * 1_024 * 1_024;
+
+/// What stays free in memory beside the copies, for what comes to be there: logs of the databases, messages that wait.
+pub(crate) const MIN_FREE_BYTES: u64 = 8 * 1_024 * 1_024;
+
+/// Most bytes that the broker's file may grow to there. It is full then, as on a disk, and the machine keeps its memory.
+pub(crate) const MAX_BROKER_BYTES: u64 = 32 * 1_024 * 1_024;
+
+/// Most files of one directory that are copied.
+const MAX_FILES: usize = 256;
+
+/// A file system in memory (`TMPFS_MAGIC` of `statfs(2)`).
+const TMPFS: FsWord = 0x0102_1994;
+
+/// Where an installed gateway finds memory (RuntimeDirectory= of its unit).
+const RUN: &str = "/run/gatehouse";
+
+/// Why nothing can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The kernel lets nobody write.
+    ReadOnly,
+    /// There is no room.
+    Full,
+    /// It fails.
+    Failing,
+}
+
+impl Why {
+    /// The word for it in a warning.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read_only",
+            Self::Full => "full",
+            Self::Failing => "failing",
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "is read-only",
+            Self::Full => "is full",
+            Self::Failing => "fails",
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Full => "make room, then restart the gateway",
+            Self::ReadOnly | Self::Failing => {
+                "restart the machine, which checks the disk; if it comes back to this, the card is worn out and has to be \
+                 replaced"
+            }
+        }
+    }
+
+    fn of(problem: &io::Error) -> Option<Self> {
+        match problem.raw_os_error().map(Errno::from_raw_os_error)? {
+            Errno::ROFS => Some(Self::ReadOnly),
+            Errno::NOSPC | Errno::DQUOT => Some(Self::Full),
+            Errno::IO => Some(Self::Failing),
+            _ => None,
+        }
+    }
+}
+
+/// The data directory that cannot be written, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stranded {
+    pub(crate) directory: PathBuf,
+    pub(crate) why: Why,
+}
+
+impl Stranded {
+    /// Why something is refused that would have to be kept, in a sentence for people.
+    pub(crate) fn refusal(&self) -> String {
+        let (directory, why) = (self.directory.display(), self.why);
+        format!(
+            "The disk with {directory} {}, and the gateway runs from memory: nothing can be kept. To mend it, {}.",
+            why.what(),
+            why.remedy()
+        )
+    }
+}
+
+/// Where the daemon keeps what it keeps.
+#[derive(Debug)]
+pub(crate) struct Home {
+    directory: PathBuf,
+    stranded: Option<Stranded>,
+    /// As long as it runs nobody else may run with the data either. It is read only.
+    _claim: Option<File>,
+}
+
+impl Home {
+    /// The data directory itself.
+    pub(crate) fn at(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), stranded: None, _claim: None }
+    }
+
+    /// Where it works: the data directory, or what stands in for it.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> &Path {
+        self.stranded.as_ref().map_or(&self.directory, |stranded| &stranded.directory)
+    }
+
+    /// What it stands in for.
+    pub(crate) const fn stranded(&self) -> Option<&Stranded> {
+        self.stranded.as_ref()
+    }
+}
+
+/// Decides once, before anything of the data is opened, where the daemon works.
+///
+/// # Errors
+/// When another daemon runs on the data, and when nothing can be written and it cannot run from memory either.
+pub(crate) fn settle(data: &Path) -> anyhow::Result<Home> {
+    let bases = bases();
+    if !data.is_dir() {
+        return Ok(Home::at(data));
+    }
+    let Some(why) = why_not_writable(data) else {
+        for place in places(data, &bases) {
+            forget_left(data, &place)?;
+        }
+        return Ok(Home::at(data));
+    };
+    take_in(data, why, &bases)
+}
+
+/// Copies what is needed of data that cannot be written to the first of these places that has room.
+fn take_in(data: &Path, why: Why, bases: &[PathBuf]) -> anyhow::Result<Home> {
+    if !data.join(paths::ACCOUNTS_FILE).exists() {
+        bail!(
+            "the disk with {} {}, and no gateway was ever set up there: {}",
+            data.display(),
+            why.what(),
+            why.remedy()
+        );
+    }
+    let claim = paths::claim(data)?;
+    let mut problems = Vec::new();
+    for place in places(data, bases) {
+        match copy(data, &place) {
+            Ok(()) => {
+                let stranded = Stranded { directory: data.to_owned(), why };
+                error!(
+                    "the disk with {} {}: the gateway runs from memory ({}), and nothing that happens is kept when it ends. \
+                     To mend it, {}",
+                    data.display(),
+                    why.what(),
+                    place.display(),
+                    why.remedy()
+                );
+                return Ok(Home { directory: place, stranded: Some(stranded), _claim: Some(claim) });
+            }
+            Err(problem) => {
+                forget(&place);
+                problems.push(format!("{problem:#}"));
+            }
+        }
+    }
+    if problems.is_empty() {
+        problems.push("there is no file system in memory that this user may write to".to_owned());
+    }
+    bail!(
+        "the disk with {} {}, and the gateway cannot run from memory ({}): {}",
+        data.display(),
+        why.what(),
+        problems.join("; "),
+        why.remedy()
+    )
+}
+
+/// What stands in for a data directory now, or did for a daemon that ended: the service manager removes it after
+/// `gatehouse safe-outputs` has run, and where there is none the next start does.
+pub(crate) fn of(data: &Path) -> Option<PathBuf> {
+    let owner = std::fs::metadata(data).ok()?.uid();
+    places(data, &bases()).into_iter().find(|place| is_of(place, owner))
+}
+
+/// Why nothing can be written to a directory; nothing as well where something else stands in the way, which is told by whoever
+/// meets it.
+pub(crate) fn why_not_writable(directory: &Path) -> Option<Why> {
+    let file = directory.join(TRIED);
+    let tried = || -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(&file)?;
+        made.write_all(&vec![0; TRIED_BYTES])?;
+        made.sync_all()
+    };
+    let why = tried().err().and_then(|problem| Why::of(&problem));
+    if why != Some(Why::ReadOnly) {
+        let _ = std::fs::remove_file(&file);
+    }
+    why
+}
+
+/// A directory in memory, for what is needed for a moment only.
+pub(crate) fn any_base() -> Option<PathBuf> {
+    bases().into_iter().find(|base| is_in_memory(base))
+}
+
+/// Where memory may be found: what the service manager hands over, or has handed over to the service; else the user's own;
+/// else everybody's.
+fn bases() -> Vec<PathBuf> {
+    let from_environment = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let handed = from_environment("RUNTIME_DIRECTORY");
+    // Of several, the first.
+    let handed = handed.and_then(|all| Some(PathBuf::from(all.to_str()?.split(':').next()?)));
+    let own = from_environment("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let usual = [RUN, "/dev/shm", "/tmp"].map(PathBuf::from);
+    handed.into_iter().chain(own).chain(usual).collect()
+}
+
+/// Where what stands in for these data would be, those places first that are preferred.
+fn places(data: &Path, bases: &[PathBuf]) -> Vec<PathBuf> {
+    let real = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let digest = Sha256::digest(real.as_os_str().as_encoded_bytes());
+    let word: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let in_memory = bases.iter().filter(|base| is_in_memory(base));
+    in_memory.map(|base| base.join(format!("gatehouse-memory-{word}"))).collect()
+}
+
+fn is_in_memory(base: &Path) -> bool {
+    rustix::fs::statfs(base).is_ok_and(|figures| figures.f_type == TMPFS)
+}
+
+/// Whether it is a directory of this user, and no link of somebody else who may write there, too.
+fn is_of(place: &Path, owner: u32) -> bool {
+    std::fs::symlink_metadata(place).is_ok_and(|found| found.is_dir() && found.uid() == owner)
+}
+
+fn forget(place: &Path) {
+    if is_of(place, rustix::process::geteuid().as_raw())
+        && let Err(problem) = std::fs::remove_dir_all(place)
+    {
+        warn!("{} cannot be removed: {problem}", place.display());
+    }
+}
+
+/// Removes what a daemon left that was killed, unless it runs still.
+fn forget_left(data: &Path, place: &Path) -> anyhow::Result<()> {
+    if !place.exists() {
+        return Ok(());
+    }
+    let _claim = paths::claim(data)?;
+    forget(place);
+    Ok(())
+}
+
+/// Copies what the gateway cannot do without.
+fn copy(data: &Path, place: &Path) -> anyhow::Result<()> {
+    // Of a daemon that was killed; that none runs is known.
+    forget(place);
+    DirBuilder::new()
+        .mode(0o700)
+        .create(place)
+        .with_context(|| format!("{} cannot be made", place.display()))?;
+    let mut copied = 0;
+    let small = [paths::BOARD_FILE, paths::DEMO_PASSWORD_FILE].into_iter();
+    let small = small.chain(releases::NOTES).chain(conditions::last_run::NOTES).chain(running_copy::NAMES);
+    let wanted = ["", "-wal"].map(|log| format!("{}{log}", paths::ACCOUNTS_FILE)).into_iter();
+    for name in wanted.chain(small.map(str::to_owned)) {
+        copied += copy_file(&data.join(&name), &place.join(&name), MAX_COPIED_BYTES - copied)?;
+    }
+    for name in [paths::TLS_DIRECTORY, changes::DIRECTORY] {
+        copied += copy_directory(&data.join(name), &place.join(name), MAX_COPIED_BYTES - copied)?;
+    }
+    let broker = ["", "-wal"].map(|log| format!("{}{log}", paths::BROKER_FILE));
+    let kept = broker.iter().try_fold(0, |sum, name| {
+        let limit = MAX_COPIED_BYTES - copied - sum;
+        copy_file(&data.join(name), &place.join(name), limit).map(|bytes| sum + bytes)
+    });
+    if let Err(problem) = kept {
+        // Half of it would be damage. Switching needs none of it, and clients come back by themselves.
+        for name in &broker {
+            let _ = std::fs::remove_file(place.join(name));
+        }
+        warn!(
+            "what the broker has kept stays on the disk, sessions and retained messages are missing: {problem:#}"
+        );
+    }
+    let figures = rustix::fs::statvfs(place)?;
+    let free = figures.f_bavail.saturating_mul(figures.f_frsize);
+    if free < MIN_FREE_BYTES {
+        bail!("there is no room in {}", place.display());
+    }
+    Ok(())
+}
+
+/// Copies one file and gives how many bytes it has; one that is not there has none.
+fn copy_file(from: &Path, to: &Path, limit: u64) -> anyhow::Result<u64> {
+    let told = || format!("{} cannot be copied into memory", from.display());
+    let mut source = match File::open(from) {
+        Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(0),
+        opened => opened.with_context(told)?,
+    };
+    let bytes = source.metadata().with_context(told)?.len();
+    if bytes > limit {
+        return Err(io::Error::from(ErrorKind::FileTooLarge)).with_context(told);
+    }
+    let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).with_context(told)?;
+    io::copy(&mut source, &mut made).with_context(told)
+}
+
+/// Copies the files of a directory, and none below it.
+fn copy_directory(from: &Path, to: &Path, limit: u64) -> anyhow::Result<u64> {
+    let entries = match std::fs::read_dir(from) {
+        Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(0),
+        opened => opened.with_context(|| format!("{} cannot be read", from.display()))?,
+    };
+    paths::make_private_directory(to)?;
+    let mut copied = 0;
+    for entry in entries.take(MAX_FILES) {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            copied += copy_file(&entry.path(), &to.join(entry.file_name()), limit - copied)?;
+        }
+    }
+    Ok(copied)
+}
+
+#[cfg(test)]
+#[path = "stand_in_tests.rs"]
+mod tests;

@@ -1,0 +1,232 @@
+//! A start on a disk that cannot be written. The house has its outputs, its broker and its page; the page says what is wrong,
+//! refuses what could not be kept, and gives a backup away. The disk stays as it is, and the next start on one that can be
+//! written is as if nothing had been.
+
+use gatehouse_tests::gateway::command_line;
+use gatehouse_tests::{Browser, Gateway, LIMIT, Setup, until};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::alone::warnings;
+use super::command::is_heater;
+use super::disk::{Disk, Memory};
+
+/// Somebody's own topic.
+const NOTE: &str = "hall/note";
+
+const PASSPHRASE: &str = "lamp in the window";
+
+/// A gateway whose data is on a disk of its own, with memory from a service manager.
+struct House {
+    place: TempDir,
+    disk: Disk,
+    memory: Memory,
+}
+
+impl House {
+    /// With how to start it. Nothing where this user cannot mount disks.
+    fn build() -> Option<(Self, Setup)> {
+        let place = TempDir::new().expect("a temporary directory can be made");
+        let setup = Setup::demo();
+        let disk = Disk::mount(&setup.data_directory());
+        let memory = Memory::mount(&place.path().join("run"), "64M");
+        let (Some(disk), Some(memory)) = (disk, memory) else {
+            println!("not tried: this user cannot mount a disk");
+            return None;
+        };
+        let setup = setup.environment("RUNTIME_DIRECTORY", &memory.0.to_string_lossy());
+        Some((Self { place, disk, memory }, setup))
+    }
+}
+
+/// Starts it where it has to say what is wrong.
+fn start(setup: Setup) -> (Gateway, Browser) {
+    let mut gateway = setup.start();
+    for words in ["runs from memory", "history", "nothing more is recorded"] {
+        gateway.tolerate(words);
+    }
+    let browser = gateway.administrator();
+    (gateway, browser)
+}
+
+/// What is told of the disk, with its detail.
+fn told(browser: &Browser) -> Option<String> {
+    let house = browser.house();
+    let all = house["gateway"]["warnings"].as_array().cloned().unwrap_or_default();
+    let own = all.iter().find(|warning| warning["kind"] == "runs_from_memory")?;
+    own["detail"].as_str().map(str::to_owned)
+}
+
+/// Everything works that needs nothing kept.
+fn use_house(gateway: &Gateway, browser: &Browser) {
+    let phone = gateway.phone("phone");
+    phone.subscribe("#");
+    phone.wait_payload(NOTE, "of before");
+    let heater = browser.find("heater", |_, property| is_heater(property));
+    for word in ["ON", "OFF"] {
+        phone.publish(&format!("{}/set", heater.topic()), word, false).expect("the broker takes it");
+        phone.wait_payload(&heater.topic(), word);
+    }
+    phone.publish(NOTE, "of memory", true).expect("the broker takes it");
+    assert_eq!(browser.get("/health").expect(200).json()["status"], "degraded");
+    let metrics = browser.get("/metrics").expect(200).body;
+    assert!(metrics.contains("gatehouse_warning{kind=\"runs_from_memory\"} 1"), "{metrics}");
+    let doctor = browser.get("/api/v1/doctor").expect(200).json();
+    let has_finding = |findings: &[Value]| findings.iter().any(|one| one["kind"] == "runs-from-memory");
+    assert!(has_finding(doctor["findings"].as_array().expect("a list")), "{doctor}");
+}
+
+/// What somebody would miss after the next start is refused, with the reason.
+fn change_in_vain(browser: &Browser, reason: &str) {
+    let user = json!({ "name": "ben", "role": "viewer", "password": PASSPHRASE });
+    let configuration = json!({ "text": "", "base": "" });
+    for refused in [
+        browser.post("/api/v1/users", &user),
+        browser.post("/api/v1/pairing", &json!({ "user": "ana", "client": "phone" })),
+        browser.put("/api/v1/configuration", &configuration),
+        browser.post("/api/v1/restore", &json!({})),
+    ] {
+        let why = refused.expect_error(507, "nothing_kept");
+        assert!(why.contains(reason), "{why}");
+    }
+}
+
+/// Makes a backup at the page and gives its name.
+fn back_up(browser: &Browser) -> String {
+    browser.post("/api/v1/backup", &json!({ "passphrase": PASSPHRASE })).expect(202);
+    until("a backup", LIMIT, || {
+        let backups = browser.get("/api/v1/backup").expect(200).json();
+        backups["made"]["name"].as_str().map(str::to_owned).ok_or_else(|| backups.to_string())
+    })
+}
+
+/// The card of a house turned read-only and the machine was restarted: there was no gateway any more, so no heating either.
+#[test]
+fn a_gateway_starts_on_a_read_only_disk_and_leaves_it_as_it_is() {
+    let Some((house, setup)) = House::build() else { return };
+    let gateway = setup.start();
+    let browser = gateway.administrator();
+    gateway.phone("phone").publish(NOTE, "of before", true).expect("the broker takes it");
+    let recorded = until("something recorded", LIMIT, || {
+        let series = browser.get("/api/v1/history/series").expect(200).json();
+        series.as_array().map(Vec::len).filter(|count| *count > 0).ok_or_else(|| series.to_string())
+    });
+    let setup = gateway.stop().setup;
+    house.disk.remount("ro");
+    let before = house.disk.content();
+    let (gateway, browser) = start(setup);
+    let detail = format!("read_only {}", gateway.data_directory().display());
+    assert_eq!(told(&browser), Some(detail.clone()));
+    use_house(&gateway, &browser);
+    change_in_vain(&browser, "read-only");
+    // What was measured is shown, and goes into the backup.
+    let series = browser.get("/api/v1/history/series").expect(200).json();
+    assert!(series.as_array().map_or(0, Vec::len) >= recorded, "{series}");
+    let name = back_up(&browser);
+    assert!(name.starts_with("gatehouse-"), "{name}");
+    let (backup, _) = browser.get_bytes("/api/v1/backup/file");
+    // Another daemon does not get at the same outputs.
+    let second = gateway_beside(&gateway);
+    assert!(second.contains("another gatehouse is running"), "{second}");
+    // A crash starts anew from the disk.
+    let (gateway, browser) = start(gateway.kill());
+    assert_eq!(told(&browser), Some(detail));
+    use_house(&gateway, &browser);
+    assert_eq!(house.memory.names().len(), 1);
+    // The command line can take everything away as well, history of any length included.
+    let file = house.place.path().join("backup.tar.age");
+    let (data, file) = (gateway.data_directory(), file.to_string_lossy());
+    let arguments = ["backup", &file, "--data-dir", &data.to_string_lossy(), "--passphrase-file", "-"];
+    let made = command_line(&arguments, PASSPHRASE);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(house.disk.content() == before, "the disk was written to");
+    // It comes back while the gateway runs, which goes on as it began.
+    house.disk.remount("rw");
+    let mut gateway = gateway;
+    gateway.tolerate("ERROR");
+    gateway.terminate();
+    let setup = gateway.wait_stopped_with(76).setup;
+    let gateway = setup.start();
+    let browser = gateway.administrator();
+    assert!(warnings(&browser).iter().all(|kind| kind.starts_with("ended") || kind.starts_with("disk")));
+    let phone = gateway.phone("phone");
+    phone.subscribe(NOTE);
+    phone.wait_payload(NOTE, "of before");
+    assert_eq!(browser.get("/api/v1/users").expect(200).json().as_array().map(Vec::len), Some(2));
+    assert!(house.memory.names().is_empty(), "{:?}", house.memory.names());
+    drop(gateway);
+    restore(&backup);
+}
+
+/// What a second daemon on the same data says.
+fn gateway_beside(gateway: &Gateway) -> String {
+    let data = gateway.data_directory();
+    let arguments = [
+        "run",
+        "--demo",
+        "--http",
+        "127.0.0.1:0",
+        "--mqtt",
+        "127.0.0.1:0",
+        "--data-dir",
+        &data.to_string_lossy(),
+    ];
+    let second = command_line(&arguments, "");
+    assert_eq!(second.code, Some(1), "{second:?}");
+    second.stderr
+}
+
+/// A backup that was made from memory is a whole one.
+fn restore(backup: &[u8]) {
+    let place = TempDir::new().expect("a temporary directory can be made");
+    let [file, passphrase, data] = ["backup", "passphrase", "data"].map(|name| place.path().join(name));
+    std::fs::write(&file, backup).expect("it can be written");
+    std::fs::write(&passphrase, PASSPHRASE).expect("it can be written");
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let arguments =
+        ["restore", &text(&file), "--passphrase-file", &text(&passphrase), "--data-dir", &text(&data)];
+    let restored = command_line(&arguments, "");
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    let listed = command_line(&["user", "list", "--data-dir", &text(&data)], "");
+    assert!(listed.stdout.contains("ana"), "{listed:?}");
+    let exported = command_line(&["export", "--data-dir", &text(&data)], "");
+    assert!(exported.stdout.lines().count() > 1, "{exported:?}");
+}
+
+/// Databases cannot even be opened where nothing fits, so that a full disk took the house its gateway at the next start.
+#[test]
+fn a_gateway_starts_on_a_full_disk_and_is_itself_again_with_room() {
+    let Some((house, setup)) = House::build() else { return };
+    let gateway = setup.start();
+    gateway.administrator();
+    gateway.phone("phone").publish(NOTE, "of before", true).expect("the broker takes it");
+    let setup = gateway.stop().setup;
+    house.disk.fill(64_000_000);
+    let (mut gateway, browser) = start(setup);
+    let detail = format!("full {}", gateway.data_directory().display());
+    assert_eq!(told(&browser), Some(detail));
+    use_house(&gateway, &browser);
+    change_in_vain(&browser, "make room");
+    back_up(&browser);
+    house.disk.make_room();
+    gateway.restart_by_page(&browser);
+    let browser = gateway.administrator();
+    assert_eq!(told(&browser), None);
+    let phone = gateway.phone("phone");
+    phone.subscribe(NOTE);
+    phone.wait_payload(NOTE, "of before");
+    assert!(house.memory.names().is_empty(), "{:?}", house.memory.names());
+    let user = json!({ "name": "ben", "role": "viewer", "password": PASSPHRASE });
+    browser.post("/api/v1/users", &user).expect(201);
+}
+
+/// Without accounts nobody could come in, and whoever came first would be the administrator of a house that is not his.
+#[test]
+fn where_no_gateway_was_set_up_a_read_only_disk_is_told_and_nothing_starts() {
+    let Some((house, setup)) = House::build() else { return };
+    house.disk.remount("ro");
+    let ended = setup.start_in_vain();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("no gateway was ever set up there"), "{ended:?}");
+    assert!(house.memory.names().is_empty(), "{:?}", house.memory.names());
+}
