@@ -20,21 +20,20 @@ fn goes_on(method: &Method, path: &str) -> bool {
     }
     let Some(path) = path.strip_prefix("/api/v1/") else { return true };
     let parts: Vec<&str> = path.split('/').collect();
-    match (method, &*parts) {
+    matches!(
+        (method, &*parts),
         (
             &Method::POST,
             ["login" | "logout" | "restart" | "backup" | "messages"]
-            | ["setup" | "configuration", "check"]
-            | ["board", "scan"]
-            | ["doctor", "mend"]
-            | ["demo", _]
-            | ["configuration", "devices", _, "draft"]
-            | ["connections", _, "disconnect"]
-            | ["devices", _, "properties", _, "set"],
-        )
-        | (&Method::DELETE, ["messages", "retained"]) => true,
-        _ => false,
-    }
+                | ["setup" | "configuration", "check"]
+                | ["board", "scan"]
+                | ["doctor", "mend"]
+                | ["demo", _]
+                | ["configuration", "devices", _, "draft"]
+                | ["connections", _, "disconnect"]
+                | ["devices", _, "properties", _, "set"],
+        ) | (&Method::DELETE, ["messages", "retained"])
+    )
 }
 
 /// Refuses what could not be kept.
