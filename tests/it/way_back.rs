@@ -124,17 +124,12 @@ fn program(directory: &Path, name: &str, text: &str) {
 
 /// What the service manager does five minutes after a failure, with what it says of it: whether the gateway is started.
 fn is_started_again(directory: &Path, result: &str, status: &str) -> bool {
-    let unit = include_str!("../../systemd/gatehouse-fallback@.service").replace("\\\n", " ");
-    let script = unit
-        .lines()
-        .find_map(|line| line.strip_prefix("ExecStart=/bin/sh -c '")?.strip_suffix('\''))
-        .expect("the unit has such a line")
-        .replace("%i", "gatehouse");
+    let script = include_str!("../../deploy/try-again");
     let asked = directory.join("asked");
     let _ = std::fs::remove_file(&asked);
     let path = std::env::var("PATH").unwrap_or_default();
     let ended = Command::new("/bin/sh")
-        .args(["-c", &script])
+        .args(["-c", script, "try-again", "gatehouse.service"])
         .env("PATH", format!("{}:{path}", directory.display()))
         .env("MONITOR_SERVICE_RESULT", result)
         .env("MONITOR_EXIT_STATUS", status)
