@@ -377,6 +377,9 @@ mod tests {
         let data = ran("0.0.9");
         let tried: Vec<bool> = (0..12).map(|_| begin(data.path())).collect();
         assert_eq!(tried, [true, true, true, true, true, false, true, true, true, true, true, false]);
+        // Whoever looks for the reason read the number of the last end, and nothing of the others.
+        let reason = Trial::read(data.path()).unwrap().reason.unwrap();
+        assert!(reason.starts_with("it was started 6 times, hung each time"), "{reason}");
         passed(data.path());
         assert_eq!(Trial::read(data.path()), None);
         let data = ran(VERSION);

@@ -70,6 +70,12 @@ impl FallenBack {
         read::<Self>(directory, FALLEN_BACK).filter(|note| note.runs == VERSION)
     }
 
+    /// What there is to tell while either of the two is asked: at a terminal it is the installed program that looks, which is
+    /// the one that did not start.
+    pub(crate) fn of_either_release(directory: &Path) -> Option<Self> {
+        read::<Self>(directory, FALLEN_BACK).filter(|note| note.runs == VERSION || note.failed == VERSION)
+    }
+
     pub(super) fn write(&self, directory: &Path) -> anyhow::Result<()> {
         put(directory, FALLEN_BACK, self)
     }
@@ -83,11 +89,15 @@ pub(crate) fn begin(directory: &Path) -> bool {
     }
     let known = Trial::read(directory).filter(|trial| trial.version == VERSION);
     let starts = known.as_ref().map_or(0, |trial| trial.starts).saturating_add(1);
-    let trial = Trial { version: VERSION.to_owned(), starts, reason: known.and_then(|trial| trial.reason) };
+    let is_over = starts.is_multiple_of(STARTS_OF_A_ROUND);
+    // What hangs and is ended says nothing itself.
+    let hung = is_over.then(|| format!("it was started {starts} times, hung each time, and never came to run"));
+    let reason = known.and_then(|trial| trial.reason).or(hung);
+    let trial = Trial { version: VERSION.to_owned(), starts, reason };
     if let Err(problem) = put(directory, TRIAL, &trial) {
         warn!("the start of another release cannot be noted: {problem:#}");
     }
-    !starts.is_multiple_of(STARTS_OF_A_ROUND)
+    !is_over
 }
 
 /// Notes why this release did not come to run, if it is on trial.

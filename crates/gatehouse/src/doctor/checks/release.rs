@@ -10,7 +10,7 @@ use crate::releases::FallenBack;
 /// The newest release did not start, and the one before it runs in its place.
 pub(super) fn did_not_start(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
     let data = machine.path(&wanted.notes().to_string_lossy());
-    let Some(FallenBack { failed, runs, reason, at }) = FallenBack::of_this_release(&data) else {
+    let Some(FallenBack { failed, runs, reason, at }) = FallenBack::of_either_release(&data) else {
         return Vec::new();
     };
     let finding = Finding::problem(
@@ -36,15 +36,21 @@ mod tests {
     #[test]
     fn a_release_that_did_not_start_is_told_while_the_one_before_it_runs() {
         let machine = FakeMachine::pi();
-        let note = |runs: &str| {
-            format!(
-                "{{\"failed\":\"9.0.0\",\"runs\":\"{runs}\",\"reason\":\"a bus hangs\",\"at\":\"2026-11-22T09:14:00.000Z\"}}"
-            )
+        let note = |failed: &str, runs: &str| {
+            let note = format!(
+                "{{\"failed\":\"{failed}\",\"runs\":\"{runs}\",\"reason\":\"a bus hangs\",\"at\":\"2026-11-22T09:14:00.000Z\"}}"
+            );
+            machine.put("/var/lib/gatehouse/fallen-back.json", &note);
         };
-        machine.put("/var/lib/gatehouse/fallen-back.json", &note(env!("CARGO_PKG_VERSION")));
+        let this = env!("CARGO_PKG_VERSION");
+        note("9.0.0", this);
         let found = finding(&machine, "", DoctorKind::ReleaseFailed);
-        assert_eq!(found.facts, ["9.0.0", env!("CARGO_PKG_VERSION"), "a bus hangs"]);
-        machine.put("/var/lib/gatehouse/fallen-back.json", &note("0.0.1"));
+        assert_eq!(found.facts, ["9.0.0", this, "a bus hangs"]);
+        // `sudo gatehouse doctor` is the program that is installed: the release that did not start said nothing of it.
+        note(this, "0.0.1");
+        let found = finding(&machine, "", DoctorKind::ReleaseFailed);
+        assert_eq!(found.facts, [this, "0.0.1", "a bus hangs"]);
+        note("9.0.0", "0.0.1");
         assert_eq!(kinds(&machine, ""), []);
     }
 }
