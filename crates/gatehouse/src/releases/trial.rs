@@ -91,7 +91,8 @@ pub(crate) fn begin(directory: &Path) -> bool {
     let starts = known.as_ref().map_or(0, |trial| trial.starts).saturating_add(1);
     let is_over = starts.is_multiple_of(STARTS_OF_A_ROUND);
     // What hangs and is ended says nothing itself.
-    let hung = is_over.then(|| format!("it was started {starts} times, hung each time, and never came to run"));
+    let hung =
+        is_over.then(|| format!("it was started {starts} times, hung each time, and never came to run"));
     let reason = known.and_then(|trial| trial.reason).or(hung);
     let trial = Trial { version: VERSION.to_owned(), starts, reason };
     if let Err(problem) = put(directory, TRIAL, &trial) {
