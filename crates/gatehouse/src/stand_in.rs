@@ -31,6 +31,9 @@ const MAX_COPIED_BYTES: u64 = 32 * 1_024 * 1_024;
 /// What stays free in memory beside the copies, for what comes to be there: logs of the databases, messages that wait.
 pub(crate) const MIN_FREE_BYTES: u64 = 8 * 1_024 * 1_024;
 
+/// Most bytes that a backup may take there, with the copies that it is made of: the unit's MemoryMax= counts them.
+pub(crate) const MAX_BACKUP_BYTES: u64 = 64 * 1_024 * 1_024;
+
 /// Most bytes that the broker's file may grow to there. It is full then, as on a disk, and the machine keeps its memory.
 pub(crate) const MAX_BROKER_BYTES: u64 = 32 * 1_024 * 1_024;
 
@@ -228,9 +231,11 @@ pub(crate) fn why_not_writable(directory: &Path) -> Option<Why> {
     why
 }
 
-/// A directory in memory, for what is needed for a moment only.
-pub(crate) fn any_base() -> Option<PathBuf> {
-    bases().into_iter().find(|base| is_in_memory(base))
+/// The largest memory that there is, for what is needed for a moment only.
+pub(crate) fn largest() -> Option<PathBuf> {
+    let free =
+        |base: &PathBuf| rustix::fs::statvfs(base).map_or(0, |figures| figures.f_bavail * figures.f_frsize);
+    bases().into_iter().filter(|base| is_in_memory(base)).max_by_key(free)
 }
 
 /// Where memory may be found: what the service manager hands over, or has handed over to the service; else the user's own;

@@ -14,7 +14,7 @@ use super::{DATABASES, HISTORY};
 use crate::config::{Addresses, Source};
 use crate::paths;
 use crate::progress::megabytes;
-use crate::stand_in::MIN_FREE_BYTES;
+use crate::stand_in::{MAX_BACKUP_BYTES, MIN_FREE_BYTES};
 
 /// Bytes that stay free on the gateway's disk beyond the floor of history: everything goes on writing meanwhile, and the logs
 /// of the databases grow until a copy is done.
@@ -77,6 +77,8 @@ pub(super) struct Disks {
     databases: [PathBuf; 3],
     /// Bytes that stay free on that of the data directory.
     kept: u64,
+    /// Most bytes that are written there.
+    most: u64,
     probe: Probe,
 }
 
@@ -99,7 +101,7 @@ impl Disks {
 
     /// Of a gateway that runs from memory, where little is, and whose history is still in its data directory.
     pub(super) fn in_memory(place: &Path, data: &Path) -> Self {
-        let disks = Self { kept: MIN_FREE_BYTES, ..Self::of(place, 0) };
+        let disks = Self { kept: MIN_FREE_BYTES, most: MAX_BACKUP_BYTES, ..Self::of(place, 0) };
         disks.with_history(Some(&data.join(paths::HISTORY_FILE)))
     }
 
@@ -118,7 +120,13 @@ impl Disks {
     /// With figures from elsewhere.
     pub(super) fn probed(data: &Path, floor: u64, probe: Probe) -> Self {
         let databases = DATABASES.map(|name| data.join(name));
-        Self { data: data.to_owned(), databases, kept: floor.saturating_add(RESERVE_BYTES), probe }
+        Self {
+            data: data.to_owned(),
+            databases,
+            kept: floor.saturating_add(RESERVE_BYTES),
+            most: u64::MAX,
+            probe,
+        }
     }
 
     /// Whether so many bytes fit into the data directory.
@@ -169,8 +177,8 @@ impl Disks {
 
     fn check(&self, place: &Path, needed: u64, figures: Figures) -> anyhow::Result<()> {
         let is_ours = figures.device == self.ask(&self.data)?.device;
-        let kept = if is_ours { self.kept } else { 0 };
-        let spare = figures.free.saturating_sub(kept);
+        let (kept, most) = if is_ours { (self.kept, self.most) } else { (0, u64::MAX) };
+        let spare = figures.free.saturating_sub(kept).min(most);
         if needed > spare {
             let lacking = needed.saturating_add(kept).saturating_sub(figures.free);
             return Err(NoRoom { place: place.to_owned(), needed, spare, kept, lacking }.into());
@@ -242,6 +250,29 @@ mod tests {
         disks.check_data(5 * MB).unwrap();
         let problem = disks.check_data(5 * MB + 1).unwrap_err().to_string();
         assert!(problem.contains("323.1 MB stay free") && problem.contains("Make room"), "{problem}");
+    }
+
+    /// Memory that the machine has in plenty is still the service's own, which is ended when it takes too much.
+    #[test]
+    fn a_gateway_that_runs_from_memory_takes_little_of_it_and_its_history_from_the_disk() {
+        let house = tempfile::TempDir::new().unwrap();
+        let [data, memory] = ["data", "memory"].map(|name| house.path().join(name));
+        for place in [&data, &memory] {
+            std::fs::create_dir(place).unwrap();
+        }
+        let history = std::fs::File::create(data.join(paths::HISTORY_FILE)).unwrap();
+        std::fs::write(memory.join(paths::ACCOUNTS_FILE), "").unwrap();
+        let probe: Probe = Arc::new(|_| Ok(Figures { device: 1, free: 1 << 40 }));
+        let disks = Disks { probe, ..Disks::in_memory(&memory, &data) };
+        let check = |disks: &Disks| said(disks.check_backup(&memory, &memory, Path::new("")));
+        history.set_len(30 * MB).unwrap();
+        assert_eq!(check(&disks), None);
+        let names = |disks: &Disks| disks.databases().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&disks), [paths::ACCOUNTS_FILE, paths::HISTORY_FILE]);
+        history.set_len(60 * MB).unwrap();
+        assert_eq!(check(&disks), Some((memory.clone(), MAX_BACKUP_BYTES)));
+        let without = disks.with_history(None);
+        assert_eq!((check(&without), names(&without)), (None, vec![paths::ACCOUNTS_FILE]));
     }
 
     /// On a stick all of the room may be used; the copies need theirs on the card.

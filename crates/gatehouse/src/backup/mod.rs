@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut progress = Progress::new();
     // Where nothing can be written there, what is to be encrypted waits in memory.
-    let copies = stand_in::why_not_writable(&directory).and_then(|_| stand_in::any_base());
+    let copies = stand_in::why_not_writable(&directory).and_then(|_| stand_in::largest());
     let order = Order {
         directory: &directory,
         copies: copies.as_deref().unwrap_or(&directory),
