@@ -32,7 +32,7 @@ async fn what_could_not_be_kept_is_refused_and_the_rest_goes_on() {
     let set = "/api/v1/devices/boiler/properties/power/set";
     assert_eq!(world.post(set, &cookie, json!({ "value": "ON" })).await.status, 202);
     assert_eq!(world.get("/api/v1/users", &cookie).await.status, 200);
-    let check = world.post("/api/v1/configuration/check", &cookie, json!({ "text": "" })).await;
+    let check = world.post("/api/v1/configuration/check", &cookie, json!({ "text": "[gateway]\n" })).await;
     assert_eq!(check.status, 200);
     let scanned = world.post("/api/v1/board/scan", &cookie, json!({})).await;
     assert_ne!(scanned.status, 507);
