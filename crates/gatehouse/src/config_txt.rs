@@ -137,20 +137,31 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Replaces a file whose text is `old`. The old one is kept beside it, and the new one takes its place in one step, so that
-/// a power cut leaves one or the other. Gives the file with the old text.
+/// a power cut leaves one or the other. A text from before the gateway changed anything is kept for good: a later change does
+/// not put one of the gateway's in its place. Gives the file that is kept.
 pub(crate) fn replace(path: &Path, old: &str, new: &str) -> anyhow::Result<PathBuf> {
     let shown = path.display();
     // The file may be a link, as on some systems; what it points to is what is written.
     let real = std::fs::canonicalize(path).with_context(|| format!("{shown} cannot be found"))?;
     let backup = beside(&real, "before-gatehouse");
-    put(&backup, old, &real)?;
     let next = beside(&real, "gatehouse-new");
+    if !is_original(&backup) {
+        put(&next, old, &real)?;
+        // Whole or not at all: what is kept is taken for the original from then on.
+        std::fs::rename(&next, &backup).with_context(|| format!("{} cannot be made", backup.display()))?;
+    }
     put(&next, new, &real)?;
     std::fs::rename(&next, &real).with_context(|| format!("{shown} cannot be replaced"))?;
     if let Some(directory) = real.parent() {
         File::open(directory).and_then(|directory| directory.sync_all()).ok();
     }
     Ok(backup)
+}
+
+/// Whether a file that is kept is from before the gateway changed anything: nothing of the gateway's stands in it.
+fn is_original(kept: &Path) -> bool {
+    let is_of_gateway = |line: &str| [OUTPUTS, BUSES].iter().any(|marks| line.trim() == marks.begin);
+    read(kept).is_ok_and(|text| !text.lines().any(is_of_gateway))
 }
 
 /// Makes a file that is not there, in one step.
@@ -277,6 +288,14 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["config.txt", "config.txt.before-gatehouse"], "nothing is left lying about");
+        // A later change keeps the original, and not what the gateway wrote first.
+        write(&path, OUTPUTS, &lines(&["gpio=5=op,dh,pu"])).unwrap();
+        assert_eq!(std::fs::read_to_string(&backup).unwrap(), "dtparam=audio=on\n");
+        // What an earlier release has put in its place is no original.
+        std::fs::write(&backup, with_block_of("old=1\n", &lines(&["gpio=5=op,dh,pu"])).unwrap()).unwrap();
+        let before = std::fs::read_to_string(&path).unwrap();
+        write(&path, OUTPUTS, &lines(&["gpio=6=op,dh,pu"])).unwrap();
+        assert_eq!(std::fs::read_to_string(&backup).unwrap(), before);
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
         assert!(write(&path, OUTPUTS, &lines(&[])).unwrap_err().to_string().contains("left alone"));
     }

@@ -45,7 +45,7 @@ fn write(arguments: &PinsArguments, lines: &[String]) -> anyhow::Result<()> {
     match config_txt::write(&path, OUTPUTS, &config_txt::block(OUTPUTS, lines))? {
         Written::Unchanged => answer!("{} has these lines already.", path.display()),
         Written::Changed { backup } => answer!(
-            "Written to {}. The file as it was is {}.\nRestart the machine to let it take effect.",
+            "Written to {}. The file of before is {}.\nRestart the machine to let it take effect.",
             path.display(),
             backup.display()
         ),

@@ -90,7 +90,10 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         removed.iter().for_each(|line| text.push_str(&format!("    - {line}\n")));
         added.iter().for_each(|line| text.push_str(&format!("    + {line}\n")));
         if change.old.is_some() {
-            text.push_str(&format!("    and keep it as it was in {}.before-gatehouse\n", change.file));
+            text.push_str(&format!(
+                "    and keep it as it was before the gateway's changes in {}.before-gatehouse\n",
+                change.file
+            ));
         }
     }
     plan.commands.iter().for_each(|command| text.push_str(&format!("  Run {}\n", typed(command))));

@@ -58,7 +58,9 @@ pub(crate) fn apply(plan: &Plan, machine: &Machine, runner: &dyn Runner) -> Resu
         let kept = written.map_err(|problem| format!("{problem:#}."))?;
         let file = &change.file;
         done.push(match kept {
-            Some(copy) => format!("changed {file}; as it was, it is {}", copy.display()),
+            Some(copy) => {
+                format!("changed {file}; as it was before the gateway's changes, it is {}", copy.display())
+            }
             None => format!("made {file}"),
         });
     }
