@@ -3,6 +3,7 @@
 mod adopt;
 mod aliases;
 mod answer;
+mod as_owner;
 mod backup;
 mod banner;
 mod changes;

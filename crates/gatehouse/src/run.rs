@@ -101,6 +101,9 @@ fn finish_restore(source: &Source, directory: &std::path::Path) -> anyhow::Resul
     if let Some(applied) = finished.context("a backup that was restored cannot be put into its place")? {
         let aside = applied.aside.map(|aside| format!("; what was there before is in {}", aside.display()));
         info!("a backup was restored{}", aside.unwrap_or_default());
+        for link in applied.links {
+            warn!("{}", link.sentence(directory));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `gatehouse user …`: the accounts, with or without a running gateway.
 
 use std::io::BufRead as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -9,6 +10,7 @@ use gatehouse_dashboard::{Accounts, Role};
 use gatehouse_model::SystemClock;
 
 use crate::answer::answer;
+use crate::as_owner::as_owner_of;
 use crate::cli::{ConfigurationArguments, DataArguments, PasswordArguments, RoleArgument, UserCommand};
 use crate::exit::Exit;
 use crate::rights::RightsSets;
@@ -81,11 +83,18 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
 /// Opens the accounts of a data directory, does something with them, and closes them.
 pub(crate) fn with_accounts(
     data: DataArguments,
-    work: impl AsyncFnOnce(&Accounts) -> anyhow::Result<Exit>,
+    work: impl AsyncFnOnce(&Accounts) -> anyhow::Result<Exit> + Send,
 ) -> anyhow::Result<Exit> {
     paths::keep_files_private();
     let directory = paths::data_directory(data.data_dir, false);
     paths::make_private_directory(&directory)?;
+    as_owner_of(&directory, || open_accounts(&directory, work))
+}
+
+fn open_accounts(
+    directory: &Path,
+    work: impl AsyncFnOnce(&Accounts) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let file = directory.join(paths::ACCOUNTS_FILE);
@@ -94,7 +103,7 @@ pub(crate) fn with_accounts(
             .await
             .with_context(|| format!("the accounts in {} cannot be opened", file.display()))?;
         if is_new {
-            paths::give_to_owner_of(&directory, &file)?;
+            paths::give_to_owner_of(directory, &file)?;
         }
         let outcome = work(&accounts).await;
         accounts.close().await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write as _};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use gatehouse_model::{Randomness, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::sealed::{OpenError, Opener, Sealer, is_sealed};
 use super::{CONFIGURATION, DATABASES};
@@ -104,17 +105,27 @@ impl Builder {
         Ok(Self { tar: tar::Builder::new(sink), files: Vec::new() })
     }
 
-    /// Adds a file under a name. It may be written to meanwhile: what counts is what was read.
-    pub(super) fn add(&mut self, name: &str, path: &Path) -> anyhow::Result<()> {
-        let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    /// Adds the file of this place under a name. It may be written to meanwhile: what counts is what was read.
+    ///
+    /// # Errors
+    /// That it cannot be read, or [`Interrupted`] as soon as it is to `stop`.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        (path, file): (&Path, File),
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
         ensure!(
             name.len() <= MAX_NAME_BYTES,
             "{} has too long a name for a backup: rename it, or move it elsewhere",
             path.display()
         );
         let bytes = file.metadata()?.len();
-        let mut hashed = Hashed { source: file.take(bytes), hasher: Sha256::new(), bytes: 0 };
-        self.tar.append_data(&mut header(bytes), name, &mut hashed)?;
+        let source = Stoppable { source: file.take(bytes), stop };
+        let mut hashed = Hashed { source, hasher: Sha256::new(), bytes: 0 };
+        let added = self.tar.append_data(&mut header(bytes), name, &mut hashed);
+        ensure!(!stop.is_cancelled(), Interrupted);
+        added?;
         ensure!(hashed.bytes == bytes, "{} became shorter while it was read: try again", path.display());
         self.files.push(json!({ "name": name, "bytes": bytes, "sha256": hashed.digest() }));
         Ok(())
@@ -154,16 +165,44 @@ pub(super) struct Contents {
     pub(super) names: Vec<String>,
 }
 
+/// The file of a backup, open: who unpacks it need not be who may open it.
+#[derive(Debug)]
+pub(super) struct Archive {
+    path: PathBuf,
+    file: File,
+}
+
+impl Archive {
+    /// Opens a file.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        Ok(Self::of(path, file))
+    }
+
+    /// A file that was opened, at this place.
+    pub(super) fn of(path: &Path, file: File) -> Self {
+        Self { path: path.to_owned(), file }
+    }
+
+    /// How large it is.
+    pub(super) fn bytes(&self) -> u64 {
+        self.file.metadata().map_or(0, |file| file.len())
+    }
+
+    /// It at its beginning.
+    fn rewound(&self) -> io::Result<File> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
+}
+
 /// Reads the archive from its beginning: opened when it is sealed.
-fn open(archive: &Path, lock: Lock<'_>, most_work: u8) -> anyhow::Result<Box<dyn Read>> {
-    let unreadable = || format!("{} cannot be read", archive.display());
+fn open(archive: &Archive, lock: Lock<'_>, most_work: u8) -> anyhow::Result<Box<dyn Read>> {
+    let unreadable = || format!("{} cannot be read", archive.path.display());
     let mut beginning = Vec::new();
-    File::open(archive)
-        .with_context(unreadable)?
-        .take(64)
-        .read_to_end(&mut beginning)
-        .with_context(unreadable)?;
-    let file = BufReader::with_capacity(BUFFER_BYTES, File::open(archive).with_context(unreadable)?);
+    archive.rewound().and_then(|file| file.take(64).read_to_end(&mut beginning)).with_context(unreadable)?;
+    let file = BufReader::with_capacity(BUFFER_BYTES, archive.rewound().with_context(unreadable)?);
     if !is_sealed(&beginning) {
         return Ok(Box::new(file));
     }
@@ -172,40 +211,57 @@ fn open(archive: &Path, lock: Lock<'_>, most_work: u8) -> anyhow::Result<Box<dyn
         Ok(opener) => Ok(Box::new(opener)),
         Err(OpenError::WrongPassphrase) => Err(Closed::WrongPassphrase.into()),
         Err(problem) => {
-            Err(anyhow!(problem)).with_context(|| format!("{} cannot be opened", archive.display()))
+            Err(anyhow!(problem)).with_context(|| format!("{} cannot be opened", archive.path.display()))
         }
     }
 }
 
-/// Reads an archive again after it was written: each file has to be as it was put in.
-pub(super) fn check(archive: &Path, lock: Lock<'_>) -> anyhow::Result<()> {
-    walk(archive, None, lock, super::sealed::MAX_WORK_IN_DAEMON, |_, _| ()).map(drop)
+/// Reads an archive again after it was written and brought to the disk: each file has to be as it was put in.
+pub(super) fn check(archive: &Archive, lock: Lock<'_>, stop: &CancellationToken) -> anyhow::Result<()> {
+    forget_cached(&archive.file);
+    let go_on = |_, _| if stop.is_cancelled() { Err(Interrupted.into()) } else { Ok(()) };
+    walk(archive, None, lock, super::sealed::MAX_WORK_IN_DAEMON, go_on).map(drop)
 }
+
+/// Lets the system forget what it holds of a file that is on the disk, so that the disk is what is read next, and not what was
+/// written to it. A file system that knows no such thing is read as it reads.
+fn forget_cached(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// Somebody wants it to end.
+#[derive(Debug, thiserror::Error)]
+#[error("it was interrupted, and nothing is left of it")]
+pub(super) struct Interrupted;
 
 /// Takes all files of an archive out into a directory, and gives what they are when each is as it was put in. Nothing is
 /// ever written elsewhere, whatever names are in it.
 pub(super) fn unpack(
-    archive: &Path,
+    archive: &Archive,
     directory: &Path,
-    lock: Lock<'_>,
-    most_work: u8,
-    progress: impl FnMut(u64, u64),
-) -> anyhow::Result<Contents> {
-    walk(archive, Some(directory), lock, most_work, progress)
-}
-
-fn walk(
-    archive: &Path,
-    directory: Option<&Path>,
     lock: Lock<'_>,
     most_work: u8,
     mut progress: impl FnMut(u64, u64),
 ) -> anyhow::Result<Contents> {
-    let total = std::fs::metadata(archive).map_or(0, |file| file.len());
+    let tell = |done, total| {
+        progress(done, total);
+        Ok(())
+    };
+    walk(archive, Some(directory), lock, most_work, tell)
+}
+
+fn walk(
+    archive: &Archive,
+    directory: Option<&Path>,
+    lock: Lock<'_>,
+    most_work: u8,
+    mut progress: impl FnMut(u64, u64) -> anyhow::Result<()>,
+) -> anyhow::Result<Contents> {
+    let total = archive.bytes();
     let mut tar = tar::Archive::new(open(archive, lock, most_work)?);
     let mut found = BTreeMap::new();
     let mut manifest = None;
-    let damaged = || format!("{} is no backup of a gateway, or is damaged", archive.display());
+    let damaged = || format!("{} is no backup of a gateway, or is damaged", archive.path.display());
     // Long names and other attributes would be read into memory, however long they say they are; no backup has any.
     for entry in tar.entries().with_context(damaged)?.raw(true) {
         let mut entry = entry.with_context(damaged)?;
@@ -236,7 +292,7 @@ fn walk(
                     format!("{} cannot be written: check that there is room for it", target.display())
                 })?;
             }
-            progress(position + hashed.bytes, total);
+            progress(position + hashed.bytes, total)?;
         }
         if let Some((made, _)) = made {
             made.sync_all()?;
@@ -246,7 +302,7 @@ fn walk(
     // What is sealed is whole only when its last piece was opened as such.
     io::copy(&mut tar.into_inner(), &mut io::sink()).with_context(damaged)?;
     let manifest = manifest.ok_or_else(|| {
-        anyhow!("{} is not whole: its end is missing. Take another backup", archive.display())
+        anyhow!("{} is not whole: its end is missing. Take another backup", archive.path.display())
     })?;
     verify(&manifest, &found).with_context(damaged)?;
     let made = manifest["made"].as_str().unwrap_or("an unknown time").to_owned();
@@ -312,6 +368,21 @@ fn known_name(path: &Path) -> Option<String> {
     }
 }
 
+/// A reader that fails as soon as it is to stop.
+struct Stoppable<'a, R> {
+    source: R,
+    stop: &'a CancellationToken,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_cancelled() {
+            return Err(io::Error::other(Interrupted));
+        }
+        self.source.read(buffer)
+    }
+}
+
 /// A reader that counts and hashes what passes.
 struct Hashed<R> {
     source: R,
@@ -331,5 +402,38 @@ impl<R: Read> Read for Hashed<R> {
         self.hasher.update(&buffer[..length]);
         self.bytes += u64::try_from(length).unwrap_or(0);
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSliceMut;
+
+    use rustix::io::{Errno, ReadWriteFlags};
+
+    use super::*;
+
+    /// What was written was compared with what the system still had in memory, whatever the stick had made of it.
+    #[test]
+    fn what_is_read_again_comes_from_the_disk() {
+        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        file.write_all(&vec![7; 4 * BUFFER_BYTES]).unwrap();
+        file.sync_all().unwrap();
+        let is_in_memory = || {
+            let mut byte = [0];
+            let mut slices = [IoSliceMut::new(&mut byte)];
+            match rustix::io::preadv2(&file, &mut slices, 0, ReadWriteFlags::NOWAIT) {
+                Ok(count) => Some(count == 1),
+                Err(Errno::AGAIN) => Some(false),
+                // The file system does not say.
+                Err(_) => None,
+            }
+        };
+        if is_in_memory() != Some(true) {
+            println!("skipped: this file system does not tell what is in memory");
+            return;
+        }
+        forget_cached(&file);
+        assert_eq!(is_in_memory(), Some(false));
     }
 }

@@ -10,6 +10,8 @@ mod make;
 mod pending;
 mod restore;
 mod room;
+#[cfg(test)]
+mod root_tests;
 mod schedule;
 mod sealed;
 #[cfg(test)]
@@ -20,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use gatehouse_model::{Clock as _, SystemClock, Timestamp};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::BackupArguments;
 use crate::exit::Exit;
@@ -28,7 +32,7 @@ use crate::system::SystemRandomness;
 use crate::{paths, stand_in};
 
 pub(crate) use pending::{
-    RESTORED_CONFIGURATION, adopt as adopt_as_restored, finish as finish_restore,
+    FormerLink, RESTORED_CONFIGURATION, adopt as adopt_as_restored, finish as finish_restore,
     is_pending as restore_is_pending,
 };
 pub(crate) use restore::run as restore_on_command_line;
@@ -63,7 +67,9 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
     let now = SystemClock::new().now();
     let default = || PathBuf::from(default_name(now, passphrase.is_some()));
     let file = arguments.file.clone().unwrap_or_else(default);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // A thread of its own hears the signals while this one writes.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let stop = runtime.block_on(async { stopped_by_signals() })?;
     let mut progress = Progress::new();
     // Where nothing can be written there, what is to be encrypted waits in memory.
     let copies = stand_in::why_not_writable(&directory).and_then(|_| stand_in::largest());
@@ -75,6 +81,7 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         now,
         randomness: &SystemRandomness,
         disks: &Disks::on_command_line(&directory, Some(&arguments.config)),
+        stop: &stop,
     };
     let bytes = runtime.block_on(back_up(&order, &file, &mut progress))?;
     progress.clear();
@@ -91,6 +98,31 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         megabytes(bytes)
     );
     Ok(Exit::Success)
+}
+
+/// Is cancelled when somebody wants the command to end, so that it takes away what it has made so far: copies of passwords and
+/// keys, and as much room as the history takes.
+fn stopped_by_signals() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    // `nohup` goes on when the terminal goes.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    for kind in kinds.into_iter().filter(|kind| !is_ignored(&status, kind.as_raw_value())) {
+        let (mut signals, stop) = (signal(kind)?, stop.clone());
+        tokio::spawn(async move {
+            if signals.recv().await.is_some() {
+                stop.cancel();
+            }
+        });
+    }
+    Ok(stop)
+}
+
+/// Whether this process was started with a signal switched off, as the kernel says (proc_pid_status(5), `SigIgn`).
+fn is_ignored(status: &str, number: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask.checked_shr(number.unsigned_abs().saturating_sub(1)).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// `gatehouse-2026-11-21T09-14-00Z.tar.age`: colons are not allowed on a stick that other systems read.

@@ -12,7 +12,7 @@
 //! nothing but what belongs into a backup, and links are not followed.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::{CONFIGURATION, DATABASES};
-use crate::paths;
+use crate::{paths, whole_file};
 
 /// Where the new files wait.
 pub(crate) const DIRECTORY: &str = "restore-pending";
@@ -66,6 +66,40 @@ struct Marker {
 pub(crate) struct Applied {
     /// Where what was there before is; nothing when nothing was there.
     pub(crate) aside: Option<PathBuf>,
+    /// What lies in the data directory itself now, and was a link before.
+    pub(crate) links: Vec<FormerLink>,
+}
+
+/// A file of the data directory that was a link to one on another disk. A move within a file system is one step, and a copy to
+/// another disk is none: what takes its place lies in the data directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FormerLink {
+    /// The file.
+    pub(crate) name: String,
+    /// Where it led.
+    pub(crate) target: PathBuf,
+}
+
+impl FormerLink {
+    /// The links among these files of a directory.
+    pub(crate) fn among<'a>(directory: &Path, names: impl IntoIterator<Item = &'a str>) -> Vec<Self> {
+        let link = |name: &str| {
+            let target = std::fs::read_link(directory.join(name)).ok()?;
+            Some(Self { name: name.to_owned(), target: directory.join(target) })
+        };
+        names.into_iter().filter_map(link).collect()
+    }
+
+    /// What became of it, for people.
+    pub(crate) fn sentence(&self, directory: &Path) -> String {
+        let Self { name, target } = self;
+        format!(
+            "{name} was a link to {}, which is as it was. The one in use lies in {} itself now, on its disk: to have it on the other \
+             disk again, stop the gateway, move it there, and make the link anew.",
+            target.display(),
+            directory.display()
+        )
+    }
 }
 
 impl Marker {
@@ -133,13 +167,9 @@ impl Marker {
             "phase": phase, "names": self.names, "aside": self.aside,
             "with_configuration": self.with_configuration,
         });
-        let draft = stage.join("ready.draft");
-        let mut file = File::create(&draft)?;
-        file.write_all(&serde_json::to_vec_pretty(&value)?)?;
-        file.sync_all()?;
-        paths::give_to_owner_of(directory, &draft)?;
-        std::fs::rename(&draft, stage.join(name))?;
-        sync(stage)
+        let file = stage.join(name);
+        whole_file::put_for_owner_of(directory, &file, serde_json::to_vec_pretty(&value)?)
+            .with_context(|| format!("{} cannot be written", file.display()))
     }
 }
 
@@ -192,6 +222,11 @@ pub(super) fn declare(
 /// a directory that is named after `time`. Everything else in the directory goes with it. It takes no room on the disk, and
 /// either it is where it was or it is the stage.
 pub(crate) fn adopt(directory: &Path, from: &Path, names: Vec<String>, time: &str) -> anyhow::Result<()> {
+    ensure!(
+        from.symlink_metadata()?.is_dir(),
+        "{} is no directory of its own: somebody put something else there",
+        from.display()
+    );
     make_ready(directory, from, names, time, false)?;
     rename(from, &directory.join(DIRECTORY))?;
     sync(directory)
@@ -208,17 +243,13 @@ fn make_ready(
     for name in &names {
         paths::give_to_owner_of(directory, &stage.join(name))?;
         for journal in with_journals(name).iter().skip(1).map(|name| stage.join(name)) {
-            if journal.exists() {
+            if journal.symlink_metadata().is_ok() {
                 paths::give_to_owner_of(directory, &journal)?;
-                File::open(&journal)?.sync_all()?;
+                paths::open_itself(&journal)?.sync_all()?;
             }
         }
-        let path = stage.join(name);
-        if path.is_dir() {
-            sync(&path)?;
-        }
         // Opening for the check may have written to a database.
-        File::open(&path)?.sync_all()?;
+        paths::open_itself(&stage.join(name))?.sync_all()?;
     }
     let mut aside = format!("{ASIDE_PREFIX}{time}");
     while directory.join(&aside).symlink_metadata().is_ok() {
@@ -310,10 +341,11 @@ fn finish_with(
         configure(&restored);
         step()?;
     }
+    let links = FormerLink::among(&aside, marker.names.iter().map(String::as_str));
     // It goes when nothing was there before.
     let _ = std::fs::remove_dir(&aside);
     std::fs::remove_dir_all(&stage)?;
-    Ok(Some(Applied { aside: aside.exists().then_some(aside) }))
+    Ok(Some(Applied { aside: aside.exists().then_some(aside), links }))
 }
 
 fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -479,7 +511,9 @@ mod tests {
         let directory = declared();
         let stage = directory.path().join(DIRECTORY);
         let made = std::fs::metadata(stage.join(ASIDE)).unwrap().ino();
-        std::fs::create_dir(stage.join("ready.draft")).unwrap();
+        for name in [MARKER, SECOND_MARKER] {
+            std::fs::create_dir(stage.join(format!("{name}.new"))).unwrap();
+        }
         let applied = finish(directory.path(), |_| ()).unwrap().unwrap();
         assert_eq!(std::fs::metadata(applied.aside.unwrap()).unwrap().ino(), made);
     }
@@ -531,5 +565,62 @@ mod tests {
         assert!(finish(directory.path(), |_| panic!("nothing is ready")).unwrap().is_none());
         assert_eq!(files(&outside), as_it_was);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    /// The gateway's user is somebody who has taken it over, and `sudo gatehouse rollback` goes back to the copy in its directory:
+    /// a link in the place of the marker's draft made root overwrite any file.
+    #[test]
+    fn links_in_a_copy_that_takes_its_place_lead_root_nowhere() {
+        use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+        let (directory, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let copy = directory.path().join("before-upgrade");
+        std::fs::create_dir(&copy).unwrap();
+        let board = copy.join(paths::BOARD_FILE);
+        std::fs::write(&board, "before").unwrap();
+        for path in [directory.path(), &copy, &board] {
+            if chown(path, Some(12_345), Some(12_345)).is_err() {
+                println!("skipped: only root can work in the directory of another user");
+                return;
+            }
+        }
+        let secret = outside.path().join("shadow");
+        std::fs::write(&secret, "of root").unwrap();
+        let is_untouched = || {
+            std::fs::read_to_string(&secret).unwrap() == "of root"
+                && std::fs::metadata(&secret).unwrap().uid() == 0
+        };
+        let adopt = |from: &Path, names: &[&str]| {
+            let names = names.iter().map(ToString::to_string).collect();
+            adopt(directory.path(), from, names, "now")
+        };
+        // What goes back is a link itself, or has a journal that is one; or all of it is elsewhere.
+        for name in [paths::ACCOUNTS_FILE, "history.db-wal"] {
+            symlink(&secret, copy.join(name)).unwrap();
+        }
+        std::fs::write(copy.join(paths::HISTORY_FILE), "").unwrap();
+        let elsewhere = directory.path().join("elsewhere");
+        symlink(outside.path(), &elsewhere).unwrap();
+        for (from, name) in
+            [(&copy, paths::ACCOUNTS_FILE), (&copy, paths::HISTORY_FILE), (&elsewhere, "shadow")]
+        {
+            let problem = adopt(from, &[name]).unwrap_err();
+            assert!(format!("{problem:#}").contains("somebody put something else there"), "{problem:#}");
+            assert!(is_untouched() && !is_pending(directory.path()), "{name}");
+        }
+        for name in [MARKER, SECOND_MARKER] {
+            for name in [name.to_owned(), format!("{name}.new"), "ready.draft".to_owned()] {
+                let _ = symlink(&secret, copy.join(name));
+            }
+        }
+        adopt(&copy, &[paths::BOARD_FILE]).unwrap();
+        assert!(is_untouched());
+        let stage = directory.path().join(DIRECTORY);
+        for name in [MARKER, SECOND_MARKER] {
+            let found = stage.join(name).symlink_metadata().unwrap();
+            assert!(found.is_file() && (found.uid(), found.gid()) == (12_345, 12_345), "{name}");
+        }
+        finish(directory.path(), |_| ()).unwrap();
+        assert_eq!(std::fs::read_to_string(directory.path().join(paths::BOARD_FILE)).unwrap(), "before");
+        assert!(is_untouched());
     }
 }

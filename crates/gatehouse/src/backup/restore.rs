@@ -11,10 +11,11 @@ use gatehouse_dashboard::accounts::{By, Deed};
 use gatehouse_history::{History, Options, snapshot};
 use gatehouse_model::{Clock, SystemClock};
 
-use super::container::{self, Contents, Lock};
-use super::pending::{self, RESTORED_CONFIGURATION};
+use super::container::{self, Archive, Contents, Lock};
+use super::pending::{self, FormerLink, RESTORED_CONFIGURATION};
 use super::sealed::MAX_WORK;
 use super::{CONFIGURATION, DATABASES, file_time, passphrase_of};
+use crate::as_owner::as_owner_of;
 use crate::cli::RestoreArguments;
 use crate::config::Source;
 use crate::exit::Exit;
@@ -28,13 +29,17 @@ pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
     paths::keep_files_private();
     let directory = paths::data_directory(arguments.data.data_dir.clone(), false);
     paths::make_private_directory(&directory)?;
-    let _claim = paths::claim(&directory)
-        .context("a backup is restored while the gateway is stopped: `sudo systemctl stop gatehouse`")?;
     let passphrase = arguments.passphrase_file.as_deref().map(passphrase_of).transpose()?;
     let lock = passphrase.as_deref().map_or(Lock::Plain, Lock::Passphrase);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Whoever may read these need not be who owns the data.
+    let archive = Archive::open(&arguments.file)?;
     let mut progress = Progress::new();
-    let outcome = runtime.block_on(restore(&directory, &arguments.file, lock, &mut progress));
+    let _claim = paths::claim(&directory)
+        .context("a backup is restored while the gateway is stopped: `sudo systemctl stop gatehouse`")?;
+    let outcome = as_owner_of(&directory, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(restore(&directory, &archive, lock, &mut progress))
+    });
     progress.clear();
     let restored = outcome.map_err(|problem| match problem.downcast_ref() {
         Some(container::Closed::NeedsPassphrase) => {
@@ -46,6 +51,9 @@ pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
     let _ = writeln!(say, "Restored the backup of {} to {}.", restored.contents.made, directory.display());
     if let Some(aside) = &restored.aside {
         let _ = writeln!(say, "What was there before is in {}.", aside.display());
+    }
+    for link in &restored.links {
+        let _ = writeln!(say, "{}", link.sentence(&directory));
     }
     if restored.contents.names.iter().any(|name| name == CONFIGURATION) {
         let file = directory.join(RESTORED_CONFIGURATION);
@@ -63,22 +71,26 @@ pub(super) struct Restored {
     pub(super) contents: Contents,
     /// Where what was there before is.
     pub(super) aside: Option<PathBuf>,
+    /// What lies in the data directory itself now, and was a link before.
+    pub(super) links: Vec<FormerLink>,
 }
 
 pub(super) async fn restore(
     directory: &Path,
-    archive: &Path,
+    archive: &Archive,
     lock: Lock<'_>,
     progress: &mut Progress,
 ) -> anyhow::Result<Restored> {
     // One that was ready before goes first: it is what its owner has now.
     pending::finish(directory, |_| ())?;
-    super::Disks::on_command_line(directory, None).check_unpacking(archive)?;
+    // It is as large as what is in it.
+    super::Disks::on_command_line(directory, None).check_data(archive.bytes().max(1))?;
     let by = By::command_line();
     let wanted = Wanted { directory, archive, lock, most_work: MAX_WORK, source: None, by: &by };
     let contents = stage(&wanted, progress).await?.contents;
-    let aside = pending::finish(directory, |_| ())?.and_then(|applied| applied.aside);
-    Ok(Restored { contents, aside })
+    let applied = pending::finish(directory, |_| ())?;
+    let (aside, links) = applied.map(|applied| (applied.aside, applied.links)).unwrap_or_default();
+    Ok(Restored { contents, aside, links })
 }
 
 /// What is to be restored.
@@ -86,7 +98,7 @@ pub(super) struct Wanted<'a> {
     /// The data directory.
     pub(super) directory: &'a Path,
     /// The file of the backup.
-    pub(super) archive: &'a Path,
+    pub(super) archive: &'a Archive,
     pub(super) lock: Lock<'a>,
     /// log2 of the most work that is done for the passphrase.
     pub(super) most_work: u8,

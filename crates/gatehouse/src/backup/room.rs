@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::container::{Closed, Lock};
+use super::container::{Archive, Closed, Lock};
 use super::disk::{Disks, NoRoom};
 use super::make::{Order, back_up, sweep};
 use super::schedule::{Schedule, kept, last, make_way, rest_after, thin_out, zone_of};
@@ -185,6 +185,7 @@ impl Backups {
             now,
             randomness: &SystemRandomness,
             disks,
+            stop: &CancellationToken::new(),
         };
         runtime.block_on(back_up(&order, file, &mut Progress::silent()))
     }
@@ -354,8 +355,11 @@ impl Backups {
         let archive = self.0.directory.join(BROUGHT).join(ARCHIVE);
         let room = self.0.disks.check_unpacking(&archive);
         let staged = room
-            .and_then(|()| Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?))
-            .and_then(|runtime| {
+            .and_then(|()| Archive::open(&archive))
+            .and_then(|archive| {
+                Ok((archive, tokio::runtime::Builder::new_current_thread().enable_all().build()?))
+            })
+            .and_then(|(archive, runtime)| {
                 runtime.block_on(restore::stage(
                     &restore::Wanted {
                         directory: &self.0.directory,

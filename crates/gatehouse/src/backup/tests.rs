@@ -8,22 +8,24 @@ use gatehouse_dashboard::{Accounts, Role};
 use gatehouse_history::{History, Options, snapshot};
 use gatehouse_model::Clock;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
-use super::container::Builder;
+use super::container::{Archive, Builder};
 use super::*;
 
-const PASSPHRASE: &str = "a lamp in the window";
-const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_250);
+pub(super) const PASSPHRASE: &str = "a lamp in the window";
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_250);
 
 /// A data directory with something in each file, whose databases are in use.
-struct House {
-    directory: TempDir,
+pub(super) struct House {
+    pub(super) directory: TempDir,
     accounts: Accounts,
     history: History,
+    pub(super) stop: CancellationToken,
 }
 
 impl House {
-    async fn new(user: &str) -> Self {
+    pub(super) async fn new(user: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let accounts = Accounts::open(
@@ -41,10 +43,10 @@ impl House {
         std::fs::create_dir(directory.path().join(paths::TLS_DIRECTORY)).unwrap();
         std::fs::write(directory.path().join("tls/ca.pem"), format!("authority of {user}")).unwrap();
         std::fs::write(directory.path().join("gatehouse.toml"), "[gateway]\n").unwrap();
-        Self { directory, accounts, history }
+        Self { directory, accounts, history, stop: CancellationToken::new() }
     }
 
-    async fn back_up(&self, file: &Path, lock: Lock<'_>) -> anyhow::Result<u64> {
+    pub(super) async fn back_up(&self, file: &Path, lock: Lock<'_>) -> anyhow::Result<u64> {
         let directory = self.directory.path();
         let order = Order {
             directory,
@@ -54,19 +56,20 @@ impl House {
             now: NOW,
             randomness: &SystemRandomness,
             disks: &Disks::of(directory, 0),
+            stop: &self.stop,
         };
         back_up(&order, file, &mut Progress::new()).await
     }
 
     /// The gateway stops.
-    async fn close(self) -> TempDir {
+    pub(super) async fn close(self) -> TempDir {
         self.accounts.close().await;
         self.history.close().await;
         self.directory
     }
 }
 
-async fn users(directory: &Path) -> Vec<String> {
+pub(super) async fn users(directory: &Path) -> Vec<String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let accounts = Accounts::open(&directory.join(paths::ACCOUNTS_FILE), clock, Arc::new(SystemRandomness))
         .await
@@ -76,11 +79,12 @@ async fn users(directory: &Path) -> Vec<String> {
     users
 }
 
-async fn restore(directory: &Path, file: &Path) -> anyhow::Result<super::restore::Restored> {
-    super::restore::restore(directory, file, Lock::Passphrase(PASSPHRASE), &mut Progress::new()).await
+pub(super) async fn restore(directory: &Path, file: &Path) -> anyhow::Result<super::restore::Restored> {
+    let archive = Archive::open(file)?;
+    super::restore::restore(directory, &archive, Lock::Passphrase(PASSPHRASE), &mut Progress::new()).await
 }
 
-fn names(directory: &Path) -> Vec<String> {
+pub(super) fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -169,7 +173,8 @@ async fn a_damaged_database_is_not_restored() {
     let file = place.path().join("backup.tar");
     let mut builder =
         Builder::new(std::fs::File::create(&file).unwrap(), Lock::Plain, &SystemRandomness).unwrap();
-    builder.add(paths::HISTORY_FILE, &copy).unwrap();
+    let opened = (copy.as_path(), std::fs::File::open(&copy).unwrap());
+    builder.add(paths::HISTORY_FILE, opened, &CancellationToken::new()).unwrap();
     builder.finish(NOW).unwrap();
     let directory = House::new("ben").await.close().await;
     let before = names(directory.path());
@@ -284,8 +289,10 @@ async fn an_encrypted_backup_opens_with_its_passphrase_only() {
         (Lock::Plain, "it is encrypted"),
         (Lock::Passphrase("a lamp in a window"), "the passphrase does not open it"),
     ] {
-        let tried =
-            super::restore::restore(directory.path(), &file, lock, &mut Progress::new()).await.unwrap_err();
+        let archive = Archive::open(&file).unwrap();
+        let tried = super::restore::restore(directory.path(), &archive, lock, &mut Progress::new())
+            .await
+            .unwrap_err();
         assert!(format!("{tried:#}").contains(expected), "{tried:#}");
         assert_eq!(names(directory.path()), before);
     }
@@ -312,7 +319,8 @@ async fn a_backup_of_a_newer_schema_is_refused() {
     let file = place.path().join("backup.tar");
     let mut builder =
         Builder::new(std::fs::File::create(&file).unwrap(), Lock::Plain, &SystemRandomness).unwrap();
-    builder.add(paths::ACCOUNTS_FILE, &copy).unwrap();
+    let opened = (copy.as_path(), std::fs::File::open(&copy).unwrap());
+    builder.add(paths::ACCOUNTS_FILE, opened, &CancellationToken::new()).unwrap();
     builder.finish(NOW).unwrap();
     let directory = House::new("ben").await.close().await;
     let before = names(directory.path());
@@ -345,7 +353,14 @@ async fn sessions_of_a_backup_have_ended() {
     pool.close().await;
     house.back_up(&file, Lock::Plain).await.unwrap();
     let directory = TempDir::new().unwrap();
-    super::restore::restore(directory.path(), &file, Lock::Plain, &mut Progress::new()).await.unwrap();
+    super::restore::restore(
+        directory.path(),
+        &Archive::open(&file).unwrap(),
+        Lock::Plain,
+        &mut Progress::new(),
+    )
+    .await
+    .unwrap();
     let (pool, left) = sessions(directory.path()).await;
     pool.close().await;
     assert_eq!((users(directory.path()).await, left), (vec!["ana".to_owned()], 0));

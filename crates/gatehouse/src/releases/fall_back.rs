@@ -24,6 +24,7 @@ use super::service::{DROP_IN, PROGRAM, is_failed, systemctl, write_drop_in};
 use super::trial::{FallenBack, Trial};
 use super::{Forms, forms_of, newest};
 use crate::answer::answer;
+use crate::as_owner::as_owner_of;
 use crate::cli::FallBackArguments;
 use crate::exit::Exit;
 use crate::{backup, paths};
@@ -74,10 +75,12 @@ pub(crate) fn run(arguments: &FallBackArguments) -> anyhow::Result<Exit> {
         Decision::FallBack(_) => return stay(BUSY),
         Decision::Stay(why) => return stay(&why),
     };
-    backup::finish_restore(&directory, |_| ())?;
     let now = SystemClock::new().now();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let took_back = runtime.block_on(take_back(&directory, &arguments.config, &previous, &newest(), now))?;
+    let took_back = as_owner_of(&directory, || {
+        backup::finish_restore(&directory, |_| ())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(take_back(&directory, &arguments.config, &previous, &newest(), now))
+    })?;
     let Upgraded { version: failed, reason } = upgraded;
     answer!("Release {failed} does not start: {reason}");
     if took_back {

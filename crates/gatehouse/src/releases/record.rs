@@ -36,11 +36,11 @@ impl Record {
         serde_json::from_str(&text).ok()
     }
 
-    /// Writes it in one step.
+    /// Writes it in one step, for the owner of the data.
     pub(super) fn write(&self, directory: &Path) -> anyhow::Result<()> {
         let file = directory.join(FILE);
         let text = serde_json::to_string(self)?;
-        whole_file::put(&file, &text)
+        whole_file::put_for_owner_of(directory, &file, &text)
             .with_context(|| format!("{} cannot be written: make room on its disk", file.display()))
     }
 }

@@ -21,6 +21,8 @@ use super::copy::{self, CONFIGURATION, Kept};
 use super::record::Record;
 use super::{Forms, VERSION, forms_of, newest, service};
 use crate::answer::{self, answer};
+use crate::as_owner::as_owner_of;
+use crate::backup::FormerLink;
 use crate::cli::RollbackArguments;
 use crate::exit::Exit;
 use crate::system::SystemRandomness;
@@ -33,43 +35,55 @@ pub(crate) fn run(arguments: &RollbackArguments) -> anyhow::Result<Exit> {
     check_owner(&directory)?;
     let _claim = paths::claim(&directory)
         .context("the data goes back while the gateway is stopped: `sudo systemctl stop gatehouse`")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        // A backup that was ready to be restored is what its owner has now.
-        backup::finish_restore(&directory, |_| ())?;
-        let plan = Plan::make(&directory, Some(&arguments.config), &newest()).await?;
-        let clock = SystemClock::new();
-        answer::print(format_args!("{}", plan.text(clock.now())));
-        if !arguments.yes {
-            ensure!(
-                std::io::stdin().is_terminal(),
-                "nobody can be asked here: run this at a terminal, or with --yes"
-            );
-            if !answer::is_agreed("Go back?")? {
-                answer!("Everything was left as it is.");
-                return Ok(Exit::Failure);
-            }
+    let went = as_owner_of(&directory, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(go_back(arguments, &directory))
+    })?;
+    let Some(plan) = went else {
+        answer!("Everything was left as it is.");
+        return Ok(Exit::Failure);
+    };
+    // A drop-in that was right for the data that is replaced is none for this.
+    match service::remove_drop_in(&arguments.drop_ins, &directory) {
+        Ok(false) => {}
+        Ok(true) => {
+            answer!("The service runs the installed program again, and no longer an earlier one.");
         }
-        let aside = plan.carry_out(&directory, &By::command_line(), clock.now()).await?;
-        answer!("The data is as release {} left it.", plan.kept.version);
-        if let Some(aside) = aside {
-            answer!("What was replaced is in {}.", aside.display());
+        Err(problem) => answer!(
+            "The service may go on to run an earlier program than the installed one: {problem:#}. \
+             Remove {} and run `sudo systemctl daemon-reload`.",
+            arguments.drop_ins.join(service::DROP_IN).display()
+        ),
+    }
+    answer::print(format_args!("{}", plan.next_step()));
+    Ok(Exit::Success)
+}
+
+/// Makes the plan, asks, and carries it out; gives it when it was.
+async fn go_back(arguments: &RollbackArguments, directory: &Path) -> anyhow::Result<Option<Plan>> {
+    // A backup that was ready to be restored is what its owner has now.
+    backup::finish_restore(directory, |_| ())?;
+    let plan = Plan::make(directory, Some(&arguments.config), &newest()).await?;
+    let clock = SystemClock::new();
+    answer::print(format_args!("{}", plan.text(clock.now())));
+    if !arguments.yes {
+        ensure!(
+            std::io::stdin().is_terminal(),
+            "nobody can be asked here: run this at a terminal, or with --yes"
+        );
+        if !answer::is_agreed("Go back?")? {
+            return Ok(None);
         }
-        // A drop-in that was right for the data that is replaced is none for this.
-        match service::remove_drop_in(&arguments.drop_ins, &directory) {
-            Ok(false) => {}
-            Ok(true) => {
-                answer!("The service runs the installed program again, and no longer an earlier one.");
-            }
-            Err(problem) => answer!(
-                "The service may go on to run an earlier program than the installed one: {problem:#}. \
-                 Remove {} and run `sudo systemctl daemon-reload`.",
-                arguments.drop_ins.join(service::DROP_IN).display()
-            ),
-        }
-        answer::print(format_args!("{}", plan.next_step()));
-        Ok(Exit::Success)
-    })
+    }
+    let aside = plan.carry_out(directory, &By::command_line(), clock.now()).await?;
+    answer!("The data is as release {} left it.", plan.kept.version);
+    if let Some(aside) = aside {
+        answer!("What was replaced is in {}.", aside.display());
+    }
+    for link in &plan.links {
+        answer!("{}", link.sentence(directory));
+    }
+    Ok(Some(plan))
 }
 
 /// Files that somebody else's commands made could not be used by the gateway.
@@ -98,6 +112,8 @@ pub(super) struct Plan {
     history_stays: bool,
     /// Whether the configuration of before is another one, and is put beside the one in use.
     with_configuration: bool,
+    /// What is a link now; what goes back lies in the data directory itself.
+    links: Vec<FormerLink>,
 }
 
 impl Plan {
@@ -155,7 +171,8 @@ impl Plan {
             let [present, former] = [file, &place.join(CONFIGURATION)].map(|file| std::fs::read(file).ok());
             former.is_some() && present != former
         });
-        Ok(Self { kept, place, databases, history_stays, with_configuration })
+        let links = FormerLink::among(directory, databases.iter().copied());
+        Ok(Self { kept, place, databases, history_stays, with_configuration, links })
     }
 
     /// What will be lost, for the person who decides.
@@ -179,6 +196,13 @@ impl Plan {
         if self.history_stays {
             text.push_str(
                 "  history.db stays, since it was too large for the copy: the older release cannot use it, and records nothing\n",
+            );
+        }
+        for FormerLink { name, target } in &self.links {
+            let _ = writeln!(
+                text,
+                "  {name} is a link to {}, which stays as it is: what goes back lies in the data directory itself, on its disk",
+                target.display()
             );
         }
         text.push_str(
@@ -231,7 +255,6 @@ impl Plan {
         let aside = backup::finish_restore(directory, |_| ())?.and_then(|applied| applied.aside);
         let record = Record { version: self.kept.version.clone(), since: self.kept.made, before: None };
         record.write(directory)?;
-        paths::give_to_owner_of(directory, &directory.join(super::record::FILE))?;
         self.note(directory, by).await;
         Ok(aside)
     }

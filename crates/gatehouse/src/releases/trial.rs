@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use anyhow::Context as _;
 use gatehouse_model::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use tracing::warn;
 
 use super::VERSION;
 use super::record::Record;
-use crate::{paths, whole_file};
+use crate::whole_file;
 
 /// The file of the trial.
 pub(super) const TRIAL: &str = "starting.json";
@@ -132,6 +133,6 @@ fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Option<T> {
 /// Writes it whole, for the owner of the data.
 fn put(directory: &Path, name: &str, content: &impl Serialize) -> anyhow::Result<()> {
     let file = directory.join(name);
-    whole_file::put(&file, serde_json::to_string(content)?)?;
-    paths::give_to_owner_of(directory, &file)
+    whole_file::put_for_owner_of(directory, &file, serde_json::to_string(content)?)
+        .with_context(|| format!("{} cannot be written", file.display()))
 }
