@@ -416,7 +416,7 @@ mod tests {
     /// What was written was compared with what the system still had in memory, whatever the stick had made of it.
     #[test]
     fn what_is_read_again_comes_from_the_disk() {
-        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7; 4 * BUFFER_BYTES]).unwrap();
         file.sync_all().unwrap();
         let is_in_memory = || {

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::ConnectOptions as _;
 use tokio_util::sync::CancellationToken;
 
 use super::tests::{House, PASSPHRASE, names, restore, users};
@@ -161,6 +163,53 @@ async fn a_backup_that_is_interrupted_leaves_nothing() {
         assert!(format!("{problem:#}").contains("it was interrupted"), "{problem:#}");
         assert_eq!(names(place.path()), Vec::<String>::new());
         assert_eq!(names(house.directory.path()), before);
+    }
+}
+
+/// Where the process that [`a_signal_takes_away_what_was_made_so_far`] starts makes its backup.
+const PLACE: &str = "GATEHOUSE_TEST_PLACE_OF_BACKUP";
+
+/// All of the command: it waits for a database that somebody holds, and is ended meanwhile.
+#[tokio::test]
+async fn a_signal_takes_away_what_was_made_so_far() {
+    if let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) {
+        let arguments = BackupArguments {
+            file: Some(place.join("backup.tar")),
+            config: place.join("none.toml"),
+            plain: true,
+            passphrase_file: None,
+            data: crate::cli::DataArguments { data_dir: Some(place.join("data")) },
+        };
+        let outcome = tokio::task::spawn_blocking(move || run(&arguments)).await.unwrap();
+        let problem = outcome.unwrap_err();
+        assert!(format!("{problem:#}").contains("it was interrupted"), "{problem:#}");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (data, house) = (place.path().join("data"), House::new("ana").await.close().await);
+    std::fs::create_dir(&data).unwrap();
+    std::fs::rename(house.path().join(paths::ACCOUNTS_FILE), data.join(paths::ACCOUNTS_FILE)).unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join(paths::ACCOUNTS_FILE));
+    let mut held = options.locking_mode(sqlx::sqlite::SqliteLockingMode::Exclusive).connect().await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut held).await.unwrap();
+    let before = names(&data);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "backup::root_tests::a_signal_takes_away_what_was_made_so_far"])
+            .env(PLACE, place.path())
+            .spawn()
+            .unwrap();
+        let began = async {
+            while !names(place.path()).iter().any(|name| name.starts_with(".gatehouse-backup-")) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), began).await.unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+        assert!(ended.success(), "{signal:?}: {ended}");
+        assert_eq!(names(place.path()), ["data"], "{signal:?}");
+        assert_eq!(names(&data), before);
     }
 }
 
