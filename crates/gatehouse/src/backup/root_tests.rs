@@ -126,6 +126,7 @@ async fn links_that_the_gateway_itself_can_follow_are_backed_up() {
     for (lock, name) in locks().into_iter().zip(["plain.tar", "sealed.tar"]) {
         let order = Order {
             directory: directory.path(),
+            copies: directory.path(),
             configuration: &configuration,
             lock,
             now: super::tests::NOW,
