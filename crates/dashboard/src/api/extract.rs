@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use gatehouse_model::{DeviceId, PropertyId, PropertyInfo};
+use gatehouse_model::{DeviceId, PropertyId, PropertyInfo, PropertyKind};
 use serde::de::DeserializeOwned;
 
 use super::session::SESSION_COOKIE;
@@ -198,25 +198,68 @@ impl FromRequestParts<Arc<App>> for Target {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let unknown_device = || {
-            ApiError::new(StatusCode::NOT_FOUND, "unknown_device", "This gateway has no device of this name.")
-        };
-        let unknown_property = || {
-            ApiError::new(
-                StatusCode::NOT_FOUND,
-                "unknown_property",
-                "This device has no property of this name.",
-            )
-        };
-        let path = Path::<(String, String)>::from_request_parts(parts, app).await;
-        let Path((device, property)) = path.map_err(|_| unknown_device())?;
-        let device = DeviceId::new(&device).map_err(|_| unknown_device())?;
-        // A text that is no id names no property; the device may still be the thing that is unknown.
-        let property = PropertyId::new(&property).map_err(|_| unknown_property())?;
+        let (device, property) = named(parts, app).await?;
         match app.live.look_up(&device, &property) {
             Lookup::Found(info) => Ok(Self { device, property, info }),
             Lookup::UnknownProperty => Err(unknown_property()),
             Lookup::UnknownDevice => Err(unknown_device()),
+        }
+    }
+}
+
+/// The ids in a path `…/{device}/…/{property}`, whether there are such things or not.
+async fn named(parts: &mut Parts, app: &Arc<App>) -> Result<(DeviceId, PropertyId), ApiError> {
+    let path = Path::<(String, String)>::from_request_parts(parts, app).await;
+    let Path((device, property)) = path.map_err(|_| unknown_device())?;
+    let device = DeviceId::new(&device).map_err(|_| unknown_device())?;
+    // A text that is no id names no property; the device may still be the thing that is unknown.
+    let property = PropertyId::new(&property).map_err(|_| unknown_property())?;
+    Ok((device, property))
+}
+
+fn unknown_device() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_device", "This gateway has no device of this name.")
+}
+
+fn unknown_property() -> ApiError {
+    let message = "This device has no property of this name.";
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_property", message)
+}
+
+/// What a path of the history names: a property of the house, or one that was recorded when it was there.
+pub(super) struct Recorded {
+    pub(super) device: DeviceId,
+    pub(super) property: PropertyId,
+    /// The unit of its numbers; empty when they have none.
+    pub(super) unit: String,
+}
+
+impl FromRequestParts<Arc<App>> for Recorded {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let (device, property) = named(parts, app).await?;
+        let missing = match app.live.look_up(&device, &property) {
+            Lookup::Found(PropertyInfo { kind: PropertyKind::Number { unit, .. }, .. }) => {
+                return Ok(Self { device, property, unit });
+            }
+            Lookup::Found(PropertyInfo { kind: PropertyKind::Switch, .. }) => {
+                return Ok(Self { device, property, unit: String::new() });
+            }
+            // What says words today may have measured something before.
+            Lookup::Found(_) => None,
+            Lookup::UnknownProperty => Some(unknown_property()),
+            Lookup::UnknownDevice => Some(unknown_device()),
+        };
+        let name = format!("{device}/{property}");
+        let series = app.history.series().await?;
+        let mut known = series.iter().filter(|series| series.series == name).peekable();
+        match missing {
+            Some(missing) if known.peek().is_none() => Err(missing),
+            _ => {
+                let unit = known.find_map(|series| series.unit.as_deref()).unwrap_or_default().to_owned();
+                Ok(Self { device, property, unit })
+            }
         }
     }
 }

@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use gatehouse_model::{PropertyKind, Timestamp};
+use gatehouse_model::Timestamp;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::extract::{LoggedIn, Target};
+use super::extract::{LoggedIn, Recorded};
 use super::{ApiError, App};
 use crate::wire::{
     ApiErrorBody, HistoryBefore, HistoryGap, HistoryMoment, HistoryPoint, HistorySeries, HistorySeriesInfo,
@@ -42,7 +42,7 @@ pub(super) struct Range {
     points: Option<String>,
 }
 
-/// The recorded values of a property, thinned out to as many points as asked for.
+/// The recorded values of a property, thinned out to as many points as asked for. It may be gone from the house since.
 #[utoipa::path(
     get, path = "/api/v1/history/{device}/{property}", tag = "history",
     params(
@@ -61,17 +61,13 @@ pub(super) struct Range {
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     _: LoggedIn,
-    Target { device, property, info }: Target,
+    Recorded { device, property, unit }: Recorded,
     range: Result<Query<Range>, QueryRejection>,
 ) -> Result<Json<HistorySeries>, ApiError> {
     let Query(range) = range.map_err(|rejection| bad_query(&rejection))?;
     let (from, to, points) = read(&range, app.clock.now())
         .map_err(|message| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_range", message))?;
     let view = app.history.range(SeriesQuery { device, property, from, to, points }).await?;
-    let unit = match info.kind {
-        PropertyKind::Number { unit, .. } => unit,
-        PropertyKind::Switch | PropertyKind::Text => String::new(),
-    };
     Ok(Json(HistorySeries {
         from,
         to,
@@ -98,7 +94,7 @@ pub(super) struct TextRange {
     limit: Option<String>,
 }
 
-/// The recorded texts of a property, each with the time since when it holds.
+/// The recorded texts of a property, each with the time since when it holds. It may be gone from the house since.
 #[utoipa::path(
     get, path = "/api/v1/history/{device}/{property}/texts", tag = "history",
     params(
@@ -117,7 +113,7 @@ pub(super) struct TextRange {
 pub(super) async fn texts(
     State(app): State<Arc<App>>,
     _: LoggedIn,
-    Target { device, property, .. }: Target,
+    Recorded { device, property, .. }: Recorded,
     range: Result<Query<TextRange>, QueryRejection>,
 ) -> Result<Json<HistoryTexts>, ApiError> {
     let Query(TextRange { from, to, limit }) = range.map_err(|rejection| bad_query(&rejection))?;

@@ -5,9 +5,11 @@ import { bounded, moved, zoomed } from '../chart/stretch';
 import { Format } from '../format/format';
 import { withoutMarks } from '../i18n/gateway-words';
 import { en } from '../i18n/en';
+import { es } from '../i18n/es';
 import { EVENTS_OF_A_MOMENT, eventsQuery, exportPath, historyCalls } from './calls';
 import { eventText, linesOf, placeOf } from './event-text';
 import { loadedOf, valueAt } from './lines';
+import { goneName, goneSeries } from './gone';
 import { fieldOf, timeOfAddress, timeOfField } from './moment';
 import { LiveDevice, LiveProperty } from '../house/house.svelte';
 import { isLit, noteOf, stateOf, type Facts } from '../tiles/state';
@@ -338,5 +340,45 @@ describe('the house at a moment', () => {
       const [later] = devicesThen(house.slice(2), { ...then, values });
       expect(later!.properties[0]!.reading?.value).toBe(12);
     }
+  });
+});
+
+describe('what was recorded of values that are gone', () => {
+  const at = '2026-11-21T09:00:00Z';
+  const recorded = (series: string, kind: 'number' | 'switch' | 'text', unit = '') => {
+    return { series, kind, unit, since: at, last: at };
+  };
+  const property = (id: string, kind: 'number' | 'switch' | 'text') => {
+    const bounds = { class: null, lowest: null, highest: null };
+    return new LiveProperty({ id, name: id, kind, unit: '', decimals: 1, settable: false, ...bounds });
+  };
+
+  it('is what no device says any more, also when the device is there', () => {
+    const info = { id: 'boiler', name: 'Boiler', room: null, simulated: true, period_ms: null };
+    const properties = [property('power', 'switch'), property('state', 'text')];
+    const boiler = new LiveDevice({ ...info, driver: 'output', connection: '' }, properties, null);
+    const found = goneSeries(
+      [
+        recorded('attic/temperature', 'number', '°C'),
+        recorded('attic/said', 'text'),
+        recorded('boiler/flow', 'number', 'l/min'),
+        recorded('boiler/power', 'switch'),
+        // It said a number once, and words today.
+        recorded('boiler/state', 'number'),
+        recorded('boiler/state', 'text'),
+        recorded('topic:attic/level', 'number', 'mm'),
+        recorded('topic:level', 'number', 'mm'),
+      ],
+      [boiler],
+    );
+    expect(found.map(({ series, info }) => `${series} ${info.kind} ${info.unit}`)).toEqual([
+      'attic/temperature number °C',
+      'attic/said text ',
+      'boiler/flow number l/min',
+      'boiler/state number ',
+    ]);
+    expect(found.map((one) => goneName(one, es))[0]).toBe('attic, Temperatura');
+    expect(found.map((one) => goneName(one, es))[2]).toBe('boiler, Caudal');
+    expect(found.map((one) => goneName(one, es))[1]).toBe('attic, said');
   });
 });

@@ -176,6 +176,33 @@ async fn charts() {
 }
 
 #[tokio::test]
+async fn what_is_gone_from_the_house_still_has_its_chart() {
+    let world = World::new().await;
+    let cookie = world.cookie_of("eva", Role::Viewer).await;
+    let get = async |path: &str| world.get(&format!("/api/v1/history/{path}"), &cookie).await;
+    let chart = get("attic/pressure").await;
+    assert_eq!(chart.status, 200);
+    assert_eq!(chart.json()["unit"], "hPa");
+    assert_eq!(chart.json()["points"].as_array().unwrap().len(), 2);
+    assert_eq!(get("boiler/flow").await.json()["unit"], "l/min", "a value that a device has no more");
+    assert_eq!(get("attic/said/texts").await.json()["texts"][0]["text"], "open");
+    let asked = world.history.asked.lock().unwrap().clone();
+    assert_eq!(asked[0].device.as_str(), "attic");
+
+    // What was never recorded is as unknown as before, and a topic is no property.
+    get("attic/unknown").await.assert_error(404, "unknown_device");
+    get("boiler/unknown/texts").await.assert_error(404, "unknown_property");
+    get("cellar/level").await.assert_error(404, "unknown_device");
+    // It can be looked at; nothing can be switched there.
+    let path = "/api/v1/devices/attic/properties/pressure/set";
+    let operator = world.cookie_of("ana", Role::Operator).await;
+    world.post(path, &operator, json!({ "value": 1 })).await.assert_error(404, "unknown_device");
+    world.get("/api/v1/history/attic/pressure", "").await.assert_error(401, "not_logged_in");
+    *world.history.mood.lock().unwrap() = Mood::Refusing(HistoryProblem::Busy);
+    get("attic/pressure").await.assert_error(503, "busy");
+}
+
+#[tokio::test]
 async fn texts_the_house_at_a_moment_and_all_that_is_recorded() {
     let world = World::new().await;
     let cookie = world.cookie_of("eva", Role::Viewer).await;
@@ -205,7 +232,8 @@ async fn texts_the_house_at_a_moment_and_all_that_is_recorded() {
     let series = get("/api/v1/history/series").await;
     let since = "2026-11-21T09:14:00.000Z";
     let boiler = json!({ "series": "boiler/temperature", "kind": "number", "unit": "°C", "since": since, "last": null });
-    assert_eq!(series.json(), json!([boiler]));
+    assert_eq!(series.json()[0], boiler);
+    assert_eq!(series.json()[4]["series"], "topic:cellar/level");
     *world.history.mood.lock().unwrap() = Mood::Refusing(HistoryProblem::Busy);
     for path in ["as-of", "series", "boiler/power/texts"] {
         get(&format!("/api/v1/history/{path}")).await.assert_error(503, "busy");

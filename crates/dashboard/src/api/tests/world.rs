@@ -236,9 +236,22 @@ impl HistoryReader for FakeHistory {
 
     async fn series(&self) -> Result<Vec<RecordedSeries>, HistoryProblem> {
         self.feel().await?;
-        let (series, since) = ("boiler/temperature".to_owned(), Timestamp::from_millis(1_795_252_440_000));
-        let (kind, unit) = (RecordedKind::Number, Some("°C".into()));
-        Ok(vec![RecordedSeries { series, kind, unit, since, last: None }])
+        let since = Timestamp::from_millis(1_795_252_440_000);
+        let series = |name: &str, kind, unit: Option<&str>| RecordedSeries {
+            series: name.to_owned(),
+            kind,
+            unit: unit.map(Into::into),
+            since,
+            last: None,
+        };
+        Ok(vec![
+            series("boiler/temperature", RecordedKind::Number, Some("°C")),
+            // What follows is not in the house any more, or never was a device of it.
+            series("attic/pressure", RecordedKind::Number, Some("hPa")),
+            series("attic/said", RecordedKind::Text, None),
+            series("boiler/flow", RecordedKind::Number, Some("l/min")),
+            series("topic:cellar/level", RecordedKind::Number, Some("mm")),
+        ])
     }
 
     async fn export(&self, query: ExportQuery) -> Result<Box<dyn RowExport>, HistoryProblem> {
