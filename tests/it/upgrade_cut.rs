@@ -48,7 +48,9 @@ async fn age(data: &Path) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut history).await.expect("rows are written");
     history.close().await.expect("it closes");
     let mut accounts = open(&data.join("gatehouse.db")).await;
-    let back = "DROP INDEX audit_by_shelf; ALTER TABLE audit DROP COLUMN shelf; PRAGMA user_version = 5;";
+    let back =
+        "DROP INDEX audit_by_shelf; ALTER TABLE audit DROP COLUMN shelf; ALTER TABLE audit DROP COLUMN times;
+        PRAGMA user_version = 5;";
     sqlx::raw_sql(back).execute(&mut accounts).await.expect("the form of before is made");
     accounts.close().await.expect("it closes");
 }

@@ -4,12 +4,9 @@
 //! so that neither a tablet that logs in every hour nor a stranger who is turned away at the door all night pushes out
 //! what an administrator has done.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use gatehouse_model::{Moment, Timestamp};
+use gatehouse_model::Timestamp;
 
 use super::{Accounts, AccountsError};
 
@@ -27,16 +24,6 @@ pub const MAX_AUDIT_REFUSALS: i64 = 2_000;
 
 /// Most entries of one page of the diary.
 pub const MAX_AUDIT_PAGE: u32 = 200;
-
-/// Refusals of a kind that are written down within [`REFUSALS_PER`], whoever causes them: each is a write to the card, and
-/// strangers must not wear it out. What is beyond is in the log only.
-const MAX_REFUSALS_AT_ONCE: usize = 30;
-
-/// See [`MAX_REFUSALS_AT_ONCE`].
-const REFUSALS_PER: Duration = Duration::from_secs(60);
-
-/// The same refusal again within this time is not written down again.
-const SAME_REFUSAL: Duration = Duration::from_secs(60);
 
 /// Longest text of a column, in characters: what strangers send may be long.
 const MAX_TEXT: usize = 200;
@@ -290,64 +277,42 @@ pub struct AuditEntry {
     pub about: Option<String>,
     /// More about it: the new role, the path that was asked for.
     pub detail: Option<String>,
+    /// How often, from the first on: the same that was refused again within a minute has no entry of its own. One of
+    /// nobody's address stands for all that were refused beyond what has entries.
+    pub times: i64,
 }
 
-/// Keeps refusals from being written too often.
-#[derive(Default)]
-pub(super) struct Refusals(Mutex<VecDeque<Refusal>>);
-
-/// When, what, who, and about whom.
-type Refusal = (Moment, Deed, By, Option<String>);
-
-impl Refusals {
-    /// Whether this one is worth writing down now.
-    fn is_news(&self, deed: Deed, by: &By, about: Option<&str>, now: Moment) -> bool {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let longest = REFUSALS_PER.max(SAME_REFUSAL);
-        while recent.front().is_some_and(|(at, ..)| now.saturating_since(*at) >= longest) {
-            recent.pop_front();
-        }
-        let is_same =
-            |(_, other, who, whom): &Refusal| *other == deed && who == by && whom.as_deref() == about;
-        // Each kind has its own: who makes up names of hosts must not hide somebody who guesses passwords.
-        let of_kind = recent.iter().filter(|(_, other, ..)| *other == deed).count();
-        if of_kind >= MAX_REFUSALS_AT_ONCE || recent.iter().any(is_same) {
-            return false;
-        }
-        recent.push_back((now, deed, by.clone(), about.map(str::to_owned)));
-        true
-    }
-}
-
-type AuditRow = (i64, i64, String, Option<String>, Option<String>, Option<String>, Option<String>);
+type AuditRow = (i64, i64, String, Option<String>, Option<String>, Option<String>, Option<String>, i64);
 
 impl Accounts {
     /// Writes down what was done or refused: `about` whom or what, with more in `detail`. A disk that does not take it
-    /// keeps nobody from anything, and is told in the log; refusals that come too often are left out.
+    /// keeps nobody from anything, and is told in the log; of refusals that come again and again there is one entry with
+    /// how many there were.
     pub async fn note(&self, deed: Deed, by: &By, about: Option<&str>, detail: Option<&str>) {
         let about = about.map(cut);
         let about = about.as_deref();
-        if deed.is_refusal() {
+        let written = if deed.is_refusal() {
             tracing::debug!(what = deed.as_str(), ?by, about, detail, "refused");
-            if !self.inner.refusals.is_news(deed, by, about, self.inner.clock.moment()) {
-                return;
-            }
-        }
-        if let Err(error) = self.write_note(deed, by, about, detail).await {
+            self.note_refusal(deed, by, about, detail).await
+        } else {
+            self.write_note(deed, by, about, detail).await.map(drop)
+        };
+        if let Err(error) = written {
             tracing::warn!(%error, what = deed.as_str(), "an entry of the audit log could not be written");
         }
     }
 
-    async fn write_note(
+    /// Writes an entry, and gives its number.
+    pub(super) async fn write_note(
         &self,
         deed: Deed,
         by: &By,
         about: Option<&str>,
         detail: Option<&str>,
-    ) -> Result<(), AccountsError> {
+    ) -> Result<i64, AccountsError> {
         let shelf = deed.shelf();
         let mut transaction = self.inner.pool.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(
+        let written = sqlx::query(
             "INSERT INTO audit (at_ms, what, refusal, shelf, who, address, about, detail)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -370,7 +335,7 @@ impl Accounts {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(written.last_insert_rowid())
     }
 
     /// The newest entries, at most `limit`, before the entry with the number `before` if one is given; only what was
@@ -384,8 +349,9 @@ impl Accounts {
         limit: u32,
         refusals_only: bool,
     ) -> Result<Vec<AuditEntry>, AccountsError> {
+        self.inner.tell_refusals(true).await;
         let rows: Vec<AuditRow> = sqlx::query_as(
-            "SELECT id, at_ms, what, who, address, about, detail FROM audit
+            "SELECT id, at_ms, what, who, address, about, detail, times FROM audit
              WHERE id < ?1 AND refusal >= ?2 ORDER BY id DESC LIMIT ?3",
         )
         .bind(before.unwrap_or(i64::MAX))
@@ -402,19 +368,24 @@ fn cut(text: &str) -> String {
 }
 
 /// What a later release wrote and this one does not know is left out.
-fn entry_of((id, at, what, name, address, about, detail): AuditRow) -> Option<AuditEntry> {
+fn entry_of((id, at, what, name, address, about, detail, times): AuditRow) -> Option<AuditEntry> {
     let by = By { name, address: address.and_then(|address| address.parse().ok()) };
-    Some(AuditEntry { id, at: Timestamp::from_millis(at), deed: Deed::of_word(&what)?, by, about, detail })
+    let (at, deed) = (Timestamp::from_millis(at), Deed::of_word(&what)?);
+    Some(AuditEntry { id, at, deed, by, about, detail, times })
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use gatehouse_model::{ManualClock, SeededRandomness};
 
     use super::*;
+
+    /// The same refusal again is news again.
+    const MINUTE: Duration = Duration::from_secs(60);
 
     async fn open(folder: &tempfile::TempDir) -> (Accounts, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
@@ -450,27 +421,18 @@ mod tests {
         assert_eq!(accounts.audit(None, 10, true).await.unwrap(), all[..1]);
     }
 
-    /// Somebody who guesses all night must neither wear the card out nor push out what was done.
+    /// Somebody who guesses all night must not push out what was done.
     #[tokio::test]
     async fn refusals_are_bounded_and_leave_the_rest_alone() {
         let folder = tempfile::tempdir().unwrap();
         let (accounts, clock) = open(&folder).await;
         accounts.note(Deed::UserAdded, &By::command_line(), Some("ana"), None).await;
-        for number in 0..100 {
-            accounts.note(Deed::LogInFailed, &stranger(number), None, None).await;
-            accounts.note(Deed::LogInFailed, &stranger(0), None, None).await;
-        }
-        assert_eq!(accounts.audit(None, 200, true).await.unwrap().len(), MAX_REFUSALS_AT_ONCE);
-        clock.advance(REFUSALS_PER);
-        accounts.note(Deed::LogInFailed, &stranger(0), None, None).await;
-        assert_eq!(accounts.audit(None, 200, true).await.unwrap().len(), MAX_REFUSALS_AT_ONCE + 1);
-
         let fill = format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MAX_AUDIT_WRONG_LOG_INS})
              INSERT INTO audit (at_ms, what, refusal, shelf) SELECT n, 'log-in-failed', 1, 'wrong-log-ins' FROM n"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&accounts.inner.pool).await.unwrap();
-        clock.advance(REFUSALS_PER);
+        clock.advance(MINUTE);
         accounts.note(Deed::LogInFailed, &stranger(7), None, None).await;
         assert_eq!(on_shelf(&accounts, Shelf::WrongLogIns).await, MAX_AUDIT_WRONG_LOG_INS);
         let oldest = accounts.audit(Some(2), 10, false).await.unwrap();
@@ -502,7 +464,7 @@ mod tests {
             sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&accounts.inner.pool).await.unwrap();
         }
         for number in 0..10 {
-            clock.advance(REFUSALS_PER);
+            clock.advance(MINUTE);
             for deed in [Deed::LogIn, Deed::LogOut, Deed::MqttLogIn, Deed::MqttLogInFailed] {
                 accounts.note(deed, &stranger(number), None, None).await;
             }
@@ -519,7 +481,8 @@ mod tests {
     async fn an_older_diary_is_sorted_onto_its_shelves() {
         let folder = tempfile::tempdir().unwrap();
         let (accounts, _) = open(&folder).await;
-        let older = "DROP INDEX audit_by_shelf; ALTER TABLE audit DROP COLUMN shelf; PRAGMA user_version = 5";
+        let older = "DROP INDEX audit_by_shelf; ALTER TABLE audit DROP COLUMN shelf;
+                     ALTER TABLE audit DROP COLUMN times; PRAGMA user_version = 5";
         sqlx::raw_sql(older).execute(&accounts.inner.pool).await.unwrap();
         for (number, deed) in Deed::ALL.into_iter().enumerate() {
             sqlx::query("INSERT INTO audit (at_ms, what, refusal) VALUES (?, ?, ?)")

@@ -11,6 +11,7 @@ mod home;
 mod known;
 mod login;
 mod password;
+mod refusals;
 mod revoked;
 mod rules;
 mod sessions;
@@ -236,7 +237,7 @@ struct Inner {
     granted: revoked::Granted,
     attempts: Mutex<attempts::Attempts>,
     /// Refusals that were written down of late.
-    refusals: audit::Refusals,
+    refusals: refusals::Refusals,
     /// Places to wait for a log-in.
     log_ins: Semaphore,
     /// What was right lately.
@@ -267,7 +268,7 @@ impl Accounts {
             sessions_changed: watch::Sender::new(0),
             granted: revoked::Granted::default(),
             attempts: Mutex::default(),
-            refusals: audit::Refusals::default(),
+            refusals: refusals::Refusals::default(),
             log_ins: Semaphore::new(1 + login::MAX_WAITING_LOG_INS),
             turn: Arc::default(),
         };
@@ -490,6 +491,7 @@ impl Accounts {
 
     /// Closes the file; later calls fail.
     pub async fn close(&self) {
+        self.inner.tell_refusals(true).await;
         self.inner.pool.close().await;
     }
 }

@@ -17,7 +17,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: u32 = 2;
 
 /// The steps from an empty file to the newest form. `PRAGMA user_version` counts those that were made.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "
     CREATE TABLE user (
         key TEXT PRIMARY KEY,           -- the name in small letters: no two names differ only by that
@@ -98,6 +98,9 @@ const STEPS: [&str; 6] = [
         WHEN refusal = 1 THEN 'refusals'
         ELSE 'changes' END;
     CREATE INDEX audit_by_shelf ON audit (shelf, id);
+",
+    "
+    ALTER TABLE audit ADD COLUMN times INTEGER NOT NULL DEFAULT 1;        -- how often the same was refused
 ",
 ];
 

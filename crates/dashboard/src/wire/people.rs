@@ -356,13 +356,18 @@ pub struct AuditView {
     /// More about it: the new role, the path that was asked for.
     #[schema(required = true)]
     pub detail: Option<String>,
+    /// How often: the same that is refused again within a minute is counted in the entry of the first. One without who and
+    /// where from stands for all that were refused beyond thirty of a kind in a minute.
+    #[ts(type = "number")]
+    pub times: i64,
 }
 
 impl From<AuditEntry> for AuditView {
     fn from(entry: AuditEntry) -> Self {
-        let AuditEntry { id, at, deed, by, about, detail } = entry;
+        let AuditEntry { id, at, deed, by, about, detail, times } = entry;
         let address = by.address.map(|address| address.to_string());
-        Self { id, at, what: deed.into(), refused: deed.is_refusal(), who: by.name, address, about, detail }
+        let (what, refused, who) = (deed.into(), deed.is_refusal(), by.name);
+        Self { id, at, what, refused, who, address, about, detail, times }
     }
 }
 

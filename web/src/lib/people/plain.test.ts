@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { ApiError } from '../api/client';
 import type { AuditView, AuditWord, RightsView } from '../api/generated';
 import description from '../api/generated/openapi.json';
+import { Format } from '../format/format';
 import { en as t } from '../i18n/en';
 import { deedText, peopleError, rightsDetail, rightsText } from './plain';
 import { WORDS } from './words';
+
+const format = new Format('en-GB', t.units);
 
 const sets: RightsView[] = [
   { name: 'admin', publish: ['#'], subscribe: ['#', '$SYS/#'] },
@@ -20,6 +23,7 @@ const entry = (what: AuditWord, more: Partial<AuditView> = {}): AuditView => ({
   address: '10.0.0.7',
   about: 'eva',
   detail: 'viewer',
+  times: 1,
   ...more,
 });
 
@@ -28,19 +32,38 @@ describe('the audit log', () => {
     const words = description.components.schemas.AuditWord.enum as AuditWord[];
     expect(words.length).toBeGreaterThan(20);
     for (const catalogue of Object.values(WORDS)) {
-      for (const word of words) expect(deedText(entry(word), catalogue), word).toContain('10.0.0.7');
+      for (const word of words) expect(deedText(entry(word), catalogue, format), word).toContain('10.0.0.7');
     }
   });
 
   it('says who, where from, to whom and what', () => {
-    expect(deedText(entry('role-changed'), WORDS.en)).toBe('ana from 10.0.0.7 gave eva the role Look');
+    expect(deedText(entry('role-changed'), WORDS.en, format)).toBe(
+      'ana from 10.0.0.7 gave eva the role Look',
+    );
     const stranger = entry('log-in-failed', { who: null, about: null, detail: null });
-    expect(deedText(stranger, WORDS.en)).toBe(
+    expect(deedText(stranger, WORDS.en, format)).toBe(
       'Somebody from 10.0.0.7 tried a wrong password for a name that nobody has',
     );
+    const often = entry('log-in-failed', {
+      who: null,
+      about: 'eva',
+      detail: null,
+      refused: true,
+      times: 1_200,
+    });
+    expect(deedText(often, WORDS.en, format)).toMatch(
+      /^Somebody from 10.* for eva, 1,200 times within a minute$/,
+    );
+    expect(deedText({ ...often, address: null }, WORDS.en, format)).toContain(
+      'Somebody from several addresses',
+    );
     const forbidden = entry('forbidden', { about: null, detail: 'POST /x' });
-    expect(deedText(forbidden, WORDS.en)).toBe('ana from 10.0.0.7 asked for what is not allowed (POST /x)');
-    expect(deedText(entry('rights-changed', { detail: null }), WORDS.en)).toMatch(/: What the role says$/);
+    expect(deedText(forbidden, WORDS.en, format)).toBe(
+      'ana from 10.0.0.7 asked for what is not allowed (POST /x)',
+    );
+    expect(deedText(entry('rights-changed', { detail: null }), WORDS.en, format)).toMatch(
+      /: What the role says$/,
+    );
   });
 });
 

@@ -2,6 +2,7 @@
 
 import type { ApiError } from '../api/client';
 import type { AuditView, RightsView, Role, Scope } from '../api/generated';
+import type { Format } from '../format/format';
 import type { Messages } from '../i18n/en';
 import { errorSentence } from '../i18n/errors';
 import type { PeopleWords } from './words';
@@ -51,10 +52,18 @@ export function peopleError(error: ApiError, words: PeopleWords, t: Messages): s
   return typeof known === 'string' ? known : errorSentence(error, t);
 }
 
-/** What an entry of the audit log says. */
-export function deedText(entry: AuditView, words: PeopleWords): string {
+/** What an entry of the audit log says, and how often. */
+export function deedText(entry: AuditView, words: PeopleWords, format: Format): string {
+  const text = onceText(entry, words);
+  return entry.times > 1 ? words.times(text, format.number(entry.times, 0)) : text;
+}
+
+function onceText(entry: AuditView, words: PeopleWords): string {
   const key: DeedKey = `deed-${entry.what}`;
-  const place = entry.address === null ? '' : ` ${words.from(entry.address)}`;
+  // Beyond what has an entry of its own, many are told as one.
+  const isOfMany = entry.refused && entry.who === null && entry.address === null;
+  const place =
+    entry.address !== null ? ` ${words.from(entry.address)}` : isOfMany ? ` ${words.severalPlaces}` : '';
   const who = `${entry.who ?? words.somebody}${place}`;
   // Rights without a set of their own are those of the role.
   const none = entry.what === 'rights-changed' ? words.asRole : '';

@@ -36,4 +36,9 @@ about: string | null,
 /**
  * More about it: the new role, the path that was asked for.
  */
-detail: string | null, };
+detail: string | null, 
+/**
+ * How often: the same that is refused again within a minute is counted in the entry of the first. One without who and
+ * where from stands for all that were refused beyond thirty of a kind in a minute.
+ */
+times: number, };
