@@ -53,29 +53,57 @@ pub(crate) async fn refuse_unknown(
 /// own names or under the address that it asks now, or its owner has said so.
 ///
 /// A WebSocket is under no rule of the browser about other sites; it only says which page opens it (RFC 6455 section
-/// 10.2). The port is not compared: what else runs on this machine is its owner's. A stranger's name that points here is
-/// in `Host` as well as in `Origin`, so that only names which are the gateway's own count.
+/// 10.2). A stranger's name that points here is in `Host` as well as in `Origin`, so that only names which are the
+/// gateway's own count. Another port of this machine is another page, of whatever else runs there: the gateway's own are
+/// the one that is asked now, which a proxy may have changed, and those where it listens, so that its page without TLS may
+/// come by the door with TLS.
 pub(crate) fn is_own_origin(app: &App, origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
     let origin = origin.to_ascii_lowercase();
-    let Some((_, authority)) = origin.split_once("://") else { return false };
-    let name = name_of(authority);
-    app.is_own_name(&name)
-        || is_never_a_strangers(&name) && asked_name(uri, headers).as_ref() == Some(&name)
-        || app.is_welcome_origin(&origin)
+    if app.is_welcome_origin(&origin) {
+        return true;
+    }
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let Some(usual) = usual_port(scheme) else { return false };
+    let port = if port_of(authority).is_empty() { usual } else { port_of(authority) };
+    let (name, asked) = (name_of(authority), asked_authority(uri, headers));
+    let is_ours = app.is_own_name(&name)
+        || is_never_a_strangers(&name) && asked.as_deref().is_some_and(|asked| name_of(asked) == name);
+    // Without a port the request is for the usual one of the scheme that its browser used, which a proxy in between hides.
+    let is_asked = asked.as_deref().map(port_of).is_some_and(|asked| match asked {
+        "" => port == usual,
+        asked => port == asked,
+    });
+    is_ours && (is_asked || app.is_own_port(scheme, port))
+}
+
+/// The port of an address without one (RFC 9110 section 4.2), for the schemes from which the gateway's page comes.
+fn usual_port(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "http" => Some("80"),
+        "https" => Some("443"),
+        _ => None,
+    }
 }
 
 /// The name that the request is for, in small letters and without its port. Nothing when it gives none, which no browser
 /// does (RFC 9112 section 3.2).
 fn asked_name(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let text = match uri.host() {
-        Some(host) => host.to_owned(),
-        None => {
-            let host = headers.get(HOST)?;
-            // What is no text is no name of ours.
-            String::from_utf8_lossy(host.as_bytes()).into_owned()
-        }
-    };
-    Some(name_of(&text))
+    asked_authority(uri, headers).map(|text| name_of(&text))
+}
+
+/// Name and port that the request is for, as it gives them.
+fn asked_authority(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str().to_owned());
+    }
+    // What is no text is no name of ours.
+    Some(String::from_utf8_lossy(headers.get(HOST)?.as_bytes()).into_owned())
+}
+
+/// The text behind the name; empty when there is none.
+fn port_of(host: &str) -> &str {
+    let rest = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    rest.rsplit_once(':').map_or("", |(_, port)| port)
 }
 
 fn name_of(host: &str) -> String {
@@ -107,6 +135,16 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(name_of(host), name);
+        }
+        for (host, port) in [
+            ("pi.local:8080", "8080"),
+            ("pi.local", ""),
+            ("[fd00::20]:8443", "8443"),
+            ("[::1]", ""),
+            ("pi.local:", ""),
+            ("", ""),
+        ] {
+            assert_eq!(port_of(host), port, "{host}");
         }
         for own in ["127.0.0.1", "::1", "fd00::20", "localhost", "pi.localhost"] {
             assert!(is_never_a_strangers(own), "{own}");

@@ -194,6 +194,13 @@ impl App {
         self.whereabouts.is_welcome_origin(origin)
     }
 
+    /// Whether the page is served at this port by this scheme.
+    pub(crate) fn is_own_port(&self, scheme: &str, port: &str) -> bool {
+        let reach = self.whereabouts.reach();
+        let own = if scheme == "https" { reach.https } else { Some(reach.http) };
+        own.is_some_and(|own| own.to_string() == port)
+    }
+
     /// The requests that are being answered whoever hangs up.
     pub(crate) fn running(&self) -> TaskTracker {
         self.work.running()

@@ -145,6 +145,18 @@ async fn pages_of_other_sites_are_refused_and_written_down() {
         ("192.168.1.20:8080", "http://localhost:3000"),
         ("gateway.local:8080", "http://gateway.local.evil.example"),
         ("gateway.local:8080", "https://panel.example"),
+        // Another page of this machine, under its name, its address, and without a port.
+        ("gateway.local:8080", "http://gateway.local:1880"),
+        ("192.168.1.20:8080", "http://192.168.1.20:3000"),
+        ("192.168.1.20:8080", "http://192.168.1.20"),
+        ("localhost:8080", "http://localhost:8123"),
+        ("gateway.local:8080", "https://gateway.local:9443"),
+        ("gateway.local", "http://gateway.local:1880"),
+        // The gateway's page with TLS is at another port, and other kinds of pages are none of it.
+        ("gateway.local:8443", "https://gateway.local:8080"),
+        ("gateway.local:8080", "capacitor://gateway.local:8080"),
+        ("gateway.local:8080", "http://gateway.local:8080.evil.example"),
+        ("gateway.local:8080", "http://gateway.local:+8080"),
         ("gateway.local:8080", "null"),
         ("gateway.local:8080", ""),
     ] {
@@ -157,8 +169,13 @@ async fn pages_of_other_sites_are_refused_and_written_down() {
     for (host, origin) in [
         ("gateway.local:8080", "http://gateway.local:8080"),
         ("gateway.local:8443", "https://Gateway.local:8443"),
-        // Another page of this machine.
-        ("gateway.local:8080", "http://gateway.local:1880"),
+        // The gateway's page without TLS, by the door with TLS.
+        ("gateway.local:8443", "http://gateway.local:8080"),
+        // Behind a proxy, which has the usual ports.
+        ("casa.local", "https://casa.local"),
+        ("casa.local", "http://casa.local"),
+        ("casa.local:443", "https://casa.local"),
+        ("casa.local:8000", "http://casa.local:8000"),
         ("192.168.1.20:8080", "http://casa.local:8080"),
         ("192.168.1.20:8080", "http://192.168.1.20:8080"),
         ("[fd00::20]:8080", "http://[fd00::20]:8080"),
