@@ -139,9 +139,22 @@ pub struct Outputs {
     next_id: u64,
     interlocks: Interlocks,
     is_stopping: bool,
+    /// The start is over: what is added comes with another configuration.
+    is_under_way: bool,
 }
 
 impl Outputs {
+    /// Ends the start: whatever is added from now on comes with another configuration, and says so.
+    pub fn under_way(&mut self) {
+        self.is_under_way = true;
+    }
+
+    /// Why an output that is added is driven for the first time.
+    fn first_cause(&self) -> Cause {
+        let why = if self.is_under_way { "the configuration changed" } else { "the gateway starts" };
+        Cause::direct(Origin::fail_safe(why))
+    }
+
     /// Adds an output. Its pin is requested with the level of the first drive, so that nothing flickers. That is its
     /// safe level, unless its rules say that it comes up otherwise and nothing stands in the way.
     pub fn add(
@@ -151,7 +164,7 @@ impl Outputs {
         now: Moment,
     ) -> (OutputId, Vec<OutputAction>) {
         let id = OutputId(self.fresh_id());
-        let cause = Cause::direct(Origin::fail_safe("the gateway starts"));
+        let cause = self.first_cause();
         let mut output = Output::new(rules, cause, now);
         output.recall(recollection, now);
         // Another process may have had it on until a moment ago: it counts as on until it is seen to be off, and then as

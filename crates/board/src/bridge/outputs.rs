@@ -230,6 +230,7 @@ impl OutputLoop {
     ) -> Result<(), BridgeError> {
         let first = std::mem::take(&mut self.first);
         self.perform(first);
+        self.control.under_way();
         let (mut turn, mut asks_clock_at) = (Turn::Command, None);
         loop {
             let due = self.control.next_deadline().into_iter().chain(self.overdue()).min();

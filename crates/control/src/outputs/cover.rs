@@ -250,7 +250,7 @@ impl Outputs {
         let (open, mut actions) = self.add(rules.relay(Way::Opening, &group), None, now);
         let (close, more) = self.add(rules.relay(Way::Closing, &group), None, now);
         actions.extend(more);
-        let cause = Cause::direct(Origin::fail_safe("the gateway starts"));
+        let cause = self.first_cause();
         let position = memory.and_then(|memory| memory.position);
         let state = Cover {
             rules,

@@ -224,6 +224,7 @@ export const en = {
   /** Causes, and what buttons and knobs say, which the gateway tells word for word so in English. */
   fixed: {
     'the gateway starts': 'the gateway starts',
+    'the configuration changed': 'the configuration changed',
     'the gateway stops': 'the gateway stops',
     'its fault': 'its fault',
     'it was taken out of the configuration': 'it was taken out of the configuration',

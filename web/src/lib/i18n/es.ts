@@ -229,6 +229,7 @@ export const es: Messages = {
   },
   fixed: {
     'the gateway starts': 'la pasarela arranca',
+    'the configuration changed': 'la configuración cambió',
     'the gateway stops': 'la pasarela se detiene',
     'its fault': 'su avería',
     'it was taken out of the configuration': 'se quitó de la configuración',

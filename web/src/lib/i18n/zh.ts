@@ -220,6 +220,7 @@ export const zh: Messages = {
   },
   fixed: {
     'the gateway starts': '网关启动',
+    'the configuration changed': '配置已更改',
     'the gateway stops': '网关停止',
     'its fault': '它的故障',
     'it was taken out of the configuration': '已从配置中移除',

@@ -239,3 +239,19 @@ fn a_rest_and_a_command_give_the_longest_time_anew() {
     looked.pass(3_500 * SECOND);
     assert!(looked.is_on(0), "somebody had a look");
 }
+
+/// An output that was just added at the page was said to be off because the gateway starts.
+#[test]
+fn what_is_added_later_says_that_the_configuration_changed() {
+    let mut bench = Bench::new(vec![fridge()]);
+    assert_eq!(bench.cause(), "fail-safe: the gateway starts");
+    bench.outputs.under_way();
+    bench.add(OutputRules::new("Pump", None), None);
+    assert_eq!(bench.cause(), "fail-safe: the configuration changed");
+    let cover = bench.outputs.add_cover(CoverRules::new("Blind", 20 * SECOND, 10 * SECOND), None, bench.now);
+    let of_cover = cover.2.iter().find_map(|action| match action {
+        OutputAction::Cover { cause, .. } => Some(cause.to_string()),
+        _ => None,
+    });
+    assert_eq!(of_cover.as_deref(), Some("fail-safe: the configuration changed"));
+}
