@@ -15,8 +15,13 @@ use crate::paths::DEFAULT_CONFIGURATION;
 /// # Errors
 /// When it cannot be read, and every problem in it.
 pub(crate) fn load_file(file: &Path) -> Result<Config, Problems> {
+    load_named(file, "check its name, or let `gatehouse run` make one")
+}
+
+/// Reads it, and says what helps when it is not there.
+fn load_named(file: &Path, when_missing: &'static str) -> Result<Config, Problems> {
     let name = file.display().to_string();
-    let bytes = read(file).map_err(|error| unreadable(&name, &error))?;
+    let bytes = read(file).map_err(|error| unreadable(&name, &error, when_missing))?;
     load_bytes(&bytes, &name)
 }
 
@@ -91,6 +96,11 @@ impl Source {
     /// When the file cannot be read, and every problem in it.
     pub(crate) fn again(&self) -> Result<Config, Problems> {
         let config = match &self.file {
+            // Nobody makes the file of a demonstration.
+            Some(file) if self.demo => load_named(
+                file,
+                "check its name, or leave --config out: without a file the demonstration has its own house",
+            )?,
             Some(file) => load_file(file)?,
             None => load(default_text(), "the default configuration")?,
         };
@@ -158,11 +168,10 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unreadable(name: &str, error: &std::io::Error) -> Problems {
+/// Why a file cannot be read, with what helps when it is not there.
+fn unreadable(name: &str, error: &std::io::Error, when_missing: &'static str) -> Problems {
     let (what, hint) = match error.kind() {
-        ErrorKind::NotFound => {
-            ("there is no such file".to_owned(), "check its name, or let `gatehouse run` make one")
-        }
+        ErrorKind::NotFound => ("there is no such file".to_owned(), when_missing),
         ErrorKind::PermissionDenied => {
             ("it may not be read".to_owned(), "run this as a user who may read it, for example with sudo")
         }
@@ -212,7 +221,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("gatehouse.toml");
         assert!(load_file(&file).unwrap_err().to_string().contains("there is no such file"));
-        assert!(first(&file, true).is_err(), "a demonstration makes no configuration");
+        let demonstration = first(&file, true).unwrap_err().to_string();
+        assert!(demonstration.contains("leave --config out"), "it makes no configuration: {demonstration}");
+        assert!(!demonstration.contains("gatehouse run"), "{demonstration}");
+        assert!(!file.exists());
         first(&file, false).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), default_text());
         std::fs::write(&file, "[gateway]\nname = \"Casa\"\n").unwrap();
