@@ -44,6 +44,10 @@ describe('the audit log', () => {
     expect(deedText(stranger, WORDS.en, format)).toBe(
       'Somebody from 10.0.0.7 tried a wrong password for a name that nobody has',
     );
+    const local = entry('user-added', { who: 'command line', address: null });
+    expect(deedText(local, WORDS.en, format)).toBe('The command line added eva (Look)');
+    expect(deedText(local, WORDS.es, format)).toMatch(/^La línea de órdenes /);
+    expect(deedText(local, WORDS.zh, format)).toMatch(/^命令行/);
     const often = entry('log-in-failed', {
       who: null,
       about: 'eva',

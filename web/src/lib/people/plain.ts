@@ -10,6 +10,9 @@ import type { PeopleWords } from './words';
 /** Shortest password, as the gateway has it (NIST SP 800-63B, 5.1.1.2). */
 export const MIN_PASSWORD = 8;
 
+/** What the gateway calls somebody at the machine itself. No name of a user has a space in it. */
+const COMMAND_LINE = 'command line';
+
 const ROLE_SETS: readonly string[] = ['admin', 'operator', 'viewer'] satisfies Role[];
 
 /** The deeds that the words know, without the prefix. */
@@ -64,7 +67,8 @@ function onceText(entry: AuditView, words: PeopleWords): string {
   const isOfMany = entry.refused && entry.who === null && entry.address === null;
   const place =
     entry.address !== null ? ` ${words.from(entry.address)}` : isOfMany ? ` ${words.severalPlaces}` : '';
-  const who = `${entry.who ?? words.somebody}${place}`;
+  const name = entry.who === COMMAND_LINE ? words.commandLine : entry.who;
+  const who = `${name ?? words.somebody}${place}`;
   // Rights without a set of their own are those of the role.
   const none = entry.what === 'rights-changed' ? words.asRole : '';
   const detail = entry.detail === null ? none : wordOf(entry.detail, words);
