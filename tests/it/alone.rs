@@ -1,11 +1,10 @@
 //! What the gateway lives with when nobody is there: a disk that is full or read-only, no network, a last run that ended
 //! badly. It is told, the house goes on, and it ends by itself (docs/alone.md).
 
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gatehouse_tests::{Browser, Inbox, LIMIT, Process, Setup, until};
+use gatehouse_tests::{Browser, LIMIT, Manager, Process, Setup, until};
 use tempfile::TempDir;
 
 use super::command::is_heater;
@@ -68,48 +67,6 @@ fn a_disk_that_fills_up_or_cannot_be_written_is_told_and_the_house_goes_on() {
     let stopped = gateway.wait_stopped_with(76);
     drop(disk);
     drop(stopped);
-}
-
-/// Who hears what the gateway says to its service manager.
-struct Manager {
-    path: PathBuf,
-    words: Inbox<String>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Manager {
-    fn listen(directory: &Path) -> Self {
-        let path = directory.join("notify");
-        let socket = UnixDatagram::bind(&path).expect("a socket can be made");
-        let words = Inbox::default();
-        let heard = words.clone();
-        let thread = std::thread::spawn(move || {
-            let mut buffer = [0; 1_024];
-            while let Ok(count) = socket.recv(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-                if text == "END" {
-                    break;
-                }
-                text.lines().for_each(|line| heard.push(line.to_owned()));
-            }
-        });
-        Self { path, words, thread: Some(thread) }
-    }
-
-    /// Waits until the gateway that was started after this mark has looked at the machine: it says nothing of how it is
-    /// before. The page knows by then what was found.
-    fn wait_until_looked(&self, mark: usize) {
-        self.words
-            .wait_after(mark, "word of how it is", LIMIT, |line| line.starts_with("STATUS=").then_some(()));
-    }
-}
-
-impl Drop for Manager {
-    fn drop(&mut self) {
-        let end = UnixDatagram::unbound().expect("a socket can be made");
-        end.send_to(b"END", &self.path).expect("the thread listens");
-        self.thread.take().into_iter().for_each(|thread| thread.join().expect("the thread ended"));
-    }
 }
 
 #[test]

@@ -1,30 +1,15 @@
 //! What a service manager is told: ready, alive, stopping (sd_notify(3)).
 
-use std::os::unix::net::UnixDatagram;
-
-use gatehouse_tests::{Inbox, LIMIT, Setup};
+use gatehouse_tests::{LIMIT, Manager, Setup};
 use tempfile::TempDir;
 
 #[test]
 fn systemd_is_told_that_the_gateway_is_ready_alive_and_stopping() {
     let directory = TempDir::new().expect("a temporary directory can be made");
-    let path = directory.path().join("notify");
-    let socket = UnixDatagram::bind(&path).expect("a socket can be made");
-    let words = Inbox::default();
-    let heard = words.clone();
-    let manager = std::thread::spawn(move || {
-        let mut buffer = [0; 1_024];
-        while let Ok(count) = socket.recv(&mut buffer) {
-            let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-            if text == "END" {
-                break;
-            }
-            text.lines().for_each(|line| heard.push(line.to_owned()));
-        }
-    });
-
+    let manager = Manager::listen(directory.path());
+    let words = &manager.words;
     let gateway = Setup::demo()
-        .environment("NOTIFY_SOCKET", &path.to_string_lossy())
+        .environment("NOTIFY_SOCKET", &manager.path.to_string_lossy())
         .environment("WATCHDOG_USEC", "2000000")
         .start();
     let is = |word: &'static str| move |line: &String| (line == word).then_some(());
@@ -36,8 +21,4 @@ fn systemd_is_told_that_the_gateway_is_ready_alive_and_stopping() {
     let mark = words.mark();
     gateway.stop();
     words.wait_after(mark, "STOPPING=1", LIMIT, is("STOPPING=1"));
-
-    let end = UnixDatagram::unbound().expect("a socket can be made");
-    end.send_to(b"END", &path).expect("the thread listens");
-    manager.join().expect("the thread ended");
 }
