@@ -81,6 +81,8 @@ pub(crate) enum LocalRequest {
     Subscribe {
         filters: Vec<(TopicFilter, Qos)>,
         part: Arc<str>,
+        /// Nothing of what is retained already, and messages with the flag with which they were published.
+        as_published: bool,
         reply: oneshot::Sender<Subscription>,
     },
 }
@@ -134,9 +136,29 @@ impl LocalClient {
     /// # Errors
     /// When the broker has stopped.
     pub async fn subscribe(&self, filters: &[(TopicFilter, Qos)]) -> Result<Subscription, SubscribeError> {
+        self.subscribe_with(filters, false).await
+    }
+
+    /// Subscribes to what passes from now on: nothing that is retained already, and `retain` is set in what was published
+    /// to be retained, as with the options Retain As Published and Retain Handling 2 (MQTT 5, section 3.8.3.1).
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn subscribe_as_published(
+        &self,
+        filters: &[(TopicFilter, Qos)],
+    ) -> Result<Subscription, SubscribeError> {
+        self.subscribe_with(filters, true).await
+    }
+
+    async fn subscribe_with(
+        &self,
+        filters: &[(TopicFilter, Qos)],
+        as_published: bool,
+    ) -> Result<Subscription, SubscribeError> {
         let (reply, answer) = oneshot::channel();
         let part = Arc::clone(&self.part);
-        let request = LocalRequest::Subscribe { filters: filters.to_vec(), part, reply };
+        let request = LocalRequest::Subscribe { filters: filters.to_vec(), part, as_published, reply };
         self.requests.send(request).await.map_err(|_| SubscribeError::Closed)?;
         answer.await.map_err(|_| SubscribeError::Closed)
     }

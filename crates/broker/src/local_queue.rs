@@ -45,6 +45,8 @@ pub(crate) enum Pushed {
 #[derive(Debug)]
 pub(crate) struct LocalQueue {
     limits: QueueLimits,
+    /// Whether messages keep the flag with which they were published.
+    as_published: bool,
     state: Mutex<State>,
     waker: AtomicWaker,
     waiting: AtomicUsize,
@@ -124,6 +126,7 @@ impl LocalQueue {
     pub(crate) fn new(limits: QueueLimits) -> Self {
         Self {
             limits: QueueLimits { messages: limits.messages.max(1), ..limits },
+            as_published: false,
             state: Mutex::default(),
             waker: AtomicWaker::new(),
             waiting: AtomicUsize::new(0),
@@ -131,6 +134,11 @@ impl LocalQueue {
             taken: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         }
+    }
+
+    /// The same queue, whose messages say whether they were published to be retained.
+    pub(crate) fn as_published(self) -> Self {
+        Self { as_published: true, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -145,7 +153,8 @@ impl LocalQueue {
 
     /// Puts a message in. `is_state` tells that it is the newest state of its topic (it was published to be retained):
     /// such a message is not lost when the queue is full, but takes the place of an older state.
-    pub(crate) fn push(&self, message: Message, is_state: bool) -> Pushed {
+    pub(crate) fn push(&self, mut message: Message, is_state: bool) -> Pushed {
+        message.retain = is_state && self.as_published;
         let mut state = self.state();
         if state.abandoned {
             return Pushed::Abandoned;

@@ -277,13 +277,18 @@ impl Hub {
                     }
                 }
             }
-            LocalRequest::Subscribe { filters, part, reply } => {
-                let (number, retained) = self.core.subscribe_local(now, &filters);
-                let queue = Arc::new(LocalQueue::new(QueueLimits {
+            LocalRequest::Subscribe { filters, part, as_published, reply } => {
+                let (number, mut retained) = self.core.subscribe_local(now, &filters);
+                let queue = LocalQueue::new(QueueLimits {
                     messages: self.settings.local_queue_messages,
                     bytes: self.settings.local_queue_bytes,
                     held_topics: self.settings.local_held_topics,
-                }));
+                });
+                let queue = if as_published { queue.as_published() } else { queue };
+                if as_published {
+                    retained.clear();
+                }
+                let queue = Arc::new(queue);
                 self.core.watch_local(number, Arc::clone(&queue) as Arc<dyn LocalGauge>);
                 self.state.locals.insert(number, Outlet::new(part, Arc::clone(&queue)));
                 if reply.send(Subscription::new(retained, queue)).is_err() {

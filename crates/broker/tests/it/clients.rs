@@ -185,6 +185,23 @@ async fn parts_of_the_gateway_hear_clients_and_are_heard() {
     assert!(tokio::time::timeout(PATIENCE, part.publish(message)).await.unwrap().is_err());
 }
 
+/// The page of messages shows which of those that pass are kept.
+#[tokio::test]
+async fn a_part_may_hear_what_passes_as_it_was_published() {
+    let house = House::start().await;
+    let part = house.handle.client("messages");
+    let mut client = Client::connect(options(&house, "c")).await;
+    client.publish("casa/a", QoS::AtLeastOnce, true, "before").await;
+    let filters = [(TopicFilter::new("casa/#").unwrap(), Qos::AtLeastOnce)];
+    let mut subscription = part.subscribe_as_published(&filters).await.unwrap();
+    for (topic, retain) in [("casa/b", false), ("casa/c", true), ("casa/a", true)] {
+        client.publish(topic, QoS::AtLeastOnce, retain, "now").await;
+        let heard = within(subscription.recv()).await.unwrap();
+        assert_eq!((heard.topic.as_str(), heard.retain, &*heard.payload), (topic, retain, &b"now"[..]));
+    }
+    house.stop().await;
+}
+
 /// Many messages of each kind through sockets, every one counted: what batching could lose.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_in_a_flood() {

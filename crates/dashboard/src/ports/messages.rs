@@ -44,7 +44,7 @@ pub struct RetainedPart {
 /// Messages as they pass.
 #[async_trait]
 pub trait MessageFeed: Send {
-    /// The next message; nothing when the broker has stopped. The future may be dropped before it is done.
+    /// The next message, with the flag whether it was published to be retained; nothing when the broker has stopped. The future may be dropped before it is done.
     async fn next(&mut self) -> Option<Message>;
 
     /// How many messages are missing because nobody took them out in time.

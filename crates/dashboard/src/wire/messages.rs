@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gatehouse_model::{Message, Timestamp};
+use gatehouse_model::{Message, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
@@ -58,8 +58,12 @@ pub struct MessageView {
     pub cut: bool,
     /// Quality of service: 0, 1 or 2.
     pub qos: u8,
+    /// It is retained, or it was published to be.
+    pub retained: bool,
     /// Who sent it, in a few words.
     pub from: String,
+    /// The gateway itself sent it: a reading, a state, a figure. It has no sender over the network.
+    pub own: bool,
     /// MIME type of the payload, at most its first 1,024 bytes.
     #[schema(required = true)]
     pub content_type: Option<String>,
@@ -101,7 +105,9 @@ impl MessageView {
             payload_bytes: small(whole.len()),
             cut: shown < whole.len(),
             qos: message.qos.level(),
+            retained: at.is_none() || message.retain,
             from: name(&message.origin),
+            own: matches!(message.origin, Origin::Part { .. } | Origin::FailSafe { .. }),
             content_type: properties.content_type.as_deref().map(shown_words),
             response_topic: properties.response_topic.as_ref().map(|topic| shown_words(topic.as_str())),
             expiry_seconds: properties.message_expiry_seconds,
@@ -218,7 +224,7 @@ pub struct PublishRequest {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_model::{Origin, Qos, TopicName};
+    use gatehouse_model::{Qos, TopicName};
     use proptest::prelude::*;
 
     use super::*;
@@ -263,6 +269,21 @@ mod tests {
         message.properties.user = vec![("n".into(), "v".repeat(1_000).into()); 5];
         let shown = MessageView::of(&message, None);
         assert_eq!((shown.user_properties.len(), shown.user_properties_left_out), (2, 3));
+    }
+
+    #[test]
+    fn what_the_gateway_says_and_what_is_kept_are_marked() {
+        let topic = TopicName::new("a").unwrap();
+        let mut message = Message::new(topic, "x", Qos::AtMostOnce, true, Origin::part("bridge"));
+        let now = Some(Timestamp::from_millis(0));
+        let flags = |view: MessageView| (view.own, view.retained);
+        assert_eq!(flags(MessageView::of(&message, now)), (true, true));
+        message.retain = false;
+        message.origin = Origin::Client { client_id: "phone".into(), user: "ana".into() };
+        assert_eq!(flags(MessageView::of(&message, now)), (false, false));
+        assert_eq!(flags(MessageView::of(&message, None)), (false, true), "it was found retained");
+        message.origin = Origin::fail_safe("longest on-time");
+        assert!(MessageView::of(&message, now).own);
     }
 
     proptest! {

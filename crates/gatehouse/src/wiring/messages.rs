@@ -30,7 +30,7 @@ impl MessageRoom for BrokerMessages {
     }
 
     async fn listen(&self, filter: TopicFilter) -> Result<Box<dyn MessageFeed>, MqttGone> {
-        let subscription = self.client.subscribe(&[(filter, Qos::ExactlyOnce)]).await;
+        let subscription = self.client.subscribe_as_published(&[(filter, Qos::ExactlyOnce)]).await;
         let subscription = subscription.map_err(|SubscribeError::Closed| MqttGone)?;
         Ok(Box::new(Feed(subscription)))
     }
@@ -54,13 +54,7 @@ struct Feed(Subscription);
 #[async_trait]
 impl MessageFeed for Feed {
     async fn next(&mut self) -> Option<Message> {
-        loop {
-            let message = self.0.recv().await?;
-            // As a delivery, this says that it comes from the retained store.
-            if !message.retain {
-                return Some(message);
-            }
-        }
+        self.0.recv().await
     }
 
     fn dropped(&self) -> u64 {

@@ -3,11 +3,16 @@ import { ApiError } from '../api/client';
 import type { MessageView } from '../api/generated';
 import { clearTopics, retainedBelow } from './branch';
 
-const retained = (topic: string, from = 'ana at the dashboard') => ({ topic, from }) as MessageView;
+const retained = (topic: string, own = false) => ({ topic, own }) as MessageView;
 
 it('what may be cleared below a level is neither the level itself nor the gateway’s own', () => {
-  const own = 'the gateway itself (house)';
-  const all = [retained('a'), retained('a/b'), retained('a/c/d'), retained('ab/c'), retained('a/state', own)];
+  const all = [
+    retained('a'),
+    retained('a/b'),
+    retained('a/c/d'),
+    retained('ab/c'),
+    retained('a/state', true),
+  ];
   expect(retainedBelow('a', all)).toEqual({ topics: ['a/b', 'a/c/d'], own: 1 });
   expect(retainedBelow('$SYS', [retained('$SYS/uptime')])).toEqual({ topics: [], own: 1 });
 });

@@ -3,9 +3,6 @@
 import { ApiError } from '../api/client';
 import type { MessageView } from '../api/generated';
 
-/** How the gateway names itself as the sender. What it says is its own, and it refuses to have that cleared. */
-const GATEWAY_ITSELF = 'the gateway itself';
-
 /** What is retained below a level. */
 export interface Below {
   /** What may be cleared. */
@@ -19,7 +16,8 @@ export function retainedBelow(topic: string, retained: Iterable<MessageView>): B
   const below: Below = { topics: [], own: 0 };
   for (const message of retained) {
     if (!message.topic.startsWith(`${topic}/`)) continue;
-    if (message.topic.startsWith('$') || message.from.startsWith(GATEWAY_ITSELF)) below.own += 1;
+    // What the gateway says is its own, and it refuses to have that cleared.
+    if (message.topic.startsWith('$') || message.own) below.own += 1;
     else below.topics.push(message.topic);
   }
   return below;

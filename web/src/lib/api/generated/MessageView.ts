@@ -31,9 +31,17 @@ cut: boolean,
  */
 qos: number, 
 /**
+ * It is retained, or it was published to be.
+ */
+retained: boolean, 
+/**
  * Who sent it, in a few words.
  */
 from: string, 
+/**
+ * The gateway itself sent it: a reading, a state, a figure. It has no sender over the network.
+ */
+own: boolean, 
 /**
  * MIME type of the payload, at most its first 1,024 bytes.
  */
