@@ -1,7 +1,6 @@
 //! What the gateway lives with when nobody is there: a disk that is full or read-only, no network, a last run that ended
 //! badly. It is told, the house goes on, and it ends by itself (docs/alone.md).
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gatehouse_tests::{Browser, LIMIT, Manager, Process, Setup, until};
