@@ -137,7 +137,7 @@ impl LocalQueue {
     }
 
     /// The same queue, whose messages say whether they were published to be retained.
-    pub(crate) fn as_published(self) -> Self {
+    pub(crate) fn keeping_flags(self) -> Self {
         Self { as_published: true, ..self }
     }
 

@@ -284,7 +284,7 @@ impl Hub {
                     bytes: self.settings.local_queue_bytes,
                     held_topics: self.settings.local_held_topics,
                 });
-                let queue = if as_published { queue.as_published() } else { queue };
+                let queue = if as_published { queue.keeping_flags() } else { queue };
                 if as_published {
                     retained.clear();
                 }
