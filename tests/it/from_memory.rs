@@ -25,6 +25,7 @@ struct House {
 
 impl House {
     /// With how to start it. Nothing where this user cannot mount disks.
+    #[expect(clippy::print_stdout, reason = "only so is it told that nothing was tried")]
     fn build() -> Option<(Self, Setup)> {
         let place = TempDir::new().expect("a temporary directory can be made");
         let setup = Setup::demo();
