@@ -51,8 +51,10 @@ async fn telling<T>(part: impl Future<Output = T>, tell: impl Fn()) -> T {
     let mut ticks = tokio::time::interval(TOLD_EVERY);
     for _ in 0..=TOLD_AT_MOST {
         tokio::select! {
-            done = &mut part => return done,
+            // Which of two that are ready goes first is left to chance otherwise, and the beginning might not be told.
+            biased;
             _ = ticks.tick() => tell(),
+            done = &mut part => return done,
         }
     }
     part.await
