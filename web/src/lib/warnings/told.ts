@@ -13,6 +13,12 @@ function bytes(count: string, format: Format): string {
   return `${text}\u00a0${unit}`;
 }
 
+/** Those that tell something of their own: where nothing is kept, history is not kept either. */
+export function worthTelling(warnings: Warning[]): Warning[] {
+  const fromMemory = warnings.some(({ kind }) => kind === 'runs_from_memory');
+  return warnings.filter(({ kind }) => !fromMemory || kind !== 'history_failing');
+}
+
 /** What is, and on a second line, where there is one, what goes on meanwhile and what to do. */
 export function told(
   { kind, detail }: Warning,

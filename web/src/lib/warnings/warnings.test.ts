@@ -5,7 +5,7 @@ import { en } from '../i18n/en';
 import { es } from '../i18n/es';
 import { partsOf, withoutMarks } from '../i18n/gateway-words';
 import { zh } from '../i18n/zh';
-import { told } from './told';
+import { told, worthTelling } from './told';
 import { WORDS } from './words';
 
 const format = new Format('en-GB', en.units);
@@ -63,6 +63,13 @@ describe('the conditions of the gateway', () => {
     const place = '/srv/my house';
     expect(say('runs_from_memory', `full ${place}`)).toContain(`full at the start (${place})`);
     expect(say('runs_from_memory', `failing ${place}`)).toContain(`written at the start (${place})`);
+  });
+
+  it('tell once that nothing is kept', () => {
+    const failing = { kind: 'history_failing', detail: 'The disk is full.' } as const;
+    const memory = { kind: 'runs_from_memory', detail: 'full /var/lib/gatehouse' } as const;
+    expect(worthTelling([failing])).toEqual([failing]);
+    expect(worthTelling([memory, failing])).toEqual([memory]);
   });
 
   it('mark what the gateway says in its own words', () => {
