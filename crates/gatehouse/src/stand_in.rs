@@ -5,24 +5,21 @@
 //! it waits for its file as it always does. Nothing is written to the disk; what happens meanwhile is gone with the process,
 //! and the next start on a disk that can be written is as if it had not been.
 
+mod probe;
+
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rustix::fs::FsWord;
-use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tracing::{error, warn};
 
-use crate::{changes, conditions, paths, releases, running_copy};
+use crate::{changes, conditions, doctor, paths, releases, running_copy};
 
-/// What is written to see whether anything can be: what databases need to open that were closed in order, and some more.
-const TRIED_BYTES: usize = 256 * 1_024;
-
-/// The file that is written for that.
-const TRIED: &str = "write-test";
+pub(crate) use probe::why_not_writable;
 
 /// Most bytes that are copied into memory: accounts, certificates and what the broker keeps are a few megabytes in a house,
 /// and the smallest board has 512 MB in all.
@@ -82,15 +79,6 @@ impl Why {
                 "restart the machine, which checks the disk; if it comes back to this, the card is worn out and has to be \
                  replaced"
             }
-        }
-    }
-
-    fn of(problem: &io::Error) -> Option<Self> {
-        match problem.raw_os_error().map(Errno::from_raw_os_error)? {
-            Errno::ROFS => Some(Self::ReadOnly),
-            Errno::NOSPC | Errno::DQUOT => Some(Self::Full),
-            Errno::IO => Some(Self::Failing),
-            _ => None,
         }
     }
 }
@@ -160,6 +148,13 @@ pub(crate) fn settle(data: &Path) -> anyhow::Result<Home> {
         }
         return Ok(Home::at(data));
     };
+    if why == Why::ReadOnly && doctor::is_seen_read_only(data) {
+        bail!(
+            "{0} may not be written from here, though its disk could be: whatever runs this gateway shows it read-only. In a service \
+             that is ProtectSystem=strict: `sudo systemctl edit gatehouse`, and there under [Service] the line ReadWritePaths=-{0}",
+            data.display()
+        );
+    }
     take_in(data, why, &bases)
 }
 
@@ -212,23 +207,6 @@ fn take_in(data: &Path, why: Why, bases: &[PathBuf]) -> anyhow::Result<Home> {
 pub(crate) fn of(data: &Path) -> Option<PathBuf> {
     let owner = std::fs::metadata(data).ok()?.uid();
     places(data, &bases()).into_iter().find(|place| is_of(place, owner))
-}
-
-/// Why nothing can be written to a directory; nothing as well where something else stands in the way, which is told by whoever
-/// meets it.
-pub(crate) fn why_not_writable(directory: &Path) -> Option<Why> {
-    let file = directory.join(TRIED);
-    let tried = || -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(&file)?;
-        made.write_all(&vec![0; TRIED_BYTES])?;
-        made.sync_all()
-    };
-    let why = tried().err().and_then(|problem| Why::of(&problem));
-    if why != Some(Why::ReadOnly) {
-        let _ = std::fs::remove_file(&file);
-    }
-    why
 }
 
 /// The largest memory that there is, for what is needed for a moment only.

@@ -99,5 +99,5 @@ fn without_memory_or_accounts_there_is_no_start_and_the_reason_is_told() {
     std::fs::remove_file(data.path().join(paths::ACCOUNTS_FILE)).unwrap();
     let problem = take_in(data.path(), Why::Full, &bases).unwrap_err().to_string();
     assert!(problem.contains("no gateway was ever set up"), "{problem}");
-    assert!(why_not_writable(data.path()).is_none() && !data.path().join(TRIED).exists());
+    assert!(why_not_writable(data.path()).is_none() && !data.path().join(probe::TRIED).exists());
 }

@@ -25,6 +25,7 @@ use gatehouse_model::{Clock as _, SystemClock, Timestamp};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::as_owner::as_owner_of;
 use crate::cli::BackupArguments;
 use crate::exit::Exit;
 use crate::progress::{Progress, megabytes};
@@ -72,7 +73,9 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
     let stop = runtime.block_on(async { stopped_by_signals() })?;
     let mut progress = Progress::new();
     // Where nothing can be written there, what is to be encrypted waits in memory.
-    let copies = stand_in::why_not_writable(&directory).and_then(|_| stand_in::largest());
+    let try_it = || Ok(stand_in::why_not_writable(&directory));
+    let why = if directory.is_dir() { as_owner_of(&directory, try_it)? } else { None };
+    let copies = why.and_then(|_| stand_in::largest());
     let order = Order {
         directory: &directory,
         copies: copies.as_deref().unwrap_or(&directory),

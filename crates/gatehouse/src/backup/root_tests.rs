@@ -82,6 +82,39 @@ async fn a_pipe_in_the_data_keeps_nobody_waiting() {
     assert!(format!("{problem:#}").contains("is no plain file"), "{problem:#}");
 }
 
+/// Before a backup root tries whether the disk can be written, in a directory of somebody else: a link under the name of what it
+/// writes let that one empty any file, and a pipe there kept the command waiting.
+#[tokio::test]
+async fn what_root_tries_to_write_empties_no_file_of_roots() {
+    use rustix::fs::{CWD, FileType, Mode};
+    let (place, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let house = House::new("ana").await.close().await;
+    let (tried, precious) = (house.path().join("write-test"), outside.path().join("shadow"));
+    std::fs::write(&precious, "of root").unwrap();
+    if !give(house.path()) {
+        return;
+    }
+    // Nobody else may search it: the rights of the owner of the data do not lead there at all.
+    std::fs::set_permissions(outside.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    for name in ["link", "pipe"] {
+        match name {
+            "link" => symlink(&precious, &tried).unwrap(),
+            _ => rustix::fs::mknodat(CWD, &tried, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(),
+        }
+        let arguments = BackupArguments {
+            file: Some(place.path().join(name)),
+            config: place.path().join("none.toml"),
+            plain: true,
+            passphrase_file: None,
+            data: crate::cli::DataArguments { data_dir: Some(house.path().to_owned()) },
+        };
+        let made = tokio::task::spawn_blocking(move || run(&arguments)).await.unwrap();
+        assert_eq!(made.unwrap(), Exit::Success, "{name}");
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "of root");
+        assert!(tried.symlink_metadata().is_err(), "{name}");
+    }
+}
+
 /// Root made the copies below the data directory, whose owner could put a link in the place of the directory meanwhile, and
 /// with it let root write over any file. A directory that only root could write to shows whose rights it is done with.
 #[tokio::test]

@@ -40,6 +40,14 @@ pub(crate) fn is_read_only(directory: &Path) -> bool {
         .is_ok_and(|real| checks::is_read_only(&Machine::below(Path::new("/"), ""), &real))
 }
 
+/// Whether a directory may not be written only because it is mounted so, as in the view that a service has of the machine, while
+/// its file system could be.
+pub(crate) fn is_seen_read_only(directory: &Path) -> bool {
+    directory
+        .canonicalize()
+        .is_ok_and(|real| checks::is_seen_read_only(&Machine::below(Path::new("/"), ""), &real))
+}
+
 /// Looks at the machine and tells, or mends.
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
     let directory = paths::data_directory(arguments.data.data_dir.clone(), false);

@@ -57,7 +57,10 @@ pub(super) fn memory_only(_: &Machine, wanted: &Wanted) -> Vec<Finding> {
 /// A mounted file system.
 struct Mount {
     place: String,
+    /// Whether the file system lets nobody write.
     is_read_only: bool,
+    /// Whether this mount of it lets nobody write.
+    is_seen_read_only: bool,
 }
 
 /// The file system that a directory lies on. What counts is the file system's own word (the last column), and not the
@@ -66,14 +69,17 @@ fn mount_of(machine: &Machine, directory: &str) -> Option<Mount> {
     let text = machine.text("/proc/self/mountinfo")?;
     let mounts = text.lines().filter_map(|line| {
         let (mount, file_system) = line.split_once(" - ")?;
-        let place = mount.split_whitespace().nth(4)?;
+        let mut mount = mount.split_whitespace().skip(4);
+        // A space in a name is written so (proc_pid_mountinfo(5)).
+        let place = mount.next()?.replace("\\040", " ");
+        let is_seen_read_only = mount.next()?.split(',').any(|option| option == "ro");
         let below = place.trim_end_matches('/');
         let is_above =
             directory.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let options = file_system.split_whitespace().nth(2)?;
         // Since Linux 6.15 ext4 says so of a file system with errors, and leaves the flag of statvfs alone.
         let is_read_only = options.split(',').any(|option| option == "ro" || option == "emergency_ro");
-        is_above.then(|| Mount { place: place.to_owned(), is_read_only })
+        is_above.then(|| Mount { place: place.clone(), is_read_only, is_seen_read_only })
     });
     // Of mounts at the same place the last one counts.
     mounts.max_by_key(|mount| mount.place.len())
@@ -82,6 +88,12 @@ fn mount_of(machine: &Machine, directory: &str) -> Option<Mount> {
 /// Whether the file system of this directory lets nobody write, by its own word.
 pub(crate) fn is_read_only(machine: &Machine, directory: &Path) -> bool {
     mount_of(machine, &directory.to_string_lossy()).is_some_and(|mount| mount.is_read_only)
+}
+
+/// Whether a directory may not be written though its file system could be: a mount can be read-only by itself.
+pub(crate) fn is_seen_read_only(machine: &Machine, directory: &Path) -> bool {
+    let mount = mount_of(machine, &directory.to_string_lossy());
+    mount.is_some_and(|mount| mount.is_seen_read_only && !mount.is_read_only)
 }
 
 /// The power supply.
@@ -199,6 +211,23 @@ mod tests {
         );
         machine.put("/proc/self/mountinfo", &own);
         assert_eq!(kinds(&machine, ""), []);
+    }
+
+    #[test]
+    fn a_view_that_is_read_only_is_no_disk_that_is() {
+        let machine = FakeMachine::pi();
+        let is_seen = |line: &str, directory: &str| {
+            machine.put("/proc/self/mountinfo", &format!("25 1 179:2 / / rw - ext4 /dev/root rw\n{line}\n"));
+            is_seen_read_only(&machine.machine, Path::new(directory))
+        };
+        assert!(is_seen(
+            "26 1 179:2 /srv /srv ro,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro",
+            "/srv/data"
+        ));
+        assert!(is_seen("26 1 179:2 /srv /srv\\040new ro - ext4 /dev/root rw", "/srv new/data"));
+        assert!(!is_seen("26 1 179:2 /srv /srv ro - ext4 /dev/root ro", "/srv/data"));
+        assert!(!is_seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw,emergency_ro", "/srv/data"));
+        assert!(!is_seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw", "/home"));
     }
 
     #[test]
