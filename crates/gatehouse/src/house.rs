@@ -86,8 +86,17 @@ impl House {
             .with_context(|| format!("the accounts in {} cannot be opened", accounts_file.display()))?;
         // Without it the house is not without its outputs and its broker. It stays where it is, since it is large.
         let history_file = home.data().join(paths::HISTORY_FILE);
-        let history = History::open_in_any_case(&history_file, config.history.clone(), clock.clone());
-        let history = while_starting(history).await.trusting_clock(history_clock(demo));
+        let history = match home.stranded() {
+            // It is not opened to be written, where a disk that is full again would leave half of it.
+            Some(stranded) => {
+                History::open_still(&history_file, config.history.clone(), clock.clone(), stranded.why.what())
+            }
+            None => {
+                let opening = History::open_in_any_case(&history_file, config.history.clone(), clock.clone());
+                while_starting(opening).await
+            }
+        };
+        let history = history.trusting_clock(history_clock(demo));
         let broker_file = directory.join(paths::BROKER_FILE);
         let store = SqliteStore::open(&broker_file, store_options(home), clock.clone());
         let store = while_starting(store).await.context("what the broker has kept cannot be opened")?;

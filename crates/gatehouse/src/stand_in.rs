@@ -64,7 +64,8 @@ impl Why {
         }
     }
 
-    const fn what(self) -> &'static str {
+    /// What the disk does, after "the disk".
+    pub(crate) const fn what(self) -> &'static str {
         match self {
             Self::ReadOnly => "is read-only",
             Self::Full => "is full",

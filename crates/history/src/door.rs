@@ -21,7 +21,8 @@ pub(crate) struct Door {
     options: Options,
     clock: Arc<dyn Clock>,
     is_open: AtomicBool,
-    /// It is on a file system that let nobody write, and is read as a file that does not change: it stays closed.
+    /// It is on a file system that let nobody write, or whoever opened it wants nothing written: it is read as a file that
+    /// does not change, and stays closed.
     is_still: bool,
     page_bytes: AtomicU32,
     /// Why the last try failed, for people.
@@ -42,20 +43,30 @@ impl Door {
         clock: Arc<dyn Clock>,
         problem: &HistoryError,
     ) -> Self {
+        if still::is_still(&path) {
+            return Self::still(path, options, clock, "is read-only");
+        }
         let page_bytes = database::page_bytes(&path);
-        let is_still = still::is_still(&path);
-        let door = Self { is_still, ..Self::opened(path, options, clock, page_bytes) };
-        door.is_open.store(false, Ordering::Relaxed);
-        let reason = match is_still {
-            true => format!(
-                "the disk with {} is read-only: what history holds is shown, and nothing more is recorded until the gateway \
-                 starts on a disk that can be written",
-                door.path.display()
-            ),
-            false => problem.to_string(),
-        };
-        *door.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        let door = Self::opened(path, options, clock, page_bytes);
+        door.close(problem.to_string());
         door
+    }
+
+    /// The door to a file that is only read, since its disk `what`.
+    pub(crate) fn still(path: PathBuf, options: Options, clock: Arc<dyn Clock>, what: &str) -> Self {
+        let page_bytes = database::page_bytes(&path);
+        let door = Self { is_still: true, ..Self::opened(path, options, clock, page_bytes) };
+        door.close(format!(
+            "the disk with {} {what}: what history holds is shown, and nothing more is recorded until the gateway starts on a \
+             disk that can be written",
+            door.path.display()
+        ));
+        door
+    }
+
+    fn close(&self, reason: String) {
+        self.is_open.store(false, Ordering::Relaxed);
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     }
 
     pub(crate) fn is_open(&self) -> bool {

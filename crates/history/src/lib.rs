@@ -128,6 +128,20 @@ impl History {
             Err(problem) => problem,
         };
         let door = Door::closed(path.to_owned(), options.clone(), Arc::clone(&clock), &problem);
+        Self::behind(door, path, options, clock)
+    }
+
+    /// Opens the file to read it only, on a disk that `what`, as in "is full" or "fails": nothing is written to it nor beside it,
+    /// and the file is neither brought up to date nor tried again. What is recorded waits in a bounded buffer and is lost in
+    /// the end. No other process may write to the file meanwhile.
+    pub fn open_still(path: &Path, options: Options, clock: Arc<dyn Clock>, what: &str) -> Self {
+        let path = &database::behind_links(path);
+        let door = Door::still(path.to_owned(), options.clone(), Arc::clone(&clock), what);
+        Self::behind(door, path, options, clock)
+    }
+
+    /// The history of a file behind a door that is closed.
+    fn behind(door: Door, path: &Path, options: Options, clock: Arc<dyn Clock>) -> Self {
         let reason = door.reason().unwrap_or_default();
         match door.is_still() {
             true => tracing::error!("{reason}"),

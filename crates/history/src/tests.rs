@@ -9,6 +9,7 @@ mod ranges;
 mod recording;
 mod refusing;
 mod sealed;
+mod still;
 mod waiting;
 mod written;
 
