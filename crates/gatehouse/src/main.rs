@@ -18,6 +18,7 @@ mod discovery;
 mod doctor;
 mod exit;
 mod export;
+mod healing;
 mod house;
 mod import;
 mod lifecycle;

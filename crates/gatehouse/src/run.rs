@@ -15,7 +15,7 @@ use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
 use crate::restart::{self, Program};
 use crate::stand_in::{Home, Stranded};
-use crate::{backup, changes, check, logs, paths, releases, running_copy, stand_in, supervision};
+use crate::{backup, changes, check, healing, logs, paths, releases, running_copy, stand_in, supervision};
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
 const MIN_WORKERS: usize = 2;
@@ -138,12 +138,15 @@ async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow
                 last_run::begins(directory, clock.now());
                 has_begun = true;
             }
-            let (reason, who) = tokio::select! {
+            let (reason, why) = tokio::select! {
                 reason = running.lifecycle.wait(&mut signals) => (reason, None),
-                Some(who) = running.restarts.recv() => (StopReason::Restart, Some(who)),
+                Some(who) = running.restarts.recv() => {
+                    (StopReason::Restart, Some(format!("{who} asked for it at the page")))
+                }
+                why = healing::healed(home.stranded(), &source) => (StopReason::Restart, Some(why)),
             };
-            if let Some(who) = who {
-                info!("restarting: {who} asked for it at the page");
+            if let Some(why) = why {
+                info!("restarting: {why}");
             }
             (running, reason)
         }

@@ -51,6 +51,15 @@ pub(crate) fn is_nearly_full(free: u64, total: u64) -> bool {
     free < nearly_full_below(total)
 }
 
+/// Whether there is room for a gateway to start with: twice of what is told as full, for what opening databases takes.
+pub(crate) fn has_room_to_start(room: Room) -> bool {
+    room.free >= 2 * full_below(room.total)
+}
+
+fn full_below(total: u64) -> u64 {
+    FULL_BYTES.min(total / LEAST_FREE_PART)
+}
+
 fn nearly_full_below(total: u64) -> u64 {
     LEAST_FREE_BYTES.min(total / LEAST_FREE_PART)
 }
@@ -71,7 +80,7 @@ impl DiskLook {
         };
         let found = if room.is_read_only {
             Some(warning(WarningWord::DiskReadOnly, directory.display().to_string()))
-        } else if below(FULL_BYTES.min(room.total / LEAST_FREE_PART), WarningWord::DiskFull) {
+        } else if below(full_below(room.total), WarningWord::DiskFull) {
             Some(warning(WarningWord::DiskFull, ""))
         } else if below(nearly_full_below(room.total), WarningWord::DiskNearlyFull) {
             let step = if room.free < STEP_BYTES { FULL_BYTES } else { STEP_BYTES };

@@ -18,7 +18,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use clock::ClockLook;
 use disk::DiskLook;
-pub(crate) use disk::{Room, is_nearly_full};
+pub(crate) use disk::{Room, has_room_to_start, is_nearly_full};
 use last_run::Ending;
 use network::Network;
 
