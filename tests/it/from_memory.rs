@@ -58,11 +58,11 @@ fn told(browser: &Browser) -> Option<String> {
     own["detail"].as_str().map(str::to_owned)
 }
 
-/// Everything works that needs nothing kept.
-fn use_house(gateway: &Gateway, browser: &Browser) {
+/// Everything works that needs nothing kept, and the note that is retained is this one.
+fn use_house(gateway: &Gateway, browser: &Browser, note: &str) {
     let phone = gateway.phone("phone");
     phone.subscribe("#");
-    phone.wait_payload(NOTE, "of before");
+    phone.wait_payload(NOTE, note);
     let heater = browser.find("heater", |_, property| is_heater(property));
     for word in ["ON", "OFF"] {
         phone.publish(&format!("{}/set", heater.topic()), word, false).expect("the broker takes it");
@@ -118,7 +118,7 @@ fn a_gateway_starts_on_a_read_only_disk_and_leaves_it_as_it_is() {
     let (gateway, browser) = start(setup);
     let detail = format!("read_only {}", gateway.data_directory().display());
     assert_eq!(told(&browser), Some(detail.clone()));
-    use_house(&gateway, &browser);
+    use_house(&gateway, &browser, "of before");
     change_in_vain(&browser, "read-only");
     // What was measured is shown, and goes into the backup.
     let series = browser.get("/api/v1/history/series").expect(200).json();
@@ -129,10 +129,10 @@ fn a_gateway_starts_on_a_read_only_disk_and_leaves_it_as_it_is() {
     // Another daemon does not get at the same outputs.
     let second = gateway_beside(&gateway);
     assert!(second.contains("another gatehouse is running"), "{second}");
-    // A crash starts anew from the disk.
+    // After a crash it goes on with what it knew.
     let (gateway, browser) = start(gateway.kill());
     assert_eq!(told(&browser), Some(detail));
-    use_house(&gateway, &browser);
+    use_house(&gateway, &browser, "of memory");
     assert_eq!(house.memory.names().len(), 1);
     // The command line can take everything away as well, history of any length included.
     let file = house.place.path().join("backup.tar.age");
@@ -207,7 +207,7 @@ fn a_gateway_starts_on_a_full_disk_and_is_itself_again_with_room() {
     let (mut gateway, browser) = start(setup);
     let detail = format!("full {}", gateway.data_directory().display());
     assert_eq!(told(&browser), Some(detail));
-    use_house(&gateway, &browser);
+    use_house(&gateway, &browser, "of before");
     change_in_vain(&browser, "make room");
     back_up(&browser);
     house.disk.make_room();

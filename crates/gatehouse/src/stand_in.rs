@@ -2,28 +2,26 @@
 //!
 //! The house needs its outputs, its broker and its page all the same, and somebody who reads there why. So what the gateway
 //! cannot do without is copied into memory, and it works there as if that were its data directory. History stays where it is:
-//! it waits for its file as it always does. Nothing is written to the disk; what happens meanwhile is gone with the process,
-//! and the next start on a disk that can be written is as if it had not been.
+//! it waits for its file as it always does. Nothing is written to the disk. A restart goes on with what is in memory; on a disk
+//! that can be written again it takes along what the board remembers, and all else is as if the time between had not been.
 
+mod copy;
 mod probe;
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use rustix::fs::FsWord;
 use sha2::{Digest as _, Sha256};
 use tracing::{error, warn};
 
-use crate::{changes, conditions, doctor, paths, releases, running_copy};
+use crate::{doctor, paths};
+
+use copy::{Whole, bring_back, copy, goes_on};
 
 pub(crate) use probe::why_not_writable;
-
-/// Most bytes that are copied into memory: accounts, certificates and what the broker keeps are a few megabytes in a house,
-/// and the smallest board has 512 MB in all.
-const MAX_COPIED_BYTES: u64 = 32 * 1_024 * 1_024;
 
 /// What stays free in memory beside the copies, for what comes to be there: logs of the databases, messages that wait.
 pub(crate) const MIN_FREE_BYTES: u64 = 8 * 1_024 * 1_024;
@@ -33,9 +31,6 @@ pub(crate) const MAX_BACKUP_BYTES: u64 = 64 * 1_024 * 1_024;
 
 /// Most bytes that the broker's file may grow to there. It is full then, as on a disk, and the machine keeps its memory.
 pub(crate) const MAX_BROKER_BYTES: u64 = 32 * 1_024 * 1_024;
-
-/// Most files of one directory that are copied.
-const MAX_FILES: usize = 256;
 
 /// A file system in memory (`TMPFS_MAGIC` of `statfs(2)`).
 const TMPFS: FsWord = 0x0102_1994;
@@ -159,9 +154,15 @@ pub(crate) fn settle(data: &Path) -> anyhow::Result<Home> {
     take_in(data, why, &bases)
 }
 
-/// Copies what is needed of data that cannot be written to the first of these places that has room.
+/// Goes on with what an earlier run of this boot left in memory. Where there is nothing, copies what is needed of data that cannot be
+/// written to the first of these places that has room.
 fn take_in(data: &Path, why: Why, bases: &[PathBuf]) -> anyhow::Result<Home> {
-    if !data.join(paths::ACCOUNTS_FILE).exists() {
+    let places = places(data, bases);
+    let user = rustix::process::geteuid().as_raw();
+    let is_left = |place: &&PathBuf| is_of(place, user) && Whole::of(place).is_some();
+    // A disk that fails may not even say whether there are any.
+    let has_none = matches!(data.join(paths::ACCOUNTS_FILE).try_exists(), Ok(false));
+    if has_none && !places.iter().any(|place| is_left(&place)) {
         bail!(
             "the disk with {} {}, and no gateway was ever set up there: {}",
             data.display(),
@@ -170,23 +171,27 @@ fn take_in(data: &Path, why: Why, bases: &[PathBuf]) -> anyhow::Result<Home> {
         );
     }
     let claim = paths::claim(data)?;
+    let at = |place: &Path| {
+        error!(
+            "the disk with {} {}: the gateway runs from memory ({}), and nothing that happens is kept when it ends. To mend it, {}",
+            data.display(),
+            why.what(),
+            place.display(),
+            why.remedy()
+        );
+        let stranded = Stranded { directory: data.to_owned(), why };
+        Home { directory: place.to_owned(), stranded: Some(stranded), _claim: Some(claim) }
+    };
+    // What it knows is newer than the disk: levels, shortest times that still run, totals, what was delivered.
+    if let Some(place) = places.iter().find(|place| is_left(place) && goes_on(place)) {
+        return Ok(at(place));
+    }
     let mut problems = Vec::new();
-    for place in places(data, bases) {
-        match copy(data, &place) {
-            Ok(()) => {
-                let stranded = Stranded { directory: data.to_owned(), why };
-                error!(
-                    "the disk with {} {}: the gateway runs from memory ({}), and nothing that happens is kept when it ends. \
-                     To mend it, {}",
-                    data.display(),
-                    why.what(),
-                    place.display(),
-                    why.remedy()
-                );
-                return Ok(Home { directory: place, stranded: Some(stranded), _claim: Some(claim) });
-            }
+    for place in &places {
+        match copy(data, place) {
+            Ok(()) => return Ok(at(place)),
             Err(problem) => {
-                forget(&place);
+                forget(place);
                 problems.push(format!("{problem:#}"));
             }
         }
@@ -207,7 +212,7 @@ fn take_in(data: &Path, why: Why, bases: &[PathBuf]) -> anyhow::Result<Home> {
 /// `gatehouse safe-outputs` has run, and where there is none the next start does.
 pub(crate) fn of(data: &Path) -> Option<PathBuf> {
     let owner = std::fs::metadata(data).ok()?.uid();
-    places(data, &bases()).into_iter().find(|place| is_of(place, owner))
+    places(data, &bases()).into_iter().find(|place| is_of(place, owner) && Whole::of(place).is_some())
 }
 
 /// The largest memory that there is, for what is needed for a moment only.
@@ -255,86 +260,17 @@ fn forget(place: &Path) {
     }
 }
 
-/// Removes what a daemon left that was killed, unless it runs still.
+/// Removes what a daemon left that ran from memory, unless it runs still. What the board remembered there comes to the disk.
 fn forget_left(data: &Path, place: &Path) -> anyhow::Result<()> {
     if !place.exists() {
         return Ok(());
     }
     let _claim = paths::claim(data)?;
+    if is_of(place, rustix::process::geteuid().as_raw()) {
+        bring_back(data, place);
+    }
     forget(place);
     Ok(())
-}
-
-/// Copies what the gateway cannot do without.
-fn copy(data: &Path, place: &Path) -> anyhow::Result<()> {
-    // Of a daemon that was killed; that none runs is known.
-    forget(place);
-    DirBuilder::new()
-        .mode(0o700)
-        .create(place)
-        .with_context(|| format!("{} cannot be made", place.display()))?;
-    let mut copied = 0;
-    let small = [paths::BOARD_FILE, paths::DEMO_PASSWORD_FILE].into_iter();
-    let small = small.chain(releases::NOTES).chain(conditions::last_run::NOTES).chain(running_copy::NAMES);
-    let wanted = ["", "-wal"].map(|log| format!("{}{log}", paths::ACCOUNTS_FILE)).into_iter();
-    for name in wanted.chain(small.map(str::to_owned)) {
-        copied += copy_file(&data.join(&name), &place.join(&name), MAX_COPIED_BYTES - copied)?;
-    }
-    for name in [paths::TLS_DIRECTORY, changes::DIRECTORY] {
-        copied += copy_directory(&data.join(name), &place.join(name), MAX_COPIED_BYTES - copied)?;
-    }
-    let broker = ["", "-wal"].map(|log| format!("{}{log}", paths::BROKER_FILE));
-    let kept = broker.iter().try_fold(0, |sum, name| {
-        let limit = MAX_COPIED_BYTES - copied - sum;
-        copy_file(&data.join(name), &place.join(name), limit).map(|bytes| sum + bytes)
-    });
-    if let Err(problem) = kept {
-        // Half of it would be damage. Switching needs none of it, and clients come back by themselves.
-        for name in &broker {
-            let _ = std::fs::remove_file(place.join(name));
-        }
-        warn!(
-            "what the broker has kept stays on the disk, sessions and retained messages are missing: {problem:#}"
-        );
-    }
-    let figures = rustix::fs::statvfs(place)?;
-    let free = figures.f_bavail.saturating_mul(figures.f_frsize);
-    if free < MIN_FREE_BYTES {
-        bail!("there is no room in {}", place.display());
-    }
-    Ok(())
-}
-
-/// Copies one file and gives how many bytes it has; one that is not there has none.
-fn copy_file(from: &Path, to: &Path, limit: u64) -> anyhow::Result<u64> {
-    let told = || format!("{} cannot be copied into memory", from.display());
-    let mut source = match File::open(from) {
-        Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(0),
-        opened => opened.with_context(told)?,
-    };
-    let bytes = source.metadata().with_context(told)?.len();
-    if bytes > limit {
-        return Err(io::Error::from(ErrorKind::FileTooLarge)).with_context(told);
-    }
-    let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).with_context(told)?;
-    io::copy(&mut source, &mut made).with_context(told)
-}
-
-/// Copies the files of a directory, and none below it.
-fn copy_directory(from: &Path, to: &Path, limit: u64) -> anyhow::Result<u64> {
-    let entries = match std::fs::read_dir(from) {
-        Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(0),
-        opened => opened.with_context(|| format!("{} cannot be read", from.display()))?,
-    };
-    paths::make_private_directory(to)?;
-    let mut copied = 0;
-    for entry in entries.take(MAX_FILES) {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            copied += copy_file(&entry.path(), &to.join(entry.file_name()), limit - copied)?;
-        }
-    }
-    Ok(copied)
 }
 
 #[cfg(test)]

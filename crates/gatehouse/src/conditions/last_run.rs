@@ -120,7 +120,7 @@ fn text_of(file: &Path) -> Option<String> {
 }
 
 /// The number of this boot of the kernel.
-fn this_boot() -> String {
+pub(crate) fn this_boot() -> String {
     text_of(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default().trim().to_owned()
 }
 

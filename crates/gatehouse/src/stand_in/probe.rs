@@ -72,7 +72,7 @@ impl Why {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
     use std::process::Command;
@@ -122,13 +122,13 @@ mod tests {
     }
 
     /// A file system in memory, taken away in the end.
-    struct Mounted(PathBuf);
+    pub(in crate::stand_in) struct Mounted(PathBuf);
 
     impl Mounted {
         /// Nothing where this user cannot mount any.
-        fn at(place: &Path) -> Option<Self> {
+        pub(in crate::stand_in) fn at(place: &Path, size: &str) -> Option<Self> {
             let mounted = Self(place.to_owned());
-            let is_there = mounted.mount(&["-t", "tmpfs", "-o", "size=1M", "none"]);
+            let is_there = mounted.mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "none"]);
             if !is_there {
                 println!("skipped: this user cannot mount a disk");
             }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_disk_is_read_only_or_full_also_with_what_an_earlier_try_left() {
         let place = TempDir::new().unwrap();
-        let Some(disk) = Mounted::at(place.path()) else { return };
+        let Some(disk) = Mounted::at(place.path(), "1M") else { return };
         let file = place.path().join(TRIED);
         assert_eq!(why_not_writable(place.path()), None);
         assert!(!file.exists());
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_only_seen_read_only_is_no_card_that_is_worn_out() {
         let place = TempDir::new().unwrap();
-        let Some(disk) = Mounted::at(place.path()) else { return };
+        let Some(disk) = Mounted::at(place.path(), "1M") else { return };
         std::fs::write(place.path().join(crate::paths::ACCOUNTS_FILE), "accounts").unwrap();
         assert!(disk.mount(&["-o", "remount,bind,ro"]));
         assert_eq!(why_not_writable(place.path()), Some(Why::ReadOnly));

@@ -21,6 +21,9 @@ use crate::whole_file;
 const CERTIFICATE_FILE: &str = "ca.crt";
 const KEY_FILE: &str = "ca.key";
 
+/// Both: neither is of use without the other.
+pub(crate) const AUTHORITY_FILES: [&str; 2] = [CERTIFICATE_FILE, KEY_FILE];
+
 /// Longest name of a gateway in the name of its authority: a common name has at most 64 characters (RFC 5280, appendix A),
 /// and the rest of the sentence needs its share.
 const MAX_NAME_CHARACTERS: usize = 32;

@@ -23,6 +23,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use authority::AUTHORITY_FILES;
 pub(crate) use certificates::ServerCertificates;
 pub(crate) use names::Name;
 pub(crate) use own::{FileProblem, Setting as FileSetting};
