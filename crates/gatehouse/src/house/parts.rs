@@ -28,21 +28,27 @@ pub(super) const STOP_FIRST: (&str, Duration) = (BRIDGE, Duration::from_millis(5
 /// The bridge has closed its outbox, which ends when its last words are published.
 pub(super) const STOP_BEFORE_OFFLINE: (&str, Duration) = (OUTBOX, Duration::from_millis(1_000));
 
-/// Those that stop after the gateway said that it is offline, in this order: the broker closes last.
-pub(super) const STOP_AFTER_OFFLINE: [(&str, Duration); 15] = [
-    // Its last word leaves at once.
-    (DISCOVERY, Duration::from_millis(50)),
-    // These only wait, and end at once.
-    (BACKUPS, Duration::from_millis(50)),
-    (LOOKING, Duration::from_millis(50)),
-    (FOUND, Duration::from_millis(50)),
-    (RECORDING_FIGURES, Duration::from_millis(50)),
-    (RELOADING, Duration::from_millis(50)),
-    (ALIASES, Duration::from_millis(50)),
-    (WATCHDOG, Duration::from_millis(50)),
-    (CERTIFICATES, Duration::from_millis(50)),
-    (REVOCATION, Duration::from_millis(50)),
-    (WARNINGS, Duration::from_millis(50)),
+/// Those that only wait, or whose last word leaves at once, and that keep nothing: they stop together, after the gateway said that
+/// it is offline.
+pub(super) const STOP_TOGETHER: ([&str; 11], Duration) = (
+    [
+        DISCOVERY,
+        BACKUPS,
+        LOOKING,
+        FOUND,
+        RECORDING_FIGURES,
+        RELOADING,
+        ALIASES,
+        WATCHDOG,
+        CERTIFICATES,
+        REVOCATION,
+        WARNINGS,
+    ],
+    Duration::from_millis(550),
+);
+
+/// Those that stop after them, in this order: the broker closes last.
+pub(super) const STOP_AT_LAST: [(&str, Duration); 4] = [
     (DASHBOARD, Duration::from_millis(2_400)),
     (LIVE_PAGE, Duration::from_millis(150)),
     (HISTORY, Duration::from_millis(3_500)),

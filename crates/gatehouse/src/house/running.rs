@@ -10,7 +10,7 @@ use gatehouse_model::{GatewayInfo, Message, Origin, Qos, Scheme, TopicName};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::parts::{LAST_WORD_LIMIT, STOP_AFTER_OFFLINE, STOP_BEFORE_OFFLINE, STOP_FIRST};
+use super::parts::{LAST_WORD_LIMIT, STOP_AT_LAST, STOP_BEFORE_OFFLINE, STOP_FIRST, STOP_TOGETHER};
 use crate::lifecycle::Lifecycle;
 use crate::wiring::DoorGuard;
 
@@ -70,7 +70,9 @@ impl Running {
                 LAST_WORD_LIMIT.as_millis()
             ),
         }
-        for (part, limit) in STOP_AFTER_OFFLINE {
+        let (parts, limit) = STOP_TOGETHER;
+        well &= self.lifecycle.stop_together(&parts, limit).await;
+        for (part, limit) in STOP_AT_LAST {
             well &= self.lifecycle.stop(part, limit).await;
         }
         self.history.clone().close().await;
