@@ -3,7 +3,7 @@
 //! written is as if nothing had been.
 
 use gatehouse_tests::gateway::command_line;
-use gatehouse_tests::{Browser, Gateway, LIMIT, Setup, until};
+use gatehouse_tests::{Browser, Gateway, LIMIT, Received, Setup, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -65,8 +65,13 @@ fn use_house(gateway: &Gateway, browser: &Browser, note: &str) {
     phone.wait_payload(NOTE, note);
     let heater = browser.find("heater", |_, property| is_heater(property));
     for word in ["ON", "OFF"] {
-        phone.publish(&format!("{}/set", heater.topic()), word, false).expect("the broker takes it");
-        phone.wait_payload(&heater.topic(), word);
+        // A gateway that was killed a moment ago knows that the heater has to rest, and refuses until then.
+        until("the heater", LIMIT, || {
+            phone.publish(&format!("{}/set", heater.topic()), word, false)?;
+            let all = phone.messages().all();
+            let is_it = |message: &Received| message.topic == heater.topic() && message.payload == word;
+            all.iter().any(is_it).then_some(()).ok_or_else(|| format!("no {word} in {all:?}"))
+        });
     }
     phone.publish(NOTE, "of memory", true).expect("the broker takes it");
     assert_eq!(browser.get("/health").expect(200).json()["status"], "degraded");
