@@ -10,9 +10,9 @@ const en = {
   diskReadOnly: (place: string) =>
     `The gateway’s disk cannot be written (${place}).\nSwitching, inputs and live values go on; nothing is kept. The system does this to a card with errors: restart the machine, which checks the card, and make a backup at once. If it comes back, the card is worn out: replace it.`,
   unwritableAtStart: (place: string) =>
-    `The gateway runs from memory: its disk could not be written at the start (${place}).\nSwitching, sensors and messages go on, but nothing that happens now is kept when it ends, and changes of settings, people and phones are refused. Make a backup now (System → Backup), then restart the machine, which checks the card. If this comes back, the card is worn out: replace it.`,
+    `The gateway runs from memory: its disk could not be written at the start (${place}).\nSwitching, sensors and messages go on, but nothing that happens now is kept when it ends. Settings cannot be changed, and no people, phones and tokens be added; removing them, log-outs and new passwords hold until the restart only, so do that again afterwards. Make a backup now (System → Backup), then restart the machine, which checks the card. If this comes back, the card is worn out: replace it.`,
   fullAtStart: (place: string) =>
-    `The gateway runs from memory: its disk was full at the start (${place}).\nSwitching, sensors and messages go on, but what happens now is not kept when it ends, and changes of settings, people and phones are refused. Make room on the disk, then restart the gateway.`,
+    `The gateway runs from memory: its disk was full at the start (${place}).\nSwitching, sensors and messages go on, but what happens now is not kept when it ends. Settings cannot be changed, and no people, phones and tokens be added; removing them, log-outs and new passwords hold until the restart only, so do that again afterwards. Make room on the disk: a few minutes later the gateway restarts by itself, or restart it now.`,
   clockNotSet: `The clock is not set.\nSwitching goes on. What is measured is held until the time is known, and outputs that come back as they were do not trust it yet. Let the gateway reach a time server, or add a clock chip such as a DS3231.`,
   clockForward: (by: string) =>
     `The clock was set forward by ${by} within the last hour.\nOn-times and timers are not affected. History has a gap where the time was skipped.`,
@@ -38,9 +38,9 @@ const es: typeof en = {
   diskReadOnly: (place) =>
     `No se puede escribir en el disco de la pasarela (${place}).\nEl control, las entradas y los valores en directo siguen; nada se guarda. El sistema lo hace con una tarjeta con errores: reinicia la máquina, que revisa la tarjeta, y haz enseguida una copia de seguridad. Si vuelve a pasar, la tarjeta está gastada: cámbiala.`,
   unwritableAtStart: (place) =>
-    `La pasarela funciona desde la memoria: al arrancar no se podía escribir en su disco (${place}).\nEl control, los sensores y los mensajes siguen, pero nada de lo que pasa ahora se guarda cuando termine, y se rechazan los cambios de ajustes, personas y teléfonos. Haz ahora una copia de seguridad (Sistema → Copia de seguridad) y después reinicia la máquina, que revisa la tarjeta. Si vuelve a pasar, la tarjeta está gastada: cámbiala.`,
+    `La pasarela funciona desde la memoria: al arrancar no se podía escribir en su disco (${place}).\nEl control, los sensores y los mensajes siguen, pero nada de lo que pasa ahora se guarda cuando termine. No se pueden cambiar ajustes ni añadir personas, teléfonos o tokens; quitarlos, cerrar sesiones y poner contraseñas nuevas vale solo hasta el reinicio, así que repítelo después. Haz ahora una copia de seguridad (Sistema → Copia de seguridad) y después reinicia la máquina, que revisa la tarjeta. Si vuelve a pasar, la tarjeta está gastada: cámbiala.`,
   fullAtStart: (place) =>
-    `La pasarela funciona desde la memoria: al arrancar su disco estaba lleno (${place}).\nEl control, los sensores y los mensajes siguen, pero lo que pasa ahora no se guarda cuando termine, y se rechazan los cambios de ajustes, personas y teléfonos. Haz sitio en el disco y después reinicia la pasarela.`,
+    `La pasarela funciona desde la memoria: al arrancar su disco estaba lleno (${place}).\nEl control, los sensores y los mensajes siguen, pero lo que pasa ahora no se guarda cuando termine. No se pueden cambiar ajustes ni añadir personas, teléfonos o tokens; quitarlos, cerrar sesiones y poner contraseñas nuevas vale solo hasta el reinicio, así que repítelo después. Haz sitio en el disco: a los pocos minutos la pasarela se reinicia sola, o reiníciala ya.`,
   clockNotSet: `El reloj no está en hora.\nEl control sigue. Lo medido se retiene hasta que se sepa la hora, y las salidas que vuelven como estaban aún no se fían de ella. Deja que la pasarela alcance un servidor de hora, o añade un chip de reloj como el DS3231.`,
   clockForward: (by) =>
     `El reloj se adelantó ${by} en la última hora.\nLos tiempos de encendido y los temporizadores no cambian. El historial tiene un hueco donde se saltó el tiempo.`,
@@ -65,9 +65,9 @@ const zh: typeof en = {
   diskReadOnly: (place) =>
     `网关的磁盘无法写入（${place}）。\n控制、输入和实时数值照常；什么都不会保存。系统对有错误的存储卡会这样做：重启机器，它会检查存储卡，然后立即备份。如果再次发生，说明卡已磨损，需要更换。`,
   unwritableAtStart: (place) =>
-    `网关正在从内存运行：启动时它的磁盘无法写入（${place}）。\n控制、传感器和消息照常，但现在发生的一切在它结束后都不会保留，对设置、人员和手机的更改会被拒绝。现在就备份（“系统 → 备份”），然后重启机器，它会检查存储卡。如果再次出现，说明卡已磨损，需要更换。`,
+    `网关正在从内存运行：启动时它的磁盘无法写入（${place}）。\n控制、传感器和消息照常，但现在发生的一切在它结束后都不会保留。不能更改设置，也不能添加人员、手机和令牌；移除它们、退出登录和新密码只在重启之前有效，重启后请再做一次。现在就备份（“系统 → 备份”），然后重启机器，它会检查存储卡。如果再次出现，说明卡已磨损，需要更换。`,
   fullAtStart: (place) =>
-    `网关正在从内存运行：启动时它的磁盘已满（${place}）。\n控制、传感器和消息照常，但现在发生的一切在它结束后都不会保留，对设置、人员和手机的更改会被拒绝。在磁盘上腾出空间，然后重启网关。`,
+    `网关正在从内存运行：启动时它的磁盘已满（${place}）。\n控制、传感器和消息照常，但现在发生的一切在它结束后都不会保留。不能更改设置，也不能添加人员、手机和令牌；移除它们、退出登录和新密码只在重启之前有效，重启后请再做一次。在磁盘上腾出空间：几分钟后网关会自行重启，也可以现在就重启。`,
   clockNotSet: `时钟没有校准。\n控制照常。测量值会保留到知道时间为止，恢复原状的输出也暂不采信这个时间。让网关连上时间服务器，或加一个 DS3231 之类的时钟芯片。`,
   clockForward: (by) =>
     `时钟在最近一小时内被向前调了 ${by}。\n开启时长和定时器不受影响。历史在跳过的时间里有空缺。`,
