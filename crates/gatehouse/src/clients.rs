@@ -8,7 +8,7 @@ use crate::answer::answer;
 use crate::cli::{ClientCommand, ClientName};
 use crate::exit::Exit;
 use crate::system::SystemRandomness;
-use crate::users::{check_set, read_password, with_accounts};
+use crate::users::{check_set, looking_at_accounts, read_password, with_accounts};
 
 /// Does what one `client` command asks for.
 pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
@@ -45,7 +45,7 @@ pub(crate) fn manage(command: ClientCommand) -> anyhow::Result<Exit> {
                 Ok(Exit::Success)
             })
         }
-        ClientCommand::List { data } => with_accounts(data, async |accounts| {
+        ClientCommand::List { data } => looking_at_accounts(data, async |accounts| {
             for Client { user, name, rights, last_login, .. } in accounts.clients().await? {
                 let last_login = last_login.as_ref().map_or_else(|| "never".to_owned(), Timestamp::to_string);
                 answer!("{user}/{name}\t{rights}\tlast login: {last_login}");

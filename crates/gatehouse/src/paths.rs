@@ -112,6 +112,13 @@ pub(crate) fn claim(directory: &Path) -> anyhow::Result<File> {
     }
 }
 
+/// Whether a process has claimed the data directory and runs still. Nothing is made for that.
+pub(crate) fn is_claimed(directory: &Path) -> bool {
+    let opened = File::options().read(true).custom_flags(UNLED).open(directory.join(LOCK_FILE));
+    // Let go of at once where nobody has it.
+    opened.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Makes the data directory when it is not there, for its owner only: it holds passwords' hashes and the set-up code.
 pub(crate) fn make_private_directory(directory: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;

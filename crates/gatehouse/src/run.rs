@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
         Ok(config) => config,
         Err(problems) => {
             note_wrong_configuration(directory);
+            home.leave();
             return Ok(check::report_problems(&problems));
         }
     };
@@ -68,6 +69,10 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     match exit {
         Ok(Exit::Restart) => Ok(program.again()),
+        Ok(end @ (Exit::Success | Exit::StoppedBadly)) => {
+            home.leave();
+            Ok(end)
+        }
         Err(problem) => {
             releases::failed(directory, &format!("{problem:#}"));
             Err(problem)

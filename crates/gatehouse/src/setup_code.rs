@@ -7,7 +7,7 @@ use crate::users;
 
 /// Prints the code, or says why there is none.
 pub(crate) fn print(data: DataArguments) -> anyhow::Result<Exit> {
-    users::with_accounts(data, async |accounts| {
+    users::looking_at_accounts(data, async |accounts| {
         match accounts.setup_code().await? {
             Some(code) => answer!("{code}"),
             None => {

@@ -8,6 +8,7 @@
 mod copy;
 mod probe;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -123,6 +124,14 @@ impl Home {
         self.stranded.as_ref().map_or(&self.directory, |stranded| &stranded.directory)
     }
 
+    /// Removes what stands in for the data, at the end of a daemon that does not come back: it holds password digests and keys.
+    /// The service manager does so with what it handed over, after `gatehouse safe-outputs` has looked into it.
+    pub(crate) fn leave(&self) {
+        if self.stranded.is_some() && handed().is_none_or(|base| !self.directory.starts_with(base)) {
+            forget(&self.directory);
+        }
+    }
+
     /// What it stands in for.
     pub(crate) const fn stranded(&self) -> Option<&Stranded> {
         self.stranded.as_ref()
@@ -215,6 +224,24 @@ pub(crate) fn of(data: &Path) -> Option<PathBuf> {
     places(data, &bases()).into_iter().find(|place| is_of(place, owner) && Whole::of(place).is_some())
 }
 
+/// What stands in for a data directory now, for a daemon that runs.
+pub(crate) fn in_use(data: &Path) -> Option<PathBuf> {
+    of(data).filter(|_| paths::is_claimed(data))
+}
+
+/// Why changes of data are refused that a daemon has copied into memory and works with there, in a sentence for people. To be
+/// asked with the rights of who owns the data.
+pub(crate) fn refusal_beside(data: &Path) -> String {
+    match why_not_writable(data) {
+        Some(why) => Stranded { directory: data.to_owned(), why }.refusal(),
+        None => format!(
+            "The disk with {} could not be written when the gateway started, and the gateway runs from memory: it would not see the \
+             change. Restart it (System → Restart), then do this again.",
+            data.display()
+        ),
+    }
+}
+
 /// The largest memory that there is, for what is needed for a moment only.
 pub(crate) fn largest() -> Option<PathBuf> {
     let free =
@@ -225,13 +252,19 @@ pub(crate) fn largest() -> Option<PathBuf> {
 /// Where memory may be found: what the service manager hands over, or has handed over to the service; else the user's own;
 /// else everybody's.
 fn bases() -> Vec<PathBuf> {
-    let from_environment = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let handed = from_environment("RUNTIME_DIRECTORY");
-    // Of several, the first.
-    let handed = handed.and_then(|all| Some(PathBuf::from(all.to_str()?.split(':').next()?)));
     let own = from_environment("XDG_RUNTIME_DIR").map(PathBuf::from);
     let usual = [RUN, "/dev/shm", "/tmp"].map(PathBuf::from);
-    handed.into_iter().chain(own).chain(usual).collect()
+    handed().into_iter().chain(own).chain(usual).collect()
+}
+
+/// What the service manager hands over, and removes; of several the first.
+fn handed() -> Option<PathBuf> {
+    let all = from_environment("RUNTIME_DIRECTORY")?;
+    Some(PathBuf::from(all.to_str()?.split(':').next()?))
+}
+
+fn from_environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Where what stands in for these data would be, those places first that are preferred.

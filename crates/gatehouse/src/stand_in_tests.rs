@@ -242,3 +242,23 @@ fn without_memory_or_accounts_there_is_no_start_and_the_reason_is_told() {
     assert!(problem.contains("no gateway was ever set up"), "{problem}");
     assert!(why_not_writable(data.path()).is_none() && !data.path().join(probe::TRIED).exists());
 }
+
+/// Copies of password digests stayed in everybody's memory after the gateway was stopped, and the check-up went on to tell that it
+/// ran from there.
+#[test]
+fn what_stands_in_is_in_use_while_its_daemon_runs_and_goes_with_it() {
+    let Some(memory) = memory() else { return };
+    let data = left();
+    assert!(!paths::is_claimed(data.path()));
+    let home = take_in(data.path(), Why::Full, &[memory.path().to_owned()]).unwrap();
+    assert!(paths::is_claimed(data.path()) && home.directory().exists());
+    home.leave();
+    assert!(!home.directory().exists() && data.path().join("gatehouse.db").exists());
+    drop(home);
+    assert!(!paths::is_claimed(data.path()));
+    let refusal = refusal_beside(data.path());
+    assert!(refusal.contains("runs from memory") && refusal.contains("Restart it"), "{refusal}");
+    // One that has its disk loses nothing.
+    Home::at(data.path()).leave();
+    assert!(data.path().join("gatehouse.db").exists());
+}

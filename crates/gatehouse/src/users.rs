@@ -1,7 +1,7 @@
 //! `gatehouse user …`: the accounts, with or without a running gateway.
 
 use std::io::BufRead as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -15,7 +15,7 @@ use crate::cli::{ConfigurationArguments, DataArguments, PasswordArguments, RoleA
 use crate::exit::Exit;
 use crate::rights::RightsSets;
 use crate::system::SystemRandomness;
-use crate::{config, paths};
+use crate::{config, paths, stand_in};
 
 /// Longest line that is read as a password; the accounts' own limit is far below.
 const MAX_PASSWORD_LINE_BYTES: u64 = 4_096;
@@ -42,7 +42,7 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
                 Ok(Exit::Success)
             })
         }
-        UserCommand::List { data } => with_accounts(data, async |accounts| {
+        UserCommand::List { data } => looking_at_accounts(data, async |accounts| {
             for user in accounts.list().await? {
                 let rights = user.rights.as_deref().map(|set| format!("\trights {set}")).unwrap_or_default();
                 answer!("{}\t{}{rights}", user.name, word_of(user.role));
@@ -80,15 +80,37 @@ pub(crate) fn manage(command: UserCommand) -> anyhow::Result<Exit> {
     }
 }
 
-/// Opens the accounts of a data directory, does something with them, and closes them.
+/// Opens the accounts of a data directory, changes something of them, and closes them.
+///
+/// # Errors
+/// Also where a daemon runs from memory, which would not see it.
 pub(crate) fn with_accounts(
     data: DataArguments,
     work: impl AsyncFnOnce(&Accounts) -> anyhow::Result<Exit> + Send,
 ) -> anyhow::Result<Exit> {
+    let directory = prepared(data)?;
+    let is_in_memory = stand_in::in_use(&directory).is_some();
+    as_owner_of(&directory, || match is_in_memory {
+        true => bail!(stand_in::refusal_beside(&directory)),
+        false => open_accounts(&directory, work),
+    })
+}
+
+/// Opens the accounts of a data directory to look at them: where a daemon runs from memory, those that it has there.
+pub(crate) fn looking_at_accounts(
+    data: DataArguments,
+    work: impl AsyncFnOnce(&Accounts) -> anyhow::Result<Exit> + Send,
+) -> anyhow::Result<Exit> {
+    let directory = prepared(data)?;
+    let place = stand_in::in_use(&directory).unwrap_or_else(|| directory.clone());
+    as_owner_of(&directory, || open_accounts(&place, work))
+}
+
+fn prepared(data: DataArguments) -> anyhow::Result<PathBuf> {
     paths::keep_files_private();
     let directory = paths::data_directory(data.data_dir, false);
     paths::make_private_directory(&directory)?;
-    as_owner_of(&directory, || open_accounts(&directory, work))
+    Ok(directory)
 }
 
 fn open_accounts(

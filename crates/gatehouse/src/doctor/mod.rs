@@ -107,7 +107,7 @@ fn look(file: &Path, directory: &Path, config: &Result<Config, Problems>) -> (Ma
     if let Ok(config) = config {
         machine.held_lines = held_lines(config);
     }
-    let wanted = Wanted { in_memory: stand_in::of(directory), ..Wanted::of(file, directory, config) };
+    let wanted = Wanted { in_memory: stand_in::in_use(directory), ..Wanted::of(file, directory, config) };
     let findings = checks::examine(&machine, &wanted);
     (machine, findings)
 }

@@ -46,8 +46,8 @@ pub(super) fn memory_only(_: &Machine, wanted: &Wanted) -> Vec<Finding> {
         let what = format!("The gateway runs from memory, since the disk with {data} could not be written at its start.");
         Finding::problem(DoctorKind::RunsFromMemory, what)
             .about(&data)
-            .because("Nothing that happens now is kept when it ends: no history, no messages. Changes of the configuration and of \
-                      accounts are refused.")
+            .because("Nothing that happens now is kept when it ends: no history, no messages. Changes of the configuration and new \
+                      people, phones and tokens are refused; what is taken away from them is so until the restart.")
             .so("Make a backup now (System → Backup). Where the disk is full, make room and restart the gateway; else restart the \
                  machine, which checks the disk. If it comes back to this, the card is worn out: write the backup to a new one.")
     });
