@@ -115,6 +115,18 @@ impl Setup {
         self
     }
 
+    /// Calls `gatehouse` with these arguments for its data, in the environment of the gateway.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn command_line(&self, arguments: &[&str], input: &str) -> Finished {
+        let mut command = Command::new(binary::path());
+        command.args(arguments).arg("--data-dir").arg(self.data_directory());
+        clean_environment(&mut command);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Process::run(&mut command, input, LIMIT)
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(binary::path());
         command.arg("run").arg("--data-dir").arg(self.data_directory());
@@ -392,6 +404,14 @@ impl Gateway {
     /// When it cannot connect.
     pub fn phone(&self, client_id: &str) -> Phone {
         Phone::connect(self.mqtt, client_id, &self.demo_user())
+    }
+
+    /// Calls `gatehouse` as [`Setup::command_line`] does, beside this gateway.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn command_line(&self, arguments: &[&str], input: &str) -> Finished {
+        self.setup.command_line(arguments, input)
     }
 
     /// Sends SIGTERM, as systemd does, and goes on at once.

@@ -50,6 +50,12 @@ fn start(setup: Setup) -> (Gateway, Browser) {
     (gateway, browser)
 }
 
+/// The same on a disk that is full.
+fn start_full(house: &House, setup: Setup) -> (Gateway, Browser) {
+    house.disk.fill(64_000_000);
+    start(setup)
+}
+
 /// What is told of the disk, with its detail.
 fn told(browser: &Browser) -> Option<String> {
     let house = browser.house();
@@ -95,6 +101,30 @@ fn change_in_vain(browser: &Browser, reason: &str) {
         let why = refused.expect_error(507, "nothing_kept");
         assert!(why.contains(reason), "{why}");
     }
+}
+
+/// The command line told "Added ben" of accounts on the disk, which the gateway in memory never sees: the broker refused ben.
+fn change_in_vain_by_command_line(gateway: &Gateway, reason: &str) {
+    let add = ["user", "add", "ben", "--role", "viewer", "--password-stdin"];
+    for (arguments, input) in [(&add[..], PASSPHRASE), (&["user", "remove", "ana"], "")] {
+        let refused = gateway.command_line(arguments, input);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(
+            refused.stderr.contains("runs from memory") && refused.stderr.contains(reason),
+            "{refused:?}"
+        );
+    }
+    let listed = gateway.command_line(&["user", "list"], "");
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(listed.stdout.contains("ana\t") && !listed.stdout.contains("ben"), "{listed:?}");
+}
+
+/// A phone that is stolen while the disk is dead is locked out, and who lists phones sees it.
+fn take_away(gateway: &Gateway, browser: &Browser) {
+    assert_eq!(browser.delete("/api/v1/users/ana/clients/phone").status, 204);
+    let listed = gateway.command_line(&["client", "list"], "");
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(!listed.stdout.contains("phone"), "{listed:?}");
 }
 
 /// Makes a backup at the page and gives its name.
@@ -205,15 +235,17 @@ fn restore(backup: &[u8]) {
 fn a_gateway_starts_on_a_full_disk_and_is_itself_again_with_room() {
     let Some((house, setup)) = House::build() else { return };
     let gateway = setup.start();
-    gateway.administrator();
+    let phone = json!({ "name": "phone", "rights": "viewer" });
+    gateway.administrator().post("/api/v1/users/ana/clients", &phone).expect(201);
     gateway.phone("phone").publish(NOTE, "of before", true).expect("the broker takes it");
     let setup = gateway.stop().setup;
-    house.disk.fill(64_000_000);
-    let (mut gateway, browser) = start(setup);
+    let (mut gateway, browser) = start_full(&house, setup);
     let detail = format!("full {}", gateway.data_directory().display());
     assert_eq!(told(&browser), Some(detail));
     use_house(&gateway, &browser, "of before");
     change_in_vain(&browser, "make room");
+    change_in_vain_by_command_line(&gateway, "make room");
+    take_away(&gateway, &browser);
     back_up(&browser);
     house.disk.make_room();
     gateway.restart_by_page(&browser);
@@ -225,6 +257,46 @@ fn a_gateway_starts_on_a_full_disk_and_is_itself_again_with_room() {
     assert!(house.memory.names().is_empty(), "{:?}", house.memory.names());
     let user = json!({ "name": "ben", "role": "viewer", "password": PASSPHRASE });
     browser.post("/api/v1/users", &user).expect(201);
+}
+
+/// Beside a full disk the history wrote as soon as there was room, while the page told that nothing was kept; and copies of
+/// password digests stayed in memory after the gateway was stopped where no service manager takes them away.
+#[test]
+fn a_disk_with_room_again_is_left_alone_and_memory_is_left_empty() {
+    let Some((house, setup)) = House::build() else { return };
+    let setup = setup
+        .environment("RUNTIME_DIRECTORY", "")
+        .environment("XDG_RUNTIME_DIR", &house.memory.0.to_string_lossy());
+    let gateway = setup.start();
+    gateway.administrator();
+    let setup = gateway.stop().setup;
+    let (gateway, browser) = start_full(&house, setup);
+    assert_eq!(house.memory.names().len(), 1);
+    house.disk.make_room();
+    let history = gateway.data_directory().join("history.db");
+    let before = std::fs::read(&history).expect("it can be read");
+    let heater = browser.find("heater", |_, property| is_heater(property));
+    let phone = gateway.phone("another");
+    phone.subscribe("#");
+    for word in ["ON", "OFF"] {
+        phone.publish(&format!("{}/set", heater.topic()), word, false).expect("the broker takes it");
+        phone.wait_payload(&heater.topic(), word);
+    }
+    let doctor = gateway.command_line(&["doctor", "--json"], "");
+    assert!(doctor.stdout.contains("runs-from-memory"), "{doctor:?}");
+    let mut gateway = gateway;
+    gateway.tolerate("ERROR");
+    gateway.terminate();
+    let setup = gateway.wait_stopped_with(76).setup;
+    assert!(std::fs::read(&history).expect("it can be read") == before, "history was written to");
+    assert!(!history.with_file_name("history.db-wal").exists());
+    assert!(house.memory.names().is_empty(), "{:?}", house.memory.names());
+    // Nor is the check-up taken in by what a gateway left that was killed.
+    let (gateway, _) = start_full(&house, setup);
+    let setup = gateway.kill();
+    assert_eq!(house.memory.names().len(), 1);
+    let doctor = setup.command_line(&["doctor", "--json"], "");
+    assert!(doctor.stdout.contains("findings") && !doctor.stdout.contains("runs-from-memory"), "{doctor:?}");
 }
 
 /// Without accounts nobody could come in, and whoever came first would be the administrator of a house that is not his.
