@@ -1,5 +1,5 @@
 // Writes the licences of all that is inside the program, so that the package can carry them: the Rust packages that
-// are linked into it, and the npm packages that are in the web app's files.
+// are linked into it, Rust's standard library, and the npm packages that are in the web app's files.
 //
 //   node scripts/lib/licences.mjs RUST-TARGET FEATURES OUTPUT
 //
@@ -7,6 +7,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+
+import { rustLibrary } from './rust-library-licences.mjs';
 
 const [target, features, output] = process.argv.slice(2);
 if (!output) throw new Error('usage: node scripts/lib/licences.mjs RUST-TARGET FEATURES OUTPUT');
@@ -16,18 +18,21 @@ const LICENCE_FILE = /^(licen[cs]e|copying|copyright|notice|unlicense)/i;
 // Where a package may be had under any of several licences, the first of these that it offers is taken.
 const TAKEN_FIRST = ['MIT', 'Zlib', 'ISC', '0BSD', 'BSD', 'Apache-2.0', 'Apache'];
 
-/** The texts in a directory that the package is used under: all of them, or one where it offers a choice. */
+/** Of the names of a package's texts those that it is used under: all of them, or one where it offers a choice. */
+function chosen(files, expression) {
+  if (!/ OR |\//.test(expression ?? '') || / AND /.test(expression)) return files;
+  const wanted = TAKEN_FIRST.find((name) => files.some((file) => file.toLowerCase().includes(name.toLowerCase())));
+  if (!wanted) return files;
+  return files.filter((file) => /notice|copyright/i.test(file) || file.toLowerCase().includes(wanted.toLowerCase()));
+}
+
+/** The texts in a directory that the package is used under. */
 function textsIn(directory, expression) {
   const files = readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isFile() && LICENCE_FILE.test(entry.name))
     .map((entry) => entry.name)
     .sort();
-  let taken = files;
-  if (/ OR |\//.test(expression ?? '') && !/ AND /.test(expression)) {
-    const wanted = TAKEN_FIRST.find((name) => files.some((file) => file.toLowerCase().includes(name.toLowerCase())));
-    if (wanted) taken = files.filter((file) => /notice|copyright/i.test(file) || file.toLowerCase().includes(wanted.toLowerCase()));
-  }
-  return taken.map((file) => readFileSync(join(directory, file), 'utf8').replace(/\r\n/g, '\n').trim());
+  return chosen(files, expression).map((file) => readFileSync(join(directory, file), 'utf8').replace(/\r\n/g, '\n').trim());
 }
 
 /** The Rust packages that are linked into the program: no build scripts, no macros, no tests. */
@@ -78,7 +83,7 @@ function webPackages() {
   });
 }
 
-const everything = [...rustPackages(), ...webPackages()].sort((a, b) => (a.name < b.name ? -1 : 1));
+const everything = [...rustPackages(), ...rustLibrary(chosen), ...webPackages()].sort((a, b) => (a.name < b.name ? -1 : 1));
 const unlicensed = everything.filter((entry) => !entry.expression && entry.texts.length === 0);
 if (unlicensed.length > 0) {
   throw new Error(`no licence is known for: ${unlicensed.map((entry) => entry.name).join(', ')}`);
