@@ -53,7 +53,8 @@ box_start() {
             mount --bind proc/sys proc/sys && mount -o remount,ro,bind proc/sys
             cat /proc/sys/kernel/random/uuid >run/boot-id && mount --bind run/boot-id proc/sys/kernel/random/boot_id
             mount --bind proc/sysrq-trigger proc/sysrq-trigger && mount -o remount,ro,bind proc/sysrq-trigger
-            mkdir -p mnt && pivot_root . mnt && cd / && umount --lazy /mnt &&
+            # A machine of its own has its mounts shared, so that services hear of those that come later.
+            mkdir -p mnt && pivot_root . mnt && cd / && umount --lazy /mnt && mount --make-rshared / &&
                 exec env -i container=gatehouse PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
                     setpriv --bounding-set=-sys_module,-sys_time,-sys_rawio /lib/systemd/systemd' \
         "$root" "$box_address" </dev/null >"$box_log" 2>&1 &
