@@ -4,6 +4,8 @@
 source "${BASH_SOURCE[0]%/*}/say.sh"
 
 step_names=() step_seconds=() step_current='' step_command=''
+# What a reader of the table has to know beside it.
+step_notes=()
 
 # step NAME FUNCTION: runs one step. The first that fails ends the script, after the table.
 step() {
@@ -37,4 +39,5 @@ steps_summary() {
         [[ -z $step_command ]] || printf '  in: %s\n' "$step_command" >&2
     fi
     printf '  %-12s %4d s\n' total "$SECONDS" >&2
+    ((${#step_notes[@]} == 0)) || printf '%s\n' "${step_notes[@]}" >&2
 }

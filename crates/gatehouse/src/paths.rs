@@ -236,7 +236,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let is_given = chown(data.path(), Some(12_345), Some(12_345)).is_ok();
         if !is_given {
-            println!("skipped: only root can work in the directory of another user");
+            println!("not tried: only root can work in the directory of another user");
         }
         is_given.then_some(data)
     }

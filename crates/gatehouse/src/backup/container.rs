@@ -430,7 +430,7 @@ mod tests {
             }
         };
         if is_in_memory() != Some(true) {
-            println!("skipped: this file system does not tell what is in memory");
+            println!("not tried: this file system does not tell what is in memory");
             return;
         }
         forget_cached(&file);

@@ -130,7 +130,7 @@ pub(super) mod tests {
             let mounted = Self(place.to_owned());
             let is_there = mounted.mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "none"]);
             if !is_there {
-                println!("skipped: this user cannot mount a disk");
+                println!("not tried: this user cannot mount a disk");
             }
             is_there.then_some(mounted)
         }
