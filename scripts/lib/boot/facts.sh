@@ -32,6 +32,8 @@ nothing_failed() { [[ -z $(in_box systemctl --failed --no-legend) ]]; }
 no_errors() { ! in_box journalctl --boot --priority=err --no-pager --quiet | grep . >&2; }
 # journal_says TEXT [UNIT]: whether the unit's journal of this boot has it. Read to its end: who writes must not be cut short.
 journal_says() { in_box journalctl --boot --no-pager --quiet --unit "${2:-gatehouse.service}" | grep -- "$1" >/dev/null; }
+# journal_lacks TEXT [UNIT]: whether it has nothing of it.
+journal_lacks() { ! journal_says "$@"; }
 
 # page PATH [ARGUMENT...]: asks the page.
 page() {
