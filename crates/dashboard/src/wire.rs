@@ -317,8 +317,8 @@ pub enum WarningWord {
     /// A release was installed and did not start, so the one before it runs in its place. The detail is the version that
     /// failed, a space, the version that runs, a space, and why.
     ReleaseFailed,
-    /// Another program has the usual port of MQTT, so the broker is on the next free one. The detail is the usual port, a
-    /// space, the port where it is, and, where that is known, a space and the other program.
+    /// The usual port of MQTT is another program's, so the broker is on the next free one. The detail is the usual port, a
+    /// space, the port where it is, and, where one is seen, a space and the other program.
     MqttMoved,
 }
 

@@ -46,7 +46,7 @@ use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, OwnNames, PageConfiguration, PageDoctor, Surroundings,
     history_clock, names_of_files_clock, notes, serve_aliases,
 };
-use crate::{doctor, open_files, paths, restart, supervision};
+use crate::{mqtt_ports, open_files, paths, restart, supervision};
 
 /// Changes of the configuration that the page asks for and that wait for their turn; who comes later waits at the door.
 const ORDERS_LIMIT: usize = 4;
@@ -101,12 +101,13 @@ impl House {
         let store = SqliteStore::open(&broker_file, store_options(home), clock.clone());
         let store = while_starting(store).await.context("what the broker has kept cannot be opened")?;
         let http = PageSockets::open(&config).await?;
-        let mqtt = MqttSockets::open(&config).await?;
+        let mqtt = MqttSockets::open(&config, directory, mqtt_ports::up_for()).await?;
         let lasting = lasting_warnings(&mqtt, home)?;
         let certificates = match mqtt.speaks_tls() || http.speaks_tls() {
             true => Some(open_certificates(&config, directory, clock.clone())?),
             false => None,
         };
+        mqtt.remember(directory, clock.now())?;
         Ok(Self {
             lasting,
             config,
@@ -256,17 +257,7 @@ fn lasting_warnings(mqtt: &MqttSockets, home: &Home) -> anyhow::Result<Vec<Warni
         let detail = format!("{failed} {runs} {reason}");
         lasting.push(Warning { kind: WarningWord::ReleaseFailed, detail });
     }
-    if let Some(taken) = mqtt.taken() {
-        let (usual, port) = (taken.port(), mqtt.addresses()?.plain.port());
-        let holder = doctor::holder_of(taken);
-        warn!(
-            "MQTT is on port {port}: {} has port {usual}. Stop that one and restart the gateway, or tell clients the port; \
-             `listen` in [mqtt] chooses another",
-            holder.as_deref().unwrap_or("another program")
-        );
-        let detail = format!("{usual} {port} {}", holder.unwrap_or_default());
-        lasting.push(Warning { kind: WarningWord::MqttMoved, detail: detail.trim_end().to_owned() });
-    }
+    lasting.extend(mqtt.tell()?);
     Ok(lasting)
 }
 

@@ -50,6 +50,11 @@ pub(crate) async fn listen_if_free(
     }
 }
 
+/// Listens where that can be had; the other programs of the machine may be there as well.
+pub(crate) fn take(address: SocketAddr) -> Option<TcpListener> {
+    bind(address).inspect_err(|problem| debug!("{address} cannot be had: {problem}")).ok()
+}
+
 /// Listens near where nobody asked for it: on the first port from this one on that is free. Clients do not come without the
 /// port, so a gateway that finds it taken is better on another one than not there at all.
 ///

@@ -24,6 +24,7 @@ mod import;
 mod lifecycle;
 mod listening;
 mod logs;
+mod mqtt_ports;
 mod mqtt_sockets;
 mod open_files;
 mod page_sockets;

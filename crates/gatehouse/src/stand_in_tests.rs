@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::copy::{MAX_COPIED_BYTES, WHOLE};
 use super::*;
+use crate::mqtt_ports;
 
 /// Memory, where this machine has some that everybody may use.
 fn memory() -> Option<TempDir> {
@@ -46,8 +47,10 @@ fn names(place: &Path) -> Vec<String> {
 fn what_is_needed_is_copied_for_its_owner_alone_and_history_stays() {
     let Some(memory) = memory() else { return };
     let data = left();
+    std::fs::write(data.path().join(mqtt_ports::FILE), "ports").unwrap();
     let home = take_in(data.path(), Why::ReadOnly, &[memory.path().to_owned()]).unwrap();
-    assert_eq!(names(home.directory()), ["broker.db", "gatehouse.db", "gatehouse.db-wal", "tls", WHOLE]);
+    let expected = ["broker.db", "gatehouse.db", "gatehouse.db-wal", mqtt_ports::FILE, "tls", WHOLE];
+    assert_eq!(names(home.directory()), expected);
     assert_eq!(std::fs::read_to_string(home.directory().join("tls/ca.key")).unwrap(), "secret");
     assert_eq!(std::fs::metadata(home.directory()).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(home.data(), data.path());

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::{MIN_FREE_BYTES, forget};
 use crate::conditions::last_run;
-use crate::{changes, paths, releases, running_copy, tls, whole_file};
+use crate::{changes, mqtt_ports, paths, releases, running_copy, tls, whole_file};
 
 /// Most bytes that are copied into memory: accounts, certificates and what the broker keeps are a few megabytes in a house,
 /// and the smallest board has 512 MB in all.
@@ -91,7 +91,10 @@ pub(super) fn copy(data: &Path, place: &Path) -> anyhow::Result<()> {
              count from what they do now"
         );
     }
-    let small = [paths::DEMO_PASSWORD_FILE].into_iter().chain(releases::NOTES).chain(last_run::NOTES);
+    let small = [paths::DEMO_PASSWORD_FILE, mqtt_ports::FILE]
+        .into_iter()
+        .chain(releases::NOTES)
+        .chain(last_run::NOTES);
     for name in small.chain(running_copy::NAMES) {
         copies.file_if_readable(name);
     }

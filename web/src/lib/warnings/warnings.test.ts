@@ -59,7 +59,7 @@ describe('the conditions of the gateway', () => {
     const moved = withoutMarks(say('mqtt_moved', '1883 1884 a program of the user mosquitto'));
     expect(moved).toContain('port 1884');
     expect(moved).toContain('1883 is taken by a program of the user mosquitto');
-    expect(withoutMarks(say('mqtt_moved', '1883 1884'))).toContain('1883 is taken by another program');
+    expect(withoutMarks(say('mqtt_moved', '1883 1884'))).toContain('1883 is left to another program');
     const place = '/srv/my house';
     expect(say('runs_from_memory', `full ${place}`)).toContain(`full at the start (${place})`);
     expect(say('runs_from_memory', `failing ${place}`)).toContain(`written at the start (${place})`);

@@ -26,7 +26,7 @@ const en = {
   releaseFailed: (failed: string, runs: string, why: string) =>
     `Release ${failed} did not start, so release ${runs} runs in its place: ${why}\nEverything works as before the upgrade. The newer release is tried again when a package is installed: mend the reason, or wait for a package that has it mended.`,
   mqttMoved: (usual: string, port: string, holder: string) =>
-    `MQTT is on port ${port} today: the usual port ${usual} is taken by ${holder || 'another program'}.\nClients that look for it on ${usual} find the other program. Stop that one and restart the gateway (System → Check-up mends a Mosquitto), or give clients the port ${port} and write it as listen below [mqtt], so that it stays.`,
+    `MQTT is on port ${port}: the usual port ${usual} is ${holder ? `taken by ${holder}` : 'left to another program'}.\nClients that look for the gateway on ${usual} do not find it. Give clients the port ${port}, which the gateway keeps; write it as listen below [mqtt], and this is no longer told. Or stop the other program (System → Check-up mends a Mosquitto) and restart the gateway: it then takes ${usual} too.`,
 };
 
 const es: typeof en = {
@@ -54,7 +54,7 @@ const es: typeof en = {
   releaseFailed: (failed, runs, why) =>
     `La versión ${failed} no arrancó, así que en su lugar funciona la ${runs}: ${why}\nTodo va como antes de la actualización. La versión nueva se prueba otra vez al instalar un paquete: arregla el motivo, o espera un paquete que lo arregle.`,
   mqttMoved: (usual, port, holder) =>
-    `MQTT está hoy en el puerto ${port}: el habitual, ${usual}, lo ocupa ${holder || 'otro programa'}.\nLos clientes que lo buscan en ${usual} encuentran el otro programa. Detenlo y reinicia la pasarela (Sistema → Revisión arregla un Mosquitto), o da a los clientes el puerto ${port} y escríbelo como listen en [mqtt], para que no cambie.`,
+    `MQTT está en el puerto ${port}: el habitual, ${usual}, ${holder ? `lo ocupa ${holder}` : 'se deja a otro programa'}.\nLos clientes que buscan la pasarela en ${usual} no la encuentran. Da a los clientes el puerto ${port}, que la pasarela conserva; escríbelo como listen en [mqtt] y esto ya no se dice. O detén el otro programa (Sistema → Revisión arregla un Mosquitto) y reinicia la pasarela: entonces toma también el ${usual}.`,
 };
 
 const zh: typeof en = {
@@ -81,7 +81,7 @@ const zh: typeof en = {
   releaseFailed: (failed, runs, why) =>
     `版本 ${failed} 没有启动，因此由版本 ${runs} 代替运行：${why}\n一切与升级前一样。安装软件包时会再次尝试新版本：解决上述原因，或等待已修复的软件包。`,
   mqttMoved: (usual, port, holder) =>
-    `MQTT 目前在端口 ${port}：常用端口 ${usual} 被${holder || '其他程序'}占用。\n在 ${usual} 上寻找它的客户端会找到那个程序。停止那个程序并重启网关（“系统 → 检查”可以处理 Mosquitto），或把端口 ${port} 告诉客户端，并在 [mqtt] 中写成 listen，使它不再改变。`,
+    `MQTT 在端口 ${port}：常用端口 ${usual} ${holder ? `被 ${holder} 占用` : '留给了其他程序'}。\n在 ${usual} 上寻找网关的客户端找不到它。把端口 ${port} 告诉客户端，网关会保留它；在 [mqtt] 中写成 listen 后就不再提示。或停止那个程序（“系统 → 检查”可以处理 Mosquitto）并重启网关：它会同时使用 ${usual}。`,
 };
 
 export const WORDS: AreaWords<typeof en> = { en, es, zh };
