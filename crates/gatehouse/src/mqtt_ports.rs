@@ -59,6 +59,11 @@ impl Had {
         ensure!(is_possible(&had.ports), "it names ports that no gateway has");
         Ok(Some(had))
     }
+
+    /// Those that it had, the main one first.
+    pub(crate) fn ports(&self) -> &[u16] {
+        &self.ports
+    }
 }
 
 /// The ports of the last run; none where it was on the wanted one, or is not known.

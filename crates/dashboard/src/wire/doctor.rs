@@ -38,6 +38,9 @@ pub enum DoctorKind {
     MosquittoHasPort,
     /// Mosquitto starts with the machine and wants a port of the gateway: the port.
     MosquittoStarts,
+    /// The usual port of MQTT is free, and the gateway still leaves it to the program that had it: the port, where the broker is,
+    /// from how many minutes after the machine's start on a restart of the gateway takes it.
+    MqttPortFree,
     /// I²C is switched off: the devices that wait for it, or nothing.
     I2cOff,
     /// SPI is switched off: the devices that wait for it, or nothing.

@@ -57,6 +57,11 @@ const es: Kinds = {
     'El que arranca primero tiene el puerto; tras un reinicio de la máquina la pasarela puede estar en otro, o no arrancar si se pidió justo este.',
     'Evita que Mosquitto arranque, o dale otro puerto.',
   ],
+  'mqtt-port-free': (port, given, minutes) => [
+    `El puerto ${port} de [mqtt] está libre, y el bróker de la pasarela está en ${given}.`,
+    `Deja el ${port} al programa que lo tenía, para que los dos encuentren sus puertos, arranque quien arranque primero con la máquina.`,
+    `Si ningún otro programa necesita el ${port}, reinicia la pasarela cuando la máquina lleve ${minutes} minutos encendida: toma también el ${port} y conserva el ${given}.`,
+  ],
   'i2c-off': (devices) => ['I²C está apagado.', waitEs(devices), lineEs('dtparam=i2c_arm=on')],
   'spi-off': (devices) => ['SPI está apagado.', waitEs(devices), lineEs('dtparam=spi=on')],
   'serial-off': (devices) => [
@@ -216,6 +221,11 @@ const zh: Kinds = {
     `Mosquitto 也随机器启动，并要用网关的端口 ${port}。`,
     '谁先启动谁就占有端口；机器重启后网关可能在另一个端口上，如果指定了这个端口则无法启动。',
     '不让 Mosquitto 自启，或给它另一个端口。',
+  ],
+  'mqtt-port-free': (port, given, minutes) => [
+    `[mqtt] 的端口 ${port} 是空闲的，而网关的代理在 ${given} 上。`,
+    `它把 ${port} 留给原先占用它的程序，这样机器启动时无论谁先启动，双方都能得到自己的端口。`,
+    `如果没有其他程序需要 ${port}，在机器开机 ${minutes} 分钟之后重启网关：它会同时使用 ${port}，并保留 ${given}。`,
   ],
   'i2c-off': (devices) => ['I²C 已关闭。', waitZh(devices), lineZh('dtparam=i2c_arm=on')],
   'spi-off': (devices) => ['SPI 已关闭。', waitZh(devices), lineZh('dtparam=spi=on')],

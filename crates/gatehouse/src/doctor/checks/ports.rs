@@ -9,6 +9,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::machine::{Machine, SERVICE_USER};
 use crate::doctor::mend::Mend;
 use crate::doctor::wanted::Wanted;
+use crate::mqtt_ports::{BOOT_TIME, Had};
 
 /// How the programs are called that it is about.
 const MOSQUITTO: &str = "mosquitto";
@@ -75,9 +76,42 @@ fn explain(section: &str, port: u16, holder: &Holder) -> Finding {
 fn explain_moved(section: &str, port: u16, holder: &Holder) -> Finding {
     let finding = explain(section, port, holder);
     Finding { level: DoctorLevel::Warning, ..finding }.because(
-        "The gateway's broker listens on the next free port in its place, which the page and the log name. Clients that look \
-         for it here find the other program.",
+        "The gateway's broker listens on the next free port in its place, which the page and the log name, and keeps that one. \
+         Clients that look for it here find the other program.",
     )
+}
+
+/// A port of MQTT that is free by now, and that the gateway still leaves to the program that had it.
+pub(super) fn left_alone(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
+    let mqtt =
+        wanted.ports.iter().find(|(section, _)| *section == "[mqtt]" && wanted.unasked.contains(section));
+    let Some((_, address)) = mqtt else { return Vec::new() };
+    let port = address.port();
+    let had = Had::read(wanted.notes()).ok().flatten();
+    let Some(had) = had.filter(|had| !had.ports().contains(&port)) else { return Vec::new() };
+    let is_free = !listening(machine).iter().any(|socket| is_in_the_way(*address, socket.address));
+    // That one has it again after the next start of the machine.
+    if !is_free || !mosquitto_that_starts(machine, wanted).is_empty() {
+        return Vec::new();
+    }
+    let given: Vec<String> = had.ports().iter().map(u16::to_string).collect();
+    let given = given.join(", ");
+    let minutes = BOOT_TIME.as_secs() / 60;
+    let finding = Finding::note(
+        DoctorKind::MqttPortFree,
+        format!("Port {port} of [mqtt] is free, and the gateway's broker is on {given}."),
+    )
+    .about(&port)
+    .about(&given)
+    .about(&minutes)
+    .because(format!(
+        "It leaves {port} to the program that had it, so that both find their ports whichever starts first with the machine."
+    ))
+    .so(format!(
+        "If no other program needs {port}, restart the gateway once the machine is up for {minutes} minutes: it takes {port} too, \
+         and keeps {given}."
+    ));
+    vec![finding]
 }
 
 /// The program that has an address of the gateway, for people.
@@ -226,10 +260,13 @@ fn parse(line: &str) -> Option<Listening> {
 
 #[cfg(test)]
 mod tests {
+    use gatehouse_model::Timestamp;
+
     use super::*;
     use crate::doctor::checks::examine;
     use crate::doctor::checks::tests::{finding, kinds, wanted};
     use crate::doctor::machine::fake::FakeMachine;
+    use crate::mqtt_ports;
 
     const HEAD: &str =
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -308,6 +345,32 @@ mod tests {
         let machine = FakeMachine::pi();
         machine.put("/proc/net/tcp", &format!("{HEAD}{}", tcp("0100007F:075B", "01", 0, 1)));
         assert_eq!(kinds(&machine, ""), []);
+    }
+
+    #[test]
+    fn a_usual_port_that_is_free_and_left_alone_is_told() {
+        let data = tempfile::tempdir().unwrap();
+        let found = |machine: &FakeMachine, text: &str, ports: &[u16]| {
+            mqtt_ports::remember(data.path(), 1883, ports, Timestamp::default());
+            let wanted = Wanted { data: data.path().to_owned(), ..wanted(text) };
+            examine(&machine.machine, &wanted)
+        };
+        let machine = FakeMachine::pi();
+        let [note] = &found(&machine, "", &[1884])[..] else { panic!("it is not told") };
+        assert_eq!((note.kind, note.level), (DoctorKind::MqttPortFree, DoctorLevel::Note));
+        assert_eq!(note.facts, ["1883", "1884", "5"]);
+        assert_eq!(note.mend, None, "nobody knows whether the other program comes back");
+        for ports in [[1883, 1884].as_slice(), &[1883]] {
+            assert_eq!(found(&machine, "", ports), [], "{ports:?}");
+        }
+        assert_eq!(found(&machine, "[mqtt]\nlisten = \"[::]:1884\"\n", &[1884]), [], "it was asked for");
+        let kind = |machine: &FakeMachine, ports: &[u16]| {
+            found(machine, "", ports).into_iter().map(|finding| finding.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kind(&with_holder("nginx", 33), &[1884]), [DoctorKind::PortTaken], "it is not free");
+        assert_eq!(kind(&with_holder("gatehouse", 990), &[1883, 1884]), [], "that is our own");
+        machine.link("/etc/systemd/system/multi-user.target.wants/mosquitto.service", "/lib/x");
+        assert_eq!(kind(&machine, &[1884]), [DoctorKind::MosquittoStarts], "it comes back");
     }
 
     #[test]
