@@ -332,8 +332,10 @@ step_boot_mosquitto() {
     refuse "and does not start with the machine" in_box systemctl is-enabled --quiet mosquitto.service
     expect "the journal tells of it" journal_says 'systemctl disable --now mosquitto' 'gatehouse-mend@*'
     expect "and the audit log, with who asked" audit_says mended
+    expect "the machine is up for five minutes" soon 300 up_for_five_minutes
     in_box systemctl restart gatehouse.service
     expect "then the gateway has 1883" has_port gatehouse 1883
+    expect "and keeps 1884 for those who were given it" has_port gatehouse 1884
     # The same at a terminal.
     in_box systemctl enable --quiet --now mosquitto.service || true
     in_box systemctl restart gatehouse.service
@@ -346,6 +348,12 @@ step_boot_mosquitto() {
     in_box systemctl restart gatehouse.service
     expect "the gateway has 1883" has_port gatehouse 1883
     expect "no unit rests in failed" nothing_failed
+}
+
+# up_for_five_minutes: whether a start of the gateway is none at a boot any more.
+up_for_five_minutes() {
+    local seconds
+    seconds=$(in_box cut --delimiter=. --fields=1 /proc/uptime) && ((seconds >= 300))
 }
 
 # has_port PROGRAM PORT: whether the program listens there.
