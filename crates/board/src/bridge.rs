@@ -58,7 +58,7 @@ use discoveries::Discoveries;
 pub use discoveries::{Discovered, take_over};
 pub use kept::ClockTrust;
 use lines::Lines;
-pub use live::{Applied, BridgeHandle, NoLife};
+pub use live::{Applied, BridgeHandle, BridgeLoop};
 pub use watched::SignsOfLife;
 
 use crate::buses::Buses;
@@ -123,7 +123,7 @@ pub struct Bridge {
     devices: Vec<Device>,
     handle: BridgeHandle,
     requests: live::Requests,
-    questions: live::Questions,
+    asked: live::Asked,
     says_unsafe: watch::Sender<BTreeSet<DeviceId>>,
     discoveries: Discoveries,
     trust: ClockTrust,
@@ -151,7 +151,7 @@ impl Bridge {
         let lines = Lines::new(parts.board.clone(), parts.clock.clone());
         let devices = devices::prepare(&parts, (&buses, &lines), BTreeMap::new())?;
         lines.follow_expanders(&parts.devices, &buses, &BTreeSet::new());
-        let (handle, requests, questions, says_unsafe) = BridgeHandle::new();
+        let (handle, requests, asked, says_unsafe) = BridgeHandle::new();
         let trust = ClockTrust::plausible(parts.clock.clone());
         let (signs, ears) = SignsOfLife::new();
         let discoveries = Discoveries::new();
@@ -162,7 +162,7 @@ impl Bridge {
             devices,
             handle,
             requests,
-            questions,
+            asked,
             says_unsafe,
             discoveries,
             trust,

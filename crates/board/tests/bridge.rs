@@ -38,7 +38,7 @@ mod demonstration;
 mod bridge {
     use std::time::Duration;
 
-    use gatehouse_board::bridge::NoLife;
+    use gatehouse_board::bridge::BridgeLoop;
     use gatehouse_board::config::{
         CalibrateConfig, DeviceConfig, DriverConfig, LineNumber, OutputConfig, ReportConfig,
     };
@@ -61,15 +61,20 @@ mod bridge {
         house.stop().await.unwrap();
     }
 
-    /// What the watchdog follows: the output loop answers, and not any more once the bridge has ended.
+    /// What the watchdog follows: each loop answers, and none any more once the bridge has ended.
     #[tokio::test(start_paused = true)]
-    async fn the_output_loop_tells_that_it_lives() {
+    async fn its_loops_tell_that_they_live() {
         let mut house = House::demo();
         house.reading("heater", "power").await;
-        assert_eq!(house.handle.alive(MINUTE).await, Ok(()));
+        let loops = [BridgeLoop::Outputs, BridgeLoop::Devices, BridgeLoop::Messages];
+        for which in loops {
+            house.handle.alive(which).await.unwrap();
+        }
         let handle = house.handle.clone();
         house.stop().await.unwrap();
-        assert_eq!(handle.alive(MINUTE).await, Err(NoLife::Ended));
+        for which in loops {
+            assert!(matches!(handle.alive(which).await, Err(BridgeError::Ended)), "{which:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,7 +46,7 @@ use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, OwnNames, PageConfiguration, PageDoctor, Surroundings,
     history_clock, names_of_files_clock, notes, serve_aliases,
 };
-use crate::{mqtt_ports, open_files, paths, restart, supervision};
+use crate::{mqtt_ports, open_files, paths, restart, supervision, watchdog};
 
 /// Changes of the configuration that the page asks for and that wait for their turn; who comes later waits at the door.
 const ORDERS_LIMIT: usize = 4;
@@ -165,7 +165,7 @@ impl House {
         };
         let settings = config.broker.settings;
         open_files::make_room_for(settings.max_connections);
-        let databases = supervision::databases(&store, &history, &accounts);
+        let databases = watchdog::databases(&store, &history, &accounts);
         let broker =
             start_broker(&mut lifecycle, listeners, settings, logins.clone(), guard.clone(), store, &clock);
         let voice = GatewayVoice { client: broker.client("gatehouse"), scheme: scheme.clone() };

@@ -45,6 +45,7 @@ mod supervision;
 mod system;
 mod tls;
 mod users;
+mod watchdog;
 mod whole_file;
 mod wiring;
 

@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use gatehouse_model::Message;
 use tokio::sync::{Notify, mpsc};
 
+use super::live::{Questions, answering};
+
 /// Most states and answers that wait in their order. It takes a broker that has not moved for minutes to fill it; beyond
 /// it the newest state of each topic is kept, older ones of the same topic are merged into it and counted.
 pub(super) const MAX_WAITING: usize = 2_048;
@@ -119,8 +121,12 @@ impl Outlet {
         self.queue().waiting.len()
     }
 
-    /// Carries messages to the outbox until the outlet is closed and empty. One task does this.
-    pub(super) async fn deliver(&self, outbox: mpsc::Sender<Message>) -> Result<(), OutboxClosed> {
+    /// Carries messages to the outbox until the outlet is closed and empty, and answers that it does. One task does this.
+    pub(super) async fn deliver(
+        &self,
+        outbox: mpsc::Sender<Message>,
+        questions: &mut Questions,
+    ) -> Result<(), OutboxClosed> {
         loop {
             let (is_empty, is_closed) = {
                 let queue = self.queue();
@@ -128,7 +134,8 @@ impl Outlet {
             };
             if !is_empty {
                 // The place is reserved first, so that what waits can still be replaced by something newer.
-                let permit = outbox.reserve().await.map_err(|_| OutboxClosed)?;
+                // While a slow card holds the broker up there is no place, and this lives all the same.
+                let permit = answering(questions, outbox.reserve()).await.map_err(|_| OutboxClosed)?;
                 if let Some((_, message)) = self.take() {
                     permit.send(message);
                 }
@@ -137,6 +144,10 @@ impl Outlet {
             } else {
                 tokio::select! {
                     () = self.changed.notified() => {}
+                    Some(question) = questions.recv() => {
+                        // Whoever asked may have given up.
+                        let _ = question.send(());
+                    }
                     () = outbox.closed() => return Err(OutboxClosed),
                 }
             }
@@ -160,6 +171,11 @@ mod tests {
     use super::*;
     use gatehouse_model::{Origin, Qos, TopicName};
     use std::sync::Arc;
+    use tokio::sync::oneshot;
+
+    fn nobody_asks() -> Questions {
+        mpsc::channel(1).1
+    }
 
     fn message(topic: &str, payload: &str) -> Message {
         let topic = TopicName::new(topic).unwrap();
@@ -169,7 +185,7 @@ mod tests {
     async fn delivered(outlet: &Outlet) -> Vec<String> {
         let (outbox, mut inbox) = mpsc::channel(MAX_WAITING * 2);
         outlet.close();
-        outlet.deliver(outbox).await.unwrap();
+        outlet.deliver(outbox, &mut nobody_asks()).await.unwrap();
         let mut messages = Vec::new();
         while let Some(message) = inbox.recv().await {
             messages.push(format!("{}={}", message.topic, String::from_utf8_lossy(&message.payload)));
@@ -209,9 +225,33 @@ mod tests {
         let (outbox, inbox) = mpsc::channel(1);
         let delivering = tokio::spawn({
             let outlet = outlet.clone();
-            async move { outlet.deliver(outbox).await }
+            async move { outlet.deliver(outbox, &mut nobody_asks()).await }
         });
         drop(inbox);
         assert_eq!(delivering.await.unwrap(), Err(OutboxClosed));
+    }
+
+    /// A card that tidies up holds the broker up, and with it the outbox: the gateway is not ended for that.
+    #[tokio::test]
+    async fn it_answers_that_it_lives_also_while_nobody_takes_a_message() {
+        let outlet = Outlet::default();
+        for message in [message("s", "ON"), message("s", "OFF")] {
+            outlet.state(message);
+        }
+        let (outbox, _inbox) = mpsc::channel(1);
+        let (ask, mut questions) = mpsc::channel(1);
+        let delivering = outlet.deliver(outbox, &mut questions);
+        let asking = async {
+            for _ in 0..2 {
+                let (answer, answered) = oneshot::channel();
+                ask.send(answer).await.unwrap();
+                answered.await.unwrap();
+            }
+        };
+        tokio::select! {
+            _ = delivering => panic!("nobody took the second message"),
+            () = asking => {}
+        }
+        assert_eq!(outlet.waiting(), 1);
     }
 }

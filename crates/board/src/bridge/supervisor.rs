@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
 use super::kept::Keeper;
-use super::live::{Request, Requests};
+use super::live::{Asked, Questions, Request, Requests, answering};
 use super::outlet::{Losses, OutboxClosed, Outlet};
 use super::outputs::OutputLoop;
 use super::serving::{MAX_OUTPUT_CHANGES, Serving};
@@ -45,13 +45,14 @@ pub(super) async fn run(
         devices,
         handle,
         mut requests,
-        mut questions,
+        asked,
         says_unsafe,
         discoveries,
         trust,
         signs: _,
         ears,
     } = bridge;
+    let Asked { outputs: mut asks_outputs, devices: mut asks_devices, messages: mut asks_messages } = asked;
     let outlet = Arc::new(Outlet::default());
     let stop = CancellationToken::new();
     let memory = parts.memory.clone();
@@ -78,11 +79,11 @@ pub(super) async fn run(
     serving.start_board();
     let mut delivery: Delivery = tokio::spawn({
         let outlet = outlet.clone();
-        async move { outlet.deliver(outbox).await }
+        async move { outlet.deliver(outbox, &mut asks_messages).await }
     });
 
     let switching = async {
-        let served = AssertUnwindSafe(outputs.serve(&mut commands, &mut changes, &mut questions, &stop))
+        let served = AssertUnwindSafe(outputs.serve(&mut commands, &mut changes, &mut asks_outputs, &stop))
             .catch_unwind()
             .await;
         stop.cancel();
@@ -91,7 +92,8 @@ pub(super) async fn run(
         })
     };
     let watching = async {
-        let outcome = watch(&mut serving, &mut requests, &mut delivery, &shutdown, &stop).await;
+        let outcome =
+            watch(&mut serving, (&mut requests, &mut asks_devices), &mut delivery, &shutdown, &stop).await;
         stop.cancel();
         outcome
     };
@@ -109,7 +111,7 @@ pub(super) async fn run(
 /// is started anew.
 async fn watch(
     serving: &mut Serving,
-    requests: &mut Requests,
+    (requests, questions): (&mut Requests, &mut Questions),
     delivery: &mut Delivery,
     shutdown: &CancellationToken,
     stop: &CancellationToken,
@@ -122,6 +124,10 @@ async fn watch(
             () = shutdown.cancelled() => return Ok(()),
             () = stop.cancelled() => return Ok(()),
             died = serving.tasks.first_death() => serving.handle_death(died)?,
+            Some(question) = questions.recv() => {
+                // Whoever asked may have given up.
+                let _ = question.send(());
+            }
             Ok(()) = serving.unsafe_still.changed() => serving.let_go(),
             // It only ends when nobody takes messages any more, as the outlet is not closed yet.
             _ = &mut *delivery => return Err(BridgeError::OutboxClosed),
@@ -129,14 +135,15 @@ async fn watch(
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 () = stop.cancelled() => return Ok(()),
-                () = serving.restart() => {}
+                () = answering(questions, serving.restart()) => {}
             },
             Some(Request { devices, answer }) = requests.recv() => tokio::select! {
                 biased;
                 // What is half changed then is stopped with all the rest.
                 () = shutdown.cancelled() => return Ok(()),
                 () = stop.cancelled() => return Ok(()),
-                outcome = serving.apply(devices) => {
+                // One sick device may take all the time that a change has, which is no reason to start the gateway afresh.
+                outcome = answering(questions, serving.apply(devices)) => {
                     // A refused configuration has touched nothing; anything else is the death of a part.
                     let death = match &outcome {
                         Ok(_) | Err(BridgeError::Configuration(_)) => None,

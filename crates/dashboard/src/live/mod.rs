@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt};
 use gatehouse_model::{Clock, DeviceId, GatewayInfo, Message, PropertyId, PropertyInfo, Randomness, Scheme};
+use tokio::sync::watch;
 
 use crate::wire::Warning;
 
@@ -33,6 +34,9 @@ struct Inner {
     scheme: Scheme,
     clock: Arc<dyn Clock>,
     state: Mutex<Now>,
+    /// How many questions were asked whether somebody follows, and the last one that was answered.
+    asked: watch::Sender<u64>,
+    answered: watch::Sender<u64>,
 }
 
 /// What is known, and how it came to be so.
@@ -64,16 +68,42 @@ impl LiveHouse {
         let mut run = [0; 8];
         randomness.fill(&mut run);
         let state = Mutex::new(Now { house: State::new(info), ring: Ring::new(u64::from_ne_bytes(run)) });
-        Self { inner: Arc::new(Inner { scheme, clock, state }) }
+        let (asked, answered) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { inner: Arc::new(Inner { scheme, clock, state, asked, answered }) }
     }
 
     /// Takes in the messages below the base topic (a subscription to [`Scheme::everything`], whose retained messages
     /// come first) until the stream ends. What is none of the gateway's topics is passed over, and so are devices that are
     /// neither in the inventory nor in the next one.
     pub async fn follow(&self, mut messages: impl Stream<Item = Message> + Send + Unpin) {
-        while let Some(message) = messages.next().await {
-            self.take(&message);
+        let mut asked = self.inner.asked.subscribe();
+        // Who asked before waits for this.
+        asked.mark_changed();
+        loop {
+            tokio::select! {
+                message = messages.next() => match message {
+                    Some(message) => self.take(&message),
+                    None => return,
+                },
+                // The sender is in what this holds, so it is there.
+                Ok(()) = asked.changed() => {
+                    self.inner.answered.send_replace(*asked.borrow_and_update());
+                }
+            }
         }
+    }
+
+    /// Ends once whoever [follows](Self::follow) is between two messages. It does not end as long as one hangs, nor while nobody
+    /// follows.
+    pub async fn pulse(&self) {
+        let mut answered = self.inner.answered.subscribe();
+        let mut question = 0;
+        self.inner.asked.send_modify(|asked| {
+            *asked += 1;
+            question = *asked;
+        });
+        // The sender is in what this holds, so it is there.
+        let _ = answered.wait_for(|last| *last >= question).await;
     }
 
     /// Takes in one message.

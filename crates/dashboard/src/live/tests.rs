@@ -292,3 +292,19 @@ proptest! {
         World::new().hear(topic, &payload);
     }
 }
+
+/// What the watchdog follows: the page of a house that nobody listens to any more shows old values as if they were new.
+#[tokio::test(start_paused = true)]
+async fn it_tells_that_it_follows_the_house_and_only_then() {
+    let world = World::new();
+    let pulse = || tokio::time::timeout(std::time::Duration::from_secs(15), world.house.pulse());
+    assert!(pulse().await.is_err(), "nobody follows");
+    let (follower, messages) = (world.house.clone(), futures_util::stream::pending());
+    let following = tokio::spawn(async move { follower.follow(messages).await });
+    for _ in 0..2 {
+        pulse().await.unwrap();
+    }
+    following.abort();
+    let _ = following.await;
+    assert!(pulse().await.is_err(), "nobody follows any more");
+}

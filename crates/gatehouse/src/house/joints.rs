@@ -29,7 +29,6 @@ use crate::reload::Reloader;
 use crate::restart::RestartBell;
 use crate::running_copy::RunningCopies;
 use crate::stand_in::Home;
-use crate::supervision::Database;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{
@@ -37,7 +36,7 @@ use crate::wiring::{
     PageConfiguration, PageDoctor, Playground, Rates, RecordedCharts, RoomFigures, Surroundings, WebDoor,
     carry, enforce_changes, hear, names_of_files_clock, show_warnings, tell_found, tell_recording,
 };
-use crate::{demo_user, supervision};
+use crate::{demo_user, watchdog};
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -72,7 +71,7 @@ pub(super) struct Joints {
     /// Why nothing that is changed can be kept.
     pub(super) nothing_is_kept: Option<String>,
     /// Those whose hanging ends the gateway.
-    pub(super) databases: Vec<Database>,
+    pub(super) databases: Vec<watchdog::Part>,
 }
 
 impl Joints {
@@ -170,6 +169,7 @@ impl Joints {
         running.voice.say_info(&self.info).await?;
         self.start_history(running).await?;
         let live = self.start_live_page(running).await?;
+        let prompt = watchdog::prompt_parts(self.broker.client("watchdog"), &bridge.handle(), live.clone())?;
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
         let troubles = (running.history.trouble(), self.backups.trouble());
         let is_clock_set = names_of_files_clock(system.clock_trust.clone(), self.demo);
@@ -179,15 +179,13 @@ impl Joints {
         running
             .lifecycle
             .start(WARNINGS, |stop| show_warnings(broker, troubles, conditions, page, lasting, stop));
-        let outputs = bridge.handle();
         self.start_bridge(running, bridge, commands);
         self.start_looking(running);
         running.lifecycle.start(BACKUPS, |stop| self.backups.clone().keep_schedule(stop));
         self.start_dashboard(running, listeners, live, configuration, system);
         running.voice.say_status(true).await?;
-        let heartbeat = self.broker.client("watchdog");
         let databases = self.databases.clone();
-        running.lifecycle.start(WATCHDOG, |stop| supervision::watch(heartbeat, outputs, databases, stop));
+        running.lifecycle.start(WATCHDOG, |stop| watchdog::watch(prompt, databases, stop));
         Ok(())
     }
 
