@@ -1,7 +1,7 @@
 //! The copy of all that the gateway keeps, from before an upgrade. There is one at most.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,8 @@ pub(super) const CONFIGURATION: &str = "gatehouse.toml";
 /// Bytes that stay free on the disk: the gateway has to write as well.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Bytes between two words to the service manager that the start goes on.
+/// Bytes after which a file is on the disk, and the service manager hears that the start goes on. A slow card takes seconds for
+/// them. Without that they would gather in memory, and the last step of a large file would take longer than a start may be silent.
 const STEP_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most bytes that are read of the note.
@@ -163,14 +164,25 @@ impl Source {
         let copy = || -> std::io::Result<()> {
             let mut from = File::open(&self.path)?;
             let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target)?;
-            // In steps: a large file on a slow card takes longer than a start may.
-            while std::io::copy(&mut (&mut from).take(STEP_BYTES), &mut to)? > 0 {
-                supervision::still_starting();
-            }
+            copy_in_steps(&mut from, &mut to, File::sync_data, supervision::still_starting)?;
             to.sync_all()
         };
         copy().with_context(|| format!("{} cannot be copied to {}", self.path.display(), target.display()))
     }
+}
+
+/// Copies with a flush and a word after each step.
+fn copy_in_steps<W: Write>(
+    from: &mut impl Read,
+    to: &mut W,
+    flush: impl Fn(&W) -> std::io::Result<()>,
+    tell: impl Fn(),
+) -> std::io::Result<()> {
+    while std::io::copy(&mut from.take(STEP_BYTES), to)? > 0 {
+        flush(to)?;
+        tell();
+    }
+    Ok(())
 }
 
 fn bytes_of(sources: &[Source]) -> u64 {
@@ -219,4 +231,30 @@ fn sources(directory: &Path, configuration: Option<&Path>) -> anyhow::Result<Vec
 fn free_bytes(directory: &Path) -> anyhow::Result<u64> {
     let figures = rustix::fs::statvfs(directory)?;
     Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// A gigabyte gathered in memory, and the one flush at its end took longer than the service manager waits for a word.
+    #[test]
+    fn a_large_file_is_on_the_disk_step_by_step_before_the_next_word() {
+        const REST: u64 = 5;
+        let (order, mut target) = (RefCell::new(Vec::new()), Vec::new());
+        let flush = |written: &Vec<u8>| {
+            order.borrow_mut().push(("flushed", written.len() as u64));
+            Ok(())
+        };
+        let tell = || order.borrow_mut().push(("told", 0));
+        let mut file = std::io::repeat(7).take(2 * STEP_BYTES + REST);
+        copy_in_steps(&mut file, &mut target, flush, tell).unwrap();
+        let steps = [STEP_BYTES, 2 * STEP_BYTES, 2 * STEP_BYTES + REST];
+        let expected: Vec<_> =
+            steps.into_iter().flat_map(|bytes| [("flushed", bytes), ("told", 0)]).collect();
+        assert_eq!(*order.borrow(), expected);
+        assert_eq!(target.len() as u64, 2 * STEP_BYTES + REST);
+    }
 }
