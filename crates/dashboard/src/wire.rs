@@ -317,6 +317,9 @@ pub enum WarningWord {
     /// A release was installed and did not start, so the one before it runs in its place. The detail is the version that
     /// failed, a space, the version that runs, a space, and why.
     ReleaseFailed,
+    /// The upgrade to the release that runs kept no copy of what was before, so there is no way back. The detail is the version, a
+    /// space, and why.
+    NoWayBack,
     /// The usual port of MQTT is another program's, so the broker is on the next free one. The detail is the usual port, a
     /// space, the port where it is, and, where one is seen, a space and the other program.
     MqttMoved,
@@ -324,7 +327,7 @@ pub enum WarningWord {
 
 impl WarningWord {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AnonymousClients,
         Self::StoreFailing,
         Self::StoreDamaged,
@@ -342,13 +345,14 @@ impl WarningWord {
         Self::EndedCrashed,
         Self::EndedCutOff,
         Self::ReleaseFailed,
+        Self::NoWayBack,
         Self::MqttMoved,
     ];
 
-    /// Whether somebody should see to it. Clients without a password are what somebody has configured, and after a power cut
-    /// nothing has to be done.
+    /// Whether somebody should see to it. Clients without a password are what somebody has configured; after a power cut nothing has
+    /// to be done, and after an upgrade without a copy nothing can be.
     pub const fn wants_somebody(self) -> bool {
-        !matches!(self, Self::AnonymousClients | Self::EndedCutOff)
+        !matches!(self, Self::AnonymousClients | Self::EndedCutOff | Self::NoWayBack)
     }
 
     /// The word that the API has for it.
@@ -371,6 +375,7 @@ impl WarningWord {
             Self::EndedCrashed => "ended_crashed",
             Self::EndedCutOff => "ended_cut_off",
             Self::ReleaseFailed => "release_failed",
+            Self::NoWayBack => "no_way_back",
             Self::MqttMoved => "mqtt_moved",
         }
     }

@@ -94,6 +94,8 @@ pub enum DoctorKind {
     /// A release was installed and did not start, so the one before it runs in its place: the release that failed, the one that
     /// runs, and why, in a sentence of the gateway's.
     ReleaseFailed,
+    /// The upgrade to the release that runs kept no copy of what was before: the release, and why, in a sentence of the gateway's.
+    NoWayBack,
 }
 
 /// A finding.

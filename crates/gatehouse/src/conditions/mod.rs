@@ -22,6 +22,8 @@ pub(crate) use disk::{Room, has_room_to_start, is_nearly_full};
 use last_run::Ending;
 use network::Network;
 
+use crate::releases::{self, Unkept};
+
 /// How often it is looked. A person who makes room sees the page say so within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
@@ -68,6 +70,7 @@ struct OwnMachine {
     network: Network,
     is_clock_set: Box<dyn Fn() -> bool + Send + Sync>,
     last_run: Option<Ending>,
+    unkept: Option<Unkept>,
 }
 
 impl Conditions {
@@ -83,6 +86,7 @@ impl Conditions {
             network: Network::default(),
             is_clock_set: Box::new(is_clock_set),
             last_run: last_run::before(directory),
+            unkept: Unkept::of_this_release(directory),
         });
         let (began, directory) = (clock.moment(), directory.to_owned());
         let (disk, wall) = (Some(DiskLook::default()), ClockLook::default());
@@ -117,6 +121,7 @@ impl Conditions {
             }
         }
         self.forget_last_run();
+        self.forget_upgrade();
         self.judge()
     }
 
@@ -129,6 +134,16 @@ impl Conditions {
         }
     }
 
+    /// By now everybody has seen that the upgrade was good: the copy that it did not keep would be gone as well.
+    fn forget_upgrade(&mut self) {
+        let now = self.clock.now();
+        if let Some(own) = &mut self.own
+            && own.unkept.take_if(|unkept| !unkept.is_news(now)).is_some()
+        {
+            releases::forget_unkept(&self.directory);
+        }
+    }
+
     fn judge(&mut self) -> Vec<Warning> {
         let (look, directory) = (self.disk.as_mut(), &self.directory);
         let disk = self.room.zip(look).and_then(|(room, look)| look.judge(room, directory));
@@ -137,6 +152,8 @@ impl Conditions {
         found.extend(self.wall.judge(&*self.clock, (own.is_clock_set)()));
         found.extend(own.network.is_gone().then(|| warning(WarningWord::NetworkGone, "")));
         found.extend(own.last_run.map(|ending| warning(ending.word(), "")));
+        let unkept = own.unkept.iter().map(|Unkept { version, reason, .. }| format!("{version} {reason}"));
+        found.extend(unkept.map(|detail| warning(WarningWord::NoWayBack, detail)));
         found
     }
 }

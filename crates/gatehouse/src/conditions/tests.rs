@@ -97,6 +97,31 @@ async fn how_the_last_run_ended_is_told_for_half_a_day_and_not_in_a_demonstratio
     assert_eq!(demo.judge(), []);
 }
 
+/// Only the log said that an upgrade had kept no copy, and nobody reads that.
+#[tokio::test]
+async fn an_upgrade_without_a_way_back_is_told_for_as_long_as_the_copy_would_be_there() {
+    let place = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+    let note = |version: &str| {
+        let note = format!("{{\"version\":\"{version}\",\"reason\":\"no room\",\"at\":\"{}\"}}", clock.now());
+        std::fs::write(place.path().join("no-way-back.json"), note).unwrap();
+    };
+    note("9.9.9");
+    assert_eq!(own(place.path(), &clock).0.judge(), [], "it is of another release");
+    let version = env!("CARGO_PKG_VERSION");
+    note(version);
+    let (mut conditions, _) = own(place.path(), &clock);
+    let told = [warning(WarningWord::NoWayBack, format!("{version} no room"))];
+    assert_eq!(conditions.judge(), told);
+    let days = |count: u64| Duration::from_secs(count * 86_400);
+    clock.advance(days(30));
+    assert!(Unkept::of_this_release(place.path()).is_some_and(|note| note.is_news(clock.now())));
+    clock.advance(days(1));
+    let present = conditions.next().await;
+    assert!(!kinds(&present).contains(&WarningWord::NoWayBack), "{present:?}");
+    assert_eq!(Unkept::of_this_release(place.path()), None, "the check-up does not tell either");
+}
+
 /// A disk of a megabyte that is filled, emptied and made read-only. Only root may mount one.
 #[tokio::test]
 async fn a_real_disk_is_seen_to_be_full_and_read_only_and_well_again() {

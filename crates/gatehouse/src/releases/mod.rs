@@ -13,6 +13,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod unkept;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,9 +32,10 @@ use record::Record;
 pub(crate) use fall_back::run as fall_back_on_command_line;
 pub(crate) use rollback::run as roll_back_on_command_line;
 pub(crate) use trial::{FallenBack, begin, failed};
+pub(crate) use unkept::{Unkept, forget as forget_unkept};
 
 /// What is noted of releases beside the data.
-pub(crate) const NOTES: [&str; 3] = [record::FILE, trial::TRIAL, trial::FALLEN_BACK];
+pub(crate) const NOTES: [&str; 4] = [record::FILE, trial::TRIAL, trial::FALLEN_BACK, unkept::UNKEPT];
 
 /// This release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -86,8 +88,12 @@ async fn prepare_for(
         return Ok(());
     }
     // A house without its gateway is worse than one that cannot go back.
-    if let Err(problem) = copy::keep(directory, configuration, &version, &found, now) {
-        warn!("no copy of before the upgrade could be kept, the upgrade goes on: {problem:#}");
+    match copy::keep(directory, configuration, &version, &found, now) {
+        Ok(()) => unkept::forget(directory),
+        Err(problem) => {
+            warn!("no copy of before the upgrade could be kept, the upgrade goes on: {problem:#}");
+            unkept::note(directory, &format!("{problem:#}"), now);
+        }
     }
     Ok(())
 }
@@ -104,6 +110,7 @@ pub(crate) fn runs(directory: &Path, now: Timestamp) {
         }
     }
     trial::passed(directory);
+    unkept::forget_others(directory);
     if copy::Kept::find(directory).is_some_and(|kept| is_past(kept.made, now)) {
         info!(
             "the copy of before the last upgrade is removed: it is {} days old",

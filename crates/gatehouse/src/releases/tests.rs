@@ -130,6 +130,31 @@ async fn a_copy_that_was_cut_short_is_none_and_the_next_start_makes_it() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_can_keep_no_copy_goes_on_and_it_is_noted_until_another_one_can() {
+    let house = House::new().await;
+    runs(&house.path(), NOW);
+    let in_the_way = house.path().join("before-upgrade.part");
+    std::fs::write(&in_the_way, "no directory").unwrap();
+    house.start(&one_more(paths::BROKER_FILE), NOW).await.unwrap();
+    assert!(copy::Kept::find(&house.path()).is_none());
+    let unkept = Unkept::of_this_release(&house.path()).expect("it is noted");
+    assert!(!unkept.reason.is_empty() && unkept.is_news(NOW), "{unkept:?}");
+    runs(&house.path(), NOW);
+    assert!(Unkept::of_this_release(&house.path()).is_some(), "a start that changes nothing is no upgrade");
+
+    std::fs::remove_file(&in_the_way).unwrap();
+    house.start(&one_more(paths::HISTORY_FILE), NOW).await.unwrap();
+    assert!(copy::Kept::find(&house.path()).is_some());
+    assert_eq!(Unkept::of_this_release(&house.path()), None);
+
+    // The next release brought nothing that would have to be copied.
+    let note = "{\"version\":\"0.0.1\",\"reason\":\"no room\",\"at\":\"2026-11-22T09:14:00.000Z\"}";
+    std::fs::write(house.path().join(unkept::UNKEPT), note).unwrap();
+    runs(&house.path(), NOW);
+    assert!(!house.path().join(unkept::UNKEPT).exists());
+}
+
+#[tokio::test]
 async fn an_older_release_refuses_what_a_newer_one_changed_and_says_how_to_go_back() {
     let house = House::new().await;
     let older = one_less(paths::ACCOUNTS_FILE);

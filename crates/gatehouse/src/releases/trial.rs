@@ -124,14 +124,15 @@ pub(super) fn passed(directory: &Path) {
     }
 }
 
-fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Option<T> {
+/// What one of the small files beside the data says; nothing when it is not there, or makes no sense.
+pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Option<T> {
     let mut text = String::new();
     File::open(directory.join(name)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 
 /// Writes it whole, for the owner of the data.
-fn put(directory: &Path, name: &str, content: &impl Serialize) -> anyhow::Result<()> {
+pub(super) fn put(directory: &Path, name: &str, content: &impl Serialize) -> anyhow::Result<()> {
     let file = directory.join(name);
     whole_file::put_for_owner_of(directory, &file, serde_json::to_string(content)?)
         .with_context(|| format!("{} cannot be written", file.display()))

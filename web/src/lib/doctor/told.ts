@@ -42,6 +42,11 @@ const es: Kinds = {
     `Dio este motivo: «${gatewayWords(why)}».`,
     'Arregla el motivo, o toma un paquete que lo arregle, e instálalo: la versión más nueva se prueba otra vez con cada paquete que se instala.',
   ],
+  'no-way-back': (version, why = '') => [
+    `La actualización a la versión ${version} no guardó ninguna copia de lo anterior.`,
+    `El motivo: «${gatewayWords(why)}». Todo funciona, pero gatehouse rollback no tiene a qué volver.`,
+    'Antes de la próxima actualización, haz una copia de seguridad (sudo gatehouse backup) y sitio en el disco.',
+  ],
   'port-taken': (port, section, holder) => [
     `El puerto ${port} de ${section} lo usa ${holder}.`,
     'La pasarela no puede escuchar ahí, y no arranca si ese puerto se pidió.',
@@ -206,6 +211,11 @@ const zh: Kinds = {
     `版本 ${failed} 没有启动，因此由版本 ${runs} 代替运行。`,
     `它给出的原因：“${gatewayWords(why)}”。`,
     '解决这个原因，或取得已修复的软件包并安装：每次安装软件包都会再次尝试最新的版本。',
+  ],
+  'no-way-back': (version, why = '') => [
+    `升级到版本 ${version} 时没有保留升级前的副本。`,
+    `原因：“${gatewayWords(why)}”。一切照常，但 gatehouse rollback 没有可以返回的数据。`,
+    '下次升级前先备份（sudo gatehouse backup），并在磁盘上腾出空间。',
   ],
   'port-taken': (port, section, holder) => [
     `${section} 的端口 ${port} 被 ${holder} 占用。`,

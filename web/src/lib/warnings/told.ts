@@ -69,6 +69,10 @@ export function told(
       const [failed = '', runs = '', ...reason] = detail.split(' ');
       return words.releaseFailed(failed, runs, gatewayWords(reason.join(' ')));
     }
+    case 'no_way_back': {
+      const [version = '', ...reason] = detail.split(' ');
+      return words.noWayBack(version, gatewayWords(reason.join(' ')));
+    }
     case 'mqtt_moved': {
       const [usual = '', port = '', ...holder] = detail.split(' ');
       return words.mqttMoved(usual, port, holder.length > 0 ? gatewayWords(holder.join(' ')) : '');

@@ -30,6 +30,7 @@ const KINDS: Record<WarningKind, string> = {
   ended_crashed: '',
   ended_cut_off: '',
   release_failed: '0.2.0 0.1.0 the disk is full',
+  no_way_back: '0.2.0 the disk is full',
   mqtt_moved: '1883 1884 a program of the user mosquitto',
 };
 
@@ -56,6 +57,10 @@ describe('the conditions of the gateway', () => {
     expect(failed).toContain('Release 0.2.0 did not start');
     expect(failed).toContain('release 0.1.0 runs');
     expect(failed).toContain('the disk is full');
+    const unkept = withoutMarks(say('no_way_back', '0.2.0 the disk is full'));
+    expect(unkept).toContain(
+      'The upgrade to release 0.2.0 kept no copy of what was before it: the disk is full',
+    );
     const moved = withoutMarks(say('mqtt_moved', '1883 1884 a program of the user mosquitto'));
     expect(moved).toContain('port 1884');
     expect(moved).toContain('1883 is taken by a program of the user mosquitto');

@@ -25,6 +25,8 @@ const en = {
   endedCutOff: `The gateway was cut off from its power, or restarted without being stopped.\nEverything acknowledged is there; of history, at most the last moments are missing. Nothing has to be done.`,
   releaseFailed: (failed: string, runs: string, why: string) =>
     `Release ${failed} did not start, so release ${runs} runs in its place: ${why}\nEverything works as before the upgrade. The newer release is tried again when a package is installed: mend the reason, or wait for a package that has it mended.`,
+  noWayBack: (version: string, why: string) =>
+    `The upgrade to release ${version} kept no copy of what was before it: ${why}\nEverything works, but gatehouse rollback has nothing to go back to. Before the next upgrade, make a backup (System → Backup) and room on the disk.`,
   mqttMoved: (usual: string, port: string, holder: string) =>
     `MQTT is on port ${port}: the usual port ${usual} is ${holder ? `taken by ${holder}` : 'left to another program'}.\nClients that look for the gateway on ${usual} do not find it. Give clients the port ${port}, which the gateway keeps; write it as listen below [mqtt], and this is no longer told. Or stop the other program (System → Check-up mends a Mosquitto) and restart the gateway: it then takes ${usual} too.`,
 };
@@ -53,6 +55,8 @@ const es: typeof en = {
   endedCutOff: `A la pasarela se le cortó la luz, o se reinició sin detenerla.\nTodo lo confirmado está ahí; del historial faltan como mucho los últimos momentos. No hay que hacer nada.`,
   releaseFailed: (failed, runs, why) =>
     `La versión ${failed} no arrancó, así que en su lugar funciona la ${runs}: ${why}\nTodo va como antes de la actualización. La versión nueva se prueba otra vez al instalar un paquete: arregla el motivo, o espera un paquete que lo arregle.`,
+  noWayBack: (version, why) =>
+    `La actualización a la versión ${version} no guardó ninguna copia de lo anterior: ${why}\nTodo funciona, pero gatehouse rollback no tiene a qué volver. Antes de la próxima actualización, haz una copia de seguridad (Sistema → Copia de seguridad) y sitio en el disco.`,
   mqttMoved: (usual, port, holder) =>
     `MQTT está en el puerto ${port}: el habitual, ${usual}, ${holder ? `lo ocupa ${holder}` : 'se deja a otro programa'}.\nLos clientes que buscan la pasarela en ${usual} no la encuentran. Da a los clientes el puerto ${port}, que la pasarela conserva; escríbelo como listen en [mqtt] y esto ya no se dice. O detén el otro programa (Sistema → Revisión arregla un Mosquitto) y reinicia la pasarela: entonces toma también el ${usual}.`,
 };
@@ -80,6 +84,8 @@ const zh: typeof en = {
   endedCutOff: `网关曾断电，或未经停止就被重启。\n已确认的内容都在；历史最多缺少最后片刻。不必处理。`,
   releaseFailed: (failed, runs, why) =>
     `版本 ${failed} 没有启动，因此由版本 ${runs} 代替运行：${why}\n一切与升级前一样。安装软件包时会再次尝试新版本：解决上述原因，或等待已修复的软件包。`,
+  noWayBack: (version, why) =>
+    `升级到版本 ${version} 时没有保留升级前的副本：${why}\n一切照常，但 gatehouse rollback 没有可以返回的数据。下次升级前先备份（“系统 → 备份”），并在磁盘上腾出空间。`,
   mqttMoved: (usual, port, holder) =>
     `MQTT 在端口 ${port}：常用端口 ${usual} ${holder ? `被 ${holder} 占用` : '留给了其他程序'}。\n在 ${usual} 上寻找网关的客户端找不到它。把端口 ${port} 告诉客户端，网关会保留它；在 [mqtt] 中写成 listen 后就不再提示。或停止那个程序（“系统 → 检查”可以处理 Mosquitto）并重启网关：它会同时使用 ${usual}。`,
 };

@@ -19,9 +19,10 @@ pub(crate) use system::{is_read_only, is_seen_read_only};
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 22] = [
+    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 23] = [
         |_, wanted| configuration(wanted),
         release::did_not_start,
+        release::no_way_back,
         upkeep::processor,
         ports::taken,
         ports::mosquitto_that_starts,

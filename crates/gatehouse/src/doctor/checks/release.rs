@@ -1,11 +1,11 @@
-//! A release that was installed and does not start.
+//! A release that was installed and does not start, and one from which there is no way back.
 
 use gatehouse_dashboard::wire::DoctorKind;
 
 use crate::doctor::finding::Finding;
 use crate::doctor::machine::Machine;
 use crate::doctor::wanted::Wanted;
-use crate::releases::FallenBack;
+use crate::releases::{FallenBack, Unkept};
 
 /// The newest release did not start, and the one before it runs in its place.
 pub(super) fn did_not_start(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
@@ -26,12 +26,45 @@ pub(super) fn did_not_start(machine: &Machine, wanted: &Wanted) -> Vec<Finding> 
     vec![finding]
 }
 
+/// The upgrade to this release kept no copy of what was before.
+pub(super) fn no_way_back(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
+    let data = machine.path(&wanted.notes().to_string_lossy());
+    let Some(Unkept { version, reason, .. }) = Unkept::of_this_release(&data) else { return Vec::new() };
+    let finding = Finding::warning(
+        DoctorKind::NoWayBack,
+        format!("The upgrade to release {version} kept no copy of what was before it."),
+    )
+    .about(&version)
+    .about(&reason)
+    .because(format!(
+        "The reason: {reason}. Everything works, but `gatehouse rollback` has nothing to go back to."
+    ))
+    .so("Before the next upgrade, make a backup (`sudo gatehouse backup`) and room on the disk.");
+    vec![finding]
+}
+
 #[cfg(test)]
 mod tests {
     use gatehouse_dashboard::wire::DoctorKind;
 
     use crate::doctor::checks::tests::{finding, kinds};
     use crate::doctor::machine::fake::FakeMachine;
+
+    #[test]
+    fn an_upgrade_that_kept_no_copy_is_told_while_its_release_is_asked() {
+        let machine = FakeMachine::pi();
+        let note = |version: &str| {
+            let note = format!(
+                "{{\"version\":\"{version}\",\"reason\":\"no room\",\"at\":\"2026-11-22T09:14:00.000Z\"}}"
+            );
+            machine.put("/var/lib/gatehouse/no-way-back.json", &note);
+        };
+        let this = env!("CARGO_PKG_VERSION");
+        note(this);
+        assert_eq!(finding(&machine, "", DoctorKind::NoWayBack).facts, [this, "no room"]);
+        note("9.0.0");
+        assert_eq!(kinds(&machine, ""), []);
+    }
 
     #[test]
     fn a_release_that_did_not_start_is_told_while_the_one_before_it_runs() {
