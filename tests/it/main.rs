@@ -37,6 +37,8 @@ mod history_files;
 mod messages;
 /// Things go wrong in the simulated house: who says so, and who goes on.
 mod mischief;
+/// What programs that watch the gateway are told, and that the manual names all of it.
+mod monitoring;
 /// People and phones from the page: pairing and taking back, tokens, the audit log, strangers' names.
 mod people;
 /// A reading travels from this machine to the page, to MQTT and to history.

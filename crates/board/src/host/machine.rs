@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use procfs_core::process::Stat;
 use procfs_core::{LoadAverage, Meminfo, Uptime};
 
 use super::figures::{self, Figures, parse};
@@ -14,6 +15,9 @@ const BEFORE_SLOWED: u32 = 1 << 17 | 1 << 18 | 1 << 19;
 
 /// How far above a partition its card is looked for: partition, disk, and what stands around them.
 const MAX_STEPS_UP: usize = 4;
+
+/// What `sysconf(_SC_CLK_TCK)` says on every processor that this is built for (`USER_HZ`, which never changes).
+const TICKS_IN_SECOND: f64 = 100.0;
 
 /// Longest text that is taken from a file of a card: names have six letters.
 const MAX_CARD_TEXT: usize = 32;
@@ -33,6 +37,10 @@ pub struct Machine {
     pub process_memory: Option<u64>,
     /// What this process had written to disks, in bytes.
     pub process_written: Option<u64>,
+    /// Processor time that this process took, in seconds.
+    pub process_cpu: Option<f64>,
+    /// When this process started, in seconds since 1970, by the clock as it is now.
+    pub process_started: Option<f64>,
     /// Size of the data directory's file system, and what is free there, in bytes.
     pub disk: Option<(u64, u64)>,
     /// The card below the data directory.
@@ -77,6 +85,8 @@ impl Machine {
         let load: Option<LoadAverage> = parse(&places.proc.join("loadavg"));
         let memory: Option<Meminfo> = parse(&places.proc.join("meminfo"));
         let uptime: Option<Uptime> = parse(&places.proc.join("uptime"));
+        let process: Option<Stat> = parse(&places.proc.join("self/stat"));
+        let booted = number_after(&places.proc.join("stat"), "btime ");
         Self {
             load: load.map(|load| [load.one, load.five, load.fifteen].map(figures::two_digits)),
             temperature: figures.temperature,
@@ -85,6 +95,12 @@ impl Machine {
             process_memory: number_after(&places.proc.join("self/status"), "VmRSS:")
                 .and_then(|kilobytes| kilobytes.checked_mul(1_024)),
             process_written: number_after(&places.proc.join("self/io"), "write_bytes:"),
+            process_cpu: process.as_ref().map(|process| seconds(process.utime.saturating_add(process.stime))),
+            process_started: process.zip(booted).map(|(process, booted)| {
+                #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay below 2^53")]
+                let booted = booted as f64;
+                booted + seconds(process.starttime)
+            }),
             disk: room(&places.data),
             card: device_below(&places.data).and_then(|device| card(&places.sys, device)),
             under_voltage: Since {
@@ -95,6 +111,12 @@ impl Machine {
             clock_chip: places.sys.join("class/rtc/rtc0").exists(),
         }
     }
+}
+
+/// Processor time as the kernel counts it for programs, in seconds.
+#[expect(clippy::cast_precision_loss, reason = "a processor needs millions of years for 2^53 ticks")]
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / TICKS_IN_SECOND
 }
 
 /// The number behind a word at the start of a line.
@@ -246,5 +268,21 @@ mod tests {
         let machine = Machine::read(&HostPlaces::of_this_machine(directory.path()));
         assert!(machine.process_memory.is_some_and(|bytes| bytes > 100_000), "{machine:?}");
         assert!(machine.memory.is_some_and(|(all, free)| all > free && all > 10_000_000), "{machine:?}");
+        assert!(
+            machine.process_cpu.is_some_and(|seconds| (0.0..100_000.0).contains(&seconds)),
+            "{machine:?}"
+        );
+        // It runs for less than a day, on a machine whose clock is later than this test.
+        assert!(machine.process_started.is_some_and(|at| at > 1_700_000_000.0), "{machine:?}");
+    }
+
+    #[test]
+    fn the_time_of_a_process_is_counted_in_hundredths() {
+        let directory = tempfile::tempdir().unwrap();
+        let fields = "S 1 9 9 0 -1 4194560 100 0 0 0 250 75 0 0 20 0 4 0 12345 1000000 500 18446744073709551615 1 1 0 0 0 0 0 4096 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0";
+        write(directory.path(), "proc/self/stat", &format!("9 (gate) house) {fields}\n"));
+        write(directory.path(), "proc/stat", "cpu  1 2 3\nbtime 1795252440\nprocesses 9\n");
+        let machine = Machine::read(&places(directory.path()));
+        assert_eq!((machine.process_cpu, machine.process_started), (Some(3.25), Some(1_795_252_563.45)));
     }
 }

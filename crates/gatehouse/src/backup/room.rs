@@ -84,6 +84,8 @@ struct Inner {
 struct State {
     running: bool,
     made: Option<(PathBuf, BackupFile, Moment)>,
+    /// When the last one was made for the page.
+    made_at: Option<Timestamp>,
     /// Since when a file that was brought waits.
     brought: Option<Moment>,
     failure: Option<String>,
@@ -159,6 +161,13 @@ impl Backups {
         self.0.trouble.subscribe()
     }
 
+    /// When the last good one was made that this gateway knows of: in the folder of the schedule, or at the page in this run.
+    pub(crate) fn last_good(&self) -> Option<Timestamp> {
+        let state = self.state();
+        let kept = state.scheduled.iter().flat_map(|scheduled| &scheduled.kept).map(|file| file.at);
+        kept.chain(state.made_at).max()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -205,7 +214,9 @@ impl Backups {
         }
         let (bytes, path) = (made?, directory.join(&name));
         let since = self.0.clock.moment();
-        self.state().made = Some((path, BackupFile { name, bytes, at: now }, since));
+        let mut state = self.state();
+        state.made = Some((path, BackupFile { name, bytes, at: now }, since));
+        state.made_at = Some(now);
         Ok(())
     }
 

@@ -275,6 +275,8 @@ impl Joints {
         configuration: Arc<PageConfiguration>,
         system: GatewaySystem,
     ) {
+        let (history, broker) = (running.history.clone(), self.broker.clone());
+        let figures = RoomFigures::new(history, broker, self.backups.clone(), self.board.places.clone());
         let ports = Ports {
             accounts: running.accounts.clone(),
             live,
@@ -284,7 +286,7 @@ impl Joints {
             doctor: self.doctor.clone(),
             backups: Arc::new(self.backups.clone()),
             history: Arc::new(RecordedCharts::new(running.history.clone())),
-            figures: Arc::new(RoomFigures::new(running.history.clone(), self.broker.clone())),
+            figures: Arc::new(figures),
             mqtt_clients: Arc::new(BrokerClients::new(self.broker.clone(), self.logins.sets())),
             messages: Arc::new(BrokerMessages::new(self.broker.clone())),
             mqtt_port: system.whereabouts.mqtt_port(),

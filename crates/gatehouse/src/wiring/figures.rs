@@ -1,19 +1,26 @@
-//! What the broker and the history know of themselves, as figures for monitoring.
+//! What the rooms beside the dashboard know of themselves, as figures for monitoring.
 
 use async_trait::async_trait;
+use gatehouse_board::host::HostPlaces;
 use gatehouse_broker::BrokerHandle;
 use gatehouse_dashboard::{Figure, FigureKind, FigureSource};
 use gatehouse_history::History;
+use gatehouse_model::Timestamp;
+
+use super::machine_figures::MachineLook;
+use crate::backup::Backups;
 
 /// The figures of the rooms beside the dashboard.
 pub(crate) struct RoomFigures {
     history: History,
     broker: BrokerHandle,
+    backups: Backups,
+    machine: MachineLook,
 }
 
 impl RoomFigures {
-    pub(crate) fn new(history: History, broker: BrokerHandle) -> Self {
-        Self { history, broker }
+    pub(crate) fn new(history: History, broker: BrokerHandle, backups: Backups, places: HostPlaces) -> Self {
+        Self { history, broker, backups, machine: MachineLook::new(places) }
     }
 }
 
@@ -25,6 +32,14 @@ impl FigureSource for RoomFigures {
             Ok(status) => figures.extend(of_history(&status)),
             Err(error) => tracing::debug!(%error, "history's figures cannot be read"),
         }
+        figures.extend(self.backups.last_good().map(|at| {
+            gauge(
+                "gatehouse_backup_time_seconds",
+                "The last good backup, in seconds since 1970.",
+                seconds(at),
+            )
+        }));
+        figures.extend(self.machine.figures().await);
         figures
     }
 }
@@ -109,16 +124,20 @@ fn of_history(status: &gatehouse_history::Status) -> Vec<Figure> {
             samples: reasons.map(|(reason, count)| (Some(("reason", reason)), number(count))).to_vec(),
         },
     ];
-    if let Some(commit) = status.last_commit {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
-        let seconds = commit.as_millis() as f64 / 1_000.0;
-        figures.push(gauge(
+    figures.extend(status.last_commit.map(|commit| {
+        gauge(
             "gatehouse_history_commit_time_seconds",
             "The last commit, in seconds since 1970.",
-            seconds,
-        ));
-    }
+            seconds(commit),
+        )
+    }));
     figures
+}
+
+/// A time as Prometheus has them.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
+const fn seconds(at: Timestamp) -> f64 {
+    at.as_millis() as f64 / 1_000.0
 }
 
 /// A count as Prometheus has them.
@@ -126,14 +145,14 @@ fn of_history(status: &gatehouse_history::Status) -> Vec<Figure> {
     clippy::cast_precision_loss,
     reason = "Prometheus has no other numbers; above 2^53 the last digits go"
 )]
-const fn number(count: u64) -> f64 {
+pub(super) const fn number(count: u64) -> f64 {
     count as f64
 }
 
-fn gauge(name: &'static str, help: &'static str, value: f64) -> Figure {
+pub(super) fn gauge(name: &'static str, help: &'static str, value: f64) -> Figure {
     Figure { name, kind: FigureKind::Gauge, help, samples: vec![(None, value)] }
 }
 
-fn counter(name: &'static str, help: &'static str, value: u64) -> Figure {
+pub(super) fn counter(name: &'static str, help: &'static str, value: u64) -> Figure {
     Figure { name, kind: FigureKind::Counter, help, samples: vec![(None, number(value))] }
 }

@@ -14,6 +14,7 @@ mod found;
 mod guard;
 mod lines;
 mod login;
+mod machine_figures;
 mod messages;
 mod mqtt_door;
 mod outbox;
