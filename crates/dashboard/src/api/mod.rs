@@ -15,6 +15,7 @@ mod events;
 mod export;
 mod extract;
 mod first_run;
+mod health;
 mod history;
 mod home;
 mod house;
@@ -39,7 +40,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -59,8 +60,7 @@ pub(crate) use extract::Peer;
 use work::Work;
 
 use crate::wire::{
-    AvailabilityEvent, ClockEvent, Health, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
-    Warning,
+    AvailabilityEvent, ClockEvent, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
 };
 use crate::{
     Accounts, BackupRoom, BoardReader, Commander, ConfigurationKeeper, DemoHouse, Doctor, FigureSource,
@@ -210,7 +210,7 @@ impl App {
 /// Page and API.
 pub(crate) fn router(app: App) -> Router {
     let api = Router::new()
-        .route("/health", get(health))
+        .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/session", get(session::session))
         .route("/api/v1/session/password", post(session::change_password))
@@ -342,16 +342,6 @@ fn explain_panic(carried: Box<dyn Any + Send>) -> Response {
     ApiError::internal(&format!("panic: {}", text.as_deref().unwrap_or("unknown"))).into_response()
 }
 
-/// Tells that the gateway answers, and whether somebody should look at it. Always 200: who restarts what does not say so
-/// would restart a house because its disk is nearly full.
-#[utoipa::path(get, path = "/health", tag = "gateway", responses((status = 200, body = Health)))]
-async fn health(State(app): State<Arc<App>>) -> Json<Health> {
-    let counts = |warning: &Warning| warning.kind.wants_somebody();
-    let is_degraded = app.live.view(|state| state.warnings().iter().any(counts));
-    let status = if is_degraded { "degraded" } else { "ok" };
-    Json(Health { status: status.to_owned() })
-}
-
 /// This description.
 #[utoipa::path(
     get, path = "/api/v1/openapi.json", tag = "gateway",
@@ -376,7 +366,7 @@ pub(crate) fn openapi_json() -> Result<String, serde_json::Error> {
             Every error is an ApiErrorBody. Times are RFC 3339 in UTC."
     ),
     paths(
-        health,
+        health::health,
         openapi,
         session::session,
         session::set_up,

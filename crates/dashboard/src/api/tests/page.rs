@@ -106,6 +106,16 @@ async fn health_tells_whether_somebody_should_look_and_the_figures_tell_at_what(
     world.live.warn(vec![configured, full]);
     let health = world.get("/health", "").await;
     assert_eq!((health.status.as_u16(), health.json()), (200, json!({ "status": "degraded" })));
+    // Whoever looks at the status alone asks for it.
+    for query in ["strict", "strict=true", "strict=1", "strict="] {
+        let health = world.get(&format!("/health?{query}"), "").await;
+        let found = (health.status.as_u16(), health.json());
+        assert_eq!(found, (503, json!({ "status": "degraded" })), "{query}");
+    }
+    for query in ["strict=false", "other=1"] {
+        assert_eq!(world.get(&format!("/health?{query}"), "").await.status, 200, "{query}");
+    }
+    world.get("/health?strict&strict", "").await.assert_error(400, "bad_query");
     let figures = world.get("/metrics", &cookie).await;
     let figures = String::from_utf8(figures.body.to_vec()).unwrap();
     assert!(figures.contains("\ngatehouse_warning{kind=\"disk_full\"} 1\n"), "{figures}");
@@ -114,7 +124,10 @@ async fn health_tells_whether_somebody_should_look_and_the_figures_tell_at_what(
         assert_eq!(serde_json::to_value(word).unwrap(), word.as_str());
     }
     world.live.warn(Vec::new());
-    assert_eq!(world.get("/health", "").await.json(), json!({ "status": "ok" }));
+    for path in ["/health", "/health?strict"] {
+        let health = world.get(path, "").await;
+        assert_eq!((health.status.as_u16(), health.json()), (200, json!({ "status": "ok" })));
+    }
 }
 
 #[tokio::test]
