@@ -40,7 +40,8 @@ pub struct Login {
 pub struct Setup {
     demo: bool,
     data: Arc<TempDir>,
-    mqtt: String,
+    /// Nothing where it shall find one itself.
+    mqtt: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -53,7 +54,7 @@ impl Setup {
         Self {
             demo: true,
             data: Arc::new(TempDir::with_prefix("gatehouse-").expect("a temporary directory can be made")),
-            mqtt: "127.0.0.1:0".to_owned(),
+            mqtt: Some("127.0.0.1:0".to_owned()),
             environment: Vec::new(),
         }
     }
@@ -89,8 +90,15 @@ impl Setup {
     /// Listens for MQTT on this address instead of one that is free.
     #[must_use]
     pub fn mqtt(mut self, address: &str) -> Self {
-        address.clone_into(&mut self.mqtt);
+        self.mqtt = Some(address.to_owned());
         self
+    }
+
+    /// Names no address for MQTT, as the service does: the broker is on the usual port of all addresses, or near it. Only a
+    /// network of its own keeps it from the ports of others.
+    #[must_use]
+    pub fn without_mqtt_address(self) -> Self {
+        Self { mqtt: None, ..self }
     }
 
     /// Starts it with this environment variable, as a service manager would.
@@ -130,7 +138,10 @@ impl Setup {
     fn command(&self) -> Command {
         let mut command = Command::new(binary::path());
         command.arg("run").arg("--data-dir").arg(self.data_directory());
-        command.args(["--http", "127.0.0.1:0", "--mqtt", &self.mqtt]);
+        command.args(["--http", "127.0.0.1:0"]);
+        if let Some(mqtt) = &self.mqtt {
+            command.args(["--mqtt", mqtt]);
+        }
         if self.demo {
             command.arg("--demo");
         }

@@ -41,6 +41,8 @@ mod mischief;
 mod monitoring;
 /// People and phones from the page: pairing and taking back, tokens, the audit log, strangers' names.
 mod people;
+/// MQTT beside another program that has the usual port.
+mod ports;
 /// A reading travels from this machine to the page, to MQTT and to history.
 mod reading;
 /// What is recorded and what is told of it: topics, events and their reasons, a disk that refuses.
