@@ -183,6 +183,12 @@ pub(crate) struct RestoreArguments {
     /// Where its passphrase is, in the first line; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// Take the configuration of the backup as well: checked first, and the one in use is kept among its versions.
+    #[arg(long)]
+    pub(crate) with_configuration: bool,
+    /// The configuration that is in use.
+    #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
+    pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataArguments,
 }

@@ -165,6 +165,13 @@ pub(super) struct Contents {
     pub(super) names: Vec<String>,
 }
 
+impl Contents {
+    /// Whether it has a file of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|found| found == name)
+    }
+}
+
 /// The file of a backup, open: who unpacks it need not be who may open it.
 #[derive(Debug)]
 pub(super) struct Archive {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use gatehouse_board::memory::keep_outputs;
 use gatehouse_dashboard::Accounts;
 use gatehouse_dashboard::accounts::{By, Deed};
@@ -17,12 +17,12 @@ use super::sealed::MAX_WORK;
 use super::{CONFIGURATION, DATABASES, file_time, passphrase_of};
 use crate::as_owner::as_owner_of;
 use crate::cli::RestoreArguments;
-use crate::config::Source;
+use crate::config::{Addresses, Source};
 use crate::exit::Exit;
 use crate::listening::is_elsewhere;
-use crate::paths;
 use crate::progress::Progress;
 use crate::system::SystemRandomness;
+use crate::{changes, paths};
 
 /// Restores a backup, while no gateway runs on the data directory.
 pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
@@ -36,9 +36,11 @@ pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
     let mut progress = Progress::new();
     let _claim = paths::claim(&directory)
         .context("a backup is restored while the gateway is stopped: `sudo systemctl stop gatehouse`")?;
+    let source = Source::new(Some(arguments.config.clone()), false, Addresses::default());
+    let configuration = if arguments.with_configuration { Taken::OrNothing } else { Taken::No };
     let outcome = as_owner_of(&directory, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(restore(&directory, &archive, lock, &mut progress))
+        runtime.block_on(restore(&directory, &archive, lock, (&source, configuration), &mut progress))
     });
     progress.clear();
     let restored = outcome.map_err(|problem| match problem.downcast_ref() {
@@ -55,15 +57,49 @@ pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
     for link in &restored.links {
         let _ = writeln!(say, "{}", link.sentence(&directory));
     }
-    if restored.contents.names.iter().any(|name| name == CONFIGURATION) {
-        let file = directory.join(RESTORED_CONFIGURATION);
-        let _ = writeln!(
-            say,
-            "The backup's configuration is in {}; compare it with the one in use.",
-            file.display()
-        );
+    if !restored.contents.has(CONFIGURATION) {
+        let _ = writeln!(say, "The backup has no configuration: the one in use stays.");
+        return Ok(Exit::Success);
+    }
+    let (file, beside) = (arguments.config.display(), directory.join(RESTORED_CONFIGURATION));
+    let beside = beside.display();
+    match restored.configuration {
+        Some(Ok(())) => {
+            let _ = writeln!(
+                say,
+                "Its configuration is in use now, as {file}; the one before it is kept among its versions."
+            );
+        }
+        Some(Err(why)) => bail!(
+            "everything but the configuration was restored, which is in {beside}. It did not get to {file}: {why}"
+        ),
+        None => {
+            let _ = writeln!(
+                say,
+                "The configuration in use, {file}, stays as it is. That of the backup is in {beside}. To take it as well:\n    {}",
+                with_configuration(arguments)
+            );
+        }
     }
     Ok(Exit::Success)
+}
+
+/// The command that takes the configuration as well.
+fn with_configuration(arguments: &RestoreArguments) -> String {
+    let mut words = vec!["sudo gatehouse restore".to_owned(), arguments.file.display().to_string()];
+    let options = [
+        ("--passphrase-file", arguments.passphrase_file.as_deref()),
+        (
+            "--config",
+            Some(&*arguments.config).filter(|file| *file != Path::new(paths::DEFAULT_CONFIGURATION)),
+        ),
+        ("--data-dir", arguments.data.data_dir.as_deref()),
+    ];
+    for (option, value) in options {
+        words.extend(value.map(|value| format!("{option} {}", value.display())));
+    }
+    words.push("--with-configuration".to_owned());
+    words.join(" ")
 }
 
 #[derive(Debug)]
@@ -73,12 +109,15 @@ pub(super) struct Restored {
     pub(super) aside: Option<PathBuf>,
     /// What lies in the data directory itself now, and was a link before.
     pub(super) links: Vec<FormerLink>,
+    /// Whether the configuration has taken its place, where it was to, or why it has not.
+    pub(super) configuration: Option<Result<(), String>>,
 }
 
 pub(super) async fn restore(
     directory: &Path,
     archive: &Archive,
     lock: Lock<'_>,
+    (source, configuration): (&Source, Taken),
     progress: &mut Progress,
 ) -> anyhow::Result<Restored> {
     // One that was ready before goes first: it is what its owner has now.
@@ -86,11 +125,25 @@ pub(super) async fn restore(
     // It is as large as what is in it.
     super::Disks::on_command_line(directory, None).check_data(archive.bytes().max(1))?;
     let by = By::command_line();
-    let wanted = Wanted { directory, archive, lock, most_work: MAX_WORK, source: None, by: &by };
+    let wanted = Wanted { directory, archive, lock, most_work: MAX_WORK, source, configuration, by: &by };
     let contents = stage(&wanted, progress).await?.contents;
-    let applied = pending::finish(directory, |_| ())?;
+    let mut taken = None;
+    let applied = pending::finish(directory, |restored| {
+        taken = Some(changes::take_restored(source, directory, restored, SystemClock::new().now()));
+    })?;
     let (aside, links) = applied.map(|applied| (applied.aside, applied.links)).unwrap_or_default();
-    Ok(Restored { contents, aside, links })
+    Ok(Restored { contents, aside, links, configuration: taken })
+}
+
+/// Whether the configuration of a backup takes the place of the one in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is put beside it.
+    No,
+    /// It does when a daemon could start with it, and all else is restored in any case.
+    WherePossible,
+    /// It does, or nothing is restored.
+    OrNothing,
 }
 
 /// What is to be restored.
@@ -102,8 +155,10 @@ pub(super) struct Wanted<'a> {
     pub(super) lock: Lock<'a>,
     /// log2 of the most work that is done for the passphrase.
     pub(super) most_work: u8,
-    /// Whose configuration the one of the backup replaces, when a daemon of that source could start with it.
-    pub(super) source: Option<&'a Source>,
+    /// Whose configuration the one of the backup may replace.
+    pub(super) source: &'a Source,
+    /// Whether it does.
+    pub(super) configuration: Taken,
     /// Who restores it, for the audit log.
     pub(super) by: &'a By,
 }
@@ -121,28 +176,33 @@ pub(super) struct Staged {
 /// # Errors
 /// What is wrong with the backup, or what keeps it from being unpacked; nothing waits then, and nothing was changed.
 pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyhow::Result<Staged> {
-    let Wanted { directory, archive, lock, most_work, source, by } = *wanted;
+    let Wanted { directory, archive, lock, most_work, source, configuration, by } = *wanted;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stage = pending::make_stage(directory)?;
     let tried = async {
         let contents = container::unpack(archive, &stage, lock, most_work, |done, total| {
             progress.bar(done, total, "unpacking");
         })?;
-        for name in DATABASES.into_iter().filter(|name| contents.names.iter().any(|found| found == name)) {
+        for name in DATABASES.into_iter().filter(|name| contents.has(name)) {
             progress.line(&format!("checking {name}"));
             snapshot::check(&stage.join(name)).await?;
         }
         open_all(&stage, &contents, &clock, by).await?;
-        if contents.names.iter().any(|name| name == paths::BOARD_FILE) {
+        if contents.has(paths::BOARD_FILE) {
             let [restored, present] = [&stage, directory].map(|place| place.join(paths::BOARD_FILE));
             // A pump that ran when the backup was made stands now, and may have had a fault since.
             keep_outputs(&restored, &present)?;
         }
-        let has_configuration = contents.names.iter().any(|name| name == CONFIGURATION);
-        let source = source.filter(|_| has_configuration);
-        let unusable = source.and_then(|source| unusable(source, &stage.join(CONFIGURATION)));
+        let is_wanted = configuration != Taken::No && contents.has(CONFIGURATION);
+        let unusable = if is_wanted { unusable(source, &stage.join(CONFIGURATION)) } else { None };
+        if let (Taken::OrNothing, Some(why)) = (configuration, &unusable) {
+            bail!(
+                "its configuration cannot be used on this machine: {why} Without --with-configuration everything else is restored, \
+                 and its configuration is put beside the data, to be mended there"
+            );
+        }
         let time = file_time(clock.now());
-        pending::declare(directory, &contents.names, &time, source.is_some() && unusable.is_none())?;
+        pending::declare(directory, &contents.names, &time, is_wanted && unusable.is_none())?;
         anyhow::Ok(Staged { contents, configuration_stays: unusable })
     };
     tried.await.map_err(|problem| {
@@ -153,7 +213,7 @@ pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyho
 
 /// Why a daemon could not use this configuration; nothing when it could.
 fn unusable(source: &Source, file: &Path) -> Option<String> {
-    if let Some(why) = crate::changes::read_only(source) {
+    if let Some(why) = changes::read_only(source) {
         return Some(why);
     }
     let text = match std::fs::read_to_string(file) {
@@ -162,7 +222,7 @@ fn unusable(source: &Source, file: &Path) -> Option<String> {
     };
     let config = match source.read(&text) {
         Ok(config) => config,
-        Err(problems) => return Some(crate::changes::mistakes(&problems, usize::MAX)),
+        Err(problems) => return Some(changes::mistakes(&problems, usize::MAX)),
     };
     let secure =
         [config.https_address(), config.mqtts_address()].into_iter().flatten().map(|(address, _)| address);
@@ -176,8 +236,7 @@ fn unusable(source: &Source, file: &Path) -> Option<String> {
 /// Opens the databases as the gateway would, which refuses those of a newer release and brings older ones up to date. That of
 /// the broker cannot be closed in order without running it; its next start looks at it.
 async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>, by: &By) -> anyhow::Result<()> {
-    let has = |name: &str| contents.names.iter().any(|found| found == name);
-    if has(paths::ACCOUNTS_FILE) {
+    if contents.has(paths::ACCOUNTS_FILE) {
         let file = stage.join(paths::ACCOUNTS_FILE);
         let accounts = Accounts::open(&file, Arc::clone(clock), Arc::new(SystemRandomness)).await?;
         // Sessions that were ended since then must not live again with it.
@@ -186,7 +245,7 @@ async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>, by:
         accounts.note(Deed::Restored, by, None, Some(&format!("the backup of {}", contents.made))).await;
         accounts.close().await;
     }
-    if has(paths::HISTORY_FILE) {
+    if contents.has(paths::HISTORY_FILE) {
         let file = stage.join(paths::HISTORY_FILE);
         History::open(&file, Options::default(), Arc::clone(clock)).await?.close().await;
     }
@@ -196,7 +255,6 @@ async fn open_all(stage: &Path, contents: &Contents, clock: &Arc<dyn Clock>, by:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Addresses;
 
     /// Restored at the page of another machine, the gateway would not come back.
     #[test]

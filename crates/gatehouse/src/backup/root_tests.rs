@@ -270,6 +270,8 @@ async fn what_root_restores_is_the_gateways() {
         return;
     }
     let arguments = crate::cli::RestoreArguments {
+        with_configuration: true,
+        config: directory.path().join(CONFIGURATION),
         file,
         data: crate::cli::DataArguments { data_dir: Some(directory.path().to_owned()) },
         passphrase_file: None,

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::container::{Archive, Builder};
+use super::restore::{Restored, Taken};
 use super::*;
+use crate::config::{Addresses, Source};
 
 pub(super) const PASSPHRASE: &str = "a lamp in the window";
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_250);
@@ -79,9 +81,19 @@ pub(super) async fn users(directory: &Path) -> Vec<String> {
     users
 }
 
-pub(super) async fn restore(directory: &Path, file: &Path) -> anyhow::Result<super::restore::Restored> {
+pub(super) async fn restore(directory: &Path, file: &Path) -> anyhow::Result<Restored> {
+    restore_with(directory, file, Lock::Passphrase(PASSPHRASE), Taken::No).await
+}
+
+pub(super) async fn restore_with(
+    directory: &Path,
+    file: &Path,
+    lock: Lock<'_>,
+    configuration: Taken,
+) -> anyhow::Result<Restored> {
+    let source = Source::new(Some(directory.join(CONFIGURATION)), false, Addresses::default());
     let archive = Archive::open(file)?;
-    super::restore::restore(directory, &archive, Lock::Passphrase(PASSPHRASE), &mut Progress::new()).await
+    super::restore::restore(directory, &archive, lock, (&source, configuration), &mut Progress::new()).await
 }
 
 pub(super) fn names(directory: &Path) -> Vec<String> {
@@ -289,10 +301,7 @@ async fn an_encrypted_backup_opens_with_its_passphrase_only() {
         (Lock::Plain, "it is encrypted"),
         (Lock::Passphrase("a lamp in a window"), "the passphrase does not open it"),
     ] {
-        let archive = Archive::open(&file).unwrap();
-        let tried = super::restore::restore(directory.path(), &archive, lock, &mut Progress::new())
-            .await
-            .unwrap_err();
+        let tried = restore_with(directory.path(), &file, lock, Taken::No).await.unwrap_err();
         assert!(format!("{tried:#}").contains(expected), "{tried:#}");
         assert_eq!(names(directory.path()), before);
     }
@@ -353,14 +362,7 @@ async fn sessions_of_a_backup_have_ended() {
     pool.close().await;
     house.back_up(&file, Lock::Plain).await.unwrap();
     let directory = TempDir::new().unwrap();
-    super::restore::restore(
-        directory.path(),
-        &Archive::open(&file).unwrap(),
-        Lock::Plain,
-        &mut Progress::new(),
-    )
-    .await
-    .unwrap();
+    restore_with(directory.path(), &file, Lock::Plain, Taken::No).await.unwrap();
     let (pool, left) = sessions(directory.path()).await;
     pool.close().await;
     assert_eq!((users(directory.path()).await, left), (vec!["ana".to_owned()], 0));
@@ -413,4 +415,44 @@ async fn a_restore_switches_nothing_on() {
     restore(fresh.path(), &file).await.unwrap();
     let memory = open(fresh.path());
     assert_eq!((memory.total(&heater, &total), memory.output(&heater)), (Some(40), None));
+}
+
+/// On a fresh machine nothing but the configuration says which devices there are.
+#[tokio::test]
+async fn the_configuration_comes_along_for_who_asks_and_only_where_it_can_be_used() {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("backup.tar");
+    let backed_up = async |text: &str| {
+        let _ = std::fs::remove_file(&file);
+        let ana = House::new("ana").await;
+        std::fs::write(ana.directory.path().join(CONFIGURATION), text).unwrap();
+        ana.back_up(&file, Lock::Plain).await.unwrap();
+    };
+    let in_use = |directory: &TempDir| std::fs::read_to_string(directory.path().join(CONFIGURATION)).unwrap();
+    backed_up("[gateway]\nname = \"Casa\"\n").await;
+    for (taken, expected) in [(Taken::No, "# fresh\n"), (Taken::OrNothing, "[gateway]\nname = \"Casa\"\n")] {
+        let fresh = TempDir::new().unwrap();
+        std::fs::write(fresh.path().join(CONFIGURATION), "# fresh\n").unwrap();
+        let restored = restore_with(fresh.path(), &file, Lock::Plain, taken).await.unwrap();
+        assert_eq!(restored.configuration, (taken == Taken::OrNothing).then_some(Ok(())));
+        assert_eq!((in_use(&fresh).as_str(), users(fresh.path()).await), (expected, vec!["ana".to_owned()]));
+        let source = Source::new(Some(fresh.path().join(CONFIGURATION)), false, Addresses::default());
+        let data = fresh.path();
+        let gives_way = crate::changes::take_back_restored(&source, data, SystemClock::new().now());
+        assert_eq!(
+            gives_way,
+            taken == Taken::OrNothing,
+            "a start that fails with it puts the other one back"
+        );
+        assert_eq!(in_use(&fresh), "# fresh\n");
+    }
+    backed_up("[http]\nlisten = \"192.0.2.1:9000\"\n").await;
+    let ben = House::new("ben").await.close().await;
+    let before = names(ben.path());
+    let refused = restore_with(ben.path(), &file, Lock::Plain, Taken::OrNothing).await.unwrap_err();
+    let refused = format!("{refused:#}");
+    for words in ["nothing was changed", "no address of this machine", "Without --with-configuration"] {
+        assert!(refused.contains(words), "{refused}");
+    }
+    assert_eq!((names(ben.path()), users(ben.path()).await), (before, vec!["ben".to_owned()]));
 }
