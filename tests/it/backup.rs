@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use gatehouse_tests::gateway::{ADMINISTRATOR, PASSWORD, command_line};
-use gatehouse_tests::{Browser, Gateway, LIMIT, Setup, until};
+use gatehouse_tests::{Browser, Gateway, LIMIT, Login, Setup, until};
+use rustls::version::TLS13;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::tls::{SecurePhone, elsewhere, mqtts, own_certificate};
 
 const PASSPHRASE: &str = "a lamp in the window of the gatehouse";
 
@@ -95,6 +98,8 @@ fn names(directory: &Path) -> Vec<String> {
 #[test]
 fn a_fresh_gateway_becomes_the_old_one_at_its_first_visit() {
     let (old, bytes) = an_old_gateway();
+    let authority = |gateway: &Gateway| std::fs::read(gateway.data_directory().join("tls/ca.crt"));
+    let before = authority(&old).expect("it has an authority of its own");
     old.stop();
     let fresh = as_service(Setup::simulated("# a new machine\n")).start();
 
@@ -112,6 +117,7 @@ fn a_fresh_gateway_becomes_the_old_one_at_its_first_visit() {
     let gateway = setup.start();
     assert_eq!(gateway.setup_code(), None);
     assert_everything_is_there(&gateway.browser());
+    assert_eq!(authority(&gateway).expect("it came along"), before, "phones go on trusting it");
     let left = names(&gateway.data_directory());
     assert!(left.iter().any(|name| name.starts_with("before-restore-")), "{left:?}");
     assert!(!left.contains(&"restore-pending".to_owned()), "{left:?}");
@@ -160,4 +166,40 @@ fn the_command_line_makes_and_restores_the_same_file() {
         let users = command_line(&["user", "list", "--data-dir", &into], "");
         assert!(users.stdout.contains("vera"), "{users:?}");
     }
+}
+
+/// Files that the configuration names lie elsewhere on the machine, and a fresh one has none of them.
+#[test]
+fn a_certificate_from_elsewhere_comes_along_with_the_configuration() {
+    let own = elsewhere();
+    let setup = own_certificate(&own.cert.pem(), &own.signing_key.serialize_pem());
+    let login = Login { user: "ana".to_owned(), password: "a lamp in the window".to_owned() };
+    let old = setup.with_user(&login.user, "admin", &login.password).start();
+    let place = TempDir::new().expect("a temporary directory can be made");
+    let file = place.path().join("backup.tar").to_string_lossy().into_owned();
+    let (data, configuration) = (old.data_directory(), old.configuration());
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let made = command_line(
+        &["backup", &file, "--plain", "--config", &text(&configuration), "--data-dir", &text(&data)],
+        "",
+    );
+    assert_eq!(made.code, Some(0), "{made:?}");
+    old.stop();
+
+    let fresh = Setup::configured("# a new machine\n");
+    let (data, configuration) = (text(&fresh.data_directory()), text(&fresh.configuration()));
+    let restore = ["restore", &file, "--config", &configuration, "--data-dir", &data];
+    let beside = command_line(&restore, "");
+    let how = format!(
+        "    sudo gatehouse restore {file} --config {configuration} --data-dir {data} --with-configuration\n"
+    );
+    assert!(beside.code == Some(0) && beside.stderr.ends_with(&how), "{beside:?}");
+    assert_eq!(std::fs::read_to_string(&configuration).expect("it is there"), "# a new machine\n");
+    let taken = command_line(&[&restore[..], &["--with-configuration"]].concat(), "");
+    let place = fresh.data_directory().join("tls/restored-key.pem");
+    assert!(taken.code == Some(0) && taken.stderr.contains(&text(&place)), "{taken:?}");
+    let gateway = fresh.start();
+    SecurePhone::connect(mqtts(&gateway), "localhost", &own.cert.pem(), &TLS13, None)
+        .and_then(|phone| phone.reads_online(&login))
+        .expect("the phone is served with the same certificate");
 }

@@ -14,13 +14,13 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
 /// A phone with TLS, at the level of bytes.
-struct SecurePhone {
+pub(crate) struct SecurePhone {
     stream: StreamOwned<ClientConnection, TcpStream>,
 }
 
 impl SecurePhone {
     /// Connects to `name` at `address`, and trusts `authority` alone.
-    fn connect(
+    pub(crate) fn connect(
         address: SocketAddr,
         name: &str,
         authority: &str,
@@ -59,7 +59,7 @@ impl SecurePhone {
     }
 
     /// Logs in with MQTT 3.1.1 and reads whether the gateway is there.
-    fn reads_online(mut self, login: &Login) -> std::io::Result<()> {
+    pub(crate) fn reads_online(mut self, login: &Login) -> std::io::Result<()> {
         self.stream.write_all(&wire::connect("secure-phone", login))?;
         assert_eq!(self.read(4)?, [0x20, 2, 0, 0]);
         self.stream.write_all(b"\x82\x10\0\x01\0\x0bhome/status\0")?;
@@ -80,7 +80,7 @@ fn authority(gateway: &Gateway) -> String {
     std::fs::read_to_string(file).expect("the authority is written")
 }
 
-fn mqtts(gateway: &Gateway) -> SocketAddr {
+pub(crate) fn mqtts(gateway: &Gateway) -> SocketAddr {
     gateway.mqtts_address().unwrap_or_else(|| panic!("no `MQTT (TLS):` line\n{}", gateway.words()))
 }
 
@@ -116,11 +116,11 @@ fn a_phone_that_has_the_authority_once_is_served_for_ever() {
 }
 
 /// A certificate from elsewhere, for `localhost`.
-fn elsewhere() -> CertifiedKey<KeyPair> {
+pub(crate) fn elsewhere() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate can be made")
 }
 
-fn own_certificate(certificate: &str, key: &str) -> Setup {
+pub(crate) fn own_certificate(certificate: &str, key: &str) -> Setup {
     let setup = Setup::configured("[tls]\ncertificate = \"gateway.pem\"\nkey = \"gateway.key\"\n");
     let write = |name: &str, text: &str| {
         std::fs::write(setup.configuration().with_file_name(name), text).expect("it can be written");

@@ -25,7 +25,8 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 pub use backup::{
-    BackupFile, BackupRequest, BackupSchedule, BackupState, RestoreRequest, RestoreState, RestoreStep,
+    BackupFile, BackupRequest, BackupSchedule, BackupState, PlacedFile, RestoreRequest, RestoreState,
+    RestoreStep,
 };
 pub use board::{
     Board, BoardBus, BoardScan, Catalogue, CatalogueBusWord, CatalogueEntry, CatalogueKindWord,

@@ -26,6 +26,8 @@ pub struct BackupState {
     /// Why the last one was not made; null when it was.
     #[schema(required = true)]
     pub failure: Option<String>,
+    /// Files that the configuration names and that are not in the last one, in a sentence each.
+    pub left_out: Vec<String>,
     /// Those that are made by themselves; null when none are configured.
     #[schema(required = true)]
     pub schedule: Option<BackupSchedule>,
@@ -105,4 +107,15 @@ pub struct RestoreState {
     /// Why its configuration is not used, in the place of which the present one stays; null when it is, or has none.
     #[schema(required = true)]
     pub configuration_stays: Option<String>,
+    /// TLS files that its configuration names, that this machine does not have, and that got another place.
+    pub placed: Vec<PlacedFile>,
+}
+
+/// A file that a configuration names, in another place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+pub struct PlacedFile {
+    /// The place that the backup's configuration named.
+    pub named: String,
+    /// Where the file is now, as the configuration says too.
+    pub place: String,
 }

@@ -146,15 +146,15 @@ impl Disks {
     }
 
     /// Whether a backup of the data directory can be made in a place, with the copies of the databases, one at a time, in
-    /// `copies`.
+    /// `copies`, and with these small files.
     ///
     /// # Errors
     /// As for [`Self::check_data`].
-    pub(super) fn check_backup(
+    pub(super) fn check_backup<'a>(
         &self,
         place: &Path,
         copies: &Path,
-        configuration: &Path,
+        small: impl IntoIterator<Item = &'a Path>,
     ) -> anyhow::Result<()> {
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
         // What was written last may still be in the log only.
@@ -164,7 +164,7 @@ impl Disks {
         let largest = databases.iter().copied().max().unwrap_or(0);
         let all: u64 = databases.iter().sum::<u64>()
             + bytes(&self.data.join(paths::BOARD_FILE))
-            + bytes(configuration)
+            + small.into_iter().map(bytes).sum::<u64>()
             + OVERHEAD_BYTES;
         let archive = all + all / SEALING_SHARE;
         let (there, beside) = (self.ask(place)?, self.ask(copies)?);
@@ -239,7 +239,8 @@ mod tests {
         let on_card = |free: u64| {
             let (place, disks) = house(free, 0);
             let data = place.path().join("data");
-            said(disks.check_backup(&data, &data, &data.join(CONFIGURATION))).map(|(_, spare)| spare)
+            said(disks.check_backup(&data, &data, [data.join(CONFIGURATION).as_path()]))
+                .map(|(_, spare)| spare)
         };
         let kept = 256 * MB + RESERVE_BYTES;
         // The archive, and the copy of the history beside it.
@@ -264,7 +265,7 @@ mod tests {
         std::fs::write(memory.join(paths::ACCOUNTS_FILE), "").unwrap();
         let probe: Probe = Arc::new(|_| Ok(Figures { device: 1, free: 1 << 40 }));
         let disks = Disks { probe, ..Disks::in_memory(&memory, &data) };
-        let check = |disks: &Disks| said(disks.check_backup(&memory, &memory, Path::new("")));
+        let check = |disks: &Disks| said(disks.check_backup(&memory, &memory, []));
         history.set_len(30 * MB).unwrap();
         assert_eq!(check(&disks), None);
         let names = |disks: &Disks| disks.databases().map(|(name, _)| name).collect::<Vec<_>>();
@@ -281,7 +282,7 @@ mod tests {
         let on_stick = |free: u64, free_on_stick: u64| {
             let (place, disks) = house(free, free_on_stick);
             let (data, stick) = (place.path().join("data"), place.path().join("stick"));
-            let found = said(disks.check_backup(&stick, &data, &data.join(CONFIGURATION)));
+            let found = said(disks.check_backup(&stick, &data, [data.join(CONFIGURATION).as_path()]));
             found.map(|(place, spare)| (place.file_name().unwrap().to_owned(), spare))
         };
         let kept = 256 * MB + RESERVE_BYTES;

@@ -15,6 +15,7 @@ use tracing::warn;
 use super::CONFIGURATION;
 use super::container::{self, Archive, Builder, Interrupted, Lock};
 use super::disk::Disks;
+use super::tls_files::{Taken, is_named};
 use crate::as_owner::Owner;
 use crate::paths;
 use crate::progress::{Progress, megabytes};
@@ -46,14 +47,23 @@ pub(super) struct Order<'a> {
     pub(super) stop: &'a CancellationToken,
 }
 
-/// Writes the archive beside its place, reads it again, and moves it there when it is whole. Gives its size.
+/// What was made.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// Its size.
+    pub(super) bytes: u64,
+    /// Files that the configuration names and that are not in it, in a sentence each.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Writes the archive beside its place, reads it again, and moves it there when it is whole.
 ///
 /// Where root backs up what another user owns, everything of the data is read with that user's rights: a link in the data
 /// directory would else bring a file of root's into the backup, and to that user with the restore.
 ///
 /// # Errors
 /// What stands in the way; nothing is left of it then.
-pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progress) -> anyhow::Result<u64> {
+pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progress) -> anyhow::Result<Made> {
     let Order { directory, configuration, stop, .. } = *order;
     ensure!(!file.exists(), "{} is there already: choose another name", file.display());
     ensure!(
@@ -71,7 +81,12 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
     let is_by_owner = !reader.is_kept_out_of(beside);
     sweep(place);
     sweep(order.copies);
-    order.disks.check_backup(place, beside, configuration)?;
+    let named = match configuration.exists() {
+        true => Taken::along(reader.open(configuration)?, configuration, |path| reader.open(path)),
+        false => Taken::default(),
+    };
+    let small = named.files.iter().map(|(_, path, _)| path.as_path()).chain([configuration]);
+    order.disks.check_backup(place, beside, small)?;
     let work = WorkDirectory::make(place, WORK_KINDS[0])?;
     let make = || WorkDirectory::make(order.copies, WORK_KINDS[1]);
     let copies = match (is_beside_archive, is_by_owner) {
@@ -114,6 +129,9 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
             false => std::fs::remove_file(&copy)?,
         }
     }
+    for (name, path, opened) in named.files {
+        builder.add(name, (&path, opened), stop).with_context(|| no_room(file))?;
+    }
     let mut add = |name: &str, path: &Path| {
         builder.add(name, (path, reader.open(path)?), stop).with_context(|| no_room(file))
     };
@@ -125,8 +143,12 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
         for entry in certificates {
             let entry = entry?;
             let name = entry.file_name();
-            if let (true, Some(name)) = (entry.file_type()?.is_file(), name.to_str()) {
-                add(&format!("{}/{name}", paths::TLS_DIRECTORY), &entry.path())?;
+            let name = name.to_str().map(|name| format!("{}/{name}", paths::TLS_DIRECTORY));
+            // What an earlier restore has put there goes along where the configuration names it.
+            if let Some(name) = name.filter(|name| !is_named(name))
+                && entry.file_type()?.is_file()
+            {
+                add(&name, &entry.path())?;
             }
         }
     }
@@ -148,7 +170,7 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
             problem => anyhow!(problem).context(format!("{} cannot be made", file.display())),
         })?;
     File::open(place)?.sync_all()?;
-    Ok(bytes)
+    Ok(Made { bytes, left_out: named.left_out })
 }
 
 /// A database, and where its copy goes.

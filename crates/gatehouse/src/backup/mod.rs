@@ -1,7 +1,7 @@
 //! `gatehouse backup` and `gatehouse restore`: everything that a gateway has kept, in one file.
 //!
 //! The file is a tar archive: `history.db`, `gatehouse.db` and `broker.db`, each as it was at one moment, `board.state`, the
-//! certificates below `tls/`, the configuration as `gatehouse.toml`, and at its end `manifest.json` with the size and the
+//! certificates below `tls/` with those that the configuration names, the configuration as `gatehouse.toml`, and at its end `manifest.json` with the size and the
 //! SHA-256 of each. The databases open with any SQLite. With a passphrase the archive is encrypted as `age` does it.
 
 mod container;
@@ -16,6 +16,7 @@ mod schedule;
 mod sealed;
 #[cfg(test)]
 mod tests;
+mod tls_files;
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -86,7 +87,7 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         disks: &Disks::on_command_line(&directory, Some(&arguments.config)),
         stop: &stop,
     };
-    let bytes = runtime.block_on(back_up(&order, &file, &mut progress))?;
+    let made = runtime.block_on(back_up(&order, &file, &mut progress))?;
     progress.clear();
     let care = match order.lock {
         Lock::Plain => {
@@ -98,8 +99,14 @@ pub(crate) fn run(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         std::io::stderr(),
         "Wrote {} ({}) and read it again. {care}",
         file.display(),
-        megabytes(bytes)
+        megabytes(made.bytes)
     );
+    for sentence in &made.left_out {
+        let _ = writeln!(
+            std::io::stderr(),
+            "{sentence} Keep a copy elsewhere, or let the gateway's user read it and make another backup."
+        );
+    }
     Ok(Exit::Success)
 }
 

@@ -8,12 +8,14 @@ use anyhow::{Context as _, bail};
 use gatehouse_board::memory::keep_outputs;
 use gatehouse_dashboard::Accounts;
 use gatehouse_dashboard::accounts::{By, Deed};
+use gatehouse_dashboard::wire::PlacedFile;
 use gatehouse_history::{History, Options, snapshot};
 use gatehouse_model::{Clock, SystemClock};
 
 use super::container::{self, Archive, Contents, Lock};
 use super::pending::{self, FormerLink, RESTORED_CONFIGURATION};
 use super::sealed::MAX_WORK;
+use super::tls_files::{self, Placed};
 use super::{CONFIGURATION, DATABASES, file_time, passphrase_of};
 use crate::as_owner::as_owner_of;
 use crate::cli::RestoreArguments;
@@ -56,6 +58,13 @@ pub(crate) fn run(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
     }
     for link in &restored.links {
         let _ = writeln!(say, "{}", link.sentence(&directory));
+    }
+    for PlacedFile { named, place } in &restored.placed {
+        let _ = writeln!(
+            say,
+            "This machine does not have {named}, or may not read it. The file of the backup is {place} now, and the backup's \
+             configuration says so."
+        );
     }
     if !restored.contents.has(CONFIGURATION) {
         let _ = writeln!(say, "The backup has no configuration: the one in use stays.");
@@ -109,6 +118,8 @@ pub(super) struct Restored {
     pub(super) aside: Option<PathBuf>,
     /// What lies in the data directory itself now, and was a link before.
     pub(super) links: Vec<FormerLink>,
+    /// TLS files that its configuration names and that got another place.
+    pub(super) placed: Vec<PlacedFile>,
     /// Whether the configuration has taken its place, where it was to, or why it has not.
     pub(super) configuration: Option<Result<(), String>>,
 }
@@ -126,13 +137,13 @@ pub(super) async fn restore(
     super::Disks::on_command_line(directory, None).check_data(archive.bytes().max(1))?;
     let by = By::command_line();
     let wanted = Wanted { directory, archive, lock, most_work: MAX_WORK, source, configuration, by: &by };
-    let contents = stage(&wanted, progress).await?.contents;
+    let Staged { contents, placed, .. } = stage(&wanted, progress).await?;
     let mut taken = None;
     let applied = pending::finish(directory, |restored| {
         taken = Some(changes::take_restored(source, directory, restored, SystemClock::new().now()));
     })?;
     let (aside, links) = applied.map(|applied| (applied.aside, applied.links)).unwrap_or_default();
-    Ok(Restored { contents, aside, links, configuration: taken })
+    Ok(Restored { contents, aside, links, placed, configuration: taken })
 }
 
 /// Whether the configuration of a backup takes the place of the one in use.
@@ -169,6 +180,8 @@ pub(super) struct Staged {
     pub(super) contents: Contents,
     /// Why the configuration of the backup will not take the place of the one in use, when it was to.
     pub(super) configuration_stays: Option<String>,
+    /// TLS files that its configuration names and that got another place.
+    pub(super) placed: Vec<PlacedFile>,
 }
 
 /// Unpacks a backup beside the data, checks all of it, and declares it ready.
@@ -180,7 +193,7 @@ pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyho
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stage = pending::make_stage(directory)?;
     let tried = async {
-        let contents = container::unpack(archive, &stage, lock, most_work, |done, total| {
+        let mut contents = container::unpack(archive, &stage, lock, most_work, |done, total| {
             progress.bar(done, total, "unpacking");
         })?;
         for name in DATABASES.into_iter().filter(|name| contents.has(name)) {
@@ -194,7 +207,10 @@ pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyho
             keep_outputs(&restored, &present)?;
         }
         let is_wanted = configuration != Taken::No && contents.has(CONFIGURATION);
-        let unusable = if is_wanted { unusable(source, &stage.join(CONFIGURATION)) } else { None };
+        let file_in_use = source.file().unwrap_or(Path::new(paths::DEFAULT_CONFIGURATION));
+        let Placed { text_to_check, placed } =
+            tls_files::place(&stage, directory, file_in_use, &mut contents)?;
+        let unusable = if is_wanted { unusable(source, text_to_check) } else { None };
         if let (Taken::OrNothing, Some(why)) = (configuration, &unusable) {
             bail!(
                 "its configuration cannot be used on this machine: {why} Without --with-configuration everything else is restored, \
@@ -203,7 +219,7 @@ pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyho
         }
         let time = file_time(clock.now());
         pending::declare(directory, &contents.names, &time, is_wanted && unusable.is_none())?;
-        anyhow::Ok(Staged { contents, configuration_stays: unusable })
+        anyhow::Ok(Staged { contents, configuration_stays: unusable, placed })
     };
     tried.await.map_err(|problem| {
         let _ = std::fs::remove_dir_all(&stage);
@@ -212,13 +228,13 @@ pub(super) async fn stage(wanted: &Wanted<'_>, progress: &mut Progress) -> anyho
 }
 
 /// Why a daemon could not use this configuration; nothing when it could.
-fn unusable(source: &Source, file: &Path) -> Option<String> {
+fn unusable(source: &Source, text: Result<String, String>) -> Option<String> {
     if let Some(why) = changes::read_only(source) {
         return Some(why);
     }
-    let text = match std::fs::read_to_string(file) {
+    let text = match text {
         Ok(text) => text,
-        Err(problem) => return Some(format!("It cannot be read: {problem}.")),
+        Err(why) => return Some(why),
     };
     let config = match source.read(&text) {
         Ok(config) => config,
@@ -260,11 +276,10 @@ mod tests {
     #[test]
     fn a_configuration_with_addresses_of_another_machine_is_not_used() {
         let place = tempfile::tempdir().unwrap();
-        let (file, restored) = (place.path().join("gatehouse.toml"), place.path().join("restored"));
+        let file = place.path().join("gatehouse.toml");
         std::fs::write(&file, "").unwrap();
         let why = |addresses, text: &str| {
-            std::fs::write(&restored, text).unwrap();
-            unusable(&Source::new(Some(file.clone()), false, addresses), &restored)
+            unusable(&Source::new(Some(file.clone()), false, addresses), Ok(text.to_owned()))
         };
         let given = Addresses { http: "127.0.0.1:0".parse().ok(), ..Addresses::default() };
         for section in ["http", "https", "mqtt", "mqtts"] {

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatehouse_dashboard::accounts::By;
 use gatehouse_dashboard::wire::{
-    ApiErrorDetail, BackupFile, BackupSchedule, BackupState, RestoreState, RestoreStep,
+    ApiErrorDetail, BackupFile, BackupSchedule, BackupState, PlacedFile, RestoreState, RestoreStep,
 };
 use gatehouse_dashboard::{BackupProblem, BackupRoom, BackupUpload};
 use gatehouse_model::{Clock, Moment, Timestamp};
@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use super::container::{Archive, Closed, Lock};
 use super::disk::{Disks, NoRoom};
-use super::make::{Order, back_up, sweep};
+use super::make::{Made, Order, back_up, sweep};
 use super::schedule::{Schedule, kept, last, make_way, rest_after, thin_out, zone_of};
 use super::sealed::MAX_WORK_IN_DAEMON;
 use super::{check_passphrase, default_name, passphrase_of, restore};
@@ -89,6 +89,8 @@ struct State {
     /// Since when a file that was brought waits.
     brought: Option<Moment>,
     failure: Option<String>,
+    /// What is not in the last one.
+    left_out: Vec<String>,
     scheduled: Option<BackupSchedule>,
     /// How many that were due have failed since the last one.
     failures: u32,
@@ -180,11 +182,11 @@ impl Backups {
     }
 
     /// Makes a backup in a file; for a thread that may wait.
-    fn make(&self, file: &Path, passphrase: &str, now: Timestamp) -> anyhow::Result<u64> {
+    fn make(&self, file: &Path, passphrase: &str, now: Timestamp) -> anyhow::Result<Made> {
         self.make_of(&self.0.disks, file, passphrase, now)
     }
 
-    fn make_of(&self, disks: &Disks, file: &Path, passphrase: &str, now: Timestamp) -> anyhow::Result<u64> {
+    fn make_of(&self, disks: &Disks, file: &Path, passphrase: &str, now: Timestamp) -> anyhow::Result<Made> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let order = Order {
             directory: &self.0.directory,
@@ -196,7 +198,11 @@ impl Backups {
             disks,
             stop: &CancellationToken::new(),
         };
-        runtime.block_on(back_up(&order, file, &mut Progress::silent()))
+        let made = runtime.block_on(back_up(&order, file, &mut Progress::silent()))?;
+        for sentence in &made.left_out {
+            warn!("{sentence}");
+        }
+        Ok(made)
     }
 
     /// Makes the one that waits to be loaded down.
@@ -212,9 +218,10 @@ impl Backups {
             let disks = self.0.disks.clone().with_history(None);
             made = self.make_of(&disks, &directory.join(&name), passphrase, now);
         }
-        let (bytes, path) = (made?, directory.join(&name));
+        let (Made { bytes, left_out }, path) = (made?, directory.join(&name));
         let since = self.0.clock.moment();
         let mut state = self.state();
+        state.left_out = left_out;
         state.made = Some((path, BackupFile { name, bytes, at: now }, since));
         state.made_at = Some(now);
         Ok(())
@@ -348,7 +355,7 @@ impl Backups {
         file: &Path,
         passphrase: &str,
         now: Timestamp,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<Made> {
         let made = self.make(file, passphrase, now);
         let Err(problem) = &made else { return made };
         // On the card nothing comes free by that.
@@ -394,6 +401,10 @@ impl Backups {
                 state.restoring.step = RestoreStep::Restarting;
                 state.restoring.made = Some(staged.contents.made);
                 state.restoring.configuration_stays = staged.configuration_stays;
+                for PlacedFile { named, place } in &staged.placed {
+                    info!("this machine does not have {named}: the file of the backup becomes {place}");
+                }
+                state.restoring.placed = staged.placed;
                 drop(state);
                 info!("a backup was checked and takes the place of what is there: the gateway restarts");
                 (self.0.restart)(by.name.as_deref().unwrap_or("whoever has the set-up code"));
@@ -453,6 +464,7 @@ impl BackupRoom for Backups {
             running: state.running,
             made: state.made.as_ref().map(|(_, file, _)| file.clone()),
             failure: state.failure.clone(),
+            left_out: state.left_out.clone(),
             schedule: state.scheduled.clone(),
         }
     }
@@ -465,6 +477,7 @@ impl BackupRoom for Backups {
         {
             let mut state = self.state();
             (state.running, state.made, state.failure) = (true, None, None);
+            state.left_out.clear();
         }
         let begun = aside(move || {
             let outcome = room.make_for_page(&passphrase);

@@ -89,7 +89,7 @@ impl House {
                 Ok(Figures { device: u64::from(is_stick), free: if is_stick { 0 } else { 1 << 40 } })
             }),
         );
-        let problem = is_full.check_backup(&self.stick(), data, Path::new("")).unwrap_err();
+        let problem = is_full.check_backup(&self.stick(), data, []).unwrap_err();
         problem.downcast_ref::<NoRoom>().unwrap().needed
     }
 

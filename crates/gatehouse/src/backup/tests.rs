@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::container::{Archive, Builder};
+use super::make::Made;
 use super::restore::{Restored, Taken};
 use super::*;
 use crate::config::{Addresses, Source};
@@ -48,7 +49,7 @@ impl House {
         Self { directory, accounts, history, stop: CancellationToken::new() }
     }
 
-    pub(super) async fn back_up(&self, file: &Path, lock: Lock<'_>) -> anyhow::Result<u64> {
+    pub(super) async fn back_up(&self, file: &Path, lock: Lock<'_>) -> anyhow::Result<Made> {
         let directory = self.directory.path();
         let order = Order {
             directory,
@@ -109,8 +110,8 @@ async fn what_was_backed_up_while_in_use_comes_back_and_what_was_there_is_kept()
     let place = TempDir::new().unwrap();
     let file = place.path().join("backup.tar");
     let ana = House::new("ana").await;
-    let bytes = ana.back_up(&file, Lock::Passphrase(PASSPHRASE)).await.unwrap();
-    assert_eq!(std::fs::metadata(&file).unwrap().len(), bytes);
+    let made = ana.back_up(&file, Lock::Passphrase(PASSPHRASE)).await.unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), made.bytes);
     assert_eq!(names(place.path()), ["backup.tar"], "nothing else is left");
     let again = ana.back_up(&file, Lock::Passphrase(PASSPHRASE)).await.unwrap_err();
     assert!(format!("{again:#}").contains("is there already"), "{again:#}");

@@ -35,7 +35,7 @@ pub(crate) fn with_gateway(text: &str, change: &GatewayChange) -> Result<String,
 }
 
 /// Sets a value, and leaves the remark that stands behind the one before.
-fn set(table: &mut dyn TableLike, key: &str, new: Value) {
+pub(super) fn set(table: &mut dyn TableLike, key: &str, new: Value) {
     let mut item = value(new);
     if let (Some(former), Some(new)) = (table.get(key).and_then(Item::as_value), item.as_value_mut()) {
         *new.decor_mut() = former.decor().clone();

@@ -6,6 +6,7 @@ mod edit;
 mod file;
 mod gateway;
 mod restored;
+mod tls_files;
 mod unconfirmed;
 mod versions;
 
@@ -25,6 +26,7 @@ pub(crate) use edit::{EditProblem, edited, view, without};
 pub(crate) use file::{read_text, version_of, why_not_writable};
 pub(crate) use gateway::with_gateway;
 use restored::Restored;
+pub(crate) use tls_files::{place_of, tls_files, with_tls_files};
 pub(crate) use unconfirmed::Unconfirmed;
 pub(crate) use versions::Version;
 use versions::Versions;

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
 /// Largest file of certificates or keys that is read: thousands of authorities fit. What is larger is some other file.
-const MAX_BYTES: u64 = 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Makes a directory for its owner only, when it is not there.
 pub(super) fn make_private_directory(directory: &Path) -> io::Result<()> {
@@ -22,12 +22,12 @@ pub(super) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Reads a file, up to [`MAX_BYTES`].
+/// Reads a file, up to [`MAX_FILE_BYTES`].
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let problem = format!("it is larger than {MAX_BYTES} bytes, so it is some other file");
+    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let problem = format!("it is larger than {MAX_FILE_BYTES} bytes, so it is some other file");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
     }
     Ok(bytes)

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 pub(crate) use authority::AUTHORITY_FILES;
 pub(crate) use certificates::ServerCertificates;
+pub(crate) use files::MAX_FILE_BYTES;
 pub(crate) use names::Name;
 pub(crate) use own::{FileProblem, Setting as FileSetting};
 

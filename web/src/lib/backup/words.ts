@@ -14,6 +14,7 @@ const en = {
   making: 'Making the backup and reading it again',
   ready: (size: string) => `The backup is ready: ${size}. It waits here for an hour.`,
   download: 'Load it down',
+  leftOut: (what: string) => `Not in the backup: ${what}`,
   notMade: (why: string) => `No backup was made. ${why}`,
   byItself: 'By itself',
   noSchedule:
@@ -40,6 +41,8 @@ const en = {
   checking: 'Unpacking and checking',
   restarting: 'The backup is good. The gateway restarts with it.',
   configurationStays: (why: string) => `The configuration of the backup is not used. ${why}`,
+  placed: (named: string, place: string) =>
+    `This machine does not have ${named}. The one of the backup is ${place} now, and its configuration says so.`,
   needsPassphrase: 'This backup is encrypted. Type its passphrase.',
   wrongPassphrase: 'This is not the passphrase of this backup.',
   failed: 'The backups cannot be seen.',
@@ -59,6 +62,7 @@ const es: typeof en = {
   making: 'Haciendo la copia y leyéndola de nuevo',
   ready: (size) => `La copia está lista: ${size}. Espera aquí una hora.`,
   download: 'Descargarla',
+  leftOut: (what) => `No está en la copia: ${what}`,
   notMade: (why) => `No se ha hecho ninguna copia. ${why}`,
   byItself: 'Automática',
   noSchedule:
@@ -84,6 +88,8 @@ const es: typeof en = {
   checking: 'Desempaquetando y comprobando',
   restarting: 'La copia es buena. La pasarela se reinicia con ella.',
   configurationStays: (why) => `No se usa la configuración de la copia. ${why}`,
+  placed: (named, place) =>
+    `Esta máquina no tiene ${named}. El archivo de la copia es ahora ${place}, y la configuración lo indica.`,
   needsPassphrase: 'Esta copia está cifrada. Escribe su frase de contraseña.',
   wrongPassphrase: 'Esta no es la frase de contraseña de esta copia.',
   failed: 'No se pueden ver las copias.',
@@ -101,6 +107,7 @@ const zh: typeof en = {
   making: '正在创建备份并重新读取核对',
   ready: (size) => `备份已就绪：${size}。它在这里保留一小时。`,
   download: '下载备份',
+  leftOut: (what) => `不在备份中：${what}`,
   notMade: (why) => `没有创建备份。${why}`,
   byItself: '自动备份',
   noSchedule: '没有自动备份。在配置的 [backup] 一节中指定文件夹或 U 盘。',
@@ -125,6 +132,7 @@ const zh: typeof en = {
   checking: '正在解包和检查',
   restarting: '备份完好。网关正以它重启。',
   configurationStays: (why) => `备份中的配置没有使用。${why}`,
+  placed: (named, place) => `这台机器上没有 ${named}。备份中的文件现在是 ${place}，配置也已指向它。`,
   needsPassphrase: '这个备份已加密。输入它的口令。',
   wrongPassphrase: '这不是该备份的口令。',
   failed: '无法查看备份。',

@@ -19,6 +19,10 @@ made: BackupFile | null,
  */
 failure: string | null, 
 /**
+ * Files that the configuration names and that are not in the last one, in a sentence each.
+ */
+left_out: Array<string>, 
+/**
  * Those that are made by themselves; null when none are configured.
  */
 schedule: BackupSchedule | null, };

@@ -115,6 +115,7 @@ export type { PassedMessages } from "./PassedMessages";
 export type { PasswordChange } from "./PasswordChange";
 export type { PayloadEncoding } from "./PayloadEncoding";
 export type { People } from "./People";
+export type { PlacedFile } from "./PlacedFile";
 export type { Probe } from "./Probe";
 export type { Probes } from "./Probes";
 export type { Property } from "./Property";
