@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid};
 pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/gatehouse/gatehouse.toml";
 
 /// The data directory of an installed gateway.
-const DEFAULT_DATA: &str = "/var/lib/gatehouse";
+pub(crate) const DEFAULT_DATA: &str = "/var/lib/gatehouse";
 
 /// Accounts, sessions, the set-up code.
 pub(crate) const ACCOUNTS_FILE: &str = "gatehouse.db";

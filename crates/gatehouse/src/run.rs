@@ -8,7 +8,7 @@ use gatehouse_model::{Clock as _, SystemClock};
 use tracing::{error, info, warn};
 
 use crate::cli::RunArguments;
-use crate::conditions::last_run;
+use crate::conditions::{failed_start, last_run};
 use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::house::House;
@@ -37,7 +37,9 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     if backup::restore_is_pending(directory) {
         // Before the configuration is read and any database is opened, and not while another daemon has them.
         let _claim = paths::claim(directory)?;
-        finish_restore(&source, directory)?;
+        finish_restore(&source, directory).inspect_err(|problem| {
+            failed_start::note(directory, problem, SystemClock::new().now());
+        })?;
     }
     if changes::is_noted(&source, directory) {
         // Not while another daemon runs with it.
@@ -75,6 +77,7 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
         }
         Err(problem) => {
             releases::failed(directory, &format!("{problem:#}"));
+            failed_start::note(directory, &problem, SystemClock::new().now());
             Err(problem)
         }
         exit => exit,
@@ -139,6 +142,7 @@ async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow
         Ok(mut running) => {
             releases::runs(directory, clock.now());
             changes::restored_runs(&source, directory);
+            failed_start::forget(directory);
             if !demo {
                 last_run::begins(directory, clock.now());
                 has_begun = true;
@@ -162,6 +166,7 @@ async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow
                 error!("{TAKEN_BACK}");
                 (*running, StopReason::Restart)
             } else {
+                failed_start::note(directory, &problem, clock.now());
                 (*running, StopReason::PartDied)
             }
         }

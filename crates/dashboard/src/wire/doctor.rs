@@ -96,6 +96,9 @@ pub enum DoctorKind {
     ReleaseFailed,
     /// The upgrade to the release that runs kept no copy of what was before: the release, and why, in a sentence of the gateway's.
     NoWayBack,
+    /// The gateway is installed as a service and does not run: `configuration`, `data-too-new`, `damaged`, `failed`, or `stopped`
+    /// where nothing is known of a start that failed; and why, in a sentence of the gateway's, or nothing.
+    NotRunning,
 }
 
 /// A finding.

@@ -4,6 +4,7 @@
 
 mod clock;
 mod disk;
+pub(crate) mod failed_start;
 pub(crate) mod last_run;
 mod network;
 

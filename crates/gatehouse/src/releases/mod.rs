@@ -19,7 +19,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
 use gatehouse_broker::SqliteStore;
 use gatehouse_dashboard::Accounts;
 use gatehouse_history::schema;
@@ -31,7 +30,7 @@ use record::Record;
 
 pub(crate) use fall_back::run as fall_back_on_command_line;
 pub(crate) use rollback::run as roll_back_on_command_line;
-pub(crate) use trial::{FallenBack, begin, failed};
+pub(crate) use trial::{FallenBack, begin, failed, why_not_started};
 pub(crate) use unkept::{Unkept, forget as forget_unkept};
 
 /// What is noted of releases beside the data.
@@ -42,6 +41,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long the copy of before an upgrade is kept: by then everybody has seen whether the house works.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// A newer release has changed the data, and how to go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct TooNew(pub(crate) String);
 
 /// The form of each database, by its file's name.
 type Forms = BTreeMap<String, i64>;
@@ -70,7 +74,7 @@ async fn prepare_for(
     // History that is too new is not recorded to, and the rest of the house goes on; the page says so.
     let needed = [paths::ACCOUNTS_FILE, paths::BROKER_FILE];
     if let Some(name) = needed.into_iter().find(|name| found.get(*name) > newest.get(*name)) {
-        bail!(refusal(directory, name, record.as_ref(), newest));
+        return Err(TooNew(refusal(directory, name, record.as_ref(), newest)).into());
     }
     let older: Vec<&str> = found
         .iter()

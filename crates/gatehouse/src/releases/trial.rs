@@ -111,6 +111,11 @@ pub(crate) fn failed(directory: &Path, reason: &str) {
     }
 }
 
+/// Why a release that is on trial has not come to run.
+pub(crate) fn why_not_started(directory: &Path) -> Option<String> {
+    Trial::read(directory)?.reason
+}
+
 /// This release runs: what was noted of starts that failed is over.
 pub(super) fn passed(directory: &Path) {
     let stale = read::<FallenBack>(directory, FALLEN_BACK).is_some_and(|note| note.runs != VERSION);

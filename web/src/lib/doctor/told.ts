@@ -17,11 +17,33 @@ export interface Told {
 type Sentences = (...facts: string[]) => [what: string, why: string, remedy: string];
 type Kinds = Record<DoctorKind, Sentences>;
 
+/** What to do about a gateway that does not run, by why it does not. */
+type Remedies = Record<'configuration' | 'data-too-new' | 'damaged' | 'failed' | 'stopped', string>;
+
+/** Of a reason that this page does not know yet, what helps against any. */
+const remedyOf = (remedies: Remedies, why = '') => remedies[why as keyof Remedies] ?? remedies.failed;
+
 const ENDED_ES: Record<string, string> = {
   'out-of-memory': 'el núcleo lo terminó porque necesitaba más memoria de la que había para ella',
   hung: 'se colgó y lo terminó el perro guardián del servicio',
   crashed: 'falló o alguien lo mató',
   'cut-off': 'la máquina se quedó sin luz, o se reinició sin detenerla',
+};
+
+const NOT_RUNNING_ES = {
+  configuration: 'Su configuración tiene errores, y no arranca con ella.',
+  stopped: 'No se sabe de ningún arranque fallido: alguien la detuvo, o su registro lo dice.',
+};
+const NOT_RUNNING_REMEDY_ES: Remedies = {
+  configuration:
+    'Corrige la configuración: gatehouse check muestra cada error. Luego: sudo systemctl restart gatehouse.',
+  'data-too-new':
+    'Instala otra vez la versión más nueva. O vuelve a los datos de antes de la actualización: sudo gatehouse rollback dice primero qué se pierde y pregunta; luego sudo systemctl restart gatehouse.',
+  damaged:
+    'Restaura una copia de seguridad: sudo gatehouse restore con su archivo. Lo que hay se conserva aparte. Luego: sudo systemctl restart gatehouse.',
+  failed: 'Arregla el motivo y luego: sudo systemctl restart gatehouse. journalctl -u gatehouse dice más.',
+  stopped:
+    'Arráncala: sudo systemctl start gatehouse. Si no sigue en marcha, journalctl -u gatehouse dice por qué.',
 };
 
 const waitEs = (devices = '') =>
@@ -36,6 +58,15 @@ const es: Kinds = {
     `${file} tiene errores: ${count}.`,
     'La pasarela no arranca con ella, y no se puede comprobar qué necesita de esta máquina.',
     `gatehouse check ${file} muestra cada uno con su línea y qué escribir en su lugar.`,
+  ],
+  'not-running': (how, why = '') => [
+    'La pasarela está instalada como servicio y no funciona.',
+    why === ''
+      ? how === 'configuration'
+        ? NOT_RUNNING_ES.configuration
+        : NOT_RUNNING_ES.stopped
+      : `El último arranque dio este motivo: «${gatewayWords(why)}».`,
+    remedyOf(NOT_RUNNING_REMEDY_ES, how),
   ],
   'release-failed': (failed, runs, why = '') => [
     `La versión ${failed} no arrancó, así que en su lugar funciona la ${runs}.`,
@@ -197,6 +228,20 @@ const ENDED_ZH: Record<string, string> = {
   'cut-off': '机器断电，或未经停止就被重启',
 };
 
+const NOT_RUNNING_ZH = {
+  configuration: '配置有错误，网关无法用它启动。',
+  stopped: '没有启动失败的记录：有人停止了它，或者日志里有说明。',
+};
+const NOT_RUNNING_REMEDY_ZH: Remedies = {
+  configuration: '改正配置：gatehouse check 会显示每处错误。然后运行 sudo systemctl restart gatehouse。',
+  'data-too-new':
+    '重新安装较新的版本；或者回到升级之前的数据：sudo gatehouse rollback 会先说明将失去什么并询问，然后运行 sudo systemctl restart gatehouse。',
+  damaged:
+    '恢复一份备份：sudo gatehouse restore 加上备份文件。现有的数据会另存。然后运行 sudo systemctl restart gatehouse。',
+  failed: '消除原因，然后运行 sudo systemctl restart gatehouse。journalctl -u gatehouse 有更多说明。',
+  stopped: '启动它：sudo systemctl start gatehouse。如果它没有继续运行，journalctl -u gatehouse 会说明原因。',
+};
+
 const waitZh = (devices = '') =>
   devices === '' ? '没有设备配置在上面；接在那里的东西找不到。' : `配置在上面但不工作的：${devices}。`;
 const lineZh = (line: string) => `在 /boot/firmware/config.txt 中写入 ${line} 这一行，然后重启机器。`;
@@ -206,6 +251,15 @@ const zh: Kinds = {
     `${file} 有错误：${count} 处。`,
     '网关无法用它启动，也无法检查它对这台机器的要求。',
     `gatehouse check ${file} 会显示每处错误的行号和应写的内容。`,
+  ],
+  'not-running': (how, why = '') => [
+    '网关已安装为服务，但没有运行。',
+    why === ''
+      ? how === 'configuration'
+        ? NOT_RUNNING_ZH.configuration
+        : NOT_RUNNING_ZH.stopped
+      : `上次启动给出的原因是“${gatewayWords(why)}”。`,
+    remedyOf(NOT_RUNNING_REMEDY_ZH, how),
   ],
   'release-failed': (failed, runs, why = '') => [
     `版本 ${failed} 没有启动，因此由版本 ${runs} 代替运行。`,

@@ -11,8 +11,8 @@ use crate::doctor::wanted::Wanted;
 pub(crate) const GROUPS: [&str; 4] = ["gpio", "i2c", "spi", "dialout"];
 
 /// The unit that the package installs, and where people change it.
-const UNIT: &str = "/usr/lib/systemd/system/gatehouse.service";
-const UNIT_OF_ADMINISTRATOR: &str = "/etc/systemd/system/gatehouse.service";
+pub(super) const UNIT: &str = "/usr/lib/systemd/system/gatehouse.service";
+pub(super) const UNIT_OF_ADMINISTRATOR: &str = "/etc/systemd/system/gatehouse.service";
 const UNIT_CHANGES: &str = "/etc/systemd/system/gatehouse.service.d";
 
 /// Whether the package is installed here. Elsewhere the gateway runs as whoever starts it.
