@@ -85,8 +85,6 @@ pub enum DoctorKind {
     JournalVolatile,
     /// The machine has no IPv6.
     NoIpv6,
-    /// The processor is ARMv6.
-    Armv6,
     /// The machine has no network that others reach.
     NetworkGone,
     /// The run of the gateway before this one did not end in order: `out-of-memory`, `hung`, `crashed` or `cut-off`.

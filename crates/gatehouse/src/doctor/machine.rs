@@ -23,8 +23,6 @@ pub(crate) const SERVICE_USER: &str = "gatehouse";
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     root: PathBuf,
-    /// What `uname -m` says.
-    pub(crate) architecture: String,
     /// The disk that holds the gateway's data.
     pub(crate) disk: Option<Disk>,
     /// Whether others can reach this machine; nothing where that is not known.
@@ -54,7 +52,6 @@ pub(crate) struct User {
 impl Machine {
     /// This machine, with the data of the gateway in this directory.
     pub(crate) fn this(data: &Path) -> Self {
-        let architecture = rustix::system::uname().machine().to_string_lossy().into_owned();
         let space = |directory: &Path| rustix::fs::statvfs(directory).ok();
         // Before the first start there is no directory yet; what is above it lies on the same disk most of the time.
         let figures = data.ancestors().find_map(space);
@@ -66,15 +63,14 @@ impl Machine {
             disk,
             has_network: Some(conditions::has_network()),
             own_process: std::process::id().to_string(),
-            ..Self::below(Path::new("/"), &architecture)
+            ..Self::below(Path::new("/"))
         }
     }
 
     /// The machine whose files are below `root`.
-    pub(crate) fn below(root: &Path, architecture: &str) -> Self {
+    pub(crate) fn below(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            architecture: architecture.to_owned(),
             disk: None,
             has_network: None,
             own_process: String::new(),
@@ -239,7 +235,7 @@ pub(super) mod fake {
         /// A machine of which nothing is known.
         pub(crate) fn empty() -> Self {
             let root = tempfile::tempdir().unwrap();
-            Self { machine: Machine::below(root.path(), "aarch64"), root }
+            Self { machine: Machine::below(root.path()), root }
         }
 
         /// A Raspberry Pi 4 on which all is well: a fresh Raspberry Pi OS with everything switched on.

@@ -35,9 +35,7 @@ pub(crate) use privileged::{AskError, SOCKET, ask, serve_one};
 
 /// Whether the file system of this directory lets nobody write, by its own word.
 pub(crate) fn is_read_only(directory: &Path) -> bool {
-    directory
-        .canonicalize()
-        .is_ok_and(|real| checks::is_read_only(&Machine::below(Path::new("/"), ""), &real))
+    directory.canonicalize().is_ok_and(|real| checks::is_read_only(&Machine::below(Path::new("/")), &real))
 }
 
 /// Whether a directory may not be written only because it is mounted so, as in the view that a service has of the machine, while
@@ -45,7 +43,7 @@ pub(crate) fn is_read_only(directory: &Path) -> bool {
 pub(crate) fn is_seen_read_only(directory: &Path) -> bool {
     directory
         .canonicalize()
-        .is_ok_and(|real| checks::is_seen_read_only(&Machine::below(Path::new("/"), ""), &real))
+        .is_ok_and(|real| checks::is_seen_read_only(&Machine::below(Path::new("/")), &real))
 }
 
 /// Looks at the machine and tells, or mends.

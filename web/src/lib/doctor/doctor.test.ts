@@ -35,6 +35,6 @@ describe.each(['es', 'zh'] as const)('findings in %s', (language) => {
 });
 
 it('speaks the gateway’s own words in English, and of kinds that it does not know', () => {
-  expect(told(finding('armv6', []), 'en')).toEqual({ what: 'What.', why: 'Why.', remedy: 'Remedy.' });
+  expect(told(finding('no-ipv6', []), 'en')).toEqual({ what: 'What.', why: 'Why.', remedy: 'Remedy.' });
   expect(told(finding('of-tomorrow' as DoctorKind, []), 'es').what).toBe('What.');
 });

@@ -200,11 +200,6 @@ const es: Kinds = {
     'La pasarela escucha solo en IPv4; un teléfono que solo conoce su dirección IPv6 no la alcanza.',
     'No hace falta hacer nada. Para tenerlo, quita ipv6.disable=1 de cmdline.txt si está.',
   ],
-  armv6: () => [
-    'Esta placa tiene un procesador ARMv6.',
-    'Gatehouse se compila para ARMv7 y posteriores; en una Pi Zero, Zero W o Pi 1 acaba con una instrucción ilegal.',
-    'Usa una Pi Zero 2, o una Pi 2 o posterior.',
-  ],
   'network-gone': () => [
     'Esta máquina no tiene red.',
     'Los teléfonos, los dispositivos Wi-Fi y los servidores de hora están fuera de alcance. Los sensores, las salidas, los enclavamientos y el historial de la propia máquina siguen.',
@@ -388,11 +383,6 @@ const zh: Kinds = {
     '这台机器没有 IPv6。',
     '网关只在 IPv4 上监听；只知道它 IPv6 地址的手机连不上。',
     '不必处理。若要启用，请去掉 cmdline.txt 中的 ipv6.disable=1。',
-  ],
-  armv6: () => [
-    '这块板是 ARMv6 处理器。',
-    'Gatehouse 为 ARMv7 及更新的处理器编译；在 Pi Zero、Zero W 和 Pi 1 上会因非法指令而终止。',
-    '请使用 Pi Zero 2，或 Pi 2 及更新的型号。',
   ],
   'network-gone': () => [
     '这台机器没有网络。',

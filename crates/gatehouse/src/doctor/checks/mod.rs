@@ -20,12 +20,11 @@ pub(crate) use system::{is_read_only, is_seen_read_only};
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 24] = [
+    let checks: [fn(&Machine, &Wanted) -> Vec<Finding>; 23] = [
         running::not_running,
         |_, wanted| configuration(wanted),
         release::did_not_start,
         release::no_way_back,
-        upkeep::processor,
         ports::taken,
         ports::mosquitto_that_starts,
         ports::left_alone,

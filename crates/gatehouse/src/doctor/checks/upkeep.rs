@@ -1,21 +1,10 @@
-//! What makes a machine run for years alone: swap, watchdog, journal; and what it cannot be.
+//! What makes a machine run for years alone: swap, watchdog, journal.
 
 use gatehouse_dashboard::wire::DoctorKind;
 
 use crate::doctor::finding::Finding;
 use crate::doctor::machine::Machine;
 use crate::doctor::wanted::Wanted;
-
-/// The processor.
-pub(super) fn processor(machine: &Machine, _: &Wanted) -> Vec<Finding> {
-    if machine.architecture != "armv6l" {
-        return Vec::new();
-    }
-    let finding = Finding::problem(DoctorKind::Armv6, "This board has an ARMv6 processor.")
-        .because("Gatehouse is built for ARMv7 and later; on a Pi Zero, Zero W and Pi 1 it dies with an illegal instruction.")
-        .so("Use a Pi Zero 2, or a Pi 2 or later.");
-    vec![finding]
-}
 
 /// Swap on the card, and a watchdog that nobody feeds.
 pub(super) fn watchdog_and_swap(machine: &Machine, _: &Wanted) -> Vec<Finding> {
@@ -74,15 +63,6 @@ mod tests {
     use super::*;
     use crate::doctor::checks::tests::{finding, kinds};
     use crate::doctor::machine::fake::FakeMachine;
-
-    #[test]
-    fn a_pi_zero_is_told_what_it_is() {
-        let mut machine = FakeMachine::pi();
-        machine.machine.architecture = "armv6l".to_owned();
-        finding(&machine, "", DoctorKind::Armv6);
-        machine.machine.architecture = "armv7l".to_owned();
-        assert_eq!(kinds(&machine, ""), []);
-    }
 
     #[test]
     fn swap_is_told_where_it_wears_the_card() {
