@@ -153,7 +153,7 @@ pub(crate) fn settle(data: &Path) -> anyhow::Result<Home> {
         }
         return Ok(Home::at(data));
     };
-    if why == Why::ReadOnly && doctor::is_seen_read_only(data) {
+    if why == Why::ReadOnly && doctor::seen_read_only(data).is_some() {
         bail!(
             "{0} may not be written from here, though its disk could be: whatever runs this gateway shows it read-only. In a service \
              that is ProtectSystem=strict: `sudo systemctl edit gatehouse`, and there under [Service] the line ReadWritePaths=-{0}",

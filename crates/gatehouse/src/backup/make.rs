@@ -1,6 +1,7 @@
 //! Making a backup: each database copied at one moment, all in one file, and that file read again before it counts.
 
 use std::fs::{File, Metadata, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use super::container::{self, Archive, Builder, Interrupted, Lock};
 use super::disk::Disks;
 use super::tls_files::{Taken, is_named};
 use crate::as_owner::Owner;
+use crate::doctor;
 use crate::paths;
 use crate::progress::{Progress, megabytes};
 
@@ -289,7 +291,7 @@ impl WorkDirectory {
         std::fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
-            .with_context(|| format!("nothing can be written to {}", place.display()))?;
+            .map_err(|problem| not_writable(place, problem))?;
         let held = open_directory(&path)?;
         // Where nothing can be locked, nothing that is found can be told to be unused either.
         let _ = held.try_lock();
@@ -300,6 +302,19 @@ impl WorkDirectory {
     fn create(&self, name: &str) -> std::io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(rustix::fs::openat(&self.held, name, flags, Mode::RUSR | Mode::WUSR)?))
+    }
+}
+
+/// Why nothing can be written there. A service sees a stick that was there at its start read-only, unless its unit names it.
+fn not_writable(place: &Path, problem: std::io::Error) -> anyhow::Error {
+    let what = format!("nothing can be written to {}", place.display());
+    match doctor::seen_read_only(place).filter(|_| problem.kind() == ErrorKind::ReadOnlyFilesystem) {
+        Some(mount) => anyhow!(
+            "{what}: the service may not write below {0}. To let it, `sudo systemctl edit gatehouse`, and there under [Service] the \
+             line ReadWritePaths=-{0}; then `sudo systemctl restart gatehouse`",
+            mount.display()
+        ),
+        None => anyhow!(problem).context(what),
     }
 }
 

@@ -22,7 +22,7 @@ fn give(directory: &Path) -> bool {
     let is_given =
         all.chain([directory.to_owned()]).all(|path| chown(path, Some(OWNER), Some(OWNER)).is_ok());
     if !is_given {
-        println!("skipped: only root can work in the directory of another user");
+        println!("not tried: only root can work in the directory of another user");
     }
     is_given
 }
@@ -283,4 +283,30 @@ async fn what_root_restores_is_the_gateways() {
     }
     assert!(names(directory.path()).contains(&paths::LOCK_FILE.to_owned()));
     assert_eq!(users(directory.path()).await, ["ana"]);
+}
+
+/// A stick that was there when the service started: the unit shows it read-only.
+#[tokio::test]
+async fn a_stick_that_the_service_sees_read_only_is_told_with_what_lets_it_write() {
+    let (house, stick) = (House::new("ana").await, tempfile::tempdir().unwrap());
+    let mount = |arguments: &[&str]| {
+        let done = std::process::Command::new("mount").args(arguments).arg(stick.path()).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    if !mount(&["-t", "tmpfs", "-o", "size=16M", "none"]) {
+        println!("not tried: this user cannot mount a disk");
+        return;
+    }
+    let (place, folder) = (stick.path().display(), stick.path().join("gatehouse"));
+    std::fs::create_dir(&folder).unwrap();
+    let try_it =
+        async || format!("{:#}", house.back_up(&folder.join("a.tar"), Lock::Plain).await.unwrap_err());
+    assert!(mount(&["-o", "remount,bind,ro"]));
+    let problem = try_it().await;
+    assert!(problem.contains(&format!("the line ReadWritePaths=-{place}; ")), "{problem}");
+    // Nothing in the unit helps a stick that is worn out.
+    assert!(mount(&["-o", "remount,ro"]));
+    let problem = try_it().await;
+    assert!(problem.contains("Read-only file system") && !problem.contains("ReadWritePaths"), "{problem}");
+    let _ = std::process::Command::new("umount").arg("-l").arg(stick.path()).output();
 }

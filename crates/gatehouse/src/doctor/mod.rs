@@ -13,7 +13,7 @@ mod report;
 mod wanted;
 
 use std::io::{ErrorKind, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -38,12 +38,10 @@ pub(crate) fn is_read_only(directory: &Path) -> bool {
     directory.canonicalize().is_ok_and(|real| checks::is_read_only(&Machine::below(Path::new("/")), &real))
 }
 
-/// Whether a directory may not be written only because it is mounted so, as in the view that a service has of the machine, while
-/// its file system could be.
-pub(crate) fn is_seen_read_only(directory: &Path) -> bool {
-    directory
-        .canonicalize()
-        .is_ok_and(|real| checks::is_seen_read_only(&Machine::below(Path::new("/")), &real))
+/// What a service has to be allowed to write (ReadWritePaths=) where a directory may not be written only because it is mounted so, as
+/// in the view that a service has of the machine, while its file system could be.
+pub(crate) fn seen_read_only(directory: &Path) -> Option<PathBuf> {
+    checks::seen_read_only(&Machine::below(Path::new("/")), &directory.canonicalize().ok()?)
 }
 
 /// Looks at the machine and tells, or mends.

@@ -1,6 +1,6 @@
 //! Disk, power supply, clock, network, the end of the last run, memory limit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gatehouse_dashboard::wire::DoctorKind;
 
@@ -90,10 +90,13 @@ pub(crate) fn is_read_only(machine: &Machine, directory: &Path) -> bool {
     mount_of(machine, &directory.to_string_lossy()).is_some_and(|mount| mount.is_read_only)
 }
 
-/// Whether a directory may not be written though its file system could be: a mount can be read-only by itself.
-pub(crate) fn is_seen_read_only(machine: &Machine, directory: &Path) -> bool {
-    let mount = mount_of(machine, &directory.to_string_lossy());
-    mount.is_some_and(|mount| mount.is_seen_read_only && !mount.is_read_only)
+/// What a service has to be allowed to write where a directory may not be written though its file system could be, since a mount
+/// can be read-only by itself: the place where the directory's disk is mounted, or the directory where that is the whole system's.
+pub(crate) fn seen_read_only(machine: &Machine, directory: &Path) -> Option<PathBuf> {
+    let mount = mount_of(machine, &directory.to_string_lossy())?;
+    let is_all = mount.place == "/";
+    (mount.is_seen_read_only && !mount.is_read_only)
+        .then(|| if is_all { directory.to_owned() } else { PathBuf::from(mount.place) })
 }
 
 /// The power supply.
@@ -216,18 +219,22 @@ mod tests {
     #[test]
     fn a_view_that_is_read_only_is_no_disk_that_is() {
         let machine = FakeMachine::pi();
-        let is_seen = |line: &str, directory: &str| {
+        let seen = |line: &str, directory: &str| {
             machine.put("/proc/self/mountinfo", &format!("25 1 179:2 / / rw - ext4 /dev/root rw\n{line}\n"));
-            is_seen_read_only(&machine.machine, Path::new(directory))
+            let place = seen_read_only(&machine.machine, Path::new(directory));
+            place.map(|place| place.display().to_string()).unwrap_or_default()
         };
-        assert!(is_seen(
-            "26 1 179:2 /srv /srv ro,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro",
-            "/srv/data"
-        ));
-        assert!(is_seen("26 1 179:2 /srv /srv\\040new ro - ext4 /dev/root rw", "/srv new/data"));
-        assert!(!is_seen("26 1 179:2 /srv /srv ro - ext4 /dev/root ro", "/srv/data"));
-        assert!(!is_seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw,emergency_ro", "/srv/data"));
-        assert!(!is_seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw", "/home"));
+        let relative = "26 1 179:2 /srv /srv ro,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro";
+        assert_eq!(seen(relative, "/srv/data"), "/srv");
+        assert_eq!(seen("26 1 179:2 /srv /srv\\040new ro - ext4 /dev/root rw", "/srv new/data"), "/srv new");
+        assert_eq!(
+            seen("26 1 179:2 / / ro - ext4 /dev/root rw", "/srv/data"),
+            "/srv/data",
+            "all but that is none of its"
+        );
+        assert_eq!(seen("26 1 179:2 /srv /srv ro - ext4 /dev/root ro", "/srv/data"), "");
+        assert_eq!(seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw,emergency_ro", "/srv/data"), "");
+        assert_eq!(seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw", "/home"), "");
     }
 
     #[test]
