@@ -4,6 +4,8 @@
 source "${BASH_SOURCE[0]%/*}/facts.sh"
 # shellcheck source=scripts/lib/boot/packages.sh
 source "${BASH_SOURCE[0]%/*}/packages.sh"
+# shellcheck source=scripts/lib/boot/stick.sh
+source "${BASH_SOURCE[0]%/*}/stick.sh"
 
 # What the booted system has beside a minimal Debian, and what it is looked at with.
 box_packages=(systemd systemd-sysv dbus udev procps iproute2 curl jq)
@@ -13,7 +15,7 @@ box_rest=${BOX_REST:-15}
 # package's own number is 60.
 box_start_limit=28
 # shellcheck disable=SC2034 # for scripts/test-package
-boot_steps=(boot boot-install boot-crash boot-hang boot-memory boot-again boot-stop boot-upgrade boot-downgrade boot-broken
+boot_steps=(boot boot-install boot-crash boot-hang boot-memory boot-stick boot-again boot-stop boot-upgrade boot-downgrade boot-broken
     boot-hanging boot-remove boot-mosquitto)
 
 # box_system [PACKAGE...]: makes the clean system with systemd in it, and these packages of Debian.
@@ -297,7 +299,8 @@ step_boot_remove() {
     expect "the data is kept" in_box test -s /var/lib/gatehouse/gatehouse.db
     expect "the configuration too" in_box test -s /etc/gatehouse/gatehouse.toml
     apt_in_box install /gatehouse.deb
-    expect "installed again, it knows who was logged in" soon 10 logged_in
+    expect "installed again, it tells where the page is" said "http://$box_address:8080/"
+    expect "and knows who was logged in" soon 10 logged_in
     apt_in_box purge gatehouse
     local left
     left=$(in_box find / -xdev \( -path /proc -o -path /sys -o -path /var/cache -o -path /var/log -o -path /var/lib/apt \
