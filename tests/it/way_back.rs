@@ -178,6 +178,28 @@ fn a_gateway_that_somebody_stopped_stays_stopped_and_one_that_failed_is_tried_ag
     assert!(unit.lines().any(|line| line == "RestartPreventExitStatus=64 69 76 78"));
 }
 
+/// After each failure without an upgrade before it systemd told of a program that is not there.
+#[test]
+fn where_no_earlier_program_is_kept_nothing_is_said_of_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let kept = directory.path().join("gatehouse");
+    let asked = || {
+        let ended = Command::new("/bin/sh")
+            .args(["-c", include_str!("../../deploy/try-again"), "try-again", "--kept"])
+            .arg(&kept)
+            .args(["fall-back", "--unit", "gatehouse.service"])
+            .output()
+            .expect("it runs");
+        (ended.status.code(), String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned())
+    };
+    assert_eq!(asked(), (Some(0), String::new()));
+    program(directory.path(), "gatehouse", "#!/bin/sh\necho \"$@\"\nexit 3\n");
+    assert_eq!(asked(), (Some(3), "fall-back --unit gatehouse.service\n".to_owned()));
+    let unit = include_str!("../../systemd/gatehouse-fallback@.service");
+    let line = "ExecStart=-/usr/lib/gatehouse/try-again --kept /usr/lib/gatehouse/previous/gatehouse fall-back --unit %i.service";
+    assert!(unit.lines().any(|one| one == line));
+}
+
 /// What the service manager runs when a release that was just installed failed for good, with this program as the kept one.
 #[test]
 fn a_newer_release_that_does_not_start_gives_way_to_the_one_before_it() {
