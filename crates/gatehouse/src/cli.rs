@@ -235,7 +235,7 @@ pub(crate) struct PinsArguments {
     #[arg(long, value_name = "FILE", default_value = crate::paths::DEFAULT_CONFIGURATION)]
     pub(crate) config: PathBuf,
     /// Write the lines that drive the outputs safe at power-on into the firmware's config.txt, between two marks; the file
-    /// as it was is kept beside it. They take effect at the next start of the machine.
+    /// as it was before the gateway's changes is kept beside it. They take effect at the next start of the machine.
     #[arg(long)]
     pub(crate) write: bool,
     /// The firmware's file, where it is neither /boot/firmware/config.txt nor /boot/config.txt.
