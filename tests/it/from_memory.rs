@@ -155,6 +155,9 @@ fn a_gateway_starts_on_a_read_only_disk_and_leaves_it_as_it_is() {
     assert_eq!(told(&browser), Some(detail.clone()));
     use_house(&gateway, &browser, "of before");
     change_in_vain(&browser, "read-only");
+    // The disk is the one that cannot be written, and not the memory that is written instead.
+    let disk = browser.get("/api/v1/system").expect(200).json()["disk"].take();
+    assert_eq!(disk["free_bytes"], house.disk.free(), "{disk}");
     // What was measured is shown, and goes into the backup.
     let series = browser.get("/api/v1/history/series").expect(200).json();
     assert!(series.as_array().map_or(0, Vec::len) >= recorded, "{series}");

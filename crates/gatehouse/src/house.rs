@@ -77,8 +77,7 @@ impl House {
     pub(crate) async fn open(config: Config, home: &Home, demo: bool) -> anyhow::Result<Self> {
         let directory = home.directory();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let OpenBoard { bridge, info, board, found, clock_trust } =
-            open_board(&config, directory, demo, &clock)?;
+        let OpenBoard { bridge, info, board, found, clock_trust } = open_board(&config, home, demo, &clock)?;
         let accounts_file = directory.join(paths::ACCOUNTS_FILE);
         let accounts = Accounts::open(&accounts_file, clock.clone(), Arc::new(SystemRandomness));
         let accounts = while_starting(accounts)

@@ -114,6 +114,13 @@ impl Home {
         Self { directory: directory.to_owned(), stranded: None, _claim: None }
     }
 
+    /// A place that stands in for a data directory, whatever can be written there.
+    #[cfg(test)]
+    pub(crate) fn in_place_of(data: &Path, directory: &Path) -> Self {
+        let stranded = Stranded { directory: data.to_owned(), why: Why::Full };
+        Self { directory: directory.to_owned(), stranded: Some(stranded), _claim: None }
+    }
+
     /// Where it works: the data directory, or what stands in for it.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

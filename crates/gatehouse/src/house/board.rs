@@ -17,6 +17,7 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::paths;
+use crate::stand_in::Home;
 use crate::system::SystemRandomness;
 use crate::wiring::{BoardView, clock_trust};
 
@@ -31,11 +32,12 @@ pub(super) struct OpenBoard {
 
 pub(super) fn open_board(
     config: &Config,
-    directory: &Path,
+    home: &Home,
     demo: bool,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<OpenBoard> {
-    let host = config.board.places(directory);
+    // The disk that is watched is the one with the data, also while the gateway works elsewhere.
+    let host = config.board.places(home.data());
     let board_name = host.board_name();
     let devices = config.devices.clone();
     let simulated = demo.then(|| {
@@ -45,10 +47,10 @@ pub(super) fn open_board(
     });
     let board: Arc<dyn Board> = match &simulated {
         Some(simulated) => Arc::new(simulated.clone()),
-        None => config.board.open(directory, clock),
+        None => config.board.open(home.data(), clock),
     };
     let scheme = config.gateway.scheme.clone();
-    let memory = open_memory(directory, clock)?;
+    let memory = open_memory(home.directory(), clock)?;
     let places = host.clone();
     let parts = BridgeParts { scheme, devices, board: board.clone(), host, memory, clock: clock.clone() };
     let clock_trust = clock_trust(demo, &config.board.sys);

@@ -96,6 +96,21 @@ async fn a_command_that_comes_while_the_house_starts_is_obeyed_or_refused() {
     assert!(running.stop_outputs("it was asked to").await && running.stop_rest().await);
 }
 
+/// The page showed the size and the room of some memory as those of the disk, and so did the tile of the machine itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_that_is_watched_is_the_one_with_the_data_also_while_the_gateway_works_elsewhere() {
+    let (data, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let config = crate::config::load(crate::config::default_text(), "the default configuration").unwrap();
+    let home = Home::in_place_of(data.path(), memory.path());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let opened = open_board(&config, &home, true, &clock).unwrap();
+    assert_eq!(opened.board.places.data, data.path());
+    let names =
+        |place: &Path| std::fs::read_dir(place).unwrap().map(|one| one.unwrap().file_name()).collect();
+    let (kept, worked): (Vec<_>, Vec<_>) = (names(data.path()), names(memory.path()));
+    assert_eq!((kept, worked), (Vec::<std::ffi::OsString>::new(), vec![paths::BOARD_FILE.into()]));
+}
+
 /// A card that was full kept the lights off.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_that_cannot_be_opened_keeps_nothing_else_from_running() {
