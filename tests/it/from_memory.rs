@@ -43,7 +43,7 @@ impl House {
 /// Starts it where it has to say what is wrong.
 fn start(setup: Setup) -> (Gateway, Browser) {
     let mut gateway = setup.start();
-    for words in ["runs from memory", "history", "nothing more is recorded"] {
+    for words in ["runs from memory", "nothing more is recorded"] {
         gateway.tolerate(words);
     }
     let browser = gateway.administrator();
@@ -181,10 +181,8 @@ fn a_gateway_starts_on_a_read_only_disk_and_leaves_it_as_it_is() {
     assert!(house.disk.content() == before, "the disk was written to");
     // It comes back while the gateway runs, which goes on as it began.
     house.disk.remount("rw");
-    let mut gateway = gateway;
-    gateway.tolerate("ERROR");
-    gateway.terminate();
-    let setup = gateway.wait_stopped_with(76).setup;
+    // What could not be kept is no failure of the stop.
+    let setup = gateway.stop().setup;
     let gateway = setup.start();
     let browser = gateway.administrator();
     assert!(warnings(&browser).iter().all(|kind| kind.starts_with("ended") || kind.starts_with("disk")));
@@ -287,10 +285,7 @@ fn a_disk_with_room_again_is_left_alone_and_memory_is_left_empty() {
     }
     let doctor = gateway.command_line(&["doctor", "--json"], "");
     assert!(doctor.stdout.contains("runs-from-memory"), "{doctor:?}");
-    let mut gateway = gateway;
-    gateway.tolerate("ERROR");
-    gateway.terminate();
-    let setup = gateway.wait_stopped_with(76).setup;
+    let setup = gateway.stop().setup;
     assert!(std::fs::read(&history).expect("it can be read") == before, "history was written to");
     assert!(!history.with_file_name("history.db-wal").exists());
     assert!(house.memory.names().is_empty(), "{:?}", house.memory.names());

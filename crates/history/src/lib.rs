@@ -195,7 +195,8 @@ impl History {
     /// most are dropped, and counted.
     ///
     /// # Errors
-    /// When the last commit fails: the readings still in the buffer are lost.
+    /// When the last commit fails: the readings still in the buffer are lost. Of a file that is only read they always are, which
+    /// is told and is no error.
     pub async fn record(
         &self,
         scheme: Scheme,

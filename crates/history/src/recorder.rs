@@ -409,6 +409,14 @@ impl Recorder {
         }
     }
 
+    /// What was never to be kept is no failure of the end, and yet nobody should look for it later.
+    fn say_what_ends_with_it(&self) {
+        if self.intake.lock().has_waiting() {
+            let reason = self.door.reason().unwrap_or_default();
+            tracing::warn!("what was measured in this run is not kept: {reason}");
+        }
+    }
+
     fn start_commit(&mut self) {
         self.alarm.clear();
         let Some(mut writer) = self.writer.take() else { return };
@@ -467,7 +475,8 @@ impl Recorder {
                 self.intake.lock().give_back();
                 self.notes.damage().give_back(std::mem::take(&mut self.telling));
                 let wait = self.retry.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY));
-                if self.retry.is_none() {
+                // Of a file that is only read it was told when it was opened.
+                if self.retry.is_none() && !self.door.is_still() {
                     tracing::error!(%error, "history cannot be written; readings wait in memory. Check the disk's space and health");
                 }
                 self.retry = Some(wait);
@@ -519,6 +528,10 @@ impl Recorder {
         }
         if let Some(result) = (&mut self.commit).await {
             self.after(result);
+        }
+        if self.door.is_still() {
+            self.say_what_ends_with_it();
+            return Ok(());
         }
         let mut failures = 0;
         while self.intake.lock().has_waiting() {
