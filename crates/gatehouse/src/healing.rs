@@ -5,8 +5,6 @@
 //! again from time to time, and restarts in order. A file system that the kernel made read-only stays as it is, since only a
 //! check of the disk makes it whole, which takes a restart of the machine.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +15,7 @@ use tracing::warn;
 use crate::conditions::{self, Room};
 use crate::config::Source;
 use crate::stand_in::{self, Stranded, Why};
-use crate::whole_file;
+use crate::{paths, whole_file};
 
 /// How often the disk is looked at again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -111,8 +109,7 @@ fn is_recent(directory: &Path, now: Timestamp) -> bool {
 }
 
 fn noted(directory: &Path) -> Option<Timestamp> {
-    let mut text = String::new();
-    File::open(directory.join(NOTE)).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
+    let text = paths::small_text(&directory.join(NOTE), MAX_NOTE_BYTES)?;
     text.trim().parse().ok().map(Timestamp::from_millis)
 }
 

@@ -1,7 +1,7 @@
 //! Where files are when nobody says.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
@@ -145,6 +145,14 @@ pub(crate) fn open_itself(path: &Path) -> anyhow::Result<File> {
     let file = opened.with_context(|| format!("{} cannot be read", path.display()))?;
     ensure!(is_itself(&file.metadata()?), told());
     Ok(file)
+}
+
+/// The text of a small file that has to be there itself (see [`open_itself`]), as far as so many bytes go; nothing when there is none
+/// that can be read.
+pub(crate) fn small_text(path: &Path, max_bytes: u64) -> Option<String> {
+    let mut text = String::new();
+    open_itself(path).ok()?.take(max_bytes).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// Hands a file of the data directory, or a directory there with all its files, to the owner of the data directory: what root

@@ -4,8 +4,6 @@
 //! run before was ended: by a power cut when the kernel's boot has another number than the mark, else by what systemd told
 //! `gatehouse safe-outputs`, which it runs after each end (`SERVICE_RESULT`, systemd.exec(5)).
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use gatehouse_dashboard::WarningWord;
@@ -13,7 +11,7 @@ use gatehouse_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
-use crate::whole_file;
+use crate::{paths, whole_file};
 
 /// The mark of the run that goes on, or did.
 const MARK: &str = "run.json";
@@ -26,6 +24,9 @@ pub(crate) const NOTES: [&str; 2] = [MARK, WORD];
 
 /// Most bytes that are read of either.
 const MAX_BYTES: u64 = 4_096;
+
+/// The kernel's number of this boot.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What systemd says how the service ended.
 const SERVICE_RESULT: &str = "SERVICE_RESULT";
@@ -101,7 +102,7 @@ struct Mark {
 
 impl Mark {
     fn read(directory: &Path) -> Option<Self> {
-        serde_json::from_str(&text_of(&directory.join(MARK))?).ok()
+        serde_json::from_str(&paths::small_text(&directory.join(MARK), MAX_BYTES)?).ok()
     }
 
     /// On a disk that takes nothing there is none, and the next run says nothing of this one: other warnings do.
@@ -113,15 +114,9 @@ impl Mark {
     }
 }
 
-fn text_of(file: &Path) -> Option<String> {
-    let mut text = String::new();
-    File::open(file).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
 /// The number of this boot of the kernel.
 pub(crate) fn this_boot() -> String {
-    text_of(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default().trim().to_owned()
+    paths::small_text(Path::new(BOOT_ID), MAX_BYTES).unwrap_or_default().trim().to_owned()
 }
 
 /// How the last run ended that had come so far that everything worked. To be asked before the present one begins; a start
@@ -132,7 +127,7 @@ pub(crate) fn before(directory: &Path) -> Option<Ending> {
 
 fn before_in(directory: &Path, boot: &str) -> Option<Ending> {
     let mark = Mark::read(directory)?;
-    let word = text_of(&directory.join(WORD));
+    let word = paths::small_text(&directory.join(WORD), MAX_BYTES);
     let said = word.as_deref().and_then(|word| Ending::of_service(word.trim()));
     Some(said.unwrap_or(if mark.boot == boot { Ending::Crashed } else { Ending::CutOff }))
 }

@@ -60,8 +60,8 @@ pub(crate) fn run(arguments: &FallBackArguments) -> anyhow::Result<Exit> {
         // The service manager may never have heard of it, where this was cut short: the next start is one of the kept program.
         systemctl(&["daemon-reload"])?;
     }
-    let decided = || decide(&directory, &previous, drop_in.exists(), || installed(&arguments.program));
-    if let Decision::Stay(why) = decided() {
+    let decided = || decide_as_owner(&directory, &previous, drop_in.exists(), &arguments.program);
+    if let Decision::Stay(why) = decided()? {
         return stay(&why);
     }
     // A stop that fails in the middle of an upgrade brings this about beside the start of the newer release.
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &FallBackArguments) -> anyhow::Result<Exit> {
     }
     let claim = paths::claim(&directory)?;
     // From here on nobody else runs on the data; until here the newer one may have.
-    let upgraded = match decided() {
+    let upgraded = match decided()? {
         Decision::FallBack(upgraded) if is_failed(&arguments.unit)? => upgraded,
         Decision::FallBack(_) => return stay(BUSY),
         Decision::Stay(why) => return stay(&why),
@@ -166,6 +166,17 @@ fn decide(
             reason: format!("its program cannot be run: {problem}"),
         }),
     }
+}
+
+/// The same with the rights of the user who owns the data, who is also the one that the service runs as.
+fn decide_as_owner(
+    directory: &Path,
+    previous: &str,
+    has_fallen_back: bool,
+    program: &Path,
+) -> anyhow::Result<Decision> {
+    let decided = || Ok(decide(directory, previous, has_fallen_back, || installed(program)));
+    if directory.is_dir() { as_owner_of(directory, decided) } else { decided() }
 }
 
 /// Whether a version is an older one, by its numbers: `0.9.10` comes after `0.9.9`. What follows them, such as `-rc.1`, is left
@@ -351,6 +362,38 @@ mod tests {
         {
             assert!(!has_stopped_as_asked(result, status), "{result} {status}");
         }
+    }
+
+    /// A pipe there held root for ever, and with it the way back.
+    #[test]
+    fn a_pipe_in_the_place_of_a_note_keeps_nobody_waiting() {
+        use rustix::fs::{CWD, FileType, Mode};
+        for (name, stays) in [("release.json", true), ("starting.json", false)] {
+            let data = ran("0.0.9");
+            begin(data.path());
+            let note = data.path().join(name);
+            std::fs::remove_file(&note).unwrap();
+            rustix::fs::mknodat(CWD, &note, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+            let decision = decide(data.path(), "0.0.9", false, || Ok("9.0.0".to_owned()));
+            assert_eq!(matches!(decision, Decision::Stay(_)), stays, "{name}: {decision:?}");
+        }
+    }
+
+    /// Notes that the owner of the data could not read himself decide nothing.
+    #[test]
+    fn root_decides_with_the_rights_of_the_owner_of_the_data() {
+        use std::os::unix::fs::chown;
+        let data = ran("0.0.9");
+        let record = data.path().join("release.json");
+        let decided = || decide_as_owner(data.path(), "0.0.9", false, Path::new("/bin/false")).unwrap();
+        assert!(matches!(decided(), Decision::FallBack(_)));
+        if chown(data.path(), Some(12_345), Some(12_345)).is_err() {
+            println!("skipped: only root can act for another user");
+            return;
+        }
+        assert!(matches!(decided(), Decision::Stay(why) if why.contains("no release has run")));
+        chown(&record, Some(12_345), Some(12_345)).unwrap();
+        assert!(matches!(decided(), Decision::FallBack(_)));
     }
 
     #[test]

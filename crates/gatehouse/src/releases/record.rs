@@ -1,14 +1,12 @@
 //! Which release last ran on the data, in a small file beside it.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use gatehouse_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::whole_file;
+use crate::{paths, whole_file};
 
 /// Its name.
 pub(super) const FILE: &str = "release.json";
@@ -31,9 +29,7 @@ pub(super) struct Record {
 impl Record {
     /// What the file says; nothing when there is none, or none that makes sense.
     pub(super) fn read(directory: &Path) -> Option<Self> {
-        let mut text = String::new();
-        File::open(directory.join(FILE)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        serde_json::from_str(&paths::small_text(&directory.join(FILE), MAX_BYTES)?).ok()
     }
 
     /// Writes it in one step, for the owner of the data.

@@ -3,8 +3,6 @@
 //! What becomes of it stands in a small file beside the data, for `gatehouse fall-back`, which the service manager runs when
 //! the unit has failed for good.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -16,7 +14,7 @@ use tracing::warn;
 
 use super::VERSION;
 use super::record::Record;
-use crate::whole_file;
+use crate::{paths, whole_file};
 
 /// The file of the trial.
 pub(super) const TRIAL: &str = "starting.json";
@@ -131,9 +129,7 @@ pub(super) fn passed(directory: &Path) {
 
 /// What one of the small files beside the data says; nothing when it is not there, or makes no sense.
 pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Option<T> {
-    let mut text = String::new();
-    File::open(directory.join(name)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    serde_json::from_str(&paths::small_text(&directory.join(name), MAX_BYTES)?).ok()
 }
 
 /// Writes it whole, for the owner of the data.

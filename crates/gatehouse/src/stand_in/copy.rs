@@ -1,7 +1,7 @@
 //! What is copied into memory of data that cannot be written, what goes on there after a restart, and what comes back from there.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -44,9 +44,7 @@ pub(super) struct Whole {
 impl Whole {
     /// Of a copy of this boot. Who looks may be root, and the place somebody else's: nothing but a plain file is opened.
     pub(super) fn of(place: &Path) -> Option<Self> {
-        let file = paths::open_itself(&place.join(WHOLE)).ok()?;
-        let mut text = String::new();
-        file.take(MAX_WHOLE_BYTES).read_to_string(&mut text).ok()?;
+        let text = paths::small_text(&place.join(WHOLE), MAX_WHOLE_BYTES)?;
         serde_json::from_str(&text).ok().filter(|whole: &Self| whole.boot == last_run::this_boot())
     }
 }
