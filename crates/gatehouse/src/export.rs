@@ -11,6 +11,7 @@ use gatehouse_history::formats::{Format, RowWriter};
 use gatehouse_history::{Archive, History, HistoryError, MAX_PATTERNS, Options, RowsQuery, RowsReader};
 use gatehouse_model::{Clock, SystemClock, Timestamp};
 
+use crate::as_owner::as_owner_of;
 use crate::cli::ExportArguments;
 use crate::exit::Exit;
 use crate::paths;
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     let directory = paths::data_directory(arguments.data.data_dir.clone(), false);
     let history = directory.join(paths::HISTORY_FILE);
     ensure!(
-        history.exists(),
+        history.is_file(),
         "there is no history in {}: --data-dir names another data directory",
         directory.display()
     );
@@ -47,9 +48,12 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
         from: arguments.from.as_deref().map(|text| time("--from", text)).transpose()?,
         to: arguments.to.as_deref().map(|text| time("--to", text)).transpose()?,
     };
+    // Whoever may write there need not be who owns the data.
     let sink = open_sink(file, format)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(export(&directory, &history, &query, format, sink));
+    let outcome = as_owner_of(&directory, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(export(&directory, &history, &query, format, sink))
+    });
     if outcome.is_err()
         && let Some(file) = file
     {

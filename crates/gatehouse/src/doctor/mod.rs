@@ -21,6 +21,7 @@ use gatehouse_dashboard::wire::{DoctorReport, DoctorRestart};
 use gatehouse_model::{Clock, SystemClock};
 
 use crate::answer::{self, answer};
+use crate::as_owner::as_owner_of;
 use crate::cli::DoctorArguments;
 use crate::config::{self, Config, Problems};
 use crate::exit::Exit;
@@ -103,7 +104,9 @@ fn look(file: &Path, directory: &Path, config: &Result<Config, Problems>) -> (Ma
     if let Ok(config) = config {
         machine.held_lines = held_lines(config);
     }
-    let wanted = Wanted { in_memory: stand_in::in_use(directory), ..Wanted::of(file, directory, config) };
+    // The owner of the data may have put anything into both places.
+    let in_memory = as_owner_of(directory, || Ok(stand_in::in_use(directory))).ok().flatten();
+    let wanted = Wanted { in_memory, ..Wanted::of(file, directory, config) };
     let findings = checks::examine(&machine, &wanted);
     (machine, findings)
 }

@@ -1,17 +1,19 @@
 //! `gatehouse import history` and `gatehouse import home-assistant`: rows from elsewhere into the history.
 
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use gatehouse_history::formats::{Format, Row, RowReader};
-use gatehouse_history::home_assistant::HomeAssistant;
 use gatehouse_history::home_assistant::statistics::Statistics;
+use gatehouse_history::home_assistant::{HomeAssistant, HomeAssistantError};
 use gatehouse_history::{History, Import, Imported, Options, SeriesName};
 use gatehouse_model::{Scheme, SystemClock};
 
+use crate::as_owner::as_owner_of;
 use crate::cli::{DataArguments, FormatArgument, ImportHistoryArguments, ImportHomeAssistantArguments};
 use crate::exit::Exit;
 use crate::progress::Progress;
@@ -29,20 +31,51 @@ const HOPELESS: u64 = 1_000;
 /// Imports files of rows.
 pub(super) fn history(arguments: &ImportHistoryArguments) -> anyhow::Result<Exit> {
     let scheme = config::load_file(&arguments.config).ok().map(|config| config.gateway.scheme);
-    with_history(&arguments.data, async |history| {
-        let mut exit = Exit::Success;
-        for file in &arguments.files {
+    let data = Data::claim(&arguments.data)?;
+    let mut exit = Exit::Success;
+    for file in &arguments.files {
+        let input = Input::open(file, arguments.format)?;
+        let (read, counts) = data.with_history(async |history| {
             let mut import = history.import();
-            let read = read_file(file, arguments.format, scheme.clone(), &mut import).await?;
-            let counts = import.finish().await?;
-            say(&format!("{}: {}", file.display(), sentence(counts)));
-            if let Some(problem) = read.sentence() {
-                say(&format!("gatehouse: {}: {problem}", file.display()));
-                exit = Exit::Failure;
-            }
+            let read = read_rows(input, file, scheme.clone(), &mut import).await?;
+            Ok((read, import.finish().await?))
+        })?;
+        say(&format!("{}: {}", file.display(), sentence(counts)));
+        if let Some(problem) = read.sentence() {
+            say(&format!("gatehouse: {}: {problem}", file.display()));
+            exit = Exit::Failure;
         }
-        Ok(exit)
-    })
+    }
+    Ok(exit)
+}
+
+/// A file of rows, opened with the rights of whoever runs this: it need not be one that the owner of the data may read.
+struct Input {
+    /// Nothing for standard input.
+    file: Option<io::Result<File>>,
+    format: Format,
+}
+
+impl Input {
+    fn open(file: &Path, format: Option<FormatArgument>) -> anyhow::Result<Self> {
+        let is_standard = file == Path::new("-");
+        let format = match format.map(Format::from).or_else(|| Format::of_path(file)) {
+            Some(format) => format,
+            None if is_standard => Format::Csv,
+            None => bail!("{}: the end of its name says no format: give one with --format", file.display()),
+        };
+        Ok(Self { file: (!is_standard).then(|| File::open(file)), format })
+    }
+
+    /// The rows of it, or what is wrong with it as a whole.
+    fn into_rows(self, scheme: Option<Scheme>) -> Result<RowReader, String> {
+        let opened = match self.file {
+            None => RowReader::new(Box::new(io::stdin()), self.format, scheme),
+            Some(Ok(file)) => RowReader::of_file(file, self.format, scheme),
+            Some(Err(problem)) => return Err(format!("it cannot be opened: {problem}")),
+        };
+        opened.map_err(|problem| problem.to_string())
+    }
 }
 
 /// How the reading of a file went.
@@ -75,27 +108,16 @@ impl FileRead {
 }
 
 /// Reads one file into an import, and tells of the first mistakes in it.
-async fn read_file(
+async fn read_rows(
+    input: Input,
     file: &Path,
-    format: Option<FormatArgument>,
     scheme: Option<Scheme>,
     import: &mut Import,
 ) -> anyhow::Result<FileRead> {
-    let is_input = file == Path::new("-");
-    let format = match format.map(Format::from).or_else(|| Format::of_path(file)) {
-        Some(format) => format,
-        None if is_input => Format::Csv,
-        None => bail!("{}: the end of its name says no format: give one with --format", file.display()),
-    };
-    let opened = if is_input {
-        RowReader::new(Box::new(std::io::stdin()), format, scheme)
-    } else {
-        RowReader::open(file, format, scheme)
-    };
     let mut read = FileRead::default();
-    let reader = match opened {
+    let reader = match input.into_rows(scheme) {
         Ok(reader) => reader,
-        Err(problem) => return Ok(FileRead { end: Some(problem.to_string()), ..read }),
+        Err(problem) => return Ok(FileRead { end: Some(problem), ..read }),
     };
     let mut progress = Progress::new();
     for row in reader {
@@ -140,35 +162,76 @@ pub(super) fn home_assistant(arguments: &ImportHomeAssistantArguments) -> anyhow
         let name: SeriesName = name.parse().with_context(|| format!("--map: `{name}` is no series"))?;
         names.insert(entity.to_owned(), name);
     }
-    with_history(&arguments.data, async |history| {
+    let data = Data::claim(&arguments.data)?;
+    // The file need not be one that the owner of the data may read. Its connection has a thread, which keeps the rights that it
+    // is made with.
+    let opening = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut reader = opening.block_on(Recorder::open(&arguments.file, names, arguments.statistics))?;
+    let (counts, skipped) = data.with_history(async |history| {
         let mut import = history.import();
         let mut progress = Progress::new();
         let mut rows = 0_u64;
-        // The two readers are alike, and neither is worth a trait.
-        let (skipped, what) = if arguments.statistics {
-            let mut reader = Statistics::open(&arguments.file, names).await?;
-            while let Some(batch) = reader.next().await? {
-                rows += push(&mut import, &batch).await?;
-                progress.line(&format!("{rows} rows of statistics"));
-            }
-            let skipped = reader.skipped();
-            reader.close().await;
-            (skipped, "hours")
-        } else {
-            let mut reader = HomeAssistant::open(&arguments.file, names).await?;
-            while let Some(batch) = reader.next().await? {
-                rows += push(&mut import, &batch).await?;
-                progress.line(&format!("{rows} states"));
-            }
-            let skipped = reader.skipped();
-            reader.close().await;
-            (skipped, "states")
-        };
+        while let Some(batch) = reader.next().await? {
+            rows += push(&mut import, &batch).await?;
+            progress.line(&format!("{rows} {}", reader.what()));
+        }
+        let skipped = reader.close().await;
         progress.clear();
-        let counts = import.finish().await?;
-        say(&format!("{}: {}; {skipped} {what} said nothing", arguments.file.display(), sentence(counts)));
-        Ok(Exit::Success)
-    })
+        Ok((import.finish().await?, skipped))
+    })?;
+    let (file, unit) = (arguments.file.display(), if arguments.statistics { "hours" } else { "states" });
+    say(&format!("{file}: {}; {skipped} {unit} said nothing", sentence(counts)));
+    Ok(Exit::Success)
+}
+
+/// A recorder's database, of which one of two things is read.
+enum Recorder {
+    States(HomeAssistant),
+    Statistics(Statistics),
+}
+
+impl Recorder {
+    async fn open(
+        file: &Path,
+        names: HashMap<String, SeriesName>,
+        statistics: bool,
+    ) -> Result<Self, HomeAssistantError> {
+        Ok(match statistics {
+            true => Self::Statistics(Statistics::open(file, names).await?),
+            false => Self::States(HomeAssistant::open(file, names).await?),
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<Row>>, HomeAssistantError> {
+        match self {
+            Self::States(reader) => reader.next().await,
+            Self::Statistics(reader) => reader.next().await,
+        }
+    }
+
+    /// What is counted while it is read.
+    const fn what(&self) -> &'static str {
+        match self {
+            Self::States(_) => "states",
+            Self::Statistics(_) => "rows of statistics",
+        }
+    }
+
+    /// Closes it, and gives how many of them said nothing.
+    async fn close(self) -> u64 {
+        match self {
+            Self::States(reader) => {
+                let skipped = reader.skipped();
+                reader.close().await;
+                skipped
+            }
+            Self::Statistics(reader) => {
+                let skipped = reader.skipped();
+                reader.close().await;
+                skipped
+            }
+        }
+    }
 }
 
 /// Takes rows in, and gives how many.
@@ -179,27 +242,45 @@ async fn push(import: &mut Import, batch: &[Row]) -> anyhow::Result<u64> {
     Ok(batch.len() as u64)
 }
 
-/// Opens the history of a data directory on which no gateway runs, does something with it, and closes it.
-fn with_history(
-    data: &DataArguments,
-    work: impl AsyncFnOnce(&History) -> anyhow::Result<Exit>,
-) -> anyhow::Result<Exit> {
-    paths::keep_files_private();
-    let directory = paths::data_directory(data.data_dir.clone(), false);
-    paths::make_private_directory(&directory)?;
-    let _claim = paths::claim(&directory)
-        .context("history is imported while the gateway is stopped: `sudo systemctl stop gatehouse`")?;
-    let file = directory.join(paths::HISTORY_FILE);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let history = History::open(&file, Options::default(), Arc::new(SystemClock::new()))
-            .await
-            .with_context(|| format!("the history in {} cannot be opened", file.display()))?;
-        let outcome = work(&history).await;
-        history.close().await;
-        paths::give_to_owner_of(&directory, &file)?;
-        outcome
-    })
+/// A data directory on which no gateway runs, nor begins to.
+struct Data {
+    directory: PathBuf,
+    _claim: File,
+}
+
+impl Data {
+    fn claim(data: &DataArguments) -> anyhow::Result<Self> {
+        paths::keep_files_private();
+        let directory = paths::data_directory(data.data_dir.clone(), false);
+        paths::make_private_directory(&directory)?;
+        let claim = paths::claim(&directory)
+            .context("history is imported while the gateway is stopped: `sudo systemctl stop gatehouse`")?;
+        Ok(Self { directory, _claim: claim })
+    }
+
+    /// Opens its history with the rights of its owner, does something with it, and closes it.
+    fn with_history<T: Send>(
+        &self,
+        work: impl AsyncFnOnce(&History) -> anyhow::Result<T> + Send,
+    ) -> anyhow::Result<T> {
+        as_owner_of(&self.directory, || {
+            let file = self.directory.join(paths::HISTORY_FILE);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let is_new = !file.exists();
+                let history = History::open(&file, Options::default(), Arc::new(SystemClock::new()))
+                    .await
+                    .with_context(|| format!("the history in {} cannot be opened", file.display()))?;
+                if is_new {
+                    // Where root may not act for others.
+                    paths::give_to_owner_of(&self.directory, &file)?;
+                }
+                let outcome = work(&history).await;
+                history.close().await;
+                outcome
+            })
+        })
+    }
 }
 
 /// What became of the rows, for people.
@@ -221,5 +302,5 @@ fn sentence(counts: Imported) -> String {
 
 fn say(text: &str) {
     // A terminal that is gone is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -4,6 +4,8 @@ mod converters;
 mod history;
 mod modules;
 mod mqtt_io;
+#[cfg(test)]
+mod root_tests;
 mod yaml;
 
 use std::fs::OpenOptions;

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -87,12 +86,11 @@ impl fmt::Display for LinePrefix {
 }
 
 impl RowReader {
-    /// Opens a file. `scheme` says which topics are properties, where a file names topics.
+    /// Reads from an open file. `scheme` says which topics are properties, where a file names topics.
     ///
     /// # Errors
-    /// When the file cannot be opened, or is not of this format from its beginning.
-    pub fn open(path: &Path, format: Format, scheme: Option<Scheme>) -> Result<Self, ReadProblem> {
-        let file = File::open(path).map_err(|error| whole(format!("it cannot be opened: {error}")))?;
+    /// When the file is not of this format from its beginning.
+    pub fn of_file(file: File, format: Format, scheme: Option<Scheme>) -> Result<Self, ReadProblem> {
         match format {
             Format::Parquet => {
                 Self::with(Inner::Parquet(Box::new(ParquetReader::open(file).map_err(whole)?)), scheme)
@@ -101,7 +99,7 @@ impl RowReader {
         }
     }
 
-    /// Reads from anything that gives bytes; Parquet only from a file, see [`RowReader::open`].
+    /// Reads from anything that gives bytes; Parquet only from a file, see [`RowReader::of_file`].
     ///
     /// # Errors
     /// When this format cannot be read like this.
@@ -138,7 +136,7 @@ impl RowReader {
     /// Reads a file that is in memory.
     ///
     /// # Errors
-    /// As [`RowReader::open`].
+    /// As [`RowReader::of_file`].
     pub fn of_bytes(bytes: Bytes, format: Format, scheme: Option<Scheme>) -> Result<Self, ReadProblem> {
         match format {
             Format::Parquet => {

@@ -2,6 +2,7 @@
 
 use gatehouse_dashboard::wire::DoctorKind;
 
+use crate::as_owner::as_owner_of;
 use crate::doctor::finding::Finding;
 use crate::doctor::machine::Machine;
 use crate::doctor::wanted::Wanted;
@@ -10,9 +11,8 @@ use crate::releases::{FallenBack, Unkept};
 /// The newest release did not start, and the one before it runs in its place.
 pub(super) fn did_not_start(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
     let data = machine.path(&wanted.notes().to_string_lossy());
-    let Some(FallenBack { failed, runs, reason, at }) = FallenBack::of_either_release(&data) else {
-        return Vec::new();
-    };
+    let told = as_owner_of(&data, || Ok(FallenBack::of_either_release(&data)));
+    let Ok(Some(FallenBack { failed, runs, reason, at })) = told else { return Vec::new() };
     let finding = Finding::problem(
         DoctorKind::ReleaseFailed,
         format!("Release {failed} did not start, so release {runs} runs in its place since {at}."),

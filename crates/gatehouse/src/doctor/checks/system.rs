@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gatehouse_dashboard::wire::DoctorKind;
 
+use crate::as_owner::as_owner_of;
 use crate::conditions::is_nearly_full;
 use crate::conditions::last_run::{self, Ending};
 use crate::doctor::finding::Finding;
@@ -160,9 +161,8 @@ pub(super) fn network(machine: &Machine, _: &Wanted) -> Vec<Finding> {
 
 /// How the gateway's last run ended.
 pub(super) fn last_run(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let Some(ending) = last_run::of(&machine.path(&wanted.notes().to_string_lossy())) else {
-        return Vec::new();
-    };
+    let data = machine.path(&wanted.notes().to_string_lossy());
+    let Ok(Some(ending)) = as_owner_of(&data, || Ok(last_run::of(&data))) else { return Vec::new() };
     let what = format!("The gateway's last run {}.", ending.what());
     let finding = match ending {
         Ending::CutOff => Finding::note(DoctorKind::LastRunEnded, what)
