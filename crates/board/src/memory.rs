@@ -92,6 +92,26 @@ pub struct OutputMemory {
     pub had_fault: bool,
 }
 
+impl OutputMemory {
+    /// A level that was kept at this time, of an output of which nothing else is known.
+    #[must_use]
+    pub const fn of_level(level: f64, changed: Timestamp, clock_was_set: bool) -> Self {
+        Self {
+            level,
+            changed,
+            clock_was_set,
+            position: None,
+            travel: None,
+            commanded: None,
+            since_change_ms: None,
+            away_ms: None,
+            used_ms: None,
+            rests_ms: None,
+            had_fault: false,
+        }
+    }
+}
+
 /// Tells which change is meant: see [`Memory::kept`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(u64);

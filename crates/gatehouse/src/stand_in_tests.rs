@@ -128,20 +128,7 @@ async fn remember(file: &Path, change: Option<(u64, f64)>) -> (Option<u64>, Opti
     let (device, property) = (DeviceId::new("heater").unwrap(), PropertyId::new("total").unwrap());
     if let Some((pulses, level)) = change {
         board.set_total(&device, &property, pulses, std::time::Duration::ZERO);
-        let output = OutputMemory {
-            level,
-            changed: clock.now(),
-            clock_was_set: true,
-            position: None,
-            travel: None,
-            commanded: None,
-            since_change_ms: None,
-            away_ms: None,
-            used_ms: None,
-            rests_ms: None,
-            had_fault: false,
-        };
-        board.remember_output(&device, output);
+        board.remember_output(&device, OutputMemory::of_level(level, clock.now(), true));
         board.flush().await.unwrap();
     }
     (board.total(&device, &property), board.output(&device).map(|output| output.level))

@@ -93,19 +93,7 @@ impl Keeper {
     }
 
     fn blank(&self, level: f64) -> memory::OutputMemory {
-        memory::OutputMemory {
-            level,
-            changed: self.clock.now(),
-            clock_was_set: self.trust.is_trusted(),
-            position: None,
-            travel: None,
-            commanded: None,
-            since_change_ms: None,
-            away_ms: None,
-            used_ms: None,
-            rests_ms: None,
-            had_fault: false,
-        }
+        memory::OutputMemory::of_level(level, self.clock.now(), self.trust.is_trusted())
     }
 
     /// What was kept of an output, and how long ago, if the clock can tell.

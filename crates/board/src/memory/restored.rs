@@ -55,22 +55,12 @@ mod tests {
         let (memory, _) = Memory::open(file, Arc::new(ManualClock::new(Timestamp::from_millis(0)))).unwrap();
         let (device, property) = ids();
         memory.set_total(&device, &property, pulses, super::super::DEFAULT_SAVE_EVERY);
-        memory.remember_output(
-            &device,
-            OutputMemory {
-                level,
-                changed: Timestamp::from_millis(0),
-                clock_was_set: true,
-                position: None,
-                travel: None,
-                commanded: Some((level, 0)),
-                since_change_ms: None,
-                away_ms: None,
-                used_ms: None,
-                rests_ms: None,
-                had_fault,
-            },
-        );
+        let output = OutputMemory {
+            commanded: Some((level, 0)),
+            had_fault,
+            ..OutputMemory::of_level(level, Timestamp::from_millis(0), true)
+        };
+        memory.remember_output(&device, output);
         memory.flush().await.unwrap();
     }
 

@@ -235,19 +235,7 @@ async fn what_was_kept_is_there_after_a_restart_and_people_can_read_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("board.state");
     let (device, property) = meter();
-    let output = OutputMemory {
-        level: 1.0,
-        changed: Timestamp::from_millis(1_795_252_440_250),
-        clock_was_set: true,
-        position: None,
-        travel: None,
-        commanded: None,
-        since_change_ms: None,
-        away_ms: None,
-        used_ms: None,
-        rests_ms: None,
-        had_fault: false,
-    };
+    let output = OutputMemory::of_level(1.0, Timestamp::from_millis(1_795_252_440_250), true);
     {
         let (memory, notice) = open(&path);
         assert_eq!(notice, MemoryNotice::Fresh);

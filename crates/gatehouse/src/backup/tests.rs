@@ -385,17 +385,9 @@ async fn a_restore_switches_nothing_on() {
         let memory = open(directory);
         memory.set_total(&heater, &total, pulses, std::time::Duration::ZERO);
         let output = OutputMemory {
-            level,
-            changed: SystemClock::new().now(),
-            clock_was_set: true,
-            position: None,
-            travel: None,
             commanded: Some((level, 0)),
-            since_change_ms: None,
-            away_ms: None,
-            used_ms: None,
-            rests_ms: None,
             had_fault,
+            ..OutputMemory::of_level(level, SystemClock::new().now(), true)
         };
         memory.remember_output(&heater, output);
         memory.flush().await.unwrap();
