@@ -440,7 +440,15 @@ mod tests {
             println!("not tried: this file system does not tell what is in memory");
             return;
         }
-        forget_cached(&file);
-        assert_eq!(is_in_memory(), Some(false));
+        // The kernel may keep a page that it is busy with at that moment; on a loaded machine one try was not enough.
+        let is_forgotten = (0..TRIES).any(|_| {
+            std::thread::yield_now();
+            forget_cached(&file);
+            is_in_memory() == Some(false)
+        });
+        assert!(is_forgotten);
     }
+
+    /// How often the kernel is told that nobody needs what it has of a file.
+    const TRIES: usize = 1_000;
 }
