@@ -191,7 +191,7 @@ fn a_certificate_from_elsewhere_comes_along_with_the_configuration() {
     let restore = ["restore", &file, "--config", &configuration, "--data-dir", &data];
     let beside = command_line(&restore, "");
     let how = format!(
-        "    sudo gatehouse restore {file} --config {configuration} --data-dir {data} --with-configuration\n"
+        "    sudo gatehouse restore {file} --config {configuration} --data-dir {data} --with-configuration"
     );
     assert!(beside.code == Some(0) && beside.stderr.ends_with(&how), "{beside:?}");
     assert_eq!(std::fs::read_to_string(&configuration).expect("it is there"), "# a new machine\n");
