@@ -291,6 +291,10 @@ TimeoutStartSec=$box_start_limit"
 
 step_boot_remove() {
     drop_out gatehouse-fallback@.service
+    refuse "while the service runs, the check-up does not miss it" doctor_says 'does not run'
+    in_box systemctl stop gatehouse.service
+    expect "once it was stopped, it does" doctor_says 'does not run'
+    in_box systemctl start gatehouse.service
     apt_in_box remove gatehouse
     expect "the units are gone" test -z "$(in_box find /usr/lib/systemd -name '*gatehouse*')"
     refuse "nothing can be started" quietly in_box systemctl start gatehouse.service
