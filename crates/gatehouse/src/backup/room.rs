@@ -165,9 +165,10 @@ impl Backups {
 
     /// When the last good one was made that this gateway knows of: in the folder of the schedule, or at the page in this run.
     pub(crate) fn last_good(&self) -> Option<Timestamp> {
+        let now = self.0.clock.now();
         let state = self.state();
-        let kept = state.scheduled.iter().flat_map(|scheduled| &scheduled.kept).map(|file| file.at);
-        kept.chain(state.made_at).max()
+        let scheduled = state.scheduled.as_ref().and_then(|scheduled| last(&scheduled.kept, now));
+        scheduled.max(state.made_at)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

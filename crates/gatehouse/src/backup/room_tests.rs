@@ -146,12 +146,14 @@ async fn a_backup_is_made_each_night_and_the_oldest_goes() {
     assert_eq!((first.next.to_string().as_str(), first.kept.len()), ("2026-11-22T03:30:00.000Z", 0));
     house.clock.advance(Duration::from_secs(15 * 3_600));
     assert!(house.look().await.kept.is_empty(), "half an hour is left");
+    assert_eq!(house.room.last_good(), None);
     let mut names = Vec::new();
     for _ in 0..3 {
         house.clock.advance(Duration::from_secs(3_600));
         let looked = house.look().await;
         assert_eq!(looked.problem, None);
         names.insert(0, looked.kept[0].name.clone());
+        assert_eq!(house.room.last_good(), Some(looked.kept[0].at));
         assert_eq!(house.look().await.kept, looked.kept, "once a night");
         house.clock.advance(Duration::from_secs(23 * 3_600));
     }

@@ -29,7 +29,8 @@ pub(super) fn did_not_start(machine: &Machine, wanted: &Wanted) -> Vec<Finding> 
 /// The upgrade to this release kept no copy of what was before.
 pub(super) fn no_way_back(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
     let data = machine.path(&wanted.notes().to_string_lossy());
-    let Some(Unkept { version, reason, .. }) = Unkept::of_this_release(&data) else { return Vec::new() };
+    let told = as_owner_of(&data, || Ok(Unkept::of_this_release(&data)));
+    let Ok(Some(Unkept { version, reason, .. })) = told else { return Vec::new() };
     let finding = Finding::warning(
         DoctorKind::NoWayBack,
         format!("The upgrade to release {version} kept no copy of what was before it."),
