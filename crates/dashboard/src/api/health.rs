@@ -11,14 +11,17 @@ use utoipa::IntoParams;
 
 use super::history::bad_query;
 use super::{ApiError, App};
-use crate::wire::Health;
+use crate::wire::{ApiErrorBody, Health};
+
+/// What those hear who asked for an error.
+const DEGRADED: &str = "The gateway answers, and somebody should look at it: the page and /metrics tell at what to those who have logged in.";
 
 /// What is asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HealthQuery {
-    /// With this, whatever it says unless that is `false`, the status is 503 while the body says `degraded`: for monitors that look
-    /// at nothing else. Not for what restarts the gateway when it sees that.
+    /// With this, whatever it says unless that is `false`, the answer is 503 with the code `degraded` while somebody should look: for
+    /// monitors that look at the status alone. Not for what restarts the gateway when it sees that.
     #[serde(default)]
     #[param(value_type = Option<String>)]
     strict: Option<String>,
@@ -36,20 +39,19 @@ impl HealthQuery {
     get, path = "/health", tag = "gateway", params(HealthQuery),
     responses(
         (status = 200, description = "The gateway answers", body = Health),
-        (status = 503, description = "It answers, `strict` was asked for, and somebody should look at it; or `busy`, `too_slow`, with an ApiErrorBody", body = Health),
+        (status = 503, description = "`degraded` when `strict` is asked for, `busy`, `too_slow`", body = ApiErrorBody),
     )
 )]
 pub(super) async fn health(
     State(app): State<Arc<App>>,
     query: Result<Query<HealthQuery>, QueryRejection>,
-) -> Result<(StatusCode, Json<Health>), ApiError> {
+) -> Result<Json<Health>, ApiError> {
     let Query(query) = query.map_err(|rejection| bad_query(&rejection))?;
     let is_degraded =
         app.live.view(|state| state.warnings().iter().any(|warning| warning.kind.wants_somebody()));
-    let status = match is_degraded && query.is_strict() {
-        true => StatusCode::SERVICE_UNAVAILABLE,
-        false => StatusCode::OK,
-    };
-    let word = if is_degraded { "degraded" } else { "ok" };
-    Ok((status, Json(Health { status: word.to_owned() })))
+    if is_degraded && query.is_strict() {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "degraded", DEGRADED));
+    }
+    let status = if is_degraded { "degraded" } else { "ok" };
+    Ok(Json(Health { status: status.to_owned() }))
 }
