@@ -13,6 +13,10 @@ use super::AccountsError;
 /// How long a statement waits for the other process (daemon or command line) to finish its own.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long is waited before connecting is tried again, at first and at last; it doubles from one try to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_millis(800);
+
 /// Connections to the file. Each is a thread; one may write while another reads.
 const MAX_CONNECTIONS: u32 = 2;
 
@@ -114,12 +118,28 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, AccountsError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).connect_with(options).await?;
+    let pool = connect(&options).await?;
     match bring_up_to_date(&pool).await {
         Ok(()) => Ok(pool),
         Err(error) => {
             pool.close().await;
             Err(error)
+        }
+    }
+}
+
+/// Connects. SQLite waits for others with everything but this: while two programs open a file that is new, one of them cannot give it
+/// its write-ahead log and hears at once that it is busy (`PRAGMA journal_mode`, which asks no busy handler).
+async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS);
+        match pool.connect_with(options.clone()).await {
+            Err(problem @ sqlx::Error::Database(_)) if !is_answer(&problem) && pause <= LAST_PAUSE => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            outcome => return outcome,
         }
     }
 }

@@ -102,6 +102,25 @@ async fn the_files_belong_to_the_owner_of_the_folder() {
     assert_eq!(names, ["gatehouse.db", "gatehouse.db-shm", "gatehouse.db-wal"]);
 }
 
+/// The daemon's first start failed now and then beside a command of the command line.
+#[tokio::test]
+async fn a_new_file_that_another_process_is_at_is_waited_for() {
+    use sqlx::Connection as _;
+
+    let world = World::new();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(world.folder.path().join("gatehouse.db"))
+        .create_if_missing(true);
+    let mut other = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let all_at_once = |statements: &'static str| sqlx::raw_sql(statements);
+    all_at_once("BEGIN IMMEDIATE; CREATE TABLE theirs (a INTEGER)").execute(&mut other).await.unwrap();
+    let (accounts, ()) = tokio::join!(world.open(1), async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        all_at_once("COMMIT").execute(&mut other).await.unwrap();
+    });
+    assert_eq!(accounts.list().await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn two_processes_share_one_file() {
     let world = World::new();
