@@ -106,13 +106,7 @@ pub(crate) fn remember(directory: &Path, wanted: u16, ports: &[u16], now: Timest
 
 /// Removes the note: the gateway is where clients look first, or where somebody wanted it.
 pub(crate) fn forget(directory: &Path) {
-    let file = directory.join(FILE);
-    match std::fs::remove_file(&file) {
-        Err(problem) if problem.kind() != ErrorKind::NotFound => {
-            warn!("{}, which is no longer needed, cannot be removed: {problem}", file.display());
-        }
-        _ => {}
-    }
+    whole_file::forget(&directory.join(FILE));
 }
 
 /// Takes ports: the main one first, nothing where none of them can be had. `bind` takes one, where it is free.

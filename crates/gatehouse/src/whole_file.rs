@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
 
+use tracing::warn;
+
 /// Writes a file that only its owner may read, in a directory that is there. The content is on the disk under another name
 /// before it takes the place of what was there.
 ///
@@ -22,6 +24,16 @@ pub(crate) fn put(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
 pub(crate) fn put_for_owner_of(directory: &Path, path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
     let owner = std::fs::metadata(directory)?;
     put_for(path, content.as_ref(), Some((owner.uid(), owner.gid())))
+}
+
+/// Removes a note that is over, if there is one. That it cannot be removed is only said: nothing waits for it.
+pub(crate) fn forget(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(problem) if problem.kind() != io::ErrorKind::NotFound => {
+            warn!("{}, which is no longer needed, cannot be removed: {problem}", path.display());
+        }
+        _ => {}
+    }
 }
 
 fn put_for(path: &Path, content: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {

@@ -1,6 +1,5 @@
 //! Why the last start came to nothing, in a file beside the data: whoever asks why the gateway does not run cannot ask it.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use gatehouse_model::Timestamp;
@@ -47,11 +46,9 @@ pub(crate) struct FailedStart {
 impl FailedStart {
     /// What is noted; nothing when the last start went well, or the note cannot be read.
     pub(crate) fn read(directory: &Path) -> Option<Self> {
-        let mut text = String::new();
-        // Root reads it too, in a directory of somebody else, and shows it at a terminal.
-        let file = paths::open_itself(&directory.join(FILE)).ok()?;
-        file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        let text = paths::small_text(&directory.join(FILE), MAX_BYTES)?;
         let mut note: Self = serde_json::from_str(&text).ok()?;
+        // Root shows it at a terminal, and somebody else may have written it.
         note.reason.retain(|letter| !letter.is_control());
         Some(note)
     }
@@ -80,12 +77,7 @@ pub(crate) fn note(directory: &Path, problem: &anyhow::Error, now: Timestamp) {
 
 /// The gateway runs: what was noted is over.
 pub(crate) fn forget(directory: &Path) {
-    let file = directory.join(FILE);
-    if file.exists()
-        && let Err(problem) = std::fs::remove_file(&file)
-    {
-        warn!("{} cannot be removed: {problem}", file.display());
-    }
+    whole_file::forget(&directory.join(FILE));
 }
 
 #[cfg(test)]

@@ -69,10 +69,7 @@ impl Kept {
 
     /// The copy that there is, if it is whole: it got its name only when everything was on the disk.
     pub(super) fn find(directory: &Path) -> Option<Self> {
-        let mut text = String::new();
-        let note = place(directory)?.join(NOTE);
-        File::open(note).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        serde_json::from_str(&paths::small_text(&place(directory)?.join(NOTE), MAX_NOTE_BYTES)?).ok()
     }
 
     /// Whether a release that works with these forms can run on it.

@@ -119,11 +119,7 @@ pub(super) fn passed(directory: &Path) {
     let stale = read::<FallenBack>(directory, FALLEN_BACK).is_some_and(|note| note.runs != VERSION);
     let over = [(TRIAL, true), (FALLEN_BACK, stale)].into_iter().filter(|(_, is_over)| *is_over);
     for file in over.map(|(name, _)| directory.join(name)) {
-        if file.exists()
-            && let Err(problem) = std::fs::remove_file(&file)
-        {
-            warn!("{} cannot be removed: {problem}", file.display());
-        }
+        whole_file::forget(&file);
     }
 }
 

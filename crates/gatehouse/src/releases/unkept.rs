@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::trial::{put, read};
 use super::{VERSION, is_past};
+use crate::whole_file;
 
 /// The file that tells of it.
 pub(super) const UNKEPT: &str = "no-way-back.json";
@@ -50,12 +51,7 @@ pub(super) fn note(directory: &Path, reason: &str, now: Timestamp) {
 
 /// It is told no more: its time is over, or a later upgrade has a copy or nothing to copy.
 pub(crate) fn forget(directory: &Path) {
-    let file = directory.join(UNKEPT);
-    if file.exists()
-        && let Err(problem) = std::fs::remove_file(&file)
-    {
-        warn!("{} cannot be removed: {problem}", file.display());
-    }
+    whole_file::forget(&directory.join(UNKEPT));
 }
 
 /// Forgets what was noted of an upgrade to another release.
