@@ -104,6 +104,22 @@ pub(crate) fn remember(directory: &Path, wanted: u16, ports: &[u16], now: Timest
     }
 }
 
+/// Takes over what another directory says, which a gateway has kept in place of this one. That it was on the wanted port alone is
+/// something that it says, too.
+///
+/// # Errors
+/// When that cannot be read or written.
+pub(crate) fn take_over(directory: &Path, from: &Path) -> anyhow::Result<()> {
+    let Some(had) = Had::read(from)? else {
+        forget(directory);
+        return Ok(());
+    };
+    if Had::read(directory).ok().flatten().as_ref() != Some(&had) {
+        whole_file::put_for_owner_of(directory, &directory.join(FILE), serde_json::to_string(&had)?)?;
+    }
+    Ok(())
+}
+
 /// Removes the note: the gateway is where clients look first, or where somebody wanted it.
 pub(crate) fn forget(directory: &Path) {
     whole_file::forget(&directory.join(FILE));

@@ -49,6 +49,23 @@ pub(crate) fn keep(directory: &Path, text: &str) {
     forget(directory, BEFORE);
 }
 
+/// Takes over the copies that a daemon has kept in another directory in place of this one: what has to be driven safe after it is
+/// what it ran with, until the next one says what that runs with.
+///
+/// # Errors
+/// When one of them cannot be written.
+pub(crate) fn take_over(directory: &Path, from: &Path) -> anyhow::Result<()> {
+    for name in NAMES {
+        let known = read(&directory.join(name));
+        if let Some(text) = read(&from.join(name)).filter(|text| known.as_ref() != Some(text)) {
+            let file = directory.join(name);
+            whole_file::put_for_owner_of(directory, &file, text)
+                .with_context(|| format!("{} cannot be written", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// The devices that are left of an earlier daemon, because they were not safe when it ended.
 pub(crate) fn left(directory: &Path) -> Option<String> {
     read(&directory.join(LEFT))

@@ -152,6 +152,55 @@ async fn totals_that_began_anew_in_memory_do_not_come_to_the_disk() {
     assert_eq!(remember(&board, None).await, (Some(7_000), Some(0.0)));
 }
 
+/// Notes the ports of a run that would have liked 1883.
+fn note_ports(directory: &Path, ports: &[u16]) {
+    mqtt_ports::remember(directory, 1883, ports, Timestamp::from_millis(1_795_252_440_000));
+}
+
+/// Phones that were paired while the gateway ran from memory found nobody at the port that they were given.
+#[test]
+fn the_ports_that_clients_were_given_meanwhile_come_to_the_disk() {
+    let Some(memory) = memory() else { return };
+    let data = left();
+    let place_of = || {
+        let home = take_in(data.path(), Why::Full, &[memory.path().to_owned()]).unwrap();
+        home.directory().to_owned()
+    };
+    for ports in [[1884].as_slice(), &[1883, 1884], &[1883]] {
+        let place = place_of();
+        note_ports(&place, ports);
+        forget_left(data.path(), &place).unwrap();
+        let expected = if ports == [1883] { &[][..] } else { ports };
+        assert_eq!(mqtt_ports::remembered(data.path()), expected);
+    }
+    // What could not be read began anew, and what is not known there is no news.
+    let note = data.path().join(mqtt_ports::FILE);
+    symlink(UNREADABLE, &note).unwrap();
+    let place = place_of();
+    std::fs::remove_file(&note).unwrap();
+    note_ports(data.path(), &[1884]);
+    forget_left(data.path(), &place).unwrap();
+    assert_eq!(mqtt_ports::remembered(data.path()), [1884]);
+}
+
+/// A daemon that ends before it notes what it runs with is made safe by what the disk says.
+#[test]
+fn what_has_to_be_driven_safe_comes_to_the_disk() {
+    let Some(memory) = memory() else { return };
+    let data = left();
+    let place = |name: &str| data.path().join(name);
+    std::fs::write(place("running.toml"), "# of before").unwrap();
+    let home = take_in(data.path(), Why::Full, &[memory.path().to_owned()]).unwrap();
+    let in_memory = home.directory().to_owned();
+    drop(home);
+    std::fs::write(in_memory.join("running.toml"), "# of now").unwrap();
+    std::fs::write(in_memory.join("running-left.toml"), "# a pump that was taken out").unwrap();
+    forget_left(data.path(), &in_memory).unwrap();
+    let text = |name: &str| std::fs::read_to_string(place(name)).unwrap();
+    assert_eq!(text("running.toml"), "# of now");
+    assert_eq!(text("running-left.toml"), "# a pump that was taken out");
+}
+
 /// A plain file that says EIO when it is read.
 const UNREADABLE: &str = "/proc/self/mem";
 

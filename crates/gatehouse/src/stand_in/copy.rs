@@ -39,6 +39,9 @@ pub(super) struct Whole {
     /// Whether what the board remembers is that of the disk with what came after it. It began anew where the disk's cannot be
     /// read.
     knows_board: bool,
+    /// Whether what it says of the ports of MQTT is that of the disk with what came after it.
+    #[serde(default)]
+    knows_ports: bool,
 }
 
 impl Whole {
@@ -89,10 +92,8 @@ pub(super) fn copy(data: &Path, place: &Path) -> anyhow::Result<()> {
              count from what they do now"
         );
     }
-    let small = [paths::DEMO_PASSWORD_FILE, mqtt_ports::FILE]
-        .into_iter()
-        .chain(releases::NOTES)
-        .chain(last_run::NOTES);
+    let knows_ports = copies.file_if_readable(mqtt_ports::FILE);
+    let small = [paths::DEMO_PASSWORD_FILE].into_iter().chain(releases::NOTES).chain(last_run::NOTES);
     for name in small.chain(running_copy::NAMES) {
         copies.file_if_readable(name);
     }
@@ -122,7 +123,7 @@ pub(super) fn copy(data: &Path, place: &Path) -> anyhow::Result<()> {
     if !has_room(place) {
         bail!("there is no room in {}", place.display());
     }
-    let whole = Whole { boot: last_run::this_boot(), knows_board: board.is_ok() };
+    let whole = Whole { boot: last_run::this_boot(), knows_board: board.is_ok(), knows_ports };
     Ok(whole_file::put(&place.join(WHOLE), serde_json::to_string(&whole)?)?)
 }
 
@@ -148,11 +149,13 @@ impl Copies<'_> {
         Ok(())
     }
 
-    /// The same for one without which the gateway runs.
-    fn file_if_readable(&mut self, name: &str) {
-        if let Err(problem) = self.file(name) {
+    /// The same for one without which the gateway runs. Gives whether all of it is there.
+    fn file_if_readable(&mut self, name: &str) -> bool {
+        let copied = self.file(name);
+        if let Err(problem) = &copied {
             warn!("{problem:#}: the gateway runs without it");
         }
+        copied.is_ok()
     }
 
     /// Copies the files of a directory that can be read, and none below it.
@@ -176,7 +179,9 @@ impl Copies<'_> {
         for entry in entries.take(MAX_FILES) {
             match entry.and_then(|entry| Ok(entry.file_type()?.is_file().then(|| entry.file_name()))) {
                 Ok(Some(file)) => match file.to_str() {
-                    Some(file) => self.file_if_readable(&format!("{name}/{file}")),
+                    Some(file) => {
+                        self.file_if_readable(&format!("{name}/{file}"));
+                    }
                     None => {
                         warn!("{} has a file with a name that is no text: it is left out", from.display());
                     }
@@ -204,11 +209,30 @@ fn copy_file(from: &Path, to: &Path, limit: u64) -> anyhow::Result<u64> {
     Ok(io::copy(&mut source, &mut made)?)
 }
 
-/// Brings back what outputs did and what was counted while the gateway ran from memory: a heater that went off a moment ago must
-/// not come on for what the disk knows of yesterday.
+/// Brings back what the disk would be wrong about, after the gateway ran from memory.
 pub(super) fn bring_back(data: &Path, place: &Path) {
+    let Some(whole) = Whole::of(place) else { return };
+    bring_back_board(data, place, &whole);
+    // Clients were given these ports, and one that is not known is not listened on.
+    if whole.knows_ports
+        && let Err(problem) = mqtt_ports::take_over(data, place)
+    {
+        warn!(
+            "the ports of MQTT that clients were given while the gateway ran from memory are lost: {problem:#}"
+        );
+    }
+    if let Err(problem) = running_copy::take_over(data, place) {
+        warn!("{problem:#}");
+    }
+}
+
+/// Brings back what outputs did and what was counted: a heater that went off a moment ago must not come on for what the disk
+/// knows of yesterday.
+fn bring_back_board(data: &Path, place: &Path, whole: &Whole) {
     let (own, left) = (data.join(paths::BOARD_FILE), place.join(paths::BOARD_FILE));
-    let Some(whole) = Whole::of(place).filter(|_| left.is_file()) else { return };
+    if !left.is_file() {
+        return;
+    }
     let brought = || -> anyhow::Result<()> {
         if whole.knows_board {
             return Ok(whole_file::put_for_owner_of(data, &own, std::fs::read(&left)?)?);
