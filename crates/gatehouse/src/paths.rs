@@ -301,4 +301,61 @@ mod tests {
         give_to_owner_of(data.path(), &other).unwrap_err();
         assert_eq!(std::fs::metadata(&secret).unwrap().uid(), 0);
     }
+
+    /// What is not in the data directory itself: in an archive, in one of the directories there, in memory, or elsewhere.
+    const ELSEWHERE: [&str; 12] = [
+        "archive",
+        "aside",
+        "chrony",
+        "manifest.json",
+        "copy.json",
+        "ready.json",
+        "moved.json",
+        "unconfirmed.json",
+        "restored.json",
+        "server.pem",
+        "whole.json",
+        "version",
+    ];
+
+    /// The files that a source names: constants that look like a file, or that it joins to a path.
+    fn named_in(source: &str) -> Vec<String> {
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_name = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_lowercase() || b".-_".contains(&byte)) && !text.is_empty()
+        };
+        let constant = |line: &str| {
+            let (name, value) = line.split_once("const ")?.1.split_once(": &str = \"")?;
+            let value = value.strip_suffix("\";")?;
+            let looks_so =
+                [".json", ".toml", ".db", ".state", ".lock"].iter().any(|ending| value.ends_with(ending));
+            let is_joined = source.contains(&format!("join({name})"));
+            (is_name(value) && (looks_so || is_joined)).then(|| value.to_owned())
+        };
+        source.lines().filter_map(constant).collect()
+    }
+
+    /// Nobody knows what may go from there, and what is needed, who does not know what it is.
+    #[test]
+    fn the_manual_page_names_every_file_of_the_data_directory() {
+        let page = include_str!("../../../deploy/gatehouse.8").replace("\\-", "-");
+        let files = page.split(".SH FILES").nth(1).and_then(|rest| rest.split(".SH ").next()).unwrap();
+        let told: Vec<&str> = files.split([' ', '\n', '/', '(', ')', ',', '.']).collect();
+        let is_told = |name: &str| match name.split_once('.') {
+            Some(_) => files.contains(name),
+            None => told.contains(&name),
+        };
+        let mut waiting = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        let mut found = Vec::new();
+        while let Some(place) = waiting.pop() {
+            if place.is_dir() {
+                waiting.extend(std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()));
+            } else if place.extension().is_some_and(|ending| ending == "rs") {
+                found.extend(named_in(&std::fs::read_to_string(place).unwrap()));
+            }
+        }
+        assert!(found.len() > 20, "it still finds them: {found:?}");
+        found.retain(|name| !ELSEWHERE.contains(&name.as_str()) && !is_told(name));
+        assert_eq!(found, Vec::<String>::new());
+    }
 }
