@@ -382,7 +382,7 @@ mod tests {
     /// Notes that the owner of the data could not read himself decide nothing.
     #[test]
     fn root_decides_with_the_rights_of_the_owner_of_the_data() {
-        use std::os::unix::fs::chown;
+        use std::os::unix::fs::{MetadataExt as _, chown};
         let data = ran("0.0.9");
         let record = data.path().join("release.json");
         let decided = || decide_as_owner(data.path(), "0.0.9", false, Path::new("/bin/false")).unwrap();
@@ -394,6 +394,11 @@ mod tests {
         assert!(matches!(decided(), Decision::Stay(why) if why.contains("no release has run")));
         chown(&record, Some(12_345), Some(12_345)).unwrap();
         assert!(matches!(decided(), Decision::FallBack(_)));
+        // What it notes there is the owner's, who reads it for the page and removes it.
+        let [failed, runs, reason] = ["9.0.0", "0.0.9", "it hung"].map(str::to_owned);
+        FallenBack { failed, runs, reason, at: NOW }.write(data.path()).unwrap();
+        let note = std::fs::metadata(data.path().join("fallen-back.json")).unwrap();
+        assert_eq!((note.uid(), note.gid()), (12_345, 12_345));
     }
 
     #[test]
