@@ -292,6 +292,9 @@ pub enum WarningWord {
     HistoryFailing,
     /// A backup that makes itself was not made, or its stick is gone. The detail says why.
     BackupFailing,
+    /// Parts of the gateway do not answer; if that lasts, the outputs go safe and it starts again. The detail is their words with spaces
+    /// between them: `broker`, `outputs`, `inputs`, `messages`, `page`, and the databases `store`, `history`, `accounts`, whose disk hangs.
+    PartHangs,
     /// The disk with the data is nearly full. The detail is the number of bytes that are free, in coarse steps.
     DiskNearlyFull,
     /// The disk with the data is full: nothing new can be kept. No detail.
@@ -328,12 +331,13 @@ pub enum WarningWord {
 
 impl WarningWord {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AnonymousClients,
         Self::StoreFailing,
         Self::StoreDamaged,
         Self::HistoryFailing,
         Self::BackupFailing,
+        Self::PartHangs,
         Self::DiskNearlyFull,
         Self::DiskFull,
         Self::DiskReadOnly,
@@ -364,6 +368,7 @@ impl WarningWord {
             Self::StoreDamaged => "store_damaged",
             Self::HistoryFailing => "history_failing",
             Self::BackupFailing => "backup_failing",
+            Self::PartHangs => "part_hangs",
             Self::DiskNearlyFull => "disk_nearly_full",
             Self::DiskFull => "disk_full",
             Self::DiskReadOnly => "disk_read_only",

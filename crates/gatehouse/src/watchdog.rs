@@ -4,6 +4,8 @@
 //! did: when one hangs the whole daemon starts afresh, with its outputs driven safe in between. The databases may take as long as
 //! a bad card does; one that takes longer ends the gateway, with or without a service manager.
 
+mod silence;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use tracing::warn;
 
 use crate::supervision;
 
+pub(crate) use silence::{Silence, Silent};
+
 /// Where the sign of life goes. Nobody can subscribe to it by a wildcard.
 const HEARTBEAT_TOPIC: &str = "$gatehouse/heartbeat";
 
@@ -32,6 +36,9 @@ pub(crate) const DATABASE_LIMIT: Duration = Duration::from_secs(120);
 /// How often a database is asked. It costs no access to the disk.
 const ASK_EVERY: Duration = Duration::from_secs(15);
 
+/// From here on people are told that a database does not answer: the worst memory card is done with what it was at by then.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(40);
+
 type Ask = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A part of the house, and how it is asked whether it works. What is asked ends once the part answers, and never when the
@@ -39,15 +46,17 @@ type Ask = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Part {
     name: &'static str,
+    /// What programs call it, the page among them.
+    word: &'static str,
     ask: Ask,
 }
 
 impl Part {
-    fn new<A>(name: &'static str, ask: impl Fn() -> A + Send + Sync + 'static) -> Self
+    fn new<A>(name: &'static str, word: &'static str, ask: impl Fn() -> A + Send + Sync + 'static) -> Self
     where
         A: Future<Output = ()> + Send + 'static,
     {
-        Self { name, ask: Arc::new(move || ask().boxed()) }
+        Self { name, word, ask: Arc::new(move || ask().boxed()) }
     }
 }
 
@@ -68,9 +77,9 @@ pub(crate) fn prompt_parts(
             }
         }
     };
-    let of_bridge = |name, which| {
+    let of_bridge = |name, word, which| {
         let bridge = bridge.clone();
-        Part::new(name, move || {
+        Part::new(name, word, move || {
             let bridge = bridge.clone();
             async move {
                 if bridge.alive(which).await.is_err() {
@@ -84,11 +93,11 @@ pub(crate) fn prompt_parts(
         async move { live.pulse().await }
     };
     Ok(vec![
-        Part::new("the broker", ask_broker),
-        of_bridge("the owner of the outputs", BridgeLoop::Outputs),
-        of_bridge("the board's sensors and inputs", BridgeLoop::Devices),
-        of_bridge("what carries the board's messages", BridgeLoop::Messages),
-        Part::new("the live page", ask_live),
+        Part::new("the broker", "broker", ask_broker),
+        of_bridge("the owner of the outputs", "outputs", BridgeLoop::Outputs),
+        of_bridge("the board's sensors and inputs", "inputs", BridgeLoop::Devices),
+        of_bridge("what carries the board's messages", "messages", BridgeLoop::Messages),
+        Part::new("the live page", "page", ask_live),
     ])
 }
 
@@ -110,13 +119,14 @@ pub(crate) fn databases(store: &SqliteStore, history: &History, accounts: &Accou
         }
     };
     vec![
-        Part::new("what the broker keeps", store),
-        Part::new("history", ask_history),
-        Part::new("the accounts", ask_accounts),
+        Part::new("what the broker keeps", "store", store),
+        Part::new("history", "history", ask_history),
+        Part::new("the accounts", "accounts", ask_accounts),
     ]
 }
 
-/// Follows the databases, and feeds the service manager's watchdog, if there is one, as long as the house is alive.
+/// Follows the databases, and feeds the service manager's watchdog, if there is one, as long as the house is alive. Who does not
+/// answer is told at once, while the rest still does.
 ///
 /// # Errors
 /// When a database hangs: that is the death of a part. The outputs are driven safe through the lines that the process holds,
@@ -125,12 +135,13 @@ pub(crate) fn databases(store: &SqliteStore, history: &History, accounts: &Accou
 pub(crate) async fn watch(
     prompt: Vec<Part>,
     databases: Vec<Part>,
+    silence: Silence,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let living = async {
         match sd_notify::watchdog_enabled() {
             // Twice in its interval.
-            Some(interval) => feed(&prompt, interval / 2, supervision::alive).await,
+            Some(interval) => feed(&prompt, interval / 2, &silence, supervision::alive).await,
             None => std::future::pending().await,
         }
     };
@@ -140,11 +151,11 @@ pub(crate) async fn watch(
             () = living => Ok(()),
         }
     };
-    while_all_answer(databases, until_stop).await
+    while_all_answer(databases, &silence, until_stop).await
 }
 
 /// Feeds the watchdog, for ever, each time after all parts have answered.
-async fn feed(parts: &[Part], every: Duration, feed: impl Fn()) {
+async fn feed(parts: &[Part], every: Duration, silence: &Silence, feed: impl Fn()) {
     // Well before the service manager ends everything, or the log would not say why.
     let told_after = every / 2;
     let tell = |silent: &[&str]| {
@@ -159,16 +170,19 @@ async fn feed(parts: &[Part], every: Duration, feed: impl Fn()) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        all_answer(parts, told_after, tell).await;
+        all_answer(parts, told_after, silence, tell).await;
         feed();
     }
 }
 
 /// Asks all parts side by side, and ends once each has answered. Those that have not after `told_after` are told.
-async fn all_answer(parts: &[Part], told_after: Duration, tell: impl Fn(&[&'static str])) {
+async fn all_answer(parts: &[Part], told_after: Duration, silence: &Silence, tell: impl Fn(&[&'static str])) {
     let mut silent: Vec<&'static str> = parts.iter().map(|part| part.name).collect();
-    let mut questions: FuturesUnordered<_> =
-        parts.iter().map(|part| (part.ask)().map(|()| part.name)).collect();
+    let question = |Part { name, word, ask }: &Part| {
+        let name = *name;
+        silence.until_answered(word, told_after, ask()).map(move |()| name)
+    };
+    let mut questions: FuturesUnordered<_> = parts.iter().map(question).collect();
     let late = tokio::time::sleep(told_after);
     tokio::pin!(late);
     let mut is_told = false;
@@ -189,9 +203,11 @@ async fn all_answer(parts: &[Part], told_after: Duration, tell: impl Fn(&[&'stat
 /// Works while all databases answer; they are asked side by side, so that one that hangs keeps no other from being asked.
 async fn while_all_answer(
     databases: Vec<Part>,
+    silence: &Silence,
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let mut asked: FuturesUnordered<_> = databases.into_iter().map(follow).collect();
+    let mut asked: FuturesUnordered<_> =
+        databases.into_iter().map(|database| follow(database, silence)).collect();
     tokio::select! {
         outcome = work => outcome,
         Some(problem) = asked.next() => Err(problem),
@@ -199,8 +215,9 @@ async fn while_all_answer(
 }
 
 /// Asks a database for ever, and ends when it hangs.
-async fn follow(Part { name, ask }: Part) -> anyhow::Error {
-    while tokio::time::timeout(DATABASE_LIMIT, ask()).await.is_ok() {
+async fn follow(Part { name, word, ask }: Part, silence: &Silence) -> anyhow::Error {
+    let asked = || silence.until_answered(word, DATABASE_PATIENCE, ask());
+    while tokio::time::timeout(DATABASE_LIMIT, asked()).await.is_ok() {
         tokio::time::sleep(ASK_EVERY).await;
     }
     let limit = DATABASE_LIMIT.as_secs();
@@ -223,7 +240,7 @@ mod tests {
     /// A part that hangs while the sender says so.
     fn fake(hangs: &watch::Sender<bool>) -> Part {
         let hangs = hangs.subscribe();
-        Part::new("a fake", move || {
+        Part::new("a fake", "fake", move || {
             let mut hangs = hangs.clone();
             async move {
                 // A sender that is gone says nothing more.
@@ -240,8 +257,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_database_that_hangs_is_enough_and_a_slow_one_is_not() {
         for which in 0..2 {
-            let disks = [(); 2].map(|()| watch::Sender::new(false));
-            let work = while_all_answer(disks.iter().map(fake).collect(), std::future::pending());
+            let (disks, silence) = ([(); 2].map(|()| watch::Sender::new(false)), Silence::default());
+            let work = while_all_answer(disks.iter().map(fake).collect(), &silence, std::future::pending());
             tokio::pin!(work);
             let mut goes_on =
                 async |seconds| tokio::time::timeout(Duration::from_secs(seconds), &mut work).await;
@@ -256,11 +273,41 @@ mod tests {
         }
     }
 
+    /// `/health` said that all was well for two minutes, while nothing was recorded and nobody could log in.
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_hangs_is_told_before_it_ends_the_gateway() {
+        let (disks, silence) = ([(); 2].map(|()| watch::Sender::new(false)), Silence::default());
+        let words = ["history", "accounts"];
+        let databases = disks.iter().zip(words).map(|(disk, word)| Part { word, ..fake(disk) }).collect();
+        let mut work = Box::pin(while_all_answer(databases, &silence, std::future::pending()));
+        let told = silence.told();
+        let mut told_after = async |seconds| {
+            assert!(tokio::time::timeout(Duration::from_secs(seconds), &mut work).await.is_err());
+            told.borrow().as_deref().unwrap_or_default().to_owned()
+        };
+        assert_eq!(told_after(600).await, "");
+        disks[1].send_replace(true);
+        assert_eq!(told_after(39).await, "", "a card that tidies up");
+        assert_eq!(told_after(20).await, "accounts");
+        disks[0].send_replace(true);
+        assert_eq!(told_after(56).await, "accounts history");
+        disks[1].send_replace(false);
+        assert_eq!(told_after(1).await, "history");
+        disks[0].send_replace(false);
+        assert_eq!(told_after(600).await, "");
+        // Nobody waits any more.
+        disks[0].send_replace(true);
+        assert_eq!(told_after(60).await, "history");
+        drop(work);
+        assert_eq!(*silence.told().borrow(), None);
+    }
+
     #[tokio::test]
     async fn the_work_ends_in_order_while_all_answer() {
         let disk = watch::Sender::new(false);
-        assert!(while_all_answer(vec![fake(&disk)], async { Ok(()) }).await.is_ok());
-        assert!(while_all_answer(Vec::new(), async { Ok(()) }).await.is_ok());
+        for databases in [vec![fake(&disk)], Vec::new()] {
+            assert!(while_all_answer(databases, &Silence::default(), async { Ok(()) }).await.is_ok());
+        }
     }
 
     /// Half of `WatchdogSec=` in the unit, whose end comes after two of these without a feed.
@@ -271,8 +318,8 @@ mod tests {
         for which in 0..5 {
             let hang = [(); 5].map(|()| watch::Sender::new(false));
             let parts: Vec<Part> = hang.iter().map(fake).collect();
-            let fed = Cell::new(0);
-            let mut feeding = std::pin::pin!(feed(&parts, EVERY, || fed.set(fed.get() + 1)));
+            let (fed, silence) = (Cell::new(0), Silence::default());
+            let mut feeding = std::pin::pin!(feed(&parts, EVERY, &silence, || fed.set(fed.get() + 1)));
             let mut fed_in = async |time| {
                 fed.set(0);
                 let _ = tokio::time::timeout(time, &mut feeding).await;
@@ -292,14 +339,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_part_that_is_slow_is_fed_for_and_named() {
         let (silent, hangs) = (RefCell::new(Vec::new()), watch::Sender::new(true));
-        let parts = [fake(&watch::Sender::new(false)), Part { name: "the slow one", ..fake(&hangs) }];
-        let answers = all_answer(&parts, EVERY / 2, |late| silent.borrow_mut().extend(late.to_vec()));
+        let parts =
+            [fake(&watch::Sender::new(false)), Part { name: "the slow one", word: "slow", ..fake(&hangs) }];
+        let silence = Silence::default();
+        let told = silence.told();
+        let answers =
+            all_answer(&parts, EVERY / 2, &silence, |late| silent.borrow_mut().extend(late.to_vec()));
         let slow = async {
             tokio::time::sleep(EVERY / 2 + SHORT).await;
             assert_eq!(*silent.borrow(), ["the slow one"]);
+            assert_eq!(told.borrow().as_deref(), Some("slow"));
             hangs.send_replace(false);
         };
         let ((), ()) = tokio::join!(answers, slow);
+        assert_eq!(*told.borrow(), None, "it has answered");
     }
 
     /// One that hangs ends all, so that nobody is left who could feed.
@@ -307,12 +360,13 @@ mod tests {
     async fn nothing_is_fed_beyond_the_limit_of_a_database() {
         for which in 0..3 {
             let hang = [(); 3].map(|()| watch::Sender::new(false));
-            let fed = Cell::new(0);
+            let (fed, silence) = (Cell::new(0), Silence::default());
             let living = async {
-                feed(&[], EVERY, || fed.set(fed.get() + 1)).await;
+                feed(&[], EVERY, &silence, || fed.set(fed.get() + 1)).await;
                 Ok(())
             };
-            let mut watching = std::pin::pin!(while_all_answer(hang.iter().map(fake).collect(), living));
+            let mut watching =
+                std::pin::pin!(while_all_answer(hang.iter().map(fake).collect(), &silence, living));
             assert!(tokio::time::timeout(EVERY * 10, &mut watching).await.is_err());
             hang[which].send_replace(true);
             fed.set(0);
@@ -341,7 +395,7 @@ mod tests {
         });
         let (databases, dies) = (disks.iter().map(fake).collect(), says("a database hangs"));
         lifecycle.start("watchdog", |_| async move {
-            let outcome = while_all_answer(databases, std::future::pending()).await;
+            let outcome = while_all_answer(databases, &Silence::default(), std::future::pending()).await;
             dies();
             outcome
         });

@@ -171,7 +171,8 @@ impl Joints {
         let live = self.start_live_page(running).await?;
         let prompt = watchdog::prompt_parts(self.broker.client("watchdog"), &bridge.handle(), live.clone())?;
         let (broker, page, lasting) = (self.broker.clone(), live.clone(), self.warnings());
-        let troubles = (running.history.trouble(), self.backups.trouble());
+        let silence = watchdog::Silence::default();
+        let troubles = (running.history.trouble(), self.backups.trouble(), silence.told());
         let is_clock_set = names_of_files_clock(system.clock_trust.clone(), self.demo);
         let conditions = Conditions::new(&system.home, self.clock.clone(), is_clock_set, !self.demo);
         // Of a disk that is not used it is told what keeps it from being used.
@@ -185,7 +186,7 @@ impl Joints {
         self.start_dashboard(running, listeners, live, configuration, system);
         running.voice.say_status(true).await?;
         let databases = self.databases.clone();
-        running.lifecycle.start(WATCHDOG, |stop| watchdog::watch(prompt, databases, stop));
+        running.lifecycle.start(WATCHDOG, |stop| watchdog::watch(prompt, databases, silence, stop));
         Ok(())
     }
 

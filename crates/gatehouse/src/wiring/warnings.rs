@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conditions::Conditions;
 use crate::supervision;
+use crate::watchdog::Silent;
 
 /// Where the broker says whether its store works.
 const STORE_STATE: &str = "$SYS/broker/store/state";
@@ -25,14 +26,14 @@ const WORKS: &str = "ok";
 /// Why a part does not do its work, as long as that lasts.
 type Trouble = watch::Receiver<Option<Arc<str>>>;
 
-/// Shows on the page whether the broker's store, the history and the backups work and what else the gateway has to live with, beside what
+/// Shows on the page whether the broker's store, the history and the backups work, who does not answer at all, and what else the gateway has to live with, beside what
 /// holds for the whole run, until `stop`. The service manager hears it in a line.
 ///
 /// # Errors
 /// When the broker is gone.
 pub(crate) async fn show_warnings(
     broker: BrokerHandle,
-    (mut history, mut backups): (Trouble, Trouble),
+    (mut history, mut backups, mut silent): (Trouble, Trouble, Silent),
     conditions: Conditions,
     live: LiveHouse,
     lasting: Vec<Warning>,
@@ -63,7 +64,8 @@ pub(crate) async fn show_warnings(
         };
         let recording = now(WarningWord::HistoryFailing, &mut history);
         let keeping = now(WarningWord::BackupFailing, &mut backups);
-        let found = [failing.clone(), damaged.clone(), recording, keeping].into_iter().flatten();
+        let hanging = now(WarningWord::PartHangs, &mut silent);
+        let found = [failing.clone(), damaged.clone(), recording, keeping, hanging].into_iter().flatten();
         let warnings: Vec<Warning> =
             lasting.iter().cloned().chain(found).chain(present.iter().cloned()).collect();
         let line = status_line(broker.statistics().clients_connected, &warnings);
@@ -83,6 +85,8 @@ pub(crate) async fn show_warnings(
                 Ok(()) => continue,
                 Err(_) => anyhow::bail!("the warnings lost the backups"),
             },
+            // Who watches the parts may end before this does.
+            Ok(()) = silent.changed() => continue,
             Ok(()) = seen.changed() => {
                 present.clone_from(&seen.borrow_and_update());
                 has_looked = true;

@@ -2,7 +2,7 @@
 
 import type { Warning } from '../api/generated';
 import type { Format } from '../format/format';
-import { gatewayWords } from '../i18n/gateway-words';
+import { fixedWords, gatewayWords } from '../i18n/gateway-words';
 import type { en } from '../i18n/en';
 import type { WORDS } from './words';
 
@@ -11,6 +11,20 @@ type Words = (typeof WORDS)['en'];
 function bytes(count: string, format: Format): string {
   const { text, unit } = format.scaled(Number(count), 0, 'B');
   return `${text}\u00a0${unit}`;
+}
+
+/** What people call a part of the gateway. */
+function partName(part: string, words: Words): string {
+  return fixedWords(part, {
+    broker: words.partBroker,
+    outputs: words.partOutputs,
+    inputs: words.partInputs,
+    messages: words.partMessages,
+    page: words.partPage,
+    store: words.partStore,
+    history: words.partHistory,
+    accounts: words.partAccounts,
+  });
 }
 
 /** Those that tell something of their own: where nothing is kept, history is not kept either. */
@@ -37,6 +51,13 @@ export function told(
       return t.historyFailing(gatewayWords(detail));
     case 'backup_failing':
       return words.backupFailing(gatewayWords(detail));
+    case 'part_hangs':
+      return words.partHangs(
+        detail
+          .split(' ')
+          .map((part) => partName(part, words))
+          .join(words.partsBetween),
+      );
     case 'disk_nearly_full':
       return words.diskNearlyFull(bytes(detail, format));
     case 'disk_full':

@@ -18,6 +18,7 @@ const KINDS: Record<WarningKind, string> = {
   store_damaged: 'It was copied.',
   history_failing: 'The disk is full.',
   backup_failing: 'The stick is gone.',
+  part_hangs: 'history accounts',
   disk_nearly_full: '199000000',
   disk_full: '0',
   disk_read_only: '/var/lib/gatehouse',
@@ -48,6 +49,9 @@ describe('the conditions of the gateway', () => {
 
   it('have their figures in them', () => {
     expect(say('disk_nearly_full', '199000000')).toContain('199.0\u00a0MB');
+    expect(say('part_hangs', 'history outputs')).toContain(
+      'No answer from the database of history, the outputs.',
+    );
     expect(say('clock_stepped', '-5400')).toContain('back by 1\u00a0h 30\u00a0min within');
     expect(say('clock_stepped', '86400')).toContain('forward by 1\u00a0d within');
   });

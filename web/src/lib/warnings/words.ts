@@ -4,6 +4,17 @@ import type { AreaWords } from '../i18n/language';
 const en = {
   backupFailing: (why: string) =>
     `No backup makes itself: ${why}\nEverything else goes on. See System → Backup; it is tried again by itself.`,
+  partHangs: (parts: string) =>
+    `No answer from ${parts}.\nEverything else goes on. If this lasts, the outputs go safe and the gateway starts again: within half a minute, or after two minutes where it is a database, which means that its disk hangs. Make a backup as soon as the disk answers, and look at the card.`,
+  partBroker: 'the broker',
+  partOutputs: 'the outputs',
+  partInputs: 'the sensors and inputs',
+  partMessages: 'the messages of the board',
+  partPage: 'the live values',
+  partStore: 'the database of the broker',
+  partHistory: 'the database of history',
+  partAccounts: 'the database of the people',
+  partsBetween: ', ',
   diskNearlyFull: (free: string) =>
     `The gateway’s disk is nearly full: ${free} left.\nEverything goes on; history gives up its oldest days to keep some room free. Make room with sudo apt clean and sudo journalctl --vacuum-size=100M, or let history keep less.`,
   diskFull: `The gateway’s disk is full.\nSwitching, inputs and live values go on. What is measured waits in memory, messages that have to be kept are refused, and nobody new can log in. Make room: it goes on by itself within a minute.`,
@@ -34,6 +45,17 @@ const en = {
 const es: typeof en = {
   backupFailing: (why) =>
     `Las copias automáticas no se hacen: ${why}\nTodo lo demás sigue. Mira Sistema → Copia de seguridad; se intenta de nuevo sin más.`,
+  partHangs: (parts) =>
+    `Sin respuesta: ${parts}.\nTodo lo demás sigue. Si dura, las salidas pasan a su nivel seguro y la pasarela arranca de nuevo: en medio minuto, o a los dos minutos si es una base de datos, lo que significa que su disco se cuelga. Haz una copia de seguridad en cuanto el disco conteste, y revisa la tarjeta.`,
+  partBroker: 'el bróker',
+  partOutputs: 'las salidas',
+  partInputs: 'los sensores y las entradas',
+  partMessages: 'los mensajes de la placa',
+  partPage: 'los valores en directo',
+  partStore: 'la base de datos del bróker',
+  partHistory: 'la base de datos del historial',
+  partAccounts: 'la base de datos de las personas',
+  partsBetween: ', ',
   diskNearlyFull: (free) =>
     `El disco de la pasarela está casi lleno: quedan ${free}.\nTodo sigue; el historial suelta sus días más antiguos para dejar algo de sitio. Haz sitio con sudo apt clean y sudo journalctl --vacuum-size=100M, o deja que el historial guarde menos.`,
   diskFull: `El disco de la pasarela está lleno.\nEl control, las entradas y los valores en directo siguen. Lo medido espera en memoria, los mensajes que hay que guardar se rechazan, y nadie más puede iniciar sesión. Haz sitio: sigue solo en menos de un minuto.`,
@@ -63,6 +85,17 @@ const es: typeof en = {
 
 const zh: typeof en = {
   backupFailing: (why) => `自动备份未能完成：${why}\n其他一切照常。见“系统 → 备份”；会自动重试。`,
+  partHangs: (parts) =>
+    `${parts}没有应答。\n其他一切照常。如果持续下去，输出会被置于安全状态，网关会重新启动：半分钟之内；如果是数据库，则在两分钟之后，这说明它的磁盘卡住了。磁盘一恢复应答就立即备份，并检查存储卡。`,
+  partBroker: '代理',
+  partOutputs: '输出',
+  partInputs: '传感器和输入',
+  partMessages: '板上的消息',
+  partPage: '实时数值',
+  partStore: '代理的数据库',
+  partHistory: '历史数据库',
+  partAccounts: '人员数据库',
+  partsBetween: '、',
   diskNearlyFull: (free) =>
     `网关的磁盘快满了：还剩 ${free}。\n一切照常；历史会放弃最早的日子以留出空间。用 sudo apt clean 和 sudo journalctl --vacuum-size=100M 腾出空间，或让历史少保存一些。`,
   diskFull: `网关的磁盘已满。\n控制、输入和实时数值照常。测量值暂存在内存中，需要保存的消息被拒绝，无法再登录新用户。腾出空间：一分钟内会自动恢复。`,

@@ -3,4 +3,4 @@
 /**
  * What people should know of the gateway's condition.
  */
-export type WarningKind = "anonymous_clients" | "store_failing" | "store_damaged" | "history_failing" | "backup_failing" | "disk_nearly_full" | "disk_full" | "disk_read_only" | "runs_from_memory" | "clock_not_set" | "clock_stepped" | "network_gone" | "ended_out_of_memory" | "ended_hung" | "ended_crashed" | "ended_cut_off" | "release_failed" | "no_way_back" | "mqtt_moved";
+export type WarningKind = "anonymous_clients" | "store_failing" | "store_damaged" | "history_failing" | "backup_failing" | "part_hangs" | "disk_nearly_full" | "disk_full" | "disk_read_only" | "runs_from_memory" | "clock_not_set" | "clock_stepped" | "network_gone" | "ended_out_of_memory" | "ended_hung" | "ended_crashed" | "ended_cut_off" | "release_failed" | "no_way_back" | "mqtt_moved";
