@@ -14,8 +14,8 @@ use gatehouse_model::{Clock, SystemClock, Timestamp};
 use crate::as_owner::as_owner_of;
 use crate::cli::ExportArguments;
 use crate::exit::Exit;
-use crate::paths;
 use crate::progress::Progress;
+use crate::{paths, releases};
 
 /// Bytes that are gathered for one write.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -139,6 +139,7 @@ async fn open_archive(directory: &Path, history: &Path) -> anyhow::Result<Archiv
     match Archive::open(history, Arc::clone(&clock)).await {
         Err(HistoryError::Behind { .. }) => {
             let _claim = paths::claim(directory)?;
+            releases::check_form(directory, paths::HISTORY_FILE).await?;
             let path: PathBuf = history.to_owned();
             History::open(&path, Options::default(), Arc::clone(&clock)).await?.close().await;
             Ok(Archive::open(history, clock).await?)

@@ -15,7 +15,7 @@ use crate::cli::{ConfigurationArguments, DataArguments, PasswordArguments, RoleA
 use crate::exit::Exit;
 use crate::rights::RightsSets;
 use crate::system::SystemRandomness;
-use crate::{config, paths, stand_in};
+use crate::{config, paths, releases, stand_in};
 
 /// Longest line that is read as a password; the accounts' own limit is far below.
 const MAX_PASSWORD_LINE_BYTES: u64 = 4_096;
@@ -119,6 +119,7 @@ fn open_accounts(
 ) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        releases::check_form(directory, paths::ACCOUNTS_FILE).await?;
         let file = directory.join(paths::ACCOUNTS_FILE);
         let is_new = !file.exists();
         let accounts = Accounts::open(&file, Arc::new(SystemClock::new()), Arc::new(SystemRandomness))
@@ -198,7 +199,43 @@ fn word_of(role: Role) -> &'static str {
 mod tests {
     use std::os::unix::fs::{MetadataExt as _, chown};
 
+    use sqlx::{Connection as _, SqliteConnection};
+
     use super::*;
+
+    /// `sudo gatehouse user list` of a release that did not start, in whose place the one before it ran: it changed the accounts to a
+    /// form that the one that ran did not know, and there was no copy of before.
+    #[test]
+    fn accounts_of_another_release_are_left_in_its_form() {
+        let data = tempfile::tempdir().unwrap();
+        let arguments = || DataArguments { data_dir: Some(data.path().to_owned()) };
+        let look = || looking_at_accounts(arguments(), async |_| Ok(Exit::Success));
+        look().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let file = data.path().join(paths::ACCOUNTS_FILE);
+        let older = Accounts::newest_form() - 1;
+        runtime.block_on(async {
+            let url = format!("sqlite:{}", file.display());
+            let mut accounts = SqliteConnection::connect(&url).await.unwrap();
+            let back = format!("ALTER TABLE audit DROP COLUMN times; PRAGMA user_version = {older}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(back)).execute(&mut accounts).await.unwrap();
+            accounts.close().await.unwrap();
+        });
+        let ran_last = |version: &str| {
+            let record = format!(r#"{{"version":"{version}","since":"2026-11-20T08:14:00.000Z"}}"#);
+            std::fs::write(data.path().join("release.json"), record).unwrap();
+        };
+        ran_last("0.0.9");
+        let changing = with_accounts(arguments(), async |_| Ok(Exit::Success));
+        for refusal in [look().unwrap_err(), changing.unwrap_err()].map(|problem| problem.to_string()) {
+            assert!(refusal.contains("release 0.0.9") && refusal.contains("start it first"), "{refusal}");
+        }
+        assert_eq!(runtime.block_on(Accounts::form_of(&file)).unwrap(), Some(older));
+        // One whose making was cut short, when this release came to run for the first time.
+        ran_last(env!("CARGO_PKG_VERSION"));
+        look().unwrap();
+        assert_eq!(runtime.block_on(Accounts::form_of(&file)).unwrap(), Some(older + 1));
+    }
 
     /// `sudo gatehouse setup-code`, before the service ran for the first time, made a file that the service could not open.
     /// Only root can give files away, so that there is nothing to see for anybody else.

@@ -17,7 +17,7 @@ use crate::as_owner::as_owner_of;
 use crate::cli::{DataArguments, FormatArgument, ImportHistoryArguments, ImportHomeAssistantArguments};
 use crate::exit::Exit;
 use crate::progress::Progress;
-use crate::{config, paths};
+use crate::{config, paths, releases};
 
 /// Rows between two looks of the person who waits.
 const TELL_EVERY: u64 = 10_000;
@@ -267,6 +267,7 @@ impl Data {
             let file = self.directory.join(paths::HISTORY_FILE);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
+                releases::check_form(&self.directory, paths::HISTORY_FILE).await?;
                 let is_new = !file.exists();
                 let history = History::open(&file, Options::default(), Arc::new(SystemClock::new()))
                     .await

@@ -29,6 +29,9 @@ use crate::cli::FallBackArguments;
 use crate::exit::Exit;
 use crate::{backup, paths};
 
+/// The program of before an upgrade, as the package keeps it.
+pub(super) const KEPT_PROGRAM: &str = "/usr/lib/gatehouse/previous/gatehouse";
+
 /// The version of the kept program, beside it.
 const VERSION_FILE: &str = "version";
 

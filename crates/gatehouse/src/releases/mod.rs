@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::ensure;
 use gatehouse_broker::SqliteStore;
 use gatehouse_dashboard::Accounts;
 use gatehouse_history::schema;
@@ -99,6 +100,28 @@ async fn prepare_for(
             unkept::note(directory, &format!("{problem:#}"), now);
         }
     }
+    Ok(())
+}
+
+/// Whether a command may open a database, which brings it up to this release's form. Only the gateway itself does that to one of
+/// another release: it keeps a copy first, and the other release may be running on it, in the place of this one that did not start.
+///
+/// # Errors
+/// When another release has left the database in an older form, with what to do.
+pub(crate) async fn check_form(directory: &Path, name: &str) -> anyhow::Result<()> {
+    // One that no release ever came to run on is completed.
+    let Some(record) = Record::read(directory).filter(|record| record.version != VERSION) else {
+        return Ok(());
+    };
+    ensure!(
+        forms_of(directory).await.get(name) >= newest().get(name),
+        "{} is as release {} left it, and this is release {VERSION}. The gateway brings it up to date when it starts, with a copy \
+         of before: start it first (`sudo systemctl start gatehouse`). Where the earlier release runs in the place of this one, which \
+         did not start, its own program does this: {}",
+        directory.join(name).display(),
+        record.version,
+        fall_back::KEPT_PROGRAM
+    );
     Ok(())
 }
 
