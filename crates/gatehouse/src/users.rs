@@ -231,6 +231,11 @@ mod tests {
             assert!(refusal.contains("release 0.0.9") && refusal.contains("start it first"), "{refusal}");
         }
         assert_eq!(runtime.block_on(Accounts::form_of(&file)).unwrap(), Some(older));
+        // Without accounts there is nothing that another release could have left.
+        let aside = data.path().join("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        look().unwrap();
+        std::fs::rename(&aside, &file).unwrap();
         // One whose making was cut short, when this release came to run for the first time.
         ran_last(env!("CARGO_PKG_VERSION"));
         look().unwrap();

@@ -113,8 +113,9 @@ pub(crate) async fn check_form(directory: &Path, name: &str) -> anyhow::Result<(
     let Some(record) = Record::read(directory).filter(|record| record.version != VERSION) else {
         return Ok(());
     };
+    // One that is not there is made.
     ensure!(
-        forms_of(directory).await.get(name) >= newest().get(name),
+        forms_of(directory).await.get(name).is_none_or(|form| newest().get(name) <= Some(form)),
         "{} is as release {} left it, and this is release {VERSION}. The gateway brings it up to date when it starts, with a copy \
          of before: start it first (`sudo systemctl start gatehouse`). Where the earlier release runs in the place of this one, which \
          did not start, its own program does this: {}",
