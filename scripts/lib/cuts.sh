@@ -178,7 +178,8 @@ kept_or_gone() { [[ ! -e $root/usr/bin/gatehouse ]] || house_lives; }
 
 # finish_work KIND: what a person does after the power is back: lets dpkg finish, and does the same again.
 finish_work() {
-    in_root dpkg --configure -a || return 1
+    # Where the package was just being unpacked it says that this has to be done again, and does nothing.
+    in_root dpkg --configure -a || true
     case $1 in
         # Whatever was copied is what goes back.
         first-start) in_root gatehouse rollback --yes ;;
