@@ -28,6 +28,8 @@ pub struct BackupState {
     pub failure: Option<String>,
     /// Files that the configuration names and that are not in the last one, in a sentence each.
     pub left_out: Vec<String>,
+    /// TLS files that the last restore gave another place, as long as the configuration names them there.
+    pub placed: Vec<PlacedFile>,
     /// Those that are made by themselves; null when none are configured.
     #[schema(required = true)]
     pub schedule: Option<BackupSchedule>,
@@ -112,7 +114,7 @@ pub struct RestoreState {
 }
 
 /// A file that a configuration names, in another place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 pub struct PlacedFile {
     /// The place that the backup's configuration named.
     pub named: String,

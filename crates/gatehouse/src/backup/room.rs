@@ -27,7 +27,7 @@ use super::disk::{Disks, NoRoom};
 use super::make::{Made, Order, back_up, sweep};
 use super::schedule::{Schedule, kept, last, make_way, rest_after, thin_out, zone_of};
 use super::sealed::MAX_WORK_IN_DAEMON;
-use super::{check_passphrase, default_name, passphrase_of, restore};
+use super::{check_passphrase, default_name, passphrase_of, restore, tls_files};
 use crate::config::{Config, Source};
 use crate::paths;
 use crate::progress::Progress;
@@ -91,6 +91,8 @@ struct State {
     failure: Option<String>,
     /// What is not in the last one.
     left_out: Vec<String>,
+    /// What a restore before this run gave another place.
+    placed: Vec<PlacedFile>,
     scheduled: Option<BackupSchedule>,
     /// How many that were due have failed since the last one.
     failures: u32,
@@ -142,6 +144,7 @@ impl Backups {
             remove(&directory.join(name));
         }
         sweep(directory);
+        let placed = tls_files::still_placed(directory, source.file());
         Self(Arc::new(Inner {
             directory: directory.to_owned(),
             source,
@@ -153,7 +156,7 @@ impl Backups {
             disks,
             restart,
             is_busy: AtomicBool::new(false),
-            state: Mutex::default(),
+            state: Mutex::new(State { placed, ..State::default() }),
             trouble: watch::Sender::new(None),
         }))
     }
@@ -405,6 +408,9 @@ impl Backups {
                 for PlacedFile { named, place } in &staged.placed {
                     info!("this machine does not have {named}: the file of the backup becomes {place}");
                 }
+                if let Err(problem) = tls_files::note(&self.0.directory, &staged.placed) {
+                    warn!("the page will not tell of it after the restart: {problem:#}");
+                }
                 state.restoring.placed = staged.placed;
                 drop(state);
                 info!("a backup was checked and takes the place of what is there: the gateway restarts");
@@ -466,6 +472,7 @@ impl BackupRoom for Backups {
             made: state.made.as_ref().map(|(_, file, _)| file.clone()),
             failure: state.failure.clone(),
             left_out: state.left_out.clone(),
+            placed: state.placed.clone(),
             schedule: state.scheduled.clone(),
         }
     }

@@ -15,8 +15,14 @@ use rustix::fs::OFlags;
 use super::CONFIGURATION;
 use super::container::Contents;
 use crate::changes::{place_of, read_text, tls_files, with_tls_files};
-use crate::paths;
 use crate::tls::{FileSetting, MAX_FILE_BYTES};
+use crate::{paths, whole_file};
+
+/// The note of what a restore at the page gave another place: the gateway restarts before anybody has read of it.
+const NOTE: &str = "restored-files.json";
+
+/// Most bytes that are read of it.
+const MAX_NOTE_BYTES: u64 = 64 * 1_024;
 
 /// How the file of a setting is called in an archive, and in the data directory that it was restored to.
 pub(super) const fn archive_name(setting: FileSetting) -> &'static str {
@@ -144,6 +150,34 @@ pub(super) fn place(
         text => text,
     };
     Ok(Placed { text_to_check, placed })
+}
+
+/// Notes what got another place, for the page after the restart.
+///
+/// # Errors
+/// When that cannot be written.
+pub(super) fn note(directory: &Path, placed: &[PlacedFile]) -> anyhow::Result<()> {
+    if placed.is_empty() {
+        return Ok(());
+    }
+    let file = directory.join(NOTE);
+    whole_file::put(&file, serde_json::to_string(placed)?)
+        .with_context(|| format!("{} cannot be written", file.display()))
+}
+
+/// What was noted, as far as this configuration still names those places. A note of which nothing is so any more is forgotten.
+pub(super) fn still_placed(directory: &Path, configuration: Option<&Path>) -> Vec<PlacedFile> {
+    let file = directory.join(NOTE);
+    let noted = paths::small_text(&file, MAX_NOTE_BYTES).and_then(|text| serde_json::from_str(&text).ok());
+    let Some(mut placed): Option<Vec<PlacedFile>> = noted else { return Vec::new() };
+    // One that cannot be read says nothing of it, and starts no gateway either.
+    let Some(Ok(text)) = configuration.map(read_text) else { return placed };
+    let named = tls_files(&text, Path::new("/"));
+    placed.retain(|file| named.iter().any(|(_, path)| path == Path::new(&file.place)));
+    if placed.is_empty() {
+        whole_file::forget(&file);
+    }
+    placed
 }
 
 /// Whether there is a plain file that whoever runs this may read. A pipe keeps nobody waiting.
@@ -301,5 +335,34 @@ mod tests {
         assert_eq!(left_out.len(), 3);
         let fresh = TempDir::new().unwrap();
         assert_eq!(restored(fresh.path(), &file).await, (text, Vec::new()));
+    }
+
+    /// What the page said of it was gone with the restart that it brought about.
+    #[test]
+    fn what_got_another_place_is_told_until_the_configuration_names_another_one() {
+        let directory = TempDir::new().unwrap();
+        let configuration = directory.path().join("gatehouse.toml");
+        let placed = ["certificate", "key"].map(|name| PlacedFile {
+            named: format!("/etc/ssl/{name}.pem"),
+            place: directory.path().join(format!("tls/restored-{name}.pem")).display().to_string(),
+        });
+        let told = |text: &str| {
+            std::fs::write(&configuration, text).unwrap();
+            still_placed(directory.path(), Some(&configuration))
+        };
+        let both = format!("[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", placed[0].place, placed[1].place);
+        assert_eq!(told(&both), [], "nothing was restored");
+        note(directory.path(), &placed).unwrap();
+        // Another restore, by which nothing got another place, leaves those where they are.
+        note(directory.path(), &[]).unwrap();
+        assert_eq!(told(&both), placed);
+        let own_key = both.replace(&placed[1].place, "/etc/ssl/key.pem");
+        assert_eq!(told(&own_key), placed[..1]);
+        std::fs::remove_file(&configuration).unwrap();
+        assert_eq!(still_placed(directory.path(), Some(&configuration)), placed, "nobody knows");
+        assert_eq!(told("[gateway]\n"), []);
+        assert_eq!(told(&both), [], "it is over");
+        std::fs::write(directory.path().join(NOTE), "[{}]").unwrap();
+        assert_eq!(told(&both), []);
     }
 }
