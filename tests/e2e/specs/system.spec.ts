@@ -81,6 +81,42 @@ test('the configuration is checked, compared, saved and taken back', async ({ pa
   await gateway.stop();
 });
 
+test('backups that make themselves are set up as a change of the configuration', async ({ page }) => {
+  const gateway = await startGateway([ADMINISTRATOR], HOUSE);
+  await page.goto(gateway.origin);
+  await page.getByLabel('Name').fill(ADMINISTRATOR.name);
+  await page.getByLabel('Password', { exact: true }).fill(ADMINISTRATOR.password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await expect(page.getByRole('article', { name: 'Lamp' })).toBeVisible();
+  await page.goto(`${gateway.origin}/system/backup`);
+  await expect(page.getByText('/usr/share/doc/gatehouse/docs/backup.md')).toBeVisible();
+  await page.getByText('Set up or change').click();
+  const folder = page.getByLabel('Folder', { exact: true });
+  await expect(folder).toHaveValue('/media/backup/gatehouse');
+  await folder.fill('stick');
+  await page.getByLabel('How many are kept').fill('30');
+  const show = page.getByRole('button', { name: 'Show the change' });
+  await show.click();
+  await expect(folder).toBeFocused();
+  await expect(page.getByText('Write a path that begins with /.')).toBeVisible();
+  await expectAccessible(page, 'the form for backups');
+  await folder.fill('/media/stick/gatehouse');
+  await show.click();
+  const changes = page.getByRole('region', { name: 'What changes' });
+  await expect(changes.getByText('folder = "/media/stick/gatehouse"')).toBeVisible();
+  await expect(changes.getByText('keep = 30')).toBeVisible();
+  await expect(page.getByText('No mistake found.')).toBeVisible();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Keep the change' }).click();
+  await expect(page.getByRole('textbox', { name: 'Text of the configuration' })).toHaveValue(/^\[backup\]$/m);
+  // The form goes on with what is there.
+  await page.goto(`${gateway.origin}/system/backup`);
+  await page.getByText('Set up or change').click();
+  await expect(folder).toHaveValue('/media/stick/gatehouse');
+  await page.goto('about:blank');
+  await gateway.stop();
+});
+
 test('the demonstration shows its configuration and says why it cannot be changed', async ({ home, gateway }) => {
   await home.goto(`${gateway.origin}/system/configuration`);
   await expect(home.getByText(/It can be read here, and not changed\./)).toBeVisible();
