@@ -321,6 +321,9 @@ cut_disks_of_other_releases() {
 # step_cuts: cuts each kind of work at $cuts_wanted instants, spread over it, with a seed that is told.
 step_cuts() {
     local kind instant delay took inside forms_own forms_older forms_too_new
+    for kind in "${cuts_of[@]}"; do
+        [[ -n ${cut_disks[$kind]:-} ]] || die "there is no kind of work named $kind" "There are: ${cut_kinds[*]}"
+    done
     need_apt "makes disks for power cuts" e2fsprogs
     need_command python3 "shuts a file system down" python3
     need_command curl "asks the daemon for its health" curl
