@@ -9,7 +9,8 @@ own_version() { dpkg-deb --field "$package" Version | sed 's/-[^-]*$//'; }
 version_of() { printf '%s%s' "$1" "$(own_version | cut --characters=2-)"; }
 
 # release_package NUMBER [KIND]: makes /NUMBER.deb in the clean system, of a later release. KIND: `good` (as the one it is made
-# from), `ends` (its program ends at once with 1), `hangs` (its start never comes to an end).
+# from), `ends` (its program ends at once with 1), `hangs` (its start never comes to an end), `stops` (nor does anything else that
+# it is asked, from its first moment on).
 release_package() {
     local number=$1 kind=${2:-good} work version
     version=$(version_of "$number")
@@ -29,6 +30,10 @@ release_package() {
             mv "$program" "$work/package/usr/lib/gatehouse/the-program"
             cc -static -Os -o "$program" scripts/lib/boot/hangs.c
             cc -shared -fPIC -Os -o "$work/package/usr/lib/gatehouse/hang.so" scripts/lib/boot/hang.c
+            ;;
+        stops)
+            need_command cc "makes a program that hangs at once" gcc libc6-dev
+            cc -static -Os -o "$program" scripts/lib/boot/stops.c
             ;;
     esac
     # Nobody loads it from anywhere: to press it well would take a minute.

@@ -16,7 +16,7 @@ box_rest=${BOX_REST:-15}
 box_start_limit=28
 # shellcheck disable=SC2034 # for scripts/test-package
 boot_steps=(boot boot-install boot-crash boot-hang boot-memory boot-stick boot-again boot-stop boot-upgrade boot-downgrade boot-broken
-    boot-hanging boot-remove boot-mosquitto)
+    boot-hanging boot-dead boot-remove boot-mosquitto)
 
 # box_system [PACKAGE...]: makes the clean system with systemd in it, and these packages of Debian.
 # shellcheck disable=SC2154 # release, architecture, package and base_keeps_days are set by the script
@@ -287,6 +287,22 @@ TimeoutStartSec=$box_start_limit"
     upgrade_to 5
     expect "a later release that is well takes over" soon 10 runs_version "$(version_of 5)"
     refuse "the drop-in is gone" in_box test -e "$fallback_drop_in"
+}
+
+# Nothing of this release ever answers, and what makes outputs safe is part of it. Its starts take longer than systemd counts.
+step_boot_dead() {
+    local begun limit=23
+    drop_in gatehouse.service "[Service]
+TimeoutStartSec=$limit
+TimeoutStopSec=2"
+    begun=$(milliseconds)
+    upgrade_to 6 stops
+    fallen_back "$(version_of 6)" $((8 * (limit + 5) + 60))
+    expect "its sixth start was ended" journal_says 'status=24/XCPU'
+    note "after $(($(milliseconds) - begun)) ms; a start was given $limit s for this (60 in the package)"
+    drop_out gatehouse.service
+    upgrade_to 7
+    expect "a later release that is well takes over" soon 10 runs_version "$(version_of 7)"
 }
 
 step_boot_remove() {

@@ -42,6 +42,13 @@ const STATUS: &str = "MONITOR_EXIT_STATUS";
 /// Why nothing is done while the unit has not failed, or has no more.
 const BUSY: &str = "the service has not failed for good, or was started again since";
 
+/// How long a program may take to say which version it is.
+const PATIENCE_SECONDS: u32 = 20;
+
+/// What timeout(1) ends with when that was too long, and when the program did not end at SIGTERM either.
+const TIMED_OUT: i32 = 124;
+const KILLED: i32 = 137;
+
 /// Longest version that makes sense.
 const MAX_VERSION_BYTES: u64 = 64;
 
@@ -165,7 +172,7 @@ fn decide(
         Ok(version) if is_older(&version, previous) => on_purpose(&version),
         Ok(version) => Decision::FallBack(Upgraded { version, reason: ended_how() }),
         Err(problem) => Decision::FallBack(Upgraded {
-            version: "of the last package".to_owned(),
+            version: packaged().unwrap_or_else(|| "unknown".to_owned()),
             reason: format!("its program cannot be run: {problem}"),
         }),
     }
@@ -196,7 +203,7 @@ fn is_older(version: &str, than: &str) -> bool {
 fn ended_how() -> String {
     match (said(RESULT), said(STATUS)) {
         (Some(result), Some(status)) => format!("systemd says `{result}`, and the last end was {status}"),
-        _ => "it said nothing about why".to_owned(),
+        _ => "it said nothing about why: it may have hung".to_owned(),
     }
 }
 
@@ -218,11 +225,31 @@ fn version_of(previous: &Path) -> anyhow::Result<String> {
     Ok(version)
 }
 
-/// The version that a program says it is.
+/// The version of the package that is installed, without the number of its build: for a program that does not say it.
+fn packaged() -> Option<String> {
+    let ran =
+        Command::new("dpkg-query").args(["--show", "--showformat=${Version}", "gatehouse"]).output().ok()?;
+    let text = String::from_utf8(ran.stdout).ok().filter(|_| ran.status.success())?;
+    let version = text.split_once('-').map_or(text.as_str(), |(version, _)| version);
+    // The note and the page have it as one word.
+    (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_graphic())).then(|| version.to_owned())
+}
+
+/// The version that a program says it is. One that hangs is asked no longer than it may take on a slow card.
 fn installed(program: &Path) -> Result<String, String> {
-    let ran = Command::new(program).arg("--version").output().map_err(|problem| problem.to_string())?;
-    if !ran.status.success() {
-        return Err(ran.status.to_string());
+    let mut asked = Command::new("timeout");
+    asked.arg("--kill-after=1").arg(PATIENCE_SECONDS.to_string()).arg(program).arg("--version");
+    let ran = asked.output().map_err(|problem| problem.to_string())?;
+    match ran.status.code() {
+        Some(0) => {}
+        Some(TIMED_OUT | KILLED) => {
+            return Err(format!("it did not answer within {PATIENCE_SECONDS} s"));
+        }
+        _ => {
+            let said = String::from_utf8_lossy(&ran.stderr);
+            let said = said.trim();
+            return Err(if said.is_empty() { ran.status.to_string() } else { said.to_owned() });
+        }
     }
     let text = String::from_utf8_lossy(&ran.stdout);
     text.split_whitespace().nth(1).map(str::to_owned).ok_or_else(|| "it does not tell its version".to_owned())
@@ -308,7 +335,8 @@ mod tests {
         let data = ran("0.0.9");
         let decision = decide(data.path(), "0.0.9", false, || Err("illegal instruction".to_owned()));
         assert!(
-            matches!(&decision, Decision::FallBack(upgraded) if upgraded.reason.contains("illegal instruction")),
+            matches!(&decision, Decision::FallBack(upgraded) if upgraded.reason.contains("illegal instruction")
+                && !upgraded.version.contains(' ')),
             "{decision:?}"
         );
         let decision = decide(data.path(), "0.0.9", false, || Ok("9.0.0".to_owned()));
@@ -423,6 +451,24 @@ mod tests {
         let executable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(previous.path().join(PROGRAM), executable).unwrap();
         assert_eq!(version_of(previous.path()).unwrap(), "0.0.9");
+    }
+
+    /// A release that hung before it had read its configuration held the way back for half an hour, and then was left where it was.
+    #[test]
+    fn a_program_that_hangs_or_cannot_run_does_not_tell_its_version() {
+        let place = TempDir::new().unwrap();
+        let program = place.path().join(PROGRAM);
+        let says = |text: &str| {
+            std::fs::write(&program, text).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            installed(&program)
+        };
+        assert_eq!(says("#!/bin/sh\necho gatehouse 9.0.0\n").as_deref(), Ok("9.0.0"));
+        assert_eq!(says("#!/bin/sh\nexit 3\n"), Err("exit status: 3".to_owned()));
+        assert_eq!(says("#!/bin/sh\nexit 124\n"), Err("it did not answer within 20 s".to_owned()));
+        assert!(says("#!/bin/sh\necho broken >&2; exit 1\n").unwrap_err().contains("broken"));
+        std::fs::remove_file(&program).unwrap();
+        assert!(installed(&program).unwrap_err().contains("No such file"));
     }
 
     /// Five starts that hang take longer than the interval in which the service manager counts.
