@@ -59,10 +59,12 @@ pub use discoveries::{Discovered, take_over};
 pub use kept::ClockTrust;
 use lines::Lines;
 pub use live::{Applied, BridgeHandle, BridgeLoop};
+use outputs::Replacement;
 pub use watched::SignsOfLife;
 
 use crate::buses::Buses;
 use crate::config::DeviceConfig;
+use crate::held::{Holder, ReturnedOutput};
 use crate::host::HostPlaces;
 use crate::memory::Memory;
 use crate::traits::Board;
@@ -129,6 +131,7 @@ pub struct Bridge {
     trust: ClockTrust,
     signs: SignsOfLife,
     ears: watched::Ears,
+    replacement: Replacement,
 }
 
 impl fmt::Debug for Bridge {
@@ -168,6 +171,7 @@ impl Bridge {
             trust,
             signs,
             ears,
+            replacement: Replacement::default(),
         })
     }
 
@@ -176,6 +180,13 @@ impl Bridge {
     #[must_use]
     pub fn trusting_clock(self, trust: ClockTrust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Goes on with these outputs, which were held while the gateway was replaced, and hands outputs to this holder when it
+    /// ends while it is there. Without it every output is safe at the end and at the start.
+    #[must_use]
+    pub fn replacing(self, returned: Vec<ReturnedOutput>, holder: Arc<dyn Holder>) -> Self {
+        Self { replacement: Replacement::new(returned, holder), ..self }
     }
 
     /// The topics and clients whose silence makes an output go safe, and the way to tell that one of them was heard.

@@ -25,6 +25,7 @@ pub mod catalogue;
 pub mod cdev;
 pub mod config;
 pub mod drivers;
+pub mod held;
 pub mod host;
 pub mod kernel;
 pub mod memory;

@@ -12,12 +12,13 @@ mod command;
 mod cover;
 mod limits;
 mod read_back;
+mod replacement;
 mod rules;
 mod start;
 mod state;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gatehouse_model::{Cause, CommandResult, Moment, Origin};
@@ -29,6 +30,7 @@ use state::{Asked, Output, Pending, Since};
 pub use cover::{
     CoverId, CoverMemory, CoverRules, CoverState, DEFAULT_OVERRUN, GIVE_UP_AFTER, POSITION_EVERY,
 };
+pub use replacement::{Holdable, Resumption};
 pub use rules::{
     CHECK_EVERY, CHECK_RETRY, CHECKS_BEFORE_FAULT, CLOCK_WAIT, COMMAND_BURST, COMMAND_REFILL, DeadMan,
     Effect, LAST_WITHIN, MAX_BLINKS, MAX_RAMP, MAX_REST, MIN_BLINK, MIN_SAFE, OutputRules, PowerOn,
@@ -225,17 +227,7 @@ impl Outputs {
 
     /// Drives every output to its safe level and refuses all commands from now on.
     pub fn stop(&mut self, now: Moment) -> Vec<OutputAction> {
-        self.is_stopping = true;
-        let ids: Vec<OutputId> = self.outputs.keys().copied().collect();
-        let mut actions = Vec::new();
-        for id in ids {
-            let Some(output) = self.outputs.get_mut(&id) else { continue };
-            output.note_used(now);
-            let cause = output.cause_of_end(Origin::fail_safe("the gateway stops"));
-            actions.extend(self.drive_safe(id, cause, now));
-        }
-        actions.extend(self.tend_covers(now));
-        actions
+        self.stop_but(&BTreeSet::new(), now)
     }
 
     /// Drives an output to its safe level, because a limit or its time has ended what a command asked for.

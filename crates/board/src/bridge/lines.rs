@@ -31,6 +31,11 @@ impl Lines {
         Self { board, clock, expanders: Arc::default() }
     }
 
+    /// The board itself.
+    pub(super) fn board(&self) -> &dyn Board {
+        &*self.board
+    }
+
     /// From now on the expanders are those among the devices. Of those that stay nothing is touched; the lines of the
     /// others must have been given back.
     pub(super) fn follow_expanders(

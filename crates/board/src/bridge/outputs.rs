@@ -4,6 +4,7 @@
 //! command or a deadline.
 
 mod leaving;
+mod replacement;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use super::watched::{Heard, Turn, Watched, Word, next_word};
 use super::wire::Connection;
 use crate::config::{CoverConfig, OutputConfig, Pin};
 use leaving::Leaving;
+pub(super) use replacement::Replacement;
 
 /// Most commands that are still answered when the gateway stops: those that wait in the stream at that moment.
 const MAX_LATE_COMMANDS: usize = 256;
@@ -125,6 +127,7 @@ pub(super) struct OutputLoop {
     clock: Arc<dyn Clock>,
     answers: Answers,
     streams: Streams,
+    replacement: Replacement,
 }
 
 impl OutputLoop {
@@ -161,6 +164,7 @@ impl OutputLoop {
             clock,
             answers,
             streams,
+            replacement: Replacement::default(),
         }
     }
 
@@ -179,9 +183,13 @@ impl OutputLoop {
             Switched::Output(output) => {
                 let rules = rules(&name, &output);
                 let scale = rules.scale;
-                let kept = self.keeper.recall(&id);
-                let (pin, actions) = self.control.add(rules, kept.map(|kept| kept.recollection), now);
-                self.kept_at.extend(kept.and_then(|kept| Some((pin, kept.at?))));
+                let resumed = self.resume(&id, &output, &rules);
+                let (pin, actions) = resumed.unwrap_or_else(|| {
+                    let kept = self.keeper.recall(&id);
+                    let added = self.control.add(rules, kept.map(|kept| kept.recollection), now);
+                    self.kept_at.extend(kept.and_then(|kept| Some((added.0, kept.at?))));
+                    added
+                });
                 self.connect(pin, Connection::of(&output), &id, scale);
                 (Target::Output(pin), actions)
             }
@@ -228,6 +236,7 @@ impl OutputLoop {
         questions: &mut Questions,
         stop: &CancellationToken,
     ) -> Result<(), BridgeError> {
+        self.end_what_nobody_wants();
         let first = std::mem::take(&mut self.first);
         self.perform(first);
         self.control.under_way();
@@ -271,11 +280,22 @@ impl OutputLoop {
         }
     }
 
-    /// Drives all outputs safe, all at the same time, and refuses what was asked meanwhile.
-    pub(super) async fn end(&mut self, commands: &mut (impl Stream<Item = Message> + Unpin)) {
-        let last = self.control.stop(self.now());
+    /// Drives all outputs safe, all at the same time, and refuses what was asked meanwhile. Where the gateway ends well and
+    /// somebody is there to hold them, those outputs stay as they are whose configuration says so.
+    pub(super) async fn end(
+        &mut self,
+        commands: &mut (impl Stream<Item = Message> + Unpin),
+        ends_well: bool,
+    ) {
+        let lent = if ends_well { self.lend() } else { BTreeMap::new() };
+        let held: BTreeSet<OutputId> = lent.keys().copied().collect();
+        let last = self.control.stop_but(&held, self.now());
         self.perform(last);
         let all = async {
+            if !held.is_empty() && !self.hand_over(lent.into_values().collect()).await {
+                let last = self.control.stop_these(&held, self.now());
+                self.perform(last);
+            }
             while self.pins.values().any(|pin| pin.errand.is_some()) {
                 let overdue = self.overdue().min();
                 tokio::select! {
@@ -547,6 +567,7 @@ fn rules(name: &str, config: &OutputConfig) -> OutputRules {
         dead_time: config.dead_time,
         ramp: config.ramp,
         power_on: config.power_on,
+        holds_over_upgrade: config.holds_over_upgrade,
         dead_man: config.dead_man.clone(),
         effect: config.effect.clone(),
         command_refill: config.command_every,

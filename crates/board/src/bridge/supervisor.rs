@@ -51,6 +51,7 @@ pub(super) async fn run(
         trust,
         signs: _,
         ears,
+        replacement,
     } = bridge;
     let Asked { outputs: mut asks_outputs, devices: mut asks_devices, messages: mut asks_messages } = asked;
     let outlet = Arc::new(Outlet::default());
@@ -71,8 +72,9 @@ pub(super) async fn run(
     let ports = serving.start(devices);
     let keeper = Keeper::new(memory.clone(), clock.clone(), trust);
     let (watched, streams) = (Watched::new(serving.observations(), ears), serving.streams());
-    let mut outputs =
-        OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched, streams).telling(says_unsafe);
+    let mut outputs = OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched, streams)
+        .telling(says_unsafe)
+        .replacing(replacement);
     for device in ports {
         outputs.add(device);
     }
@@ -99,7 +101,7 @@ pub(super) async fn run(
     };
     let (served, watched) = tokio::join!(switching, watching);
 
-    outputs.end(&mut commands).await;
+    outputs.end(&mut commands, served.is_ok() && watched.is_ok()).await;
     serving.tasks.end(END_LIMIT).await;
     remember(&memory).await;
     serving.say_offline();

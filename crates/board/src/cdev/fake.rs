@@ -2,6 +2,9 @@
 //! buffer that overflows, and lets go of lines as either kind of kernel does.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -26,6 +29,8 @@ struct FakeLine {
     active_low: bool,
     edges: VecDeque<KernelEdge>,
     sequence: u32,
+    /// The other end of the descriptor that was given away.
+    lent: Option<UnixStream>,
 }
 
 #[derive(Debug)]
@@ -134,6 +139,9 @@ impl FakeKernel {
     }
 
     fn release(&self, chip: &Path, offset: u32) {
+        if self.with(chip, offset, |line, _| line.is_lent()) {
+            return;
+        }
         let keeps = self.machine().keeps_outputs;
         self.with(chip, offset, |line, _| {
             line.state.is_used = false;
@@ -161,6 +169,13 @@ impl FakeLine {
     fn is_active(&self) -> bool {
         self.is_high != self.active_low
     }
+
+    /// Whether somebody still has the descriptor that was given away: the other end of a pair of sockets tells.
+    fn is_lent(&mut self) -> bool {
+        let Some(other) = &mut self.lent else { return false };
+        other.set_nonblocking(true).unwrap();
+        other.read(&mut [0]).is_err()
+    }
 }
 
 impl Kernel for FakeKernel {
@@ -178,11 +193,18 @@ impl Kernel for FakeKernel {
         Ok(Box::new(self.held(request)))
     }
 
-    fn output(&self, request: &Request<'_>, is_active: bool) -> Result<Box<dyn KernelOutput>, KernelError> {
+    fn output(&self, request: &Request<'_>, is_active: bool) -> Result<Arc<dyn KernelOutput>, KernelError> {
         self.hold(request, true)?;
         let held = self.held(request);
         held.set(is_active)?;
-        Ok(Box::new(held))
+        Ok(Arc::new(held))
+    }
+
+    fn taken_over(&self, request: &Request<'_>, descriptor: OwnedFd) -> Arc<dyn KernelOutput> {
+        self.machine().log.push(format!("taken over {}", request.offset));
+        self.with(request.chip, request.offset, |line, _| line.lent = None);
+        drop(descriptor);
+        Arc::new(self.held(request))
     }
 }
 
@@ -231,5 +253,11 @@ impl KernelOutput for Held {
 
     fn is_active(&self) -> Result<bool, KernelError> {
         Ok(self.kernel.with(&self.chip, self.offset, |line, _| line.is_active()))
+    }
+
+    fn descriptor(&self) -> Option<OwnedFd> {
+        let (here, there) = UnixStream::pair().unwrap();
+        self.kernel.with(&self.chip, self.offset, |line, _| line.lent = Some(here));
+        Some(there.into())
     }
 }

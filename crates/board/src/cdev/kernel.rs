@@ -2,7 +2,9 @@
 //! that everything above it is tested without a kernel that has lines.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -93,7 +95,10 @@ pub(super) trait Kernel: Send + Sync + fmt::Debug {
     fn input(&self, request: &Request<'_>) -> Result<Box<dyn KernelInput>, KernelError>;
 
     /// Makes a line an output at a level, in one step.
-    fn output(&self, request: &Request<'_>, is_active: bool) -> Result<Box<dyn KernelOutput>, KernelError>;
+    fn output(&self, request: &Request<'_>, is_active: bool) -> Result<Arc<dyn KernelOutput>, KernelError>;
+
+    /// The output that another process requested like this, and whose descriptor it gave away.
+    fn taken_over(&self, request: &Request<'_>, descriptor: OwnedFd) -> Arc<dyn KernelOutput>;
 }
 
 /// A line that is read. It is given back when this is dropped.
@@ -105,10 +110,13 @@ pub(super) trait KernelInput: Send {
     async fn edges(&mut self, found: &mut Vec<KernelEdge>) -> Result<(), KernelError>;
 }
 
-/// A line that is driven. It is given back when this is dropped.
-pub(super) trait KernelOutput: Send {
+/// A line that is driven. It is given back when this is dropped and nobody else has its descriptor.
+pub(super) trait KernelOutput: Send + Sync {
     fn set(&self, is_active: bool) -> Result<(), KernelError>;
 
     /// What the pin really has, as far as the chip can tell.
     fn is_active(&self) -> Result<bool, KernelError>;
+
+    /// Another descriptor of it, for somebody who holds it after this process; nothing when there is none to be had.
+    fn descriptor(&self) -> Option<OwnedFd>;
 }

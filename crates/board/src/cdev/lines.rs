@@ -1,7 +1,8 @@
 //! Lines as the board hands them out: requests of the kernel with the product's errors and the gateway's time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 
@@ -45,6 +46,40 @@ impl Seen {
 impl Drop for Seen {
     fn drop(&mut self) {
         self.voltages.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.line);
+    }
+}
+
+/// The outputs that this process drives, for whoever holds them after it; and those that were given to it.
+#[derive(Debug, Default)]
+pub(super) struct GivenLines {
+    driven: Mutex<BTreeMap<LineNumber, Weak<dyn KernelOutput>>>,
+    given: Mutex<BTreeMap<LineNumber, (ActiveLevel, OwnedFd)>>,
+}
+
+impl GivenLines {
+    /// This output is driven from now on, until it is dropped.
+    pub(super) fn drive(&self, line: LineNumber, output: &Arc<dyn KernelOutput>) {
+        let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+        driven.insert(line, Arc::downgrade(output));
+    }
+
+    /// Another descriptor of an output that is driven.
+    pub(super) fn lend(&self, line: LineNumber) -> Option<OwnedFd> {
+        let driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+        driven.get(&line)?.upgrade()?.descriptor()
+    }
+
+    /// Keeps what another process gave, until it is asked for.
+    pub(super) fn keep(&self, line: LineNumber, active: ActiveLevel, descriptor: OwnedFd) {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.insert(line, (active, descriptor));
+    }
+
+    /// What was given of a line, once, if it was requested with this active level. Otherwise it is given back: the kernel does
+    /// not let the active level of another's request be asked.
+    pub(super) fn take(&self, line: LineNumber, active: ActiveLevel) -> Option<OwnedFd> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.remove(&line).filter(|(of_it, _)| *of_it == active).map(|(_, descriptor)| descriptor)
     }
 }
 
@@ -125,13 +160,13 @@ impl InputLine for CdevInput {
 /// An output of the kernel.
 pub(super) struct CdevOutput {
     line: LineNumber,
-    output: Box<dyn KernelOutput>,
+    output: Arc<dyn KernelOutput>,
     seen: Seen,
 }
 
 impl CdevOutput {
     /// An output that was just requested at `initial`.
-    pub(super) fn new(line: LineNumber, output: Box<dyn KernelOutput>, initial: Level, seen: Seen) -> Self {
+    pub(super) fn new(line: LineNumber, output: Arc<dyn KernelOutput>, initial: Level, seen: Seen) -> Self {
         seen.level(initial);
         Self { line, output, seen }
     }

@@ -21,6 +21,7 @@ mod tests;
 mod time;
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,7 +29,7 @@ use gatehouse_model::Clock;
 
 pub(crate) use buses::may_not_open;
 use kernel::{Chip, Kernel, KernelError, Refusal, Request};
-use lines::{CdevInput, CdevOutput, Voltages, line_error};
+use lines::{CdevInput, CdevOutput, GivenLines, Voltages, line_error};
 use real::RealKernel;
 pub(crate) use time::KernelTime;
 
@@ -54,6 +55,7 @@ pub struct CdevBoard {
     time: KernelTime,
     pwm_channels: pwm::Channels,
     voltages: Voltages,
+    given: GivenLines,
 }
 
 impl fmt::Debug for CdevBoard {
@@ -84,6 +86,7 @@ impl CdevBoard {
             time: KernelTime::measure(&**clock),
             pwm_channels: pwm::Channels::default(),
             voltages: Voltages::default(),
+            given: GivenLines::default(),
         }
     }
 
@@ -223,7 +226,8 @@ impl Board for CdevBoard {
     }
 
     fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
-        let chip = self.free(request.line)?;
+        let given = self.given.take(request.line, request.active);
+        let chip = if given.is_some() { self.chip()? } else { self.free(request.line)? };
         let wish = Request {
             chip: &chip.path,
             offset: request.line.number(),
@@ -231,12 +235,26 @@ impl Board for CdevBoard {
             active: request.active,
             pull: Some(pull_towards(request.safe, request.active)),
         };
-        let output = self
-            .kernel
-            .output(&wish, request.initial.is_on())
-            .map_err(|error| line_error(request.line, &error))?;
+        let is_on = request.initial.is_on();
+        let output = match given {
+            Some(descriptor) => {
+                let output = self.kernel.taken_over(&wish, descriptor);
+                output.set(is_on).map(|()| output)
+            }
+            None => self.kernel.output(&wish, is_on),
+        };
+        let output = output.map_err(|error| line_error(request.line, &error))?;
+        self.given.drive(request.line, &output);
         let seen = self.voltages.keep(request.line, request.active);
         Ok(Box::new(CdevOutput::new(request.line, output, request.initial, seen)))
+    }
+
+    fn lend_output(&self, line: LineNumber) -> Option<OwnedFd> {
+        self.given.lend(line)
+    }
+
+    fn take_over_output(&self, line: LineNumber, active: ActiveLevel, descriptor: OwnedFd) {
+        self.given.keep(line, active, descriptor);
     }
 
     fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {

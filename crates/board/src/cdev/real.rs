@@ -1,6 +1,8 @@
 //! The kernel itself, by way of `gpiocdev`.
 
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +13,7 @@ use tokio::io::unix::AsyncFd;
 use super::kernel::{
     Chip, Kernel, KernelEdge, KernelError, KernelInput, KernelOutput, LineState, Refusal, Request,
 };
+use crate::held::HeldLine;
 use crate::traits::{ActiveLevel, Pull};
 
 /// Edges that the kernel keeps for a line until they are fetched: the most that it allows (64 lines of 16 edges), which
@@ -68,14 +71,19 @@ impl From<gpiocdev::Error> for KernelError {
         if number <= 0 {
             return Self { kind: Refusal::Other, words: error.to_string() };
         }
-        let kind = match rustix::io::Errno::from_raw_os_error(number) {
-            rustix::io::Errno::BUSY => Refusal::Busy,
-            rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => Refusal::Forbidden,
-            rustix::io::Errno::NODEV | rustix::io::Errno::NXIO => Refusal::Gone,
-            _ => Refusal::Other,
-        };
-        Self { kind, words: std::io::Error::from_raw_os_error(number).to_string() }
+        of_number(number)
     }
+}
+
+/// The kernel's own error number.
+fn of_number(number: i32) -> KernelError {
+    let kind = match rustix::io::Errno::from_raw_os_error(number) {
+        rustix::io::Errno::BUSY => Refusal::Busy,
+        rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => Refusal::Forbidden,
+        rustix::io::Errno::NODEV | rustix::io::Errno::NXIO => Refusal::Gone,
+        _ => Refusal::Other,
+    };
+    KernelError { kind, words: std::io::Error::from_raw_os_error(number).to_string() }
 }
 
 /// A request for one line, without what only inputs or outputs have.
@@ -141,11 +149,15 @@ impl Kernel for RealKernel {
         Ok(Box::new(RealInput { lines: Some(Lines::Idle(lines)), buffer }))
     }
 
-    fn output(&self, request: &Request<'_>, is_active: bool) -> Result<Box<dyn KernelOutput>, KernelError> {
+    fn output(&self, request: &Request<'_>, is_active: bool) -> Result<Arc<dyn KernelOutput>, KernelError> {
         let mut builder = builder(request);
         builder.as_output(Value::from(is_active));
         let lines = finish(&mut builder, request)?;
-        Ok(Box::new(RealOutput { lines }))
+        Ok(Arc::new(RealOutput { lines }))
+    }
+
+    fn taken_over(&self, _request: &Request<'_>, descriptor: OwnedFd) -> Arc<dyn KernelOutput> {
+        Arc::new(TakenOver(HeldLine::new(descriptor)))
     }
 }
 
@@ -244,6 +256,33 @@ impl KernelOutput for RealOutput {
 
     fn is_active(&self) -> Result<bool, KernelError> {
         Ok(self.lines.lone_value()? == Value::Active)
+    }
+
+    fn descriptor(&self) -> Option<OwnedFd> {
+        self.lines.as_fd().try_clone_to_owned().ok()
+    }
+}
+
+/// An output that another process requested.
+struct TakenOver(HeldLine);
+
+impl From<std::io::Error> for KernelError {
+    fn from(error: std::io::Error) -> Self {
+        error.raw_os_error().map_or_else(|| failed(&error), of_number)
+    }
+}
+
+impl KernelOutput for TakenOver {
+    fn set(&self, is_active: bool) -> Result<(), KernelError> {
+        Ok(self.0.set(is_active)?)
+    }
+
+    fn is_active(&self) -> Result<bool, KernelError> {
+        Ok(self.0.is_on()?)
+    }
+
+    fn descriptor(&self) -> Option<OwnedFd> {
+        self.0.descriptor().ok()
     }
 }
 

@@ -257,3 +257,31 @@ async fn the_voltage_of_our_own_lines_is_known_and_of_no_other() {
     drop((door, relay));
     assert_eq!((seen(17), seen(22)), (None, None));
 }
+
+/// Between two processes somebody else has the descriptor: the line is driven all the while, and requested once.
+#[tokio::test]
+async fn an_output_that_is_given_away_stays_driven_until_the_next_process_has_it() {
+    let kernel = kernel();
+    kernel.machine().keeps_outputs = false;
+    let before = pi(&kernel, None);
+    let line = LineNumber::new(17);
+    let relay = output(17, ActiveLevel::Low, Level::Active, Level::Inactive);
+    let driven = before.request_output(&relay).unwrap();
+    let descriptor = before.lend_output(line).unwrap();
+    assert!(before.lend_output(LineNumber::new(18)).is_none(), "nobody drives it");
+    drop(driven);
+    drop(before);
+    assert!(!kernel.is_high(CHIP, 17), "it is on, with a kernel that makes free outputs inputs");
+    let after = pi(&kernel, None);
+    assert!(after.request_output(&relay).is_err(), "somebody has it");
+    let requests = kernel.machine().log.len();
+    after.take_over_output(line, ActiveLevel::Low, descriptor);
+    let mut driven = after.request_output(&relay).unwrap();
+    assert_eq!(kernel.machine().log[requests..], ["taken over 17"]);
+    assert_eq!(driven.read_back().await, Ok(Level::Active));
+    driven.set(Level::Inactive).await.unwrap();
+    assert!(kernel.is_high(CHIP, 17));
+    drop(driven);
+    assert!(after.lend_output(line).is_none(), "nobody drives it any more");
+    assert!(after.request_output(&relay).is_ok(), "and it can be had again");
+}

@@ -96,6 +96,8 @@ pub struct OutputConfig {
     pub ramp: Duration,
     /// What it does when the gateway starts; it stays safe by default.
     pub power_on: PowerOn,
+    /// Whether it stays as it is while another release of the gateway takes the place of this one; it goes safe by default.
+    pub holds_over_upgrade: bool,
     /// Who must be alive while it is away from its safe level.
     pub dead_man: Option<DeadMan>,
     /// What its being away from the safe level must bring about.
@@ -122,6 +124,7 @@ impl OutputConfig {
             dead_time: interlock::DEAD_TIME,
             ramp: Duration::ZERO,
             power_on: PowerOn::Safe,
+            holds_over_upgrade: false,
             dead_man: None,
             effect: None,
             command_every: COMMAND_REFILL,

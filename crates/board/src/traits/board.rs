@@ -1,6 +1,7 @@
 //! The board as a whole.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::buses::{
     BusError, BusInfo, I2cBackend, KernelPlaces, SerialBackend, SerialRequest, SpiBackend, SpiRequest,
 };
-use super::lines::{InputLine, InputRequest, LineError, LineInfo, OutputLine, OutputRequest};
+use super::lines::{
+    ActiveLevel, InputLine, InputRequest, LineError, LineInfo, LineNumber, OutputLine, OutputRequest,
+};
 use super::pwm::{PwmOutput, PwmRequest};
 use super::sensors::{SensorError, SensorSource};
 use crate::config::DeviceConfig;
@@ -39,6 +42,18 @@ pub trait Board: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the line does not exist, is in use or refuses.
     fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError>;
+
+    /// Another descriptor of the kernel's request of an output that this process drives. Whoever has it keeps the output at
+    /// its level after this process. Nothing where the kernel knows of no request: boards that are simulated, and those
+    /// whose registers are written.
+    fn lend_output(&self, _line: LineNumber) -> Option<OwnedFd> {
+        None
+    }
+
+    /// Takes over an output of another process, which requested it with this active level. The next request for an output of
+    /// this line goes on with it, without a moment in which nobody drives it; where the active level is another one then, it
+    /// is given back first.
+    fn take_over_output(&self, _line: LineNumber, _active: ActiveLevel, _descriptor: OwnedFd) {}
 
     /// Opens the sensor of a device.
     ///

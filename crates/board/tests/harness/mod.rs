@@ -11,6 +11,7 @@ use gatehouse_board::cdev::CdevBoard;
 use gatehouse_board::config::{
     ActiveLevel, DeviceConfig, DriverConfig, LineNumber, OutputConfig, Pull, SimulatedClimateConfig,
 };
+use gatehouse_board::held::{Holder, ReturnedOutput};
 use gatehouse_board::host::HostPlaces;
 use gatehouse_board::memory::Memory;
 use gatehouse_board::sim::{SimulatedBoard, demo_house};
@@ -335,7 +336,23 @@ impl House {
 
     /// A house in which people live.
     pub(crate) fn lively(devices: Vec<DeviceConfig>) -> Self {
-        Self::start_with(SimulatedBoard::new, devices, None, |board| Arc::new(board))
+        Self::start_with(SimulatedBoard::new, devices, None, |board| Arc::new(board), |bridge| bridge)
+    }
+
+    /// A house on this board, whose memory is given, after a replacement and before the next one.
+    pub(crate) fn replacing(
+        devices: Vec<DeviceConfig>,
+        (memory, board): (Memory, Arc<dyn Board>),
+        returned: Vec<ReturnedOutput>,
+        holder: Arc<dyn Holder>,
+    ) -> Self {
+        Self::start_with(
+            SimulatedBoard::still,
+            devices,
+            Some(memory),
+            |_| board,
+            |bridge| bridge.replacing(returned, holder),
+        )
     }
 
     /// A heater, and a sensor whose driver has a bug.
@@ -360,7 +377,13 @@ impl House {
 
     /// A house whose memory is given, as after a restart.
     pub(crate) fn that_remembers(devices: Vec<DeviceConfig>, memory: Memory) -> Self {
-        Self::start_with(SimulatedBoard::still, devices, Some(memory), |board| Arc::new(board))
+        Self::start_with(
+            SimulatedBoard::still,
+            devices,
+            Some(memory),
+            |board| Arc::new(board),
+            |bridge| bridge,
+        )
     }
 
     /// A house on a machine whose kernel shows its chips below `sys`.
@@ -411,7 +434,7 @@ impl House {
         devices: Vec<DeviceConfig>,
         wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>,
     ) -> Self {
-        Self::start_with(SimulatedBoard::still, devices, None, wrap)
+        Self::start_with(SimulatedBoard::still, devices, None, wrap, |bridge| bridge)
     }
 
     fn start_with(
@@ -419,12 +442,13 @@ impl House {
         devices: Vec<DeviceConfig>,
         memory: Option<Memory>,
         wrap: impl FnOnce(SimulatedBoard) -> Arc<dyn Board>,
+        finish: impl FnOnce(Bridge) -> Bridge,
     ) -> Self {
         let clock = paused_clock();
         let board = make(&devices, 1, clock.clone());
         let mut parts = parts_on(wrap(board.clone()), clock.clone(), devices.clone());
         parts.memory = memory.unwrap_or(parts.memory);
-        let bridge = Bridge::new(parts).unwrap();
+        let bridge = finish(Bridge::new(parts).unwrap());
         let (handle, signs) = (bridge.handle(), bridge.signs_of_life());
         let (outbox, inbox) = mpsc::channel(16);
         let (commands, taken) = mpsc::channel::<Message>(16);

@@ -155,6 +155,8 @@ pub struct OutputRules {
     pub ramp: Duration,
     /// What it does when the gateway starts.
     pub power_on: PowerOn,
+    /// Whether it stays as it is while another release of the gateway takes the place of this one.
+    pub holds_over_upgrade: bool,
     /// Who must be alive.
     pub dead_man: Option<DeadMan>,
     /// What it must bring about.
@@ -192,6 +194,7 @@ impl OutputRules {
             dead_time: DEAD_TIME,
             ramp: Duration::ZERO,
             power_on: PowerOn::Safe,
+            holds_over_upgrade: false,
             dead_man: None,
             effect: None,
             command_burst: COMMAND_BURST,

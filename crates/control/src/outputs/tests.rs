@@ -13,6 +13,7 @@ mod bench;
 mod covers;
 mod levels;
 mod model;
+mod replacement;
 mod restarts;
 mod watches;
 

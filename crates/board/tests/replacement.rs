@@ -1,0 +1,258 @@
+//! Outputs that are held while one release of the gateway takes the place of another, through the whole bridge. The lines are
+//! simulated; that the kernel keeps a real one is shown by `scripts/virtual-pi virt-amd64 hold`.
+
+#[cfg(test)]
+#[expect(dead_code, reason = "each test file uses the part of the harness that it needs")]
+mod harness;
+
+#[cfg(test)]
+mod replacement {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use gatehouse_board::config::{ActiveLevel, DeviceConfig, DriverConfig, LineNumber};
+    use gatehouse_board::held::{HeldLine, HeldOutput, Holder, ReturnedOutput};
+    use gatehouse_board::memory::Memory;
+    use gatehouse_board::sim::SimulatedBoard;
+    use gatehouse_board::traits::{
+        Board, InputLine, InputRequest, Level, LineError, LineInfo, OutputLine, OutputRequest, SensorError,
+        SensorSource,
+    };
+    use gatehouse_model::DeviceId;
+
+    use crate::harness::{House, output, paused_clock};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The simulated board, whose outputs can be given away. It notes what it was driven to, and what it took over.
+    #[derive(Debug)]
+    struct Lending {
+        board: SimulatedBoard,
+        noted: Arc<Mutex<Vec<String>>>,
+    }
+
+    fn descriptor() -> OwnedFd {
+        UnixStream::pair().unwrap().0.into()
+    }
+
+    #[async_trait]
+    impl Board for Lending {
+        fn name(&self) -> String {
+            self.board.name()
+        }
+
+        fn is_simulated(&self) -> bool {
+            true
+        }
+
+        fn lines(&self) -> Result<Vec<LineInfo>, LineError> {
+            self.board.lines()
+        }
+
+        fn request_input(&self, request: &InputRequest) -> Result<Box<dyn InputLine>, LineError> {
+            self.board.request_input(request)
+        }
+
+        fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
+            let initial = if request.initial.is_on() { "on" } else { "off" };
+            self.noted.lock().unwrap().push(format!("{} requested {initial}", request.line.number()));
+            self.board.request_output(request)
+        }
+
+        fn lend_output(&self, _line: LineNumber) -> Option<OwnedFd> {
+            Some(descriptor())
+        }
+
+        fn take_over_output(&self, line: LineNumber, _active: ActiveLevel, _descriptor: OwnedFd) {
+            self.noted.lock().unwrap().push(format!("{} taken over", line.number()));
+        }
+
+        fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
+            self.board.open_sensor(device)
+        }
+    }
+
+    /// Takes what it is given, or refuses it.
+    #[derive(Debug, Default)]
+    struct Taker {
+        is_absent: bool,
+        refuses: bool,
+        hangs: bool,
+        taken: Mutex<Vec<HeldOutput>>,
+    }
+
+    impl Holder for Taker {
+        fn is_there(&self) -> bool {
+            !self.is_absent
+        }
+
+        fn hold(&self, outputs: Vec<(HeldOutput, OwnedFd)>) -> Result<(), String> {
+            if self.refuses {
+                return Err("it has its hands full".to_owned());
+            }
+            if self.hangs {
+                // Longer than anybody waits for it; it is let go when the test ends.
+                let (_never, waiting) = std::sync::mpsc::channel::<()>();
+                let _ = waiting.recv_timeout(Duration::from_secs(2));
+            }
+            self.taken.lock().unwrap().extend(outputs.into_iter().map(|(output, _)| output));
+            Ok(())
+        }
+    }
+
+    fn lamp(id: &str, line: u32, holds: bool) -> DeviceConfig {
+        output(id, line, |output| output.holds_over_upgrade = holds)
+    }
+
+    /// A lamp that is to be held, and a boiler that is not.
+    fn devices() -> Vec<DeviceConfig> {
+        vec![lamp("lamp", 5, true), lamp("boiler", 6, false)]
+    }
+
+    struct Wired {
+        board: SimulatedBoard,
+        noted: Arc<Mutex<Vec<String>>>,
+        memory: Memory,
+    }
+
+    impl Wired {
+        fn new() -> Self {
+            let clock = paused_clock();
+            let board = SimulatedBoard::still(&devices(), 1, clock.clone());
+            Self { board, noted: Arc::default(), memory: Memory::volatile(clock) }
+        }
+
+        fn house(
+            &self,
+            devices: Vec<DeviceConfig>,
+            returned: Vec<ReturnedOutput>,
+            taker: Arc<Taker>,
+        ) -> House {
+            let board: Arc<dyn Board> =
+                Arc::new(Lending { board: self.board.clone(), noted: self.noted.clone() });
+            House::replacing(devices, (self.memory.clone(), board), returned, taker)
+        }
+
+        fn levels(&self) -> [bool; 2] {
+            [5, 6].map(|line| self.board.level(LineNumber::new(line)) == Some(Level::Active))
+        }
+
+        /// Both are switched on, and a minute later the gateway ends.
+        async fn end_with(&self, taker: Taker) -> Arc<Taker> {
+            let taker = Arc::new(taker);
+            let mut house = self.house(devices(), Vec::new(), taker.clone());
+            for device in ["lamp", "boiler"] {
+                house.command(device, "power", "ON").await;
+                assert!(house.result(device, "power").await.ok);
+            }
+            tokio::time::sleep(60 * SECOND).await;
+            house.stop().await.unwrap();
+            taker
+        }
+
+        /// What comes back of the lamp after so many seconds.
+        fn returned(output: HeldOutput, seconds: u32) -> ReturnedOutput {
+            ReturnedOutput { output, age: seconds * SECOND, line: HeldLine::new(descriptor()) }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_to_be_held_stays_on_and_the_rest_goes_safe() {
+        let wired = Wired::new();
+        let taker = wired.end_with(Taker::default()).await;
+        assert_eq!(wired.levels(), [true, false]);
+        let taken = taker.taken.lock().unwrap().clone();
+        let lamp = HeldOutput {
+            device: DeviceId::new("lamp").unwrap(),
+            line: 5,
+            is_active_low: false,
+            is_safe_on: false,
+            is_on: true,
+            at_most_ms: taken[0].at_most_ms,
+            timer_ms: None,
+        };
+        assert_eq!(taken, [lamp.clone()]);
+        // Two hours less what it had already.
+        let left = taken[0].at_most_ms.unwrap();
+        assert!((7_138_000..=7_140_000).contains(&left), "{left}");
+
+        wired.noted.lock().unwrap().clear();
+        let mut house = wired.house(devices(), vec![Wired::returned(lamp, 5)], Arc::default());
+        house.payload("home/lamp/power", "ON").await;
+        house.payload("home/boiler/power", "OFF").await;
+        assert_eq!(wired.levels(), [true, false]);
+        let mut noted = wired.noted.lock().unwrap().clone();
+        noted.sort();
+        assert_eq!(noted, ["5 requested on", "5 taken over", "6 requested off"]);
+        // All its time counts: that before the upgrade, and that of the upgrade.
+        tokio::time::sleep(Duration::from_millis(left) - 7 * SECOND).await;
+        assert_eq!(wired.levels(), [true, false]);
+        house.payload("home/lamp/power", "OFF").await;
+        assert_eq!(wired.levels(), [false, false]);
+        house.stop().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_somebody_who_takes_it_everything_goes_safe() {
+        let absent = Taker { is_absent: true, ..Taker::default() };
+        let refusing = Taker { refuses: true, ..Taker::default() };
+        for taker in [absent, refusing] {
+            let wired = Wired::new();
+            wired.end_with(taker).await;
+            assert_eq!(wired.levels(), [false, false]);
+        }
+    }
+
+    /// In real time: a thread that hangs keeps the time of the test from being stepped.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_holder_that_does_not_answer_is_not_waited_for() {
+        let wired = Wired::new();
+        let taker = Arc::new(Taker { hangs: true, ..Taker::default() });
+        let mut house = wired.house(devices(), Vec::new(), taker);
+        house.command("lamp", "power", "ON").await;
+        assert!(house.result("lamp", "power").await.ok);
+        house.stop().await.unwrap();
+        assert_eq!(wired.levels(), [false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_changed_meanwhile_starts_safe() {
+        let changes: [(&str, fn(&mut HeldOutput)); 4] = [
+            ("its holder ended it", |held| held.is_on = false),
+            ("its other voltage switches it on now", |held| held.is_active_low = true),
+            ("it was on another line", |held| held.line = 7),
+            ("the time of a command is over", |held| held.timer_ms = Some(4_000)),
+        ];
+        for (why, change) in changes {
+            let wired = Wired::new();
+            let taker = wired.end_with(Taker::default()).await;
+            let mut held = taker.taken.lock().unwrap()[0].clone();
+            change(&mut held);
+            let mut house = wired.house(devices(), vec![Wired::returned(held, 5)], Arc::default());
+            house.payload("home/lamp/power", "OFF").await;
+            assert_eq!(wired.levels(), [false, false], "{why}");
+            assert!(!wired.noted.lock().unwrap().contains(&"5 taken over".to_owned()), "{why}");
+            house.stop().await.unwrap();
+        }
+        // The setting was taken away, or the whole device.
+        let gone: fn(Vec<DeviceConfig>) -> Vec<DeviceConfig> = |all| all.into_iter().skip(1).collect();
+        let unset: fn(Vec<DeviceConfig>) -> Vec<DeviceConfig> = |mut all| {
+            if let DriverConfig::Output(output) = &mut all[0].driver {
+                output.holds_over_upgrade = false;
+            }
+            all
+        };
+        for change in [gone, unset] {
+            let wired = Wired::new();
+            let taker = wired.end_with(Taker::default()).await;
+            let held = taker.taken.lock().unwrap()[0].clone();
+            let mut house = wired.house(change(devices()), vec![Wired::returned(held, 5)], Arc::default());
+            house.payload("home/boiler/power", "OFF").await;
+            assert!(!wired.noted.lock().unwrap().contains(&"5 taken over".to_owned()));
+            house.stop().await.unwrap();
+        }
+    }
+}
