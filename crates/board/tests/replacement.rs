@@ -103,6 +103,9 @@ mod replacement {
         }
     }
 
+    /// What is different when the gateway is back.
+    type Change = fn(&mut HeldOutput);
+
     fn lamp(id: &str, line: u32, holds: bool) -> DeviceConfig {
         output(id, line, |output| output.holds_over_upgrade = holds)
     }
@@ -174,7 +177,7 @@ mod replacement {
             at_most_ms: taken[0].at_most_ms,
             timer_ms: None,
         };
-        assert_eq!(taken, [lamp.clone()]);
+        assert_eq!(taken, std::slice::from_ref(&lamp));
         // Two hours less what it had already.
         let left = taken[0].at_most_ms.unwrap();
         assert!((7_138_000..=7_140_000).contains(&left), "{left}");
@@ -220,7 +223,7 @@ mod replacement {
 
     #[tokio::test(start_paused = true)]
     async fn what_has_changed_meanwhile_starts_safe() {
-        let changes: [(&str, fn(&mut HeldOutput)); 4] = [
+        let changes: [(&str, Change); 4] = [
             ("its holder ended it", |held| held.is_on = false),
             ("its other voltage switches it on now", |held| held.is_active_low = true),
             ("it was on another line", |held| held.line = 7),

@@ -35,6 +35,10 @@ pub(crate) enum Command {
     /// Drive every output to its safe level without the daemon, as after each end of the service. It knows the outputs from
     /// what the daemon last ran with. Exits with 1 when one could not be driven.
     SafeOutputs(SafeOutputsArguments),
+    /// Hold outputs as they are while the package restarts the daemon, for a minute at most. systemd starts it
+    /// (gatehouse-hold.service).
+    #[command(hide = true)]
+    HoldOutputs(HoldOutputsArguments),
     /// Tell what the configured outputs do between power-on and the start of the gateway, and which pins would be better.
     Pins(PinsArguments),
     /// Convert the configuration of another program, or import rows into the history.
@@ -124,6 +128,13 @@ impl RunArguments {
     pub(crate) fn addresses(&self) -> Addresses {
         Addresses { http: self.http, https: self.https, mqtt: self.mqtt, mqtts: self.mqtts }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldOutputsArguments {
+    /// Where it listens.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) socket: PathBuf,
 }
 
 #[derive(Debug, Args)]

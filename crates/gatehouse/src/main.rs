@@ -19,6 +19,7 @@ mod doctor;
 mod exit;
 mod export;
 mod healing;
+mod holding;
 mod house;
 mod import;
 mod lifecycle;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Command::User { command } => users::manage(command),
         Command::Client { command } => clients::manage(command),
         Command::SafeOutputs(arguments) => safe_outputs::run(&arguments),
+        Command::HoldOutputs(arguments) => holding::run(&arguments),
         Command::Pins(arguments) => pins::run(&arguments),
         Command::Import { command } => import::run(&command),
         Command::Backup(arguments) => backup::run(&arguments),

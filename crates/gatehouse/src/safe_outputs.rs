@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gatehouse_board::bridge::safe::{Held, Outcome, drive_safe};
+use gatehouse_board::config::{DeviceConfig, LineNumber, Pin};
 use gatehouse_model::{Clock, SystemClock};
 
 use crate::answer::answer;
@@ -16,7 +17,7 @@ use crate::conditions::last_run;
 use crate::config::{self, Salvaged};
 use crate::exit::Exit;
 use crate::lifecycle::Signals;
-use crate::{paths, running_copy, stand_in};
+use crate::{holding, paths, running_copy, stand_in};
 
 /// Longest time that the outputs get, all together. With the rest it stays below the two seconds in which a crash must
 /// leave them safe.
@@ -52,6 +53,7 @@ async fn drive(arguments: &SafeOutputsArguments, directory: &Path) -> anyhow::Re
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut held = Vec::new();
+    let held_over = held_over_upgrade();
     let limit = DRIVE_LIMIT / u32::try_from(sources.len().max(1)).unwrap_or(1);
     for Salvaged { board, mut devices } in sources {
         // A pin that two configurations name has what the newer one says.
@@ -59,6 +61,8 @@ async fn drive(arguments: &SafeOutputsArguments, directory: &Path) -> anyhow::Re
             let pins = gatehouse_board::bridge::safe::pins(device);
             !pins.iter().any(|pin| outcomes.iter().any(|outcome| outcome.pin.pin == pin.pin))
         });
+        // What is held over an upgrade is safe in its time.
+        devices.retain(|device| !is_held(device, &held_over));
         let board = board.open(directory, &clock);
         let (driven, lines) = drive_safe(&board, &devices, &clock, limit, arguments.hold).await;
         outcomes.extend(driven);
@@ -72,6 +76,20 @@ async fn drive(arguments: &SafeOutputsArguments, directory: &Path) -> anyhow::Re
     }
     drop(held);
     Ok(if all_safe { Exit::Success } else { Exit::Failure })
+}
+
+/// The lines that somebody holds until the next daemon runs.
+fn held_over_upgrade() -> Vec<Pin> {
+    let lines = holding::holder().map(|holder| holder.lines()).unwrap_or_default();
+    lines.into_iter().map(|line| Pin::from(LineNumber::new(line))).collect()
+}
+
+fn is_held(device: &DeviceConfig, held: &[Pin]) -> bool {
+    let is_held = gatehouse_board::bridge::safe::pins(device).iter().any(|pin| held.contains(&pin.pin));
+    if is_held {
+        say(&format!("`{}`: held as it is until the gateway is back", device.id));
+    }
+    is_held
 }
 
 /// Keeps a daemon from starting meanwhile, and refuses when one runs: it keeps its outputs safe by itself, and two

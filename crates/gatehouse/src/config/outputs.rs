@@ -49,7 +49,28 @@ pub(super) fn switch(
 ) -> Option<OutputConfig> {
     let safe = mandatory_safe(section, "safe = \"off\"", findings)
         .and_then(|()| section.choice("safe", &LEVELS, findings));
-    common(section, OutputKind::Switch, safe, places, findings)
+    let output = common(section, OutputKind::Switch, safe, places, findings);
+    let holds_over_upgrade = upgrade(section, output.as_ref(), findings);
+    Some(OutputConfig { holds_over_upgrade, ..output? })
+}
+
+/// `upgrade = "hold"`: only what a line of the header does, for which nobody but time has to be asked.
+fn upgrade(section: &mut Section<'_>, output: Option<&OutputConfig>, findings: &mut Findings) -> bool {
+    let holds = section.choice("upgrade", &[("safe", false), ("hold", true)], findings).unwrap_or_default();
+    let (true, Some(output)) = (holds, output) else { return holds };
+    let obstacle = if output.pin.header_line().is_none() {
+        "the line of an expander"
+    } else if output.dead_man.is_some() {
+        "an output with a `dead_man`: nobody would hear it"
+    } else if output.interlock.is_some() {
+        "an output with an `interlock`: nobody would look after the others"
+    } else {
+        return true;
+    };
+    let span = section.item("upgrade").map_or_else(|| section.span.clone(), |found| found.span);
+    let what = format!("`upgrade` = \"hold\" is not for {obstacle} while the gateway is replaced");
+    findings.push(section.error(span, what, "write upgrade = \"safe\", or remove it"));
+    false
 }
 
 /// A lamp, a fan or another thing with levels.

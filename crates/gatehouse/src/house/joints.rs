@@ -36,7 +36,7 @@ use crate::wiring::{
     PageConfiguration, PageDoctor, Playground, Rates, RecordedCharts, RoomFigures, Surroundings, WebDoor,
     carry, enforce_changes, hear, names_of_files_clock, show_warnings, tell_found, tell_recording,
 };
-use crate::{demo_user, watchdog};
+use crate::{demo_user, holding, watchdog};
 
 /// Messages of the bridge that wait for the broker. The bridge keeps the newest value of each property itself when
 /// this is full, so a short queue is enough.
@@ -240,7 +240,17 @@ impl Joints {
         let (outbox, messages) = mpsc::channel(OUTBOX_LIMIT);
         running.lifecycle.start(OUTBOX, |_| carry(messages, client));
         let (signs, broker) = (bridge.signs_of_life(), self.broker.clone());
+        let holder = if self.demo { None } else { holding::holder() };
         running.lifecycle.start(BRIDGE, |stop| async move {
+            // Just before they are driven: from here on nobody else ends them in time.
+            let bridge = match holder.map(Arc::new) {
+                None => bridge,
+                Some(holder) => {
+                    let asked = holder.clone();
+                    let returned = tokio::task::spawn_blocking(move || asked.take()).await?;
+                    bridge.replacing(returned, holder)
+                }
+            };
             // It ends with the bridge; when it ends before, outputs with a dead-man go safe because they hear nobody.
             let ears = hear(signs, broker, stop.child_token());
             let ears = tokio::spawn(async move {

@@ -75,7 +75,7 @@ impl OutputLoop {
         let ReturnedOutput { output, line, .. } = returned;
         match line.descriptor() {
             Ok(descriptor) => {
-                self.parts.lines.take_over(LineNumber::new(output.line), config.active, descriptor)
+                self.parts.lines.take_over(LineNumber::new(output.line), config.active, descriptor);
             }
             // Its line is in use until it is dropped here; then it is requested like any other.
             Err(problem) => tracing::warn!(device = %id, "its line cannot be taken over: {problem}"),
@@ -95,7 +95,7 @@ impl OutputLoop {
         let ReturnedOutput { output, line, .. } = returned;
         match line.set(output.is_safe_on) {
             Ok(()) => {
-                tracing::info!(device = %output.device, "it was held over the upgrade, and is safe now")
+                tracing::info!(device = %output.device, "it was held over the upgrade, and is safe now");
             }
             Err(problem) => {
                 tracing::error!(device = %output.device, "it was held over the upgrade and cannot be driven safe: {problem}");

@@ -32,6 +32,7 @@ fn all_settings_of_an_output_arrive() {
     assert_eq!((plain.dead_time, plain.command_every), (Duration::from_secs(3), Duration::from_secs(1)));
     let within = Duration::from_secs(60);
     assert_eq!(plain.dead_man, Some(DeadMan { source: Source::Client("thermostat".into()), within }));
+    assert!(!plain.holds_over_upgrade && of(&output("upgrade = \"hold\"\n")).holds_over_upgrade);
     let lamp = of(&device("pwm", "pin = 18\nsafe = 20\nmax_on = \"1h\"\nfrequency = 1000\nramp = \"2s\"\n"));
     assert_eq!(lamp.kind, OutputKind::Pwm { period: Duration::from_millis(1) });
     assert_eq!((lamp.safe, lamp.ramp), (Duty::from_share(0.2), Duration::from_secs(2)));
@@ -63,6 +64,18 @@ fn mistakes_in_what_watches_over_outputs() {
     );
     check(&output("last_within = \"5m\"\n"), &[(7, 15, "belongs to `power_on`", "power_on = \"last\"")]);
     check(&output("power_on = \"lst\"\n"), &[(7, 12, "cannot be `lst`", "did you mean \"last\"?")]);
+    check(&output("upgrade = \"hld\"\n"), &[(7, 11, "cannot be `hld`", "did you mean \"hold\"?")]);
+    check(
+        &output("upgrade = \"hold\"\ninterlock = \"water\"\n"),
+        &[
+            (7, 11, "not for an output with an `interlock`", "upgrade = \"safe\""),
+            (8, 13, "alone in the interlock group", ""),
+        ],
+    );
+    check(
+        &output("upgrade = \"hold\"\ndead_man = { topic = \"a\", within = \"5m\" }\n"),
+        &[(7, 11, "not for an output with a `dead_man`", "upgrade = \"safe\"")],
+    );
     check(&output("interlock = \"two words\"\n"), &[(7, 13, "not the name of a group", "one word")]);
 }
 
