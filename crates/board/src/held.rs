@@ -21,6 +21,8 @@ pub const MAX_HELD: usize = 64;
 pub struct HeldOutput {
     /// Whose it is.
     pub device: DeviceId,
+    /// The chip of its line, as the board tells it.
+    pub chip: String,
     /// The number of its line on the chip.
     pub line: u32,
     /// Whether the low voltage switches it on.
@@ -33,6 +35,8 @@ pub struct HeldOutput {
     pub at_most_ms: Option<u64>,
     /// How much was left of a command's time, in milliseconds.
     pub timer_ms: Option<u64>,
+    /// How long it had been away from its safe level, in milliseconds.
+    pub away_ms: u64,
 }
 
 /// An output that was held and comes back.
@@ -43,7 +47,28 @@ pub struct ReturnedOutput {
     /// How long ago that was.
     pub age: Duration,
     /// The request of its line.
-    pub line: HeldLine,
+    pub line: Box<dyn Line>,
+}
+
+/// A line that is held.
+pub trait Line: Send + Sync + fmt::Debug {
+    /// Drives it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn set(&self, on: bool) -> io::Result<()>;
+
+    /// Whether it is on.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn is_on(&self) -> io::Result<bool>;
+
+    /// Another descriptor of the same request.
+    ///
+    /// # Errors
+    /// When this process may not have another one.
+    fn descriptor(&self) -> io::Result<OwnedFd>;
 }
 
 /// Whoever holds outputs while the gateway is replaced. Its calls block, for a second at most.
@@ -56,6 +81,10 @@ pub trait Holder: Send + Sync + fmt::Debug {
     /// # Errors
     /// When they were not taken, in a sentence for the log. All of them are the caller's still.
     fn hold(&self, outputs: Vec<(HeldOutput, OwnedFd)>) -> Result<(), String>;
+
+    /// What was taken from the holder before is driven by this process from now on: it may forget it. Until it hears this, the
+    /// holder ends each in its time.
+    fn let_go(&self);
 }
 
 /// The kernel's request of one output line, of whichever process made it.
@@ -67,31 +96,22 @@ impl HeldLine {
     pub fn new(descriptor: OwnedFd) -> Self {
         Self(File::from(descriptor))
     }
+}
 
-    /// Drives the line; on is what its request calls active.
-    ///
-    /// # Errors
-    /// When the kernel refuses, or when the descriptor is not that of an output.
-    pub fn set(&self, on: bool) -> io::Result<()> {
+/// On is what the request calls active.
+impl Line for HeldLine {
+    fn set(&self, on: bool) -> io::Result<()> {
         let values = LineValues { bits: u64::from(on), mask: 1 };
         set_line_values(&self.0, &values).map_err(|error| of_the_kernel(&error))
     }
 
-    /// Whether the line is on.
-    ///
-    /// # Errors
-    /// When the kernel refuses, or when the descriptor is not that of a line.
-    pub fn is_on(&self) -> io::Result<bool> {
+    fn is_on(&self) -> io::Result<bool> {
         let mut values = LineValues { bits: 0, mask: 1 };
         get_line_values(&self.0, &mut values).map_err(|error| of_the_kernel(&error))?;
         Ok(values.bits & 1 == 1)
     }
 
-    /// The same request once more.
-    ///
-    /// # Errors
-    /// When this process may not have another descriptor.
-    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+    fn descriptor(&self) -> io::Result<OwnedFd> {
         Ok(self.0.try_clone()?.into())
     }
 }

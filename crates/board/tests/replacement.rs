@@ -9,12 +9,13 @@ mod harness;
 mod replacement {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     use async_trait::async_trait;
     use gatehouse_board::config::{ActiveLevel, DeviceConfig, DriverConfig, LineNumber};
-    use gatehouse_board::held::{HeldLine, HeldOutput, Holder, ReturnedOutput};
+    use gatehouse_board::held::{HeldOutput, Holder, Line, ReturnedOutput};
     use gatehouse_board::memory::Memory;
     use gatehouse_board::sim::SimulatedBoard;
     use gatehouse_board::traits::{
@@ -66,12 +67,57 @@ mod replacement {
             Some(descriptor())
         }
 
-        fn take_over_output(&self, line: LineNumber, _active: ActiveLevel, _descriptor: OwnedFd) {
+        fn chip_name(&self) -> Option<String> {
+            Some("chip".to_owned())
+        }
+
+        fn take_over_output(
+            &self,
+            line: LineNumber,
+            _active: ActiveLevel,
+            _descriptor: OwnedFd,
+        ) -> Result<(), OwnedFd> {
             self.noted.lock().unwrap().push(format!("{} taken over", line.number()));
+            Ok(())
         }
 
         fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {
             self.board.open_sensor(device)
+        }
+    }
+
+    /// The line that was held, which notes what it is driven to.
+    #[derive(Debug)]
+    struct Wire {
+        board: SimulatedBoard,
+        line: LineNumber,
+        noted: Arc<Mutex<Vec<String>>>,
+        is_broken: bool,
+    }
+
+    impl Line for Wire {
+        fn set(&self, on: bool) -> std::io::Result<()> {
+            if self.is_broken {
+                return Err(std::io::Error::other("it does not answer"));
+            }
+            self.noted.lock().unwrap().push(format!("{} let go {on}", self.line.number()));
+            let request = OutputRequest {
+                line: self.line,
+                active: ActiveLevel::High,
+                initial: Level::from_on(on),
+                safe: Level::Inactive,
+                consumer: "the holder".to_owned(),
+            };
+            drop(self.board.request_output(&request).unwrap());
+            Ok(())
+        }
+
+        fn is_on(&self) -> std::io::Result<bool> {
+            Ok(true)
+        }
+
+        fn descriptor(&self) -> std::io::Result<OwnedFd> {
+            Ok(descriptor())
         }
     }
 
@@ -82,6 +128,7 @@ mod replacement {
         refuses: bool,
         hangs: bool,
         taken: Mutex<Vec<HeldOutput>>,
+        was_let_go: AtomicBool,
     }
 
     impl Holder for Taker {
@@ -100,6 +147,10 @@ mod replacement {
             }
             self.taken.lock().unwrap().extend(outputs.into_iter().map(|(output, _)| output));
             Ok(())
+        }
+
+        fn let_go(&self) {
+            self.was_let_go.store(true, Ordering::SeqCst);
         }
     }
 
@@ -157,8 +208,15 @@ mod replacement {
         }
 
         /// What comes back of the lamp after so many seconds.
-        fn returned(output: HeldOutput, seconds: u32) -> ReturnedOutput {
-            ReturnedOutput { output, age: seconds * SECOND, line: HeldLine::new(descriptor()) }
+        fn returned(&self, output: HeldOutput, seconds: u32) -> ReturnedOutput {
+            let line = LineNumber::new(output.line);
+            let (board, noted) = (self.board.clone(), self.noted.clone());
+            let line = Box::new(Wire { board, line, noted, is_broken: false });
+            ReturnedOutput { output, age: seconds * SECOND, line }
+        }
+
+        fn has_noted(&self, what: &str) -> bool {
+            self.noted.lock().unwrap().iter().any(|noted| noted == what)
         }
     }
 
@@ -170,12 +228,14 @@ mod replacement {
         let taken = taker.taken.lock().unwrap().clone();
         let lamp = HeldOutput {
             device: DeviceId::new("lamp").unwrap(),
+            chip: "chip".to_owned(),
             line: 5,
             is_active_low: false,
             is_safe_on: false,
             is_on: true,
             at_most_ms: taken[0].at_most_ms,
             timer_ms: None,
+            away_ms: taken[0].away_ms,
         };
         assert_eq!(taken, std::slice::from_ref(&lamp));
         // Two hours less what it had already.
@@ -183,13 +243,15 @@ mod replacement {
         assert!((7_138_000..=7_140_000).contains(&left), "{left}");
 
         wired.noted.lock().unwrap().clear();
-        let mut house = wired.house(devices(), vec![Wired::returned(lamp, 5)], Arc::default());
+        let holder = Arc::new(Taker::default());
+        let mut house = wired.house(devices(), vec![wired.returned(lamp, 5)], holder.clone());
         house.payload("home/lamp/power", "ON").await;
         house.payload("home/boiler/power", "OFF").await;
         assert_eq!(wired.levels(), [true, false]);
         let mut noted = wired.noted.lock().unwrap().clone();
         noted.sort();
         assert_eq!(noted, ["5 requested on", "5 taken over", "6 requested off"]);
+        assert!(holder.was_let_go.load(Ordering::SeqCst), "its work is done");
         // All its time counts: that before the upgrade, and that of the upgrade.
         tokio::time::sleep(Duration::from_millis(left) - 7 * SECOND).await;
         assert_eq!(wired.levels(), [true, false]);
@@ -223,7 +285,8 @@ mod replacement {
 
     #[tokio::test(start_paused = true)]
     async fn what_has_changed_meanwhile_starts_safe() {
-        let changes: [(&str, Change); 4] = [
+        let changes: [(&str, Change); 5] = [
+            ("its chip is another one", |held| held.chip = "other".to_owned()),
             ("its holder ended it", |held| held.is_on = false),
             ("its other voltage switches it on now", |held| held.is_active_low = true),
             ("it was on another line", |held| held.line = 7),
@@ -234,10 +297,12 @@ mod replacement {
             let taker = wired.end_with(Taker::default()).await;
             let mut held = taker.taken.lock().unwrap()[0].clone();
             change(&mut held);
-            let mut house = wired.house(devices(), vec![Wired::returned(held, 5)], Arc::default());
+            let line = held.line;
+            let mut house = wired.house(devices(), vec![wired.returned(held, 5)], Arc::default());
             house.payload("home/lamp/power", "OFF").await;
             assert_eq!(wired.levels(), [false, false], "{why}");
-            assert!(!wired.noted.lock().unwrap().contains(&"5 taken over".to_owned()), "{why}");
+            assert!(!wired.has_noted("5 taken over"), "{why}");
+            assert!(wired.has_noted(&format!("{line} let go false")), "{why}");
             house.stop().await.unwrap();
         }
         // The setting was taken away, or the whole device.
@@ -252,10 +317,33 @@ mod replacement {
             let wired = Wired::new();
             let taker = wired.end_with(Taker::default()).await;
             let held = taker.taken.lock().unwrap()[0].clone();
-            let mut house = wired.house(change(devices()), vec![Wired::returned(held, 5)], Arc::default());
+            let mut house = wired.house(change(devices()), vec![wired.returned(held, 5)], Arc::default());
             house.payload("home/boiler/power", "OFF").await;
-            assert!(!wired.noted.lock().unwrap().contains(&"5 taken over".to_owned()));
+            assert!(!wired.has_noted("5 taken over"));
+            assert_eq!(wired.levels(), [false, false]);
+            assert!(wired.has_noted("5 let go false"));
             house.stop().await.unwrap();
         }
+    }
+
+    /// What could not be driven safe stays with its holder, who ends it in its time.
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_is_not_let_go_while_something_is_not_safe() {
+        let wired = Wired::new();
+        let taker = wired.end_with(Taker::default()).await;
+        let held = taker.taken.lock().unwrap()[0].clone();
+        let wire = Wire {
+            board: wired.board.clone(),
+            line: LineNumber::new(5),
+            noted: wired.noted.clone(),
+            is_broken: true,
+        };
+        let returned = ReturnedOutput { output: held, age: 5 * SECOND, line: Box::new(wire) };
+        let holder = Arc::new(Taker::default());
+        let without_lamp = devices().into_iter().skip(1).collect();
+        let mut house = wired.house(without_lamp, vec![returned], holder.clone());
+        house.payload("home/boiler/power", "OFF").await;
+        assert!(!holder.was_let_go.load(Ordering::SeqCst));
+        house.stop().await.unwrap();
     }
 }

@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// what the daemon last ran with. Exits with 1 when one could not be driven.
     SafeOutputs(SafeOutputsArguments),
     /// Hold outputs as they are while the package restarts the daemon, for a minute at most. systemd starts it
-    /// (gatehouse-hold.service).
+    /// (gatehouse-hold@.service).
     #[command(hide = true)]
     HoldOutputs(HoldOutputsArguments),
     /// Tell what the configured outputs do between power-on and the start of the gateway, and which pins would be better.

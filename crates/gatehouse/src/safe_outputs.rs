@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gatehouse_board::bridge::safe::{Held, Outcome, drive_safe};
-use gatehouse_board::config::{DeviceConfig, LineNumber, Pin};
+use gatehouse_board::config::DeviceConfig;
 use gatehouse_model::{Clock, SystemClock};
 
 use crate::answer::answer;
@@ -53,7 +53,7 @@ async fn drive(arguments: &SafeOutputsArguments, directory: &Path) -> anyhow::Re
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut held = Vec::new();
-    let held_over = held_over_upgrade();
+    let held_over = holding::holder_for_a_look().lines();
     let limit = DRIVE_LIMIT / u32::try_from(sources.len().max(1)).unwrap_or(1);
     for Salvaged { board, mut devices } in sources {
         // A pin that two configurations name has what the newer one says.
@@ -61,9 +61,10 @@ async fn drive(arguments: &SafeOutputsArguments, directory: &Path) -> anyhow::Re
             let pins = gatehouse_board::bridge::safe::pins(device);
             !pins.iter().any(|pin| outcomes.iter().any(|outcome| outcome.pin.pin == pin.pin))
         });
-        // What is held over an upgrade is safe in its time.
-        devices.retain(|device| !is_held(device, &held_over));
         let board = board.open(directory, &clock);
+        // What is held over an upgrade is safe in its time.
+        let chip = board.chip_name();
+        devices.retain(|device| !is_held(device, chip.as_deref(), &held_over));
         let (driven, lines) = drive_safe(&board, &devices, &clock, limit, arguments.hold).await;
         outcomes.extend(driven);
         held.extend(lines);
@@ -78,14 +79,13 @@ async fn drive(arguments: &SafeOutputsArguments, directory: &Path) -> anyhow::Re
     Ok(if all_safe { Exit::Success } else { Exit::Failure })
 }
 
-/// The lines that somebody holds until the next daemon runs.
-fn held_over_upgrade() -> Vec<Pin> {
-    let lines = holding::holder().map(|holder| holder.lines()).unwrap_or_default();
-    lines.into_iter().map(|line| Pin::from(LineNumber::new(line))).collect()
-}
-
-fn is_held(device: &DeviceConfig, held: &[Pin]) -> bool {
-    let is_held = gatehouse_board::bridge::safe::pins(device).iter().any(|pin| held.contains(&pin.pin));
+/// Whether somebody holds a device until the next daemon runs: it has the line of this chip.
+fn is_held(device: &DeviceConfig, chip: Option<&str>, held: &[(String, u32)]) -> bool {
+    let pins = gatehouse_board::bridge::safe::pins(device);
+    let lines = pins.iter().filter_map(|pin| pin.pin.header_line());
+    let is_held = lines.into_iter().any(|line| {
+        held.iter().any(|(of_it, number)| chip == Some(of_it.as_str()) && *number == line.number())
+    });
     if is_held {
         say(&format!("`{}`: held as it is until the gateway is back", device.id));
     }
@@ -173,6 +173,6 @@ mod tests {
     /// A crash leaves the outputs safe within two seconds; the rest is for the process to start and to read its files.
     #[test]
     fn the_limits_leave_time_within_two_seconds() {
-        assert!(CLAIM_LIMIT + DRIVE_LIMIT <= Duration::from_millis(1_750));
+        assert!(CLAIM_LIMIT + 2 * holding::LOOK_LIMIT + DRIVE_LIMIT <= Duration::from_millis(1_900));
     }
 }

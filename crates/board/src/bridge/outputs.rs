@@ -36,6 +36,7 @@ use super::wire::Connection;
 use crate::config::{CoverConfig, OutputConfig, Pin};
 use leaving::Leaving;
 pub(super) use replacement::Replacement;
+use replacement::Resumed;
 
 /// Most commands that are still answered when the gateway stops: those that wait in the stream at that moment.
 const MAX_LATE_COMMANDS: usize = 256;
@@ -184,12 +185,19 @@ impl OutputLoop {
                 let rules = rules(&name, &output);
                 let scale = rules.scale;
                 let resumed = self.resume(&id, &output, &rules);
-                let (pin, actions) = resumed.unwrap_or_else(|| {
-                    let kept = self.keeper.recall(&id);
-                    let added = self.control.add(rules, kept.map(|kept| kept.recollection), now);
-                    self.kept_at.extend(kept.and_then(|kept| Some((added.0, kept.at?))));
-                    added
-                });
+                let must_rest = matches!(resumed, Resumed::MustRest);
+                let (pin, actions) = match resumed {
+                    Resumed::GoesOn(pin, actions) => (pin, actions),
+                    Resumed::No | Resumed::MustRest => {
+                        let kept = self.keeper.recall(&id);
+                        let added = self.control.add(rules, kept.map(|kept| kept.recollection), now);
+                        self.kept_at.extend(kept.and_then(|kept| Some((added.0, kept.at?))));
+                        added
+                    }
+                };
+                if must_rest {
+                    self.control.rest(pin, now);
+                }
                 self.connect(pin, Connection::of(&output), &id, scale);
                 (Target::Output(pin), actions)
             }
@@ -239,6 +247,7 @@ impl OutputLoop {
         self.end_what_nobody_wants();
         let first = std::mem::take(&mut self.first);
         self.perform(first);
+        self.let_holder_go();
         self.control.under_way();
         let (mut turn, mut asks_clock_at) = (Turn::Command, None);
         loop {

@@ -200,11 +200,11 @@ impl Kernel for FakeKernel {
         Ok(Arc::new(held))
     }
 
-    fn taken_over(&self, request: &Request<'_>, descriptor: OwnedFd) -> Arc<dyn KernelOutput> {
-        self.machine().log.push(format!("taken over {}", request.offset));
-        self.with(request.chip, request.offset, |line, _| line.lent = None);
+    fn taken_over(&self, chip: &Path, offset: u32, descriptor: OwnedFd) -> Arc<dyn KernelOutput> {
+        self.machine().log.push(format!("taken over {offset}"));
+        self.with(chip, offset, |line, _| line.lent = None);
         drop(descriptor);
-        Arc::new(self.held(request))
+        Arc::new(Held { kernel: self.clone(), chip: chip.to_owned(), offset })
     }
 }
 

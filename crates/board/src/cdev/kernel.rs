@@ -97,8 +97,8 @@ pub(super) trait Kernel: Send + Sync + fmt::Debug {
     /// Makes a line an output at a level, in one step.
     fn output(&self, request: &Request<'_>, is_active: bool) -> Result<Arc<dyn KernelOutput>, KernelError>;
 
-    /// The output that another process requested like this, and whose descriptor it gave away.
-    fn taken_over(&self, request: &Request<'_>, descriptor: OwnedFd) -> Arc<dyn KernelOutput>;
+    /// The output of this line that another process requested, and whose descriptor it gave away.
+    fn taken_over(&self, chip: &Path, offset: u32, descriptor: OwnedFd) -> Arc<dyn KernelOutput>;
 }
 
 /// A line that is read. It is given back when this is dropped.

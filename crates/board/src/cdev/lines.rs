@@ -50,11 +50,14 @@ impl Drop for Seen {
 }
 
 /// The outputs that this process drives, for whoever holds them after it; and those that were given to it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct GivenLines {
     driven: Mutex<BTreeMap<LineNumber, Weak<dyn KernelOutput>>>,
-    given: Mutex<BTreeMap<LineNumber, (ActiveLevel, OwnedFd)>>,
+    given: Mutex<BTreeMap<LineNumber, Given>>,
 }
+
+/// An output of another process, and the active level that it was requested with.
+type Given = (ActiveLevel, Arc<dyn KernelOutput>);
 
 impl GivenLines {
     /// This output is driven from now on, until it is dropped.
@@ -69,17 +72,29 @@ impl GivenLines {
         driven.get(&line)?.upgrade()?.descriptor()
     }
 
-    /// Keeps what another process gave, until it is asked for.
-    pub(super) fn keep(&self, line: LineNumber, active: ActiveLevel, descriptor: OwnedFd) {
+    /// Keeps what another process gave, until somebody goes on with it.
+    pub(super) fn keep(&self, line: LineNumber, active: ActiveLevel, output: Arc<dyn KernelOutput>) {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.insert(line, (active, descriptor));
+        given.insert(line, (active, output));
     }
 
-    /// What was given of a line, once, if it was requested with this active level. Otherwise it is given back: the kernel does
-    /// not let the active level of another's request be asked.
-    pub(super) fn take(&self, line: LineNumber, active: ActiveLevel) -> Option<OwnedFd> {
+    /// Goes on with what was given of a line, at this level; nothing where nothing was. What cannot be driven is kept, and
+    /// tried again by the next request: let go of, it would stay as it is.
+    pub(super) fn go_on(
+        &self,
+        line: LineNumber,
+        active: ActiveLevel,
+        is_on: bool,
+    ) -> Option<Result<Arc<dyn KernelOutput>, KernelError>> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.remove(&line).filter(|(of_it, _)| *of_it == active).map(|(_, descriptor)| descriptor)
+        let (of_it, output) = given.get(&line)?.clone();
+        // The active level belongs to the request, so another one needs another request, which comes next.
+        let is_same = of_it == active;
+        let driven = if is_same { output.set(is_on) } else { Ok(()) };
+        if driven.is_ok() {
+            given.remove(&line);
+        }
+        is_same.then(|| driven.map(|()| output))
     }
 }
 

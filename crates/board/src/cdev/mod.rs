@@ -226,22 +226,20 @@ impl Board for CdevBoard {
     }
 
     fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError> {
-        let given = self.given.take(request.line, request.active);
-        let chip = if given.is_some() { self.chip()? } else { self.free(request.line)? };
-        let wish = Request {
-            chip: &chip.path,
-            offset: request.line.number(),
-            consumer: consumer(&request.consumer),
-            active: request.active,
-            pull: Some(pull_towards(request.safe, request.active)),
-        };
         let is_on = request.initial.is_on();
-        let output = match given {
-            Some(descriptor) => {
-                let output = self.kernel.taken_over(&wish, descriptor);
-                output.set(is_on).map(|()| output)
+        let output = match self.given.go_on(request.line, request.active, is_on) {
+            Some(output) => output,
+            None => {
+                let chip = self.free(request.line)?;
+                let wish = Request {
+                    chip: &chip.path,
+                    offset: request.line.number(),
+                    consumer: consumer(&request.consumer),
+                    active: request.active,
+                    pull: Some(pull_towards(request.safe, request.active)),
+                };
+                self.kernel.output(&wish, is_on)
             }
-            None => self.kernel.output(&wish, is_on),
         };
         let output = output.map_err(|error| line_error(request.line, &error))?;
         self.given.drive(request.line, &output);
@@ -253,8 +251,20 @@ impl Board for CdevBoard {
         self.given.lend(line)
     }
 
-    fn take_over_output(&self, line: LineNumber, active: ActiveLevel, descriptor: OwnedFd) {
-        self.given.keep(line, active, descriptor);
+    fn take_over_output(
+        &self,
+        line: LineNumber,
+        active: ActiveLevel,
+        descriptor: OwnedFd,
+    ) -> Result<(), OwnedFd> {
+        let Ok(chip) = self.chip() else { return Err(descriptor) };
+        let output = self.kernel.taken_over(&chip.path, line.number(), descriptor);
+        self.given.keep(line, active, output);
+        Ok(())
+    }
+
+    fn chip_name(&self) -> Option<String> {
+        self.chip().ok().map(|chip| format!("{} {}", chip.label, chip.path.display()))
     }
 
     fn open_sensor(&self, device: &DeviceConfig) -> Result<Box<dyn SensorSource>, SensorError> {

@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 use super::kernel::{
     Chip, Kernel, KernelEdge, KernelError, KernelInput, KernelOutput, LineState, Refusal, Request,
 };
-use crate::held::HeldLine;
+use crate::held::{HeldLine, Line as _};
 use crate::traits::{ActiveLevel, Pull};
 
 /// Edges that the kernel keeps for a line until they are fetched: the most that it allows (64 lines of 16 edges), which
@@ -156,7 +156,7 @@ impl Kernel for RealKernel {
         Ok(Arc::new(RealOutput { lines }))
     }
 
-    fn taken_over(&self, _request: &Request<'_>, descriptor: OwnedFd) -> Arc<dyn KernelOutput> {
+    fn taken_over(&self, _chip: &Path, _offset: u32, descriptor: OwnedFd) -> Arc<dyn KernelOutput> {
         Arc::new(TakenOver(HeldLine::new(descriptor)))
     }
 }

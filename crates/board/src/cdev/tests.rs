@@ -275,7 +275,7 @@ async fn an_output_that_is_given_away_stays_driven_until_the_next_process_has_it
     let after = pi(&kernel, None);
     assert!(after.request_output(&relay).is_err(), "somebody has it");
     let requests = kernel.machine().log.len();
-    after.take_over_output(line, ActiveLevel::Low, descriptor);
+    after.take_over_output(line, ActiveLevel::Low, descriptor).unwrap();
     let mut driven = after.request_output(&relay).unwrap();
     assert_eq!(kernel.machine().log[requests..], ["taken over 17"]);
     assert_eq!(driven.read_back().await, Ok(Level::Active));
@@ -284,4 +284,21 @@ async fn an_output_that_is_given_away_stays_driven_until_the_next_process_has_it
     drop(driven);
     assert!(after.lend_output(line).is_none(), "nobody drives it any more");
     assert!(after.request_output(&relay).is_ok(), "and it can be had again");
+}
+
+/// A board without the chip takes nothing over: whoever asked has the descriptor, and can drive it safe.
+#[test]
+fn what_belongs_to_another_chip_is_not_taken_over() {
+    let kernel = kernel();
+    let before = pi(&kernel, None);
+    let driven =
+        before.request_output(&output(17, ActiveLevel::High, Level::Active, Level::Inactive)).unwrap();
+    let descriptor = before.lend_output(LineNumber::new(17)).unwrap();
+    drop(driven);
+    let mistyped = pi(&kernel, Some("pinctrl-bcm2712"));
+    assert!(mistyped.take_over_output(LineNumber::new(17), ActiveLevel::High, descriptor).is_err());
+    let other = pi(&kernel, Some("raspberrypi-exp-gpio"));
+    assert_eq!(mistyped.chip_name(), None);
+    assert_ne!(other.chip_name(), before.chip_name());
+    assert_eq!(pi(&kernel, None).chip_name(), before.chip_name(), "it is told the same each time");
 }

@@ -43,6 +43,12 @@ pub trait Board: Send + Sync + fmt::Debug {
     /// When the line does not exist, is in use or refuses.
     fn request_output(&self, request: &OutputRequest) -> Result<Box<dyn OutputLine>, LineError>;
 
+    /// The chip of its lines, in words that are the same in every process while it is the same chip; nothing where there is
+    /// none.
+    fn chip_name(&self) -> Option<String> {
+        None
+    }
+
     /// Another descriptor of the kernel's request of an output that this process drives. Whoever has it keeps the output at
     /// its level after this process. Nothing where the kernel knows of no request: boards that are simulated, and those
     /// whose registers are written.
@@ -50,10 +56,19 @@ pub trait Board: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Takes over an output of another process, which requested it with this active level. The next request for an output of
-    /// this line goes on with it, without a moment in which nobody drives it; where the active level is another one then, it
-    /// is given back first.
-    fn take_over_output(&self, _line: LineNumber, _active: ActiveLevel, _descriptor: OwnedFd) {}
+    /// Takes over an output of another process, which requested it on this board's chip with this active level. The next
+    /// request for an output of this line goes on with it, without a moment in which nobody drives it.
+    ///
+    /// # Errors
+    /// The descriptor, where the board cannot: its caller has it still.
+    fn take_over_output(
+        &self,
+        _line: LineNumber,
+        _active: ActiveLevel,
+        descriptor: OwnedFd,
+    ) -> Result<(), OwnedFd> {
+        Err(descriptor)
+    }
 
     /// Opens the sensor of a device.
     ///

@@ -101,7 +101,7 @@ impl Outputs {
         now: Moment,
     ) -> Result<Vec<OutputAction>, String> {
         if self.is_stopping {
-            return Err("the gateway is stopping: its outputs stay at their safe level".to_owned());
+            return Err("the gateway is stopping: its outputs cannot be switched now".to_owned());
         }
         let Some(output) = self.outputs.get_mut(&id) else {
             return Err("there is no such output".to_owned());

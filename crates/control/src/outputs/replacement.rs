@@ -24,6 +24,8 @@ pub struct Holdable {
     pub at_most: Option<Duration>,
     /// How much is left of a command's time.
     pub timer: Option<Duration>,
+    /// How long it has been away from its safe level.
+    pub away: Duration,
 }
 
 /// What is known of an output that was held while the gateway was replaced.
@@ -33,6 +35,8 @@ pub struct Resumption {
     pub memory: OutputMemory,
     /// How long ago that was, on a clock that nobody sets.
     pub age: Duration,
+    /// How long it had been away from its safe level then.
+    pub away: Duration,
     /// The level that its pin has now.
     pub level: Duty,
     /// How much was left of a command's time when it was handed over.
@@ -40,9 +44,14 @@ pub struct Resumption {
 }
 
 impl Resumption {
-    /// How long it has been away from its safe level.
-    fn away(&self) -> Duration {
-        self.memory.away_for.unwrap_or_default().saturating_add(self.age)
+    /// How long it has been away from its safe level by now.
+    fn away_by_now(&self) -> Duration {
+        self.away.saturating_add(self.age)
+    }
+
+    /// Whether its longest on-time is over.
+    pub fn has_had_its_time(&self, rules: &OutputRules) -> bool {
+        rules.max_on.is_some_and(|longest| self.away_by_now() >= longest)
     }
 
     /// Whether the output may go on as it is: its rules want that, its pin is where it was left, and neither its longest
@@ -52,7 +61,7 @@ impl Resumption {
             && self.level != rules.safe
             && self.level == self.memory.level
             && !self.memory.had_fault
-            && rules.max_on.is_none_or(|longest| self.away() < longest)
+            && !self.has_had_its_time(rules)
             && self.timer.is_none_or(|left| self.age < left)
     }
 }
@@ -76,20 +85,26 @@ impl Output {
         let longest = self.longest_ends().map(|ends| ends.saturating_since(now));
         let at_most = [timer, longest].into_iter().flatten().min();
         let is_over = at_most.is_some_and(|left| left.is_zero());
-        (!is_over).then_some(Holdable { output: id, level: self.level, at_most, timer })
+        let away = self.left_safe.map(|left| left.elapsed(now)).unwrap_or_default();
+        (!is_over).then_some(Holdable { output: id, level: self.level, at_most, timer, away })
     }
 
     /// Goes on as it was left.
     fn resume(&mut self, resumption: &Resumption, now: Moment) {
-        let Resumption { memory, age, level, timer } = resumption;
+        let Resumption { memory, age, level, timer, .. } = resumption;
         let before = |earlier: Duration| Since::before(now, earlier.saturating_add(*age));
         self.level = *level;
         self.changed = memory.since_change.map(before);
-        self.left_safe = Some(Since::before(now, resumption.away()));
+        let away = resumption.away_by_now();
+        self.left_safe = Some(Since::before(now, away));
+        self.count_at = self.rules.count_every().map(|every| now + every);
         self.commanded = memory.commanded.map(|(level, earlier)| (level, before(earlier)));
         let ends = timer.map(|left| now + left.saturating_sub(*age));
         self.timer = ends.map(|ends| Timer { ends, cause: self.cause.clone() });
-        self.expect_effect(now);
+        // What has shown its effect before would have to show it once more: a room that is warm does not rise.
+        if self.rules.effect.as_ref().is_some_and(|effect| away < effect.within) {
+            self.expect_effect(now);
+        }
     }
 }
 
@@ -125,6 +140,13 @@ impl Outputs {
             actions.extend(self.drive_safe(*id, cause, now));
         }
         actions
+    }
+
+    /// Notes that an output's longest on-time ended while it was held: it rests now, as if it had ended here.
+    pub fn rest(&mut self, id: OutputId, now: Moment) {
+        if let Some(output) = self.outputs.get_mut(&id) {
+            output.rest(now);
+        }
     }
 
     /// Adds an output that was held while the gateway was replaced, and [may go on](Resumption::goes_on). Its pin is driven

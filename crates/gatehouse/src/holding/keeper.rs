@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gatehouse_board::held::{HeldLine, HeldOutput, MAX_HELD};
+use gatehouse_board::held::{HeldLine, HeldOutput, Line as _, MAX_HELD};
 use gatehouse_model::{Clock, SystemClock};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
 
 use super::kept::Kept;
-use super::letters::{Answer, Question, Taken, receive, send};
+use super::letters::{Answer, DRIVEN, Question, Taken, receive, send};
 use super::{WAIT_LIMIT, WORD_LIMIT};
 use crate::cli::HoldOutputsArguments;
 use crate::exit::Exit;
@@ -46,6 +47,8 @@ async fn serve(socket: &Path, clock: &Arc<SystemClock>) -> anyhow::Result<()> {
     supervision::ready();
     let mut kept = Kept::nothing();
     let give_up = clock.moment() + WAIT_LIMIT;
+    // Who took the lines, until it has said that it drives them.
+    let mut taker: Option<tokio::net::UnixStream> = None;
     while !kept.is_over() {
         let due = kept.next().unwrap_or(give_up);
         tokio::select! {
@@ -59,17 +62,18 @@ async fn serve(socket: &Path, clock: &Arc<SystemClock>) -> anyhow::Result<()> {
                     break;
                 }
             }
-            asked = listener.accept() => {
-                let outcome = match asked {
-                    Ok((stream, _)) => answer(stream, &mut kept, clock),
-                    Err(problem) => Err(problem),
-                };
-                match outcome {
-                    Ok(Next::Done) => break,
-                    Ok(Next::GoOn) => {}
-                    Err(problem) => tracing::warn!("a question was not answered: {problem}"),
+            is_driven = says_driven(taker.as_mut()) => {
+                if is_driven {
+                    break;
                 }
+                // It ended before it drove them: they are held on, for their time.
+                taker = None;
             }
+            asked = listener.accept() => match asked.and_then(|(stream, _)| answer(stream, &mut kept, clock)) {
+                Ok(Some(stream)) => taker = Some(stream),
+                Ok(None) => {}
+                Err(problem) => tracing::warn!("a question was not answered: {problem}"),
+            },
         }
     }
     // When it cannot be removed the next one does it.
@@ -77,37 +81,35 @@ async fn serve(socket: &Path, clock: &Arc<SystemClock>) -> anyhow::Result<()> {
     Ok(())
 }
 
-enum Next {
-    GoOn,
-    /// Somebody else has the lines now.
-    Done,
+/// Whether who took the lines says that it drives them; otherwise it went away. Waits for either.
+async fn says_driven(taker: Option<&mut tokio::net::UnixStream>) -> bool {
+    let Some(taker) = taker else { return std::future::pending().await };
+    let mut word = [0];
+    taker.read_exact(&mut word).await.is_ok() && word == [DRIVEN]
 }
 
-/// Answers one question. It blocks, at most for [`WORD_LIMIT`] twice.
+/// Answers one question, and gives the stream back of who took the lines. Each of the few calls that this takes blocks for
+/// [`WORD_LIMIT`] at most.
 fn answer(
     stream: tokio::net::UnixStream,
     kept: &mut Kept<HeldLine>,
     clock: &Arc<SystemClock>,
-) -> io::Result<Next> {
+) -> io::Result<Option<tokio::net::UnixStream>> {
     let mut stream = stream.into_std()?;
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(WORD_LIMIT))?;
     stream.set_write_timeout(Some(WORD_LIMIT))?;
     let (question, lines) = receive::<Question>(&mut stream)?;
     match question {
-        Question::Hold { outputs } => {
-            hold(&mut stream, outputs, lines, kept, clock)?;
-            Ok(Next::GoOn)
-        }
-        Question::Which => {
-            send(&mut stream, &Answer::Which { lines: kept.lines() }, &[])?;
-            Ok(Next::GoOn)
-        }
+        Question::Hold { outputs } => hold(&mut stream, outputs, lines, kept, clock)?,
+        Question::Which => send(&mut stream, &Answer::Which { lines: kept.lines() }, &[])?,
         Question::Take => {
-            give_back(&mut stream, kept, clock)?;
-            Ok(Next::Done)
+            give(&mut stream, kept, clock)?;
+            stream.set_nonblocking(true)?;
+            return tokio::net::UnixStream::from_std(stream).map(Some);
         }
     }
+    Ok(None)
 }
 
 fn hold(
@@ -139,7 +141,7 @@ fn hold(
     Ok(())
 }
 
-fn give_back(stream: &mut UnixStream, kept: &Kept<HeldLine>, clock: &Arc<SystemClock>) -> io::Result<()> {
+fn give(stream: &mut UnixStream, kept: &Kept<HeldLine>, clock: &Arc<SystemClock>) -> io::Result<()> {
     let (mut outputs, mut lines) = (Vec::new(), Vec::new());
     for (output, age, line) in kept.shown(clock.moment()) {
         lines.push(line.descriptor()?);
@@ -162,10 +164,10 @@ mod tests {
     use super::*;
 
     /// A process that holds, in this one; and its other side.
-    async fn keeper() -> (tempfile::TempDir, SocketHolder, tokio::task::JoinHandle<anyhow::Result<()>>) {
+    async fn keeper() -> (tempfile::TempDir, Arc<SocketHolder>, tokio::task::JoinHandle<anyhow::Result<()>>) {
         let place = tempfile::tempdir().unwrap();
         let socket = place.path().join("socket");
-        let holder = SocketHolder::at(socket.clone());
+        let holder = Arc::new(SocketHolder::at(socket.clone()));
         assert!(!holder.is_there() && holder.take().is_empty() && holder.lines().is_empty());
         let serving = tokio::spawn(async move { serve(&socket, &Arc::new(SystemClock::new())).await });
         while !holder.is_there() {
@@ -175,8 +177,8 @@ mod tests {
     }
 
     async fn asking<T: Send + 'static>(
-        holder: &SocketHolder,
-        question: impl FnOnce(SocketHolder) -> T + Send + 'static,
+        holder: &Arc<SocketHolder>,
+        question: impl FnOnce(Arc<SocketHolder>) -> T + Send + 'static,
     ) -> T {
         let holder = holder.clone();
         tokio::task::spawn_blocking(move || question(holder)).await.unwrap()
@@ -185,30 +187,39 @@ mod tests {
     fn output(line: u32) -> HeldOutput {
         HeldOutput {
             device: DeviceId::new("lamp").unwrap(),
+            chip: "chip".to_owned(),
             line,
             is_active_low: false,
             is_safe_on: false,
             is_on: true,
             at_most_ms: None,
             timer_ms: None,
+            away_ms: 0,
         }
     }
 
     /// Descriptors travel with what is said of them: each line is a pair of sockets here, which tells which one came back.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_given_comes_back_with_its_own_line() {
-        let (_place, holder, serving) = keeper().await;
+        let (place, holder, serving) = keeper().await;
         let (ends, lines): (Vec<UnixStream>, Vec<UnixStream>) =
             (0..3).map(|_| UnixStream::pair().unwrap()).unzip();
         let given: Vec<_> = (5..8).map(output).zip(lines.into_iter().map(OwnedFd::from)).collect();
         assert_eq!(asking(&holder, move |holder| holder.hold(given)).await, Ok(()));
-        assert_eq!(asking(&holder, |holder| holder.lines()).await, [5, 6, 7]);
+        let lines = [5, 6, 7].map(|line| ("chip".to_owned(), line));
+        assert_eq!(asking(&holder, |holder| holder.lines()).await, lines);
         let refused = asking(&holder, |holder| {
             let line = UnixStream::pair().unwrap().0.into();
             holder.hold(vec![(output(9), line)])
         });
         assert!(refused.await.unwrap_err().contains("already"));
+        // Who takes them and ends has not driven them: they are held on.
+        let lost = SocketHolder::at(place.path().join("socket"));
+        drop(tokio::task::spawn_blocking(move || drop(lost.take())).await);
+        assert_eq!(asking(&holder, |holder| holder.lines()).await, lines);
         let back = asking(&holder, |holder| holder.take()).await;
+        assert!(holder.is_there(), "it does not know yet that they are driven");
+        asking(&holder, |holder| holder.let_go()).await;
         assert_eq!(back.iter().map(|returned| returned.output.line).collect::<Vec<_>>(), [5, 6, 7]);
         serving.await.unwrap().unwrap();
         assert!(!holder.is_there(), "its work is done");
@@ -238,6 +249,7 @@ mod tests {
         });
         assert!(matches!(answer.await.unwrap(), Answer::Refused { .. }));
         assert!(asking(&holder, |holder| holder.take()).await.is_empty());
+        asking(&holder, |holder| holder.let_go()).await;
         serving.await.unwrap().unwrap();
     }
 }

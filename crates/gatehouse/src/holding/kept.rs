@@ -1,32 +1,14 @@
 //! What is held, until when, and what becomes of it: decisions without a socket or a clock.
 
-use std::io;
 use std::time::Duration;
 
-use gatehouse_board::held::{HeldLine, HeldOutput};
+use gatehouse_board::held::{HeldOutput, Line};
 use gatehouse_model::Moment;
 
 use super::HOLD_LIMIT;
 
 /// How long after a line could not be driven safe it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// A line that can be driven.
-pub(super) trait Line {
-    fn set(&self, on: bool) -> io::Result<()>;
-
-    fn is_on(&self) -> io::Result<bool>;
-}
-
-impl Line for HeldLine {
-    fn set(&self, on: bool) -> io::Result<()> {
-        Self::set(self, on)
-    }
-
-    fn is_on(&self) -> io::Result<bool> {
-        Self::is_on(self)
-    }
-}
 
 /// One output.
 #[derive(Debug)]
@@ -96,10 +78,10 @@ impl<L: Line> Kept<L> {
         !self.0.is_empty() && self.0.iter().all(|keeping| keeping.until.is_none())
     }
 
-    /// The numbers of the lines that are held away from their safe level.
-    pub(super) fn lines(&self) -> Vec<u32> {
+    /// The chips and numbers of the lines that are held away from their safe level.
+    pub(super) fn lines(&self) -> Vec<(String, u32)> {
         let held = self.0.iter().filter(|keeping| keeping.until.is_some());
-        held.map(|keeping| keeping.output.line).collect()
+        held.map(|keeping| (keeping.output.chip.clone(), keeping.output.line)).collect()
     }
 
     /// What is held, as its lines are now, with how long it was held and the lines themselves. It is held on.
@@ -119,8 +101,10 @@ impl<L: Line> Kept<L> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::rc::Rc;
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use gatehouse_model::DeviceId;
 
@@ -131,40 +115,48 @@ mod tests {
     /// A line in memory, which may refuse.
     #[derive(Clone, Debug, Default)]
     struct Wire {
-        is_on: Rc<Cell<bool>>,
-        is_broken: Rc<Cell<bool>>,
+        is_on: Arc<AtomicBool>,
+        is_broken: Arc<AtomicBool>,
+    }
+
+    impl Wire {
+        fn works(&self) -> io::Result<()> {
+            let is_broken = self.is_broken.load(Ordering::SeqCst);
+            if is_broken { Err(io::Error::other("it does not answer")) } else { Ok(()) }
+        }
     }
 
     impl Line for Wire {
         fn set(&self, on: bool) -> io::Result<()> {
-            if self.is_broken.get() {
-                return Err(io::Error::other("it does not answer"));
-            }
-            self.is_on.set(on);
+            self.works()?;
+            self.is_on.store(on, Ordering::SeqCst);
             Ok(())
         }
 
         fn is_on(&self) -> io::Result<bool> {
-            if self.is_broken.get() {
-                Err(io::Error::other("it does not answer"))
-            } else {
-                Ok(self.is_on.get())
-            }
+            self.works()?;
+            Ok(self.is_on.load(Ordering::SeqCst))
+        }
+
+        fn descriptor(&self) -> io::Result<OwnedFd> {
+            Err(io::ErrorKind::Unsupported.into())
         }
     }
 
     fn held(line: u32, at_most: Option<Duration>) -> (HeldOutput, Wire) {
         let output = HeldOutput {
             device: DeviceId::new("lamp").unwrap(),
+            chip: "chip".to_owned(),
             line,
             is_active_low: false,
             is_safe_on: false,
             is_on: true,
             at_most_ms: at_most.map(|time| u64::try_from(time.as_millis()).unwrap()),
             timer_ms: None,
+            away_ms: 0,
         };
         let wire = Wire::default();
-        wire.is_on.set(true);
+        wire.is_on.store(true, Ordering::SeqCst);
         (output, wire)
     }
 
@@ -176,15 +168,16 @@ mod tests {
     fn each_is_held_for_its_time_and_none_for_longer_than_the_limit() {
         let (short, long) = (held(5, Some(10 * SECOND)), held(6, None));
         let wires = [short.1.clone(), long.1.clone()];
-        let on = || wires.clone().map(|wire| wire.is_on.get());
+        let on = || wires.each_ref().map(|wire| wire.is_on.load(Ordering::SeqCst));
         let mut kept = Kept::nothing();
         assert!(!kept.is_over(), "nothing was given yet");
         kept.hold(vec![short, long], at(100));
         assert_eq!(kept.next(), Some(at(110)));
         kept.end_due(at(109));
-        assert_eq!((on(), kept.lines()), ([true, true], vec![5, 6]));
+        let lines = |kept: &Kept<Wire>| kept.lines().into_iter().map(|(_, line)| line).collect::<Vec<_>>();
+        assert_eq!((on(), lines(&kept)), ([true, true], vec![5, 6]));
         kept.end_due(at(110));
-        assert_eq!((on(), kept.lines()), ([false, true], vec![6]));
+        assert_eq!((on(), lines(&kept)), ([false, true], vec![6]));
         assert!(!kept.is_over());
         assert_eq!(kept.next(), Some(at(160)), "a minute after it was given");
         kept.end_due(at(160));
@@ -197,13 +190,13 @@ mod tests {
         let (output, wire) = held(5, Some(SECOND));
         let mut kept = Kept::nothing();
         kept.hold(vec![(output, wire.clone())], at(0));
-        wire.is_broken.set(true);
+        wire.is_broken.store(true, Ordering::SeqCst);
         kept.end_due(at(1));
         assert_eq!((kept.next(), kept.is_over()), (Some(at(2)), false));
         assert!(!kept.shown(at(1))[0].0.is_on, "what cannot be read is not gone on with");
-        wire.is_broken.set(false);
+        wire.is_broken.store(false, Ordering::SeqCst);
         kept.end_due(at(2));
-        assert!(!wire.is_on.get() && kept.is_over());
+        assert!(!wire.is_on.load(Ordering::SeqCst) && kept.is_over());
     }
 
     #[test]

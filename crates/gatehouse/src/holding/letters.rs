@@ -16,13 +16,16 @@ use serde::{Deserialize, Serialize};
 /// Longest text of a letter: more than [`MAX_HELD`] outputs take.
 const MAX_BYTES: usize = 64 * 1024;
 
+/// What who took the lines says behind the answer, once it drives them.
+pub(super) const DRIVEN: u8 = b'!';
+
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ask")]
 pub(super) enum Question {
     /// Hold these; their lines are beside it, in this order.
     Hold { outputs: Vec<HeldOutput> },
-    /// Give everything back: who asks drives it from now on.
+    /// Give everything. It is held on until one byte says that who asked drives it: [`DRIVEN`].
     Take,
     /// Which lines are held away from their safe level?
     Which,
@@ -36,8 +39,8 @@ pub(super) enum Answer {
     Held,
     /// What was held; the lines are beside it, in this order.
     Taken { outputs: Vec<Taken> },
-    /// The numbers of these lines.
-    Which { lines: Vec<u32> },
+    /// The chips and numbers of these lines.
+    Which { lines: Vec<(String, u32)> },
     /// It was not done.
     Refused { why: String },
 }

@@ -24,13 +24,25 @@ pub(super) const HAND_OVER_LIMIT: Duration = Duration::from_millis(500);
 pub(in crate::bridge) struct Replacement {
     returned: BTreeMap<DeviceId, ReturnedOutput>,
     holder: Option<Arc<dyn Holder>>,
+    /// Something that came back could not be driven safe.
+    has_failed: bool,
 }
 
 impl Replacement {
     pub(in crate::bridge) fn new(returned: Vec<ReturnedOutput>, holder: Arc<dyn Holder>) -> Self {
         let returned = returned.into_iter().map(|output| (output.output.device.clone(), output)).collect();
-        Self { returned, holder: Some(holder) }
+        Self { returned, holder: Some(holder), has_failed: false }
     }
+}
+
+/// What becomes of an output when it is added after a replacement.
+pub(super) enum Resumed {
+    /// It goes on as it was.
+    GoesOn(OutputId, Vec<OutputAction>),
+    /// It starts like any other.
+    No,
+    /// It starts like any other, and rests: its longest on-time is over.
+    MustRest,
 }
 
 /// An output that is on its way to its holder.
@@ -50,54 +62,57 @@ impl OutputLoop {
         Self { replacement, ..self }
     }
 
-    /// Goes on with an output that was held, if that is still the same one and nothing has ended it. Otherwise its line goes
-    /// to its safe level, and is free.
-    pub(super) fn resume(
-        &mut self,
-        id: &DeviceId,
-        config: &OutputConfig,
-        rules: &OutputRules,
-    ) -> Option<(OutputId, Vec<OutputAction>)> {
-        let returned = self.replacement.returned.remove(id)?;
+    /// Adds an output that was held, if that is still the same one and nothing has ended it. Otherwise its line goes to its safe
+    /// level, and is free.
+    pub(super) fn resume(&mut self, id: &DeviceId, config: &OutputConfig, rules: &OutputRules) -> Resumed {
+        let Some(returned) = self.replacement.returned.remove(id) else { return Resumed::No };
         let ReturnedOutput { output, age, .. } = &returned;
         let is_same = config.pin == Pin::Header(LineNumber::new(output.line))
             && config.active == active_level(output)
-            && config.safe == Duty::from_on(output.is_safe_on);
+            && config.safe == Duty::from_on(output.is_safe_on)
+            && self.parts.lines.chip_name().as_ref() == Some(&output.chip);
         let memory = self.keeper.recall(id).map(|kept| kept.recollection.memory);
         let level = Duty::from_on(output.is_on);
         let timer = output.timer_ms.map(Duration::from_millis);
-        let resumption = memory.map(|memory| Resumption { memory, age: *age, level, timer });
-        let Some(resumption) = resumption.filter(|resumption| is_same && resumption.goes_on(rules)) else {
-            self.make_safe(returned);
-            return None;
+        let away = Duration::from_millis(output.away_ms);
+        let resumption = memory.map(|memory| Resumption { memory, age: *age, away, level, timer });
+        let Some(resumption) = resumption.filter(|_| is_same) else {
+            self.make_safe(&returned);
+            return Resumed::No;
         };
-        tracing::info!(device = %id, "it was held over the upgrade, and goes on");
-        let ReturnedOutput { output, line, .. } = returned;
-        match line.descriptor() {
-            Ok(descriptor) => {
-                self.parts.lines.take_over(LineNumber::new(output.line), config.active, descriptor);
-            }
-            // Its line is in use until it is dropped here; then it is requested like any other.
-            Err(problem) => tracing::warn!(device = %id, "its line cannot be taken over: {problem}"),
+        if !resumption.goes_on(rules) || !self.parts.lines.take_over(&returned, config.active) {
+            self.make_safe(&returned);
+            return if resumption.has_had_its_time(rules) { Resumed::MustRest } else { Resumed::No };
         }
-        Some(self.control.resume(rules.clone(), &resumption, self.now()))
+        tracing::info!(device = %id, "it was held over the upgrade, and goes on");
+        let (id, actions) = self.control.resume(rules.clone(), &resumption, self.now());
+        Resumed::GoesOn(id, actions)
     }
 
     /// What was held of devices that are not there any more goes to its safe level.
     pub(super) fn end_what_nobody_wants(&mut self) {
         for returned in std::mem::take(&mut self.replacement.returned).into_values() {
-            self.make_safe(returned);
+            self.make_safe(&returned);
         }
     }
 
-    /// Drives what was held to its safe level and gives it back.
-    fn make_safe(&self, returned: ReturnedOutput) {
+    /// Tells the holder that everything it gave is driven by this process now. Where something could not be driven safe, it is
+    /// not told: it ends that in its time, and tries again and again.
+    pub(super) fn let_holder_go(&mut self) {
+        if let Some(holder) = self.replacement.holder.clone().filter(|_| !self.replacement.has_failed) {
+            holder.let_go();
+        }
+    }
+
+    /// Drives what was held to its safe level.
+    fn make_safe(&mut self, returned: &ReturnedOutput) {
         let ReturnedOutput { output, line, .. } = returned;
         match line.set(output.is_safe_on) {
             Ok(()) => {
                 tracing::info!(device = %output.device, "it was held over the upgrade, and is safe now");
             }
             Err(problem) => {
+                self.replacement.has_failed = true;
                 tracing::error!(device = %output.device, "it was held over the upgrade and cannot be driven safe: {problem}");
             }
         }
@@ -119,18 +134,20 @@ impl OutputLoop {
             return None;
         }
         let connection = &driven.connection;
-        let Some((line, descriptor)) = self.parts.lines.lend(&connection.pin) else {
+        let Some((chip, line, descriptor)) = self.parts.lines.lend(&connection.pin) else {
             tracing::warn!(device = %driven.device, "it goes safe over the upgrade: nobody else can hold {}", connection.pin);
             return None;
         };
         let output = HeldOutput {
             device: driven.device.clone(),
+            chip,
             line: line.number(),
             is_active_low: connection.active == ActiveLevel::Low,
             is_safe_on: connection.safe.is_on(),
             is_on: holdable.level.is_on(),
             at_most_ms: holdable.at_most.map(millis),
             timer_ms: holdable.timer.map(millis),
+            away_ms: millis(holdable.away),
         };
         Some((output, descriptor))
     }
@@ -159,13 +176,20 @@ impl OutputLoop {
 }
 
 impl super::Lines {
-    /// The line of an output that this process drives, and another descriptor of it.
-    fn lend(&self, pin: &Pin) -> Option<(LineNumber, OwnedFd)> {
-        let line = pin.header_line()?;
-        Some((line, self.board().lend_output(line)?))
+    fn chip_name(&self) -> Option<String> {
+        self.board().chip_name()
     }
 
-    fn take_over(&self, line: LineNumber, active: ActiveLevel, descriptor: OwnedFd) {
-        self.board().take_over_output(line, active, descriptor);
+    /// The chip and the line of an output that this process drives, and another descriptor of it.
+    fn lend(&self, pin: &Pin) -> Option<(String, LineNumber, OwnedFd)> {
+        let line = pin.header_line()?;
+        Some((self.chip_name()?, line, self.board().lend_output(line)?))
+    }
+
+    /// Whether the board goes on with what was held.
+    fn take_over(&self, returned: &ReturnedOutput, active: ActiveLevel) -> bool {
+        let line = LineNumber::new(returned.output.line);
+        let descriptor = returned.line.descriptor();
+        descriptor.is_ok_and(|descriptor| self.board().take_over_output(line, active, descriptor).is_ok())
     }
 }

@@ -24,7 +24,7 @@ fn replace(bench: &mut Bench, later: Duration) -> Resumption {
     assert!(!actions.iter().any(|action| matches!(action, OutputAction::Drive { .. })), "{actions:?}");
     bench.carry_out(actions);
     let (memory, _) = bench.kept[&holdable.output];
-    Resumption { memory, age: later, level: holdable.level, timer: holdable.timer }
+    Resumption { memory, age: later, away: holdable.away, level: holdable.level, timer: holdable.timer }
 }
 
 fn resumed(rules: OutputRules, resumption: &Resumption) -> Bench {
@@ -88,7 +88,7 @@ fn what_time_has_ended_meanwhile_does_not_go_on() {
     let resumption = replace(&mut before, 10 * SECOND);
     assert!(resumption.goes_on(&lamp()));
     let late = Resumption { age: 7_140 * SECOND, ..resumption };
-    assert!(!late.goes_on(&lamp()), "its longest on-time is over");
+    assert!(!late.goes_on(&lamp()) && late.has_had_its_time(&lamp()), "its longest on-time is over");
     assert!(!Resumption { timer: Some(10 * SECOND), ..resumption }.goes_on(&lamp()), "the command's time is");
     assert!(!Resumption { level: Duty::OFF, ..resumption }.goes_on(&lamp()), "its holder has ended it");
     let shorter = OutputRules { max_on: Some(65 * SECOND), ..lamp() };
@@ -114,6 +114,41 @@ fn only_what_is_well_and_still_is_given_away() {
     let mut due = lit(lamp());
     due.now = due.now + 7_140 * SECOND;
     assert_eq!(due.outputs.holdable(due.now), [], "its time is over at this moment");
+}
+
+/// A room that is warm does not get warmer: a heater whose effect has shown once went off with a fault after each upgrade.
+#[test]
+fn an_effect_need_not_show_a_second_time() {
+    let sensor: gatehouse_model::PropertyPath = "room/temperature".parse().unwrap();
+    let effect = Effect { sensor, change: 1.0, within: 1_800 * SECOND, goes_safe: true };
+    let rules = || OutputRules { effect: Some(effect.clone()), ..lamp() };
+    let resumption = replace(&mut lit(rules()), 10 * SECOND);
+    let mut late = resumed(rules(), &Resumption { away: 1_800 * SECOND, ..resumption });
+    late.pass(3_000 * SECOND);
+    assert!(late.is_on(0), "it has shown, or this would not be on");
+    let mut early = resumed(rules(), &resumption);
+    early.pass(1_801 * SECOND);
+    assert!(!early.is_on(0), "it has not shown yet");
+}
+
+/// It comes up by itself, so each hour of it is kept: an upgrade began that anew, and a power cut hours later lost them.
+#[test]
+fn how_much_of_its_time_it_has_had_is_kept_after_it_too() {
+    let rules = || OutputRules { power_on: PowerOn::On, ..lamp() };
+    let mut before = Bench::new(vec![rules()]);
+    before.pass(60 * SECOND);
+    let mut after = resumed(rules(), &replace(&mut before, 5 * SECOND));
+    after.pass(3_600 * SECOND);
+    let (memory, _) = after.kept[&after.ids[0]];
+    assert!(memory.away_for >= Some(3_000 * SECOND), "{memory:?}");
+}
+
+/// Its holder ended it: a thermostat that says ON again and again must wait as long as ever.
+#[test]
+fn what_was_ended_by_its_longest_on_time_while_it_was_held_rests() {
+    let mut bench = Bench::new(vec![lamp()]);
+    bench.outputs.rest(bench.ids[0], bench.now);
+    assert!(bench.switch(0, true).unwrap_err().contains("rests"));
 }
 
 /// Whoever stops for good holds nothing.
