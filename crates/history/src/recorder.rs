@@ -435,15 +435,14 @@ impl Recorder {
         self.commit = Some(commit.boxed()).into();
     }
 
-    /// Which events are to be given up with this commit: before this time, and more than so many.
-    fn give_up(&mut self) -> Option<(Timestamp, u64)> {
-        let (now, moment) = (self.clock.now(), self.clock.moment());
+    /// Which events are to be given up with this commit: older ones, and more than so many.
+    fn give_up(&mut self) -> Option<(Duration, u64)> {
+        let moment = self.clock.moment();
         if self.clocks.is_waiting() || moment < self.next_give_up {
             return None;
         }
         self.next_give_up = moment + GIVE_UP_EVERY;
-        let age = i64::try_from(self.options.keep_events.as_millis()).unwrap_or(i64::MAX);
-        Some((Timestamp::from_millis(now.as_millis().saturating_sub(age)), self.options.max_events))
+        Some((self.options.keep_events, self.options.max_events))
     }
 
     /// Takes the result of a commit, and gives its error back for the last words.

@@ -52,6 +52,10 @@ impl Retention {
     }
 }
 
+/// Days that have to be recorded before the clock is believed to be that far. A week of readings with a wrong clock is seen by
+/// somebody, and what a house records in a week makes nothing older than it is.
+const DAYS_OF_PROOF: i64 = 7;
+
 /// Most chunks of one transaction: some milliseconds, so that a commit waits for a moment only.
 const CHUNKS_AT_ONCE: i64 = 512;
 
@@ -84,11 +88,12 @@ pub(crate) async fn give_up(
     free: Option<u64>,
 ) -> Result<GivenUp, sqlx::Error> {
     let mut given_up = GivenUp::default();
+    let believed = believed(connection, now).await?;
     for kind in [Kind::Number, Kind::Switch, Kind::Text] {
         let keep = retention.of(kind);
         if let Some(age) = keep.age {
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            let before = floor(now.as_millis().saturating_sub(age), DAY);
+            let before = floor(believed.as_millis().saturating_sub(age), DAY);
             given_up.add(delete(connection, Some(kind), before).await?);
         }
         if let Some(limit) = keep.bytes
@@ -155,6 +160,32 @@ async fn delete(
     }
     transaction.commit().await?;
     Ok(GivenUp { chunks: (CHUNKS_AT_ONCE - left).unsigned_abs(), more: left <= 0 })
+}
+
+/// The time from which ages are counted: that of the clock, as far as the days that were recorded bear it out. A clock that was
+/// set years ahead by mistake would make everything too old at once; so what is behind the last [`DAYS_OF_PROOF`] recorded days
+/// counts for no more than that many days.
+///
+/// # Errors
+/// When SQLite cannot read.
+pub(crate) async fn believed(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Timestamp, sqlx::Error> {
+    let mut day = now.as_millis();
+    for _ in 0..DAYS_OF_PROOF {
+        let before: Option<i64> = sqlx::query_scalar(
+            "SELECT max(coalesce((SELECT max(start) FROM hour WHERE hour.series = series.id AND start < ?1),
+                 CASE WHEN since < ?1 THEN since END)) FROM series",
+        )
+        .bind(day)
+        .fetch_one(&mut *connection)
+        .await?;
+        // A file that is younger than that has nothing that is older than its first day.
+        let Some(before) = before else { break };
+        day = floor(before, DAY);
+    }
+    Ok(now.min(Timestamp::from_millis(day.saturating_add(DAYS_OF_PROOF * DAY))))
 }
 
 /// The first day that has raw samples in chunks.
@@ -280,6 +311,29 @@ mod tests {
         assert_eq!((one(&mut file, NUMBERS).await, one(&mut file, SWITCHES).await), (4, 5));
         assert_eq!(oldest_day(&mut file, Some(Kind::Switch)).await.unwrap(), Some(START + 5 * DAY));
         assert_eq!(one(&mut file, "SELECT count(*) FROM hour").await, 20, "rollups stay");
+    }
+
+    /// The clock was set eleven years ahead, and everything was gone with the next hour.
+    #[tokio::test]
+    async fn a_clock_that_is_far_ahead_makes_nothing_old_until_it_was_recorded_for_a_week() {
+        let (_directory, mut file) = file().await;
+        let keep = Keep { age: Some(Duration::from_secs(9 * 86_400)), bytes: None };
+        let retention = Retention { numbers: keep, ..Retention::default() };
+        let far = 11 * 365 * DAY;
+        for recorded in 0..=7 {
+            if recorded > 0 {
+                sqlx::query("INSERT INTO hour (series, start, count, sum, weighted, covered, worst) VALUES (2, ?1, 0, 0, 0, 0, 0)")
+                    .bind(START + far + recorded * DAY)
+                    .execute(&mut file)
+                    .await
+                    .unwrap();
+            }
+            let now = Timestamp::from_millis(START + far + recorded * DAY + 3_600_000);
+            give_up(&mut file, &retention, now, None).await.unwrap();
+            // Each day that is recorded makes what was before it a day older, as any day does.
+            let left = if recorded == 7 { 0 } else { 9 - recorded };
+            assert_eq!(one(&mut file, NUMBERS).await, left, "after {recorded} days");
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! One transaction: a batch of samples onto the disk, and the checkpoint that follows now and then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_model::Timestamp;
 use sqlx::sqlite::SqliteConnection;
@@ -82,12 +83,13 @@ impl Writer {
         self.texts.known()
     }
 
-    /// Writes a batch and the chunks that were found to be damaged until now, or nothing of it. Then gives up events: those before a time, and those that are more than a number.
+    /// Writes a batch and the chunks that were found to be damaged until now, or nothing of it. Then
+    /// gives up events: those that are older, and those that are more than a number.
     pub(crate) async fn commit(
         &mut self,
         batch: &Batch,
         (now, damaged): (Timestamp, &[Found]),
-        give_up: Option<(Timestamp, u64)>,
+        give_up: Option<(Duration, u64)>,
     ) -> Result<Committed, sqlx::Error> {
         self.door.open(&self.counters).await?;
         let mut connection = self.pool.acquire().await?;
@@ -105,8 +107,8 @@ impl Writer {
         };
         self.series = written.series;
         self.texts.take(&batch.new_texts, written.texts);
-        if let Some((before, keep)) = give_up
-            && let Err(error) = diary::store::give_up(&mut connection, before.as_millis(), keep).await
+        if let Some((age, keep)) = give_up
+            && let Err(error) = give_up_events(&mut connection, now, age, keep).await
         {
             tracing::debug!(%error, "old events could not be given up");
         }
@@ -192,6 +194,18 @@ const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 async fn log_pages(connection: &mut SqliteConnection, pragma: &'static str) -> Result<u64, sqlx::Error> {
     let (_busy, pages, _moved): (i64, i64, i64) = sqlx::query_as(pragma).fetch_one(connection).await?;
     Ok(u64::try_from(pages).unwrap_or(0))
+}
+
+/// Gives up the events that are older, and the oldest of those that are more than `keep`.
+async fn give_up_events(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    age: Duration,
+    keep: u64,
+) -> Result<u64, sqlx::Error> {
+    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    let before = retention::believed(connection, now).await?.as_millis().saturating_sub(age);
+    diary::store::give_up(connection, before, keep).await
 }
 
 struct Written {

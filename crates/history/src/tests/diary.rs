@@ -234,6 +234,21 @@ async fn a_clock_that_was_right_at_once_is_nothing_to_tell() {
     assert_eq!(ask("SELECT count(*) FROM event WHERE value = 'clock'").await, 0);
 }
 
+/// With a clock that is eleven years ahead all that had happened was older than ten years, and gone.
+#[tokio::test]
+async fn a_clock_that_is_far_ahead_makes_no_event_too_old() {
+    let house = House::new();
+    let history = house.open(lazy()).await;
+    record(&history, vec![delivered(&reading("kitchen", 21.5, NOW))]).await;
+    let events = "SELECT count(*) FROM event WHERE ts <= 1795252440000 + 3600000";
+    let before = with_sqlite3(&house.file(), events).await;
+    let far = NOW + 11 * 365 * 24 * HOUR;
+    house.clock.set_wall(Timestamp::from_millis(far));
+    record(&history, vec![delivered(&reading("kitchen", 22.0, far))]).await;
+    assert_eq!(with_sqlite3(&house.file(), events).await, before);
+    assert!(before > 0);
+}
+
 /// Sealing found two rows of one time and kept one of them.
 ///
 /// Two hours back, and each reading of the second time has the very millisecond of one of the first: all are kept.
