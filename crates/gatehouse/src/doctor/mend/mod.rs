@@ -89,6 +89,8 @@ const LOAD_MODULES: Command = &["/usr/bin/systemctl", "restart", "systemd-module
 const MAKE_USER_AND_GROUPS: Command = &["/usr/bin/systemd-sysusers", "/usr/lib/sysusers.d/gatehouse.conf"];
 const JOIN_GROUPS: Command =
     &["/usr/sbin/usermod", "--append", "--groups", "gpio,i2c,spi,dialout", "gatehouse"];
+/// Lets udev read its rules again: what they say of a group that was not there at the time has been left out until then.
+const READ_DEVICE_RULES: Command = &["/usr/bin/systemctl", "reload", "systemd-udevd.service"];
 /// Lets udev look at all devices again, as at the start of the machine, so that rules hold for those that are there.
 const APPLY_DEVICE_RULES: Command = &["/usr/bin/systemctl", "restart", "systemd-udev-trigger.service"];
 
@@ -147,7 +149,7 @@ fn plan_groups(machine: &Machine) -> Plan {
     let is_member = GROUPS.iter().all(|group| machine.is_member(SERVICE_USER, group));
     let make = (!is_complete).then_some(MAKE_USER_AND_GROUPS);
     let join = (!is_member).then_some(JOIN_GROUPS);
-    let commands = make.into_iter().chain(join).chain([APPLY_DEVICE_RULES]).collect();
+    let commands = make.into_iter().chain(join).chain([READ_DEVICE_RULES, APPLY_DEVICE_RULES]).collect();
     Plan { changes: Vec::new(), commands, restart: DoctorRestart::Gateway }
 }
 
@@ -183,6 +185,7 @@ mod tests {
             LOAD_MODULES,
             MAKE_USER_AND_GROUPS,
             JOIN_GROUPS,
+            READ_DEVICE_RULES,
             APPLY_DEVICE_RULES,
         ];
         assert!(all.iter().all(|command| command[0].starts_with("/usr/")));
@@ -195,7 +198,11 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_made() {
         let machine = FakeMachine::pi();
-        assert_eq!(plan_groups(&machine.machine).commands, [JOIN_GROUPS, APPLY_DEVICE_RULES]);
+        assert_eq!(
+            plan_groups(&machine.machine).commands,
+            [JOIN_GROUPS, READ_DEVICE_RULES, APPLY_DEVICE_RULES],
+            "rules that name a group which was missing hold from now on"
+        );
         machine.put("/etc/group", "gpio:x:1:\n");
         assert_eq!(plan_groups(&machine.machine).commands[0], MAKE_USER_AND_GROUPS);
     }
