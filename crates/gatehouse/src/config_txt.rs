@@ -148,20 +148,35 @@ pub(crate) fn replace(path: &Path, old: &str, new: &str) -> anyhow::Result<PathB
     if !is_original(&backup) {
         put(&next, old, &real)?;
         // Whole or not at all: what is kept is taken for the original from then on.
-        std::fs::rename(&next, &backup).with_context(|| format!("{} cannot be made", backup.display()))?;
+        take_place(&next, &backup).with_context(|| format!("{} cannot be made", backup.display()))?;
     }
     put(&next, new, &real)?;
-    std::fs::rename(&next, &real).with_context(|| format!("{shown} cannot be replaced"))?;
-    if let Some(directory) = real.parent() {
-        File::open(directory).and_then(|directory| directory.sync_all()).ok();
-    }
+    take_place(&next, &real).with_context(|| format!("{shown} cannot be replaced"))?;
     Ok(backup)
 }
 
-/// Whether a file that is kept is from before the gateway changed anything: nothing of the gateway's stands in it.
+/// Gives a file that is on the disk whole the place of another one, or a name that is free, and returns when that is on the disk.
+///
+/// On FAT a name says where its file lies. It says so on the disk once the file itself is synchronised, or half a minute after the
+/// rename, while what the former file took is free at once, and with the next synchronisation on the disk: a power cut in
+/// between left a config.txt that pointed to nothing. So the former file is held open, which keeps its room, until the name
+/// says where the new one lies. The directory goes first: it takes away the other name of the new file, and two names must never say
+/// the same place.
+fn take_place(next: &Path, path: &Path) -> std::io::Result<()> {
+    let directory = || path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all());
+    let former = File::open(path).ok();
+    std::fs::rename(next, path)?;
+    directory()?;
+    File::open(path)?.sync_all()?;
+    drop(former);
+    directory()
+}
+
+/// Whether a file that is kept is from before the gateway changed anything: nothing of the gateway's stands in it. An empty one is
+/// what a power cut left.
 fn is_original(kept: &Path) -> bool {
     let is_of_gateway = |line: &str| [OUTPUTS, BUSES].iter().any(|marks| line.trim() == marks.begin);
-    read(kept).is_ok_and(|text| !text.lines().any(is_of_gateway))
+    read(kept).is_ok_and(|text| !text.is_empty() && !text.lines().any(is_of_gateway))
 }
 
 /// Makes a file that is not there, in one step.
@@ -172,7 +187,7 @@ pub(crate) fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     }
     let next = beside(path, "gatehouse-new");
     put(&next, text, path)?;
-    std::fs::rename(&next, path).with_context(|| format!("{} cannot be made", path.display()))
+    take_place(&next, path).with_context(|| format!("{} cannot be made", path.display()))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -291,6 +306,11 @@ mod tests {
         // A later change keeps the original, and not what the gateway wrote first.
         write(&path, OUTPUTS, &lines(&["gpio=5=op,dh,pu"])).unwrap();
         assert_eq!(std::fs::read_to_string(&backup).unwrap(), "dtparam=audio=on\n");
+        // What a power cut has left of one is none either.
+        std::fs::write(&backup, "").unwrap();
+        let before = std::fs::read_to_string(&path).unwrap();
+        write(&path, OUTPUTS, &lines(&["gpio=7=op,dh,pu"])).unwrap();
+        assert_eq!(std::fs::read_to_string(&backup).unwrap(), before);
         // What an earlier release has put in its place is no original.
         std::fs::write(&backup, with_block_of("old=1\n", &lines(&["gpio=5=op,dh,pu"])).unwrap()).unwrap();
         let before = std::fs::read_to_string(&path).unwrap();

@@ -171,6 +171,10 @@ pub(super) async fn back_up(order: &Order<'_>, file: &Path, progress: &mut Progr
             Errno::EXIST => anyhow!("{} is there already: choose another name", file.display()),
             problem => anyhow!(problem).context(format!("{} cannot be made", file.display())),
         })?;
+    // On a stick with FAT the file has its name by now, and the name says where it lies only once the file is synchronised under it:
+    // who pulled the stick out before had an empty one. Its other name is away before, so that no two say the same place.
+    work.held.sync_all()?;
+    paths::open_itself(file)?.sync_all()?;
     File::open(place)?.sync_all()?;
     Ok(Made { bytes, left_out: named.left_out })
 }
