@@ -115,7 +115,13 @@ pub(crate) fn names_of_files_clock(
     trust: ClockTrust,
     demo: bool,
 ) -> impl Fn() -> bool + Send + Sync + 'static {
-    move || trust.is_trusted() || has_nobody_to_wait_for(demo)
+    move || trust.is_trusted() || is_believed(has_nobody_to_wait_for(demo), SystemClock::new().now())
+}
+
+/// Whether a clock is taken for right for want of anybody who could say so. One that somebody has set to 1970 is not, whoever has
+/// vouched for it before.
+fn is_believed(has_nobody_to_wait_for: bool, now: Timestamp) -> bool {
+    has_nobody_to_wait_for && is_plausible(now)
 }
 
 fn has_nobody_to_wait_for(demo: bool) -> bool {
@@ -167,6 +173,13 @@ mod tests {
         assert_eq!((found.name, found.has_set_the_clock), ("systemd-timesyncd", Some(false)));
         std::fs::write(run.join(TIME_IS_SET), "").unwrap();
         assert_eq!(ClockService::below(run).unwrap().has_set_the_clock, Some(true));
+    }
+
+    /// It was set to 1970 while the mark of the time service was there, and nobody was told that the time is wrong.
+    #[test]
+    fn an_impossible_time_is_believed_by_nobody() {
+        assert!(is_believed(true, at(NOW)) && !is_believed(false, at(NOW)));
+        assert!(!is_believed(true, at(43_200)));
     }
 
     fn at(seconds: i64) -> Timestamp {
