@@ -89,8 +89,9 @@ const LOAD_MODULES: Command = &["/usr/bin/systemctl", "restart", "systemd-module
 const MAKE_USER_AND_GROUPS: Command = &["/usr/bin/systemd-sysusers", "/usr/lib/sysusers.d/gatehouse.conf"];
 const JOIN_GROUPS: Command =
     &["/usr/sbin/usermod", "--append", "--groups", "gpio,i2c,spi,dialout", "gatehouse"];
-/// Lets udev read its rules again: what they say of a group that was not there at the time has been left out until then.
-const READ_DEVICE_RULES: Command = &["/usr/bin/systemctl", "reload", "systemd-udevd.service"];
+/// Lets udev read its rules again: what they say of a group that was not there at the time has been left out until then. To be told
+/// so is not enough for it, since it only reads files that have changed.
+const READ_DEVICE_RULES: Command = &["/usr/bin/systemctl", "restart", "systemd-udevd.service"];
 /// Lets udev look at all devices again, as at the start of the machine, so that rules hold for those that are there.
 const APPLY_DEVICE_RULES: Command = &["/usr/bin/systemctl", "restart", "systemd-udev-trigger.service"];
 
