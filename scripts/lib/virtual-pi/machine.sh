@@ -57,6 +57,12 @@ machine_start() {
         # is the usual one.
         options+=(-icount 'shift=1,sleep=off')
     fi
+    if [[ $machine != pi3 ]]; then
+        # A new USB stick, for the job that wants one.
+        truncate --size=256M "$machine_directory/stick.img"
+        options+=(-device qemu-xhci -drive "file=$inside/stick.img,if=none,id=stick,format=raw,cache=unsafe")
+        options+=(-device 'usb-storage,drive=stick,removable=on')
+    fi
     if [[ -n $job ]]; then
         mv "$job" "$machine_directory/job.img"
         options+=(-drive "file=$inside/job.img,if=none,id=job,format=raw,readonly=on")

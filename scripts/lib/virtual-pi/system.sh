@@ -12,11 +12,12 @@ rig_sources=scripts/lib/virtual-pi
 guest_packages=(
     systemd systemd-sysv udev dbus iproute2 kmod procps e2fsprogs adduser ca-certificates openssh-server
     i2c-tools gpiod mosquitto-clients curl jq
+    mosquitto fdisk dosfstools exfatprogs dmsetup
 )
 # Kernel modules of the guests, with all that they need. A path is a directory with everything in it.
 guest_modules=(
-    ext4 vfat nls_ascii nls_cp437 overlay autofs4 configfs nf_tables
-    virtio_blk virtio_net virtio_mmio virtio_pci virtio_rng virtio_console usb-storage cdc_ether rndis_host cdc_subset
+    ext4 vfat exfat nls_ascii nls_cp437 nls_utf8 loop dm-delay overlay autofs4 configfs nf_tables
+    virtio_blk virtio_net virtio_mmio virtio_pci virtio_rng virtio_console xhci-pci sd_mod usb-storage cdc_ether rndis_host cdc_subset
     i2c-dev i2c-gpio
     drivers/w1 drivers/hwmon drivers/iio drivers/i2c drivers/rtc drivers/misc/eeprom
 )

@@ -13,6 +13,8 @@ world=/run/world
 board_start() {
     local device=/sys/kernel/config/gpio-sim/board line
     mountpoint --quiet /sys/kernel/config || mount -t configfs none /sys/kernel/config
+    # Only amd64 has no tree, and a module that makes one.
+    [[ -e /proc/device-tree ]] || modprobe rig-tree
     modprobe gpio-sim
     modprobe rig-i2c buses="$board_bus"
     mkdir -p "$device/header"
