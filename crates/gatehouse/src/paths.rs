@@ -28,6 +28,9 @@ pub(crate) const HISTORY_FILE: &str = "history.db";
 /// Totals of counters and the last levels of outputs.
 pub(crate) const BOARD_FILE: &str = "board.state";
 
+/// Which release last ran on the data, in the data directory.
+pub(crate) const RELEASE_FILE: &str = "release.json";
+
 /// The gateway's own authority and its leaf.
 pub(crate) const TLS_DIRECTORY: &str = "tls";
 

@@ -146,7 +146,8 @@ impl Marker {
     fn check(&self) -> anyhow::Result<()> {
         for name in &self.names {
             let is_known = DATABASES.contains(&name.as_str())
-                || [CONFIGURATION, paths::BOARD_FILE, paths::TLS_DIRECTORY].contains(&name.as_str());
+                || [CONFIGURATION, paths::BOARD_FILE, paths::RELEASE_FILE, paths::TLS_DIRECTORY]
+                    .contains(&name.as_str());
             ensure!(is_known, "`{name}` is nothing that a restore moves: its marker was changed by somebody");
         }
         ensure!(

@@ -35,7 +35,7 @@ pub(crate) use trial::{FallenBack, begin, failed, why_not_started};
 pub(crate) use unkept::{Unkept, forget as forget_unkept};
 
 /// What is noted of releases beside the data.
-pub(crate) const NOTES: [&str; 4] = [record::FILE, trial::TRIAL, trial::FALLEN_BACK, unkept::UNKEPT];
+pub(crate) const NOTES: [&str; 4] = [paths::RELEASE_FILE, trial::TRIAL, trial::FALLEN_BACK, unkept::UNKEPT];
 
 /// This release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

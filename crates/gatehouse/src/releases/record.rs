@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{paths, whole_file};
 
-/// Its name.
-pub(super) const FILE: &str = "release.json";
-
 /// Most bytes that are read of it.
 const MAX_BYTES: u64 = 4_096;
 
@@ -29,12 +26,17 @@ pub(super) struct Record {
 impl Record {
     /// What the file says; nothing when there is none, or none that makes sense.
     pub(super) fn read(directory: &Path) -> Option<Self> {
-        serde_json::from_str(&paths::small_text(&directory.join(FILE), MAX_BYTES)?).ok()
+        serde_json::from_str(&paths::small_text(&directory.join(paths::RELEASE_FILE), MAX_BYTES)?).ok()
     }
 
     /// Writes it in one step, for the owner of the data.
     pub(super) fn write(&self, directory: &Path) -> anyhow::Result<()> {
-        let file = directory.join(FILE);
+        self.write_into(directory, directory)
+    }
+
+    /// The same, into a directory below that of the data from which it is moved to its place.
+    pub(super) fn write_into(&self, directory: &Path, place: &Path) -> anyhow::Result<()> {
+        let file = place.join(paths::RELEASE_FILE);
         let text = serde_json::to_string(self)?;
         whole_file::put_for_owner_of(directory, &file, &text)
             .with_context(|| format!("{} cannot be written: make room on its disk", file.display()))

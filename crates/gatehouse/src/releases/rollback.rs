@@ -243,7 +243,17 @@ impl Plan {
         by: &By,
         now: Timestamp,
     ) -> anyhow::Result<Option<PathBuf>> {
+        self.make_ready(directory, now).await?;
+        let aside = backup::finish_restore(directory, |_| ())?.and_then(|applied| applied.aside);
+        self.note(directory, by).await;
+        Ok(aside)
+    }
+
+    /// Declares the copy to be what is restored, with the note of which release ran on it: a power cut after the last move must
+    /// not leave the newer one's name beside data that is not its own.
+    pub(super) async fn make_ready(&self, directory: &Path, now: Timestamp) -> anyhow::Result<()> {
         let mut names: Vec<String> = self.databases.iter().map(|name| (*name).to_owned()).collect();
+        names.push(paths::RELEASE_FILE.to_owned());
         if self.with_configuration {
             names.push(CONFIGURATION.to_owned());
         }
@@ -251,12 +261,9 @@ impl Plan {
             // Sessions that were ended since then must not live again.
             Accounts::end_sessions_in(&self.place.join(paths::ACCOUNTS_FILE)).await?;
         }
-        backup::adopt_as_restored(directory, &self.place, names, &backup::file_time(now))?;
-        let aside = backup::finish_restore(directory, |_| ())?.and_then(|applied| applied.aside);
         let record = Record { version: self.kept.version.clone(), since: self.kept.made, before: None };
-        record.write(directory)?;
-        self.note(directory, by).await;
-        Ok(aside)
+        record.write_into(directory, &self.place)?;
+        backup::adopt_as_restored(directory, &self.place, names, &backup::file_time(now))
     }
 
     /// In the audit log it stands where this release can write without changing the form: else only the journal tells.

@@ -351,6 +351,21 @@ async fn a_history_for_which_there_was_no_room_stays_and_is_told_about() {
     assert!(text.contains("history.db stays") && text.contains("2 days and 3 hours ago"), "{text}");
 }
 
+/// A power cut after the last move, before anybody had written which release the data is of: the next start of the newer one
+/// took the data that had gone back for its own, and gave its next copy the wrong name.
+#[tokio::test]
+async fn the_note_of_the_release_goes_back_in_the_same_moves_as_the_data() {
+    let house = House::upgraded(paths::BROKER_FILE).await;
+    let path = house.path();
+    let record = Record { version: "99.0.0".to_owned(), since: NOW, before: Some(VERSION.to_owned()) };
+    record.write(&path).unwrap();
+    let plan = Plan::make(&path, None, &newest()).await.unwrap();
+    plan.make_ready(&path, NOW).await.unwrap();
+    let aside = backup::finish_restore(&path, |_| ()).unwrap().unwrap().aside.unwrap();
+    assert_eq!(Record::read(&path).unwrap().version, VERSION);
+    assert_eq!(Record::read(&aside).unwrap().version, "99.0.0");
+}
+
 /// A power cut at the worst instant: the copy was made ready and has not become what is restored. Nothing is lost, and it is
 /// asked for again.
 #[tokio::test]
