@@ -6,6 +6,8 @@
 # shellcheck shell=bash
 # shellcheck source=scripts/lib/clean-root.sh
 source "${BASH_SOURCE[0]%/*}/../clean-root.sh"
+# shellcheck source=scripts/lib/waiting.sh
+source "${BASH_SOURCE[0]%/*}/../waiting.sh"
 
 # Of the block that is kept for documentation (RFC 5737).
 box_address=192.0.2.7
@@ -117,22 +119,4 @@ box_forget() {
 box_groups_go() {
     as_root find "$box_group" -depth -type d -exec rmdir {} + 2>/dev/null
     [[ ! -e $box_group ]]
-}
-
-# soon SECONDS COMMAND...: tries until it succeeds, at most so long.
-soon() {
-    local until=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        ((SECONDS < until)) || return 1
-        sleep 0.2
-    done
-}
-
-# milliseconds: of this machine's clock that is never set.
-milliseconds() {
-    local up
-    read -r up _ </proc/uptime
-    up=${up/./}0
-    printf '%d' "$((10#$up))"
 }

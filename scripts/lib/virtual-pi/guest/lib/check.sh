@@ -31,25 +31,6 @@ skip() {
     skipped=$((skipped + 1))
 }
 
-# soon SECONDS COMMAND...: tries until it succeeds, at most so long.
-soon() {
-    local until
-    until=$(($(milliseconds) + $1 * 1000))
-    shift
-    until "$@"; do
-        (($(milliseconds) < until)) || return 1
-        sleep 0.1
-    done
-}
-
-# milliseconds: time since the guest was started.
-milliseconds() {
-    local up
-    read -r up _ </proc/uptime
-    up=${up/./}0
-    printf '%d' "$((10#$up))"
-}
-
 # is ACTUAL EXPECTED: the same text.
 is() { [[ $1 == "$2" ]]; }
 
