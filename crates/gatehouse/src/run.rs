@@ -128,7 +128,8 @@ async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow
     let directory = home.directory();
     let mut signals = Signals::listen()?;
     let clock = SystemClock::new();
-    releases::prepare(directory, source.file(), clock.now()).await?;
+    let floor = config.history.retention.disk_floor;
+    releases::prepare(directory, source.file(), floor, clock.now()).await?;
     let house = match House::open(config, home, demo).await {
         Ok(house) => house,
         Err(problem) if changes::take_back_restored(&source, directory, clock.now()) => {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_dashboard::{Warning, WarningWord};
-use gatehouse_model::{Clock, Moment};
+use gatehouse_model::{Clock, Moment, Timestamp};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -27,6 +27,9 @@ use crate::releases::{self, Unkept};
 
 /// How often it is looked. A person who makes room sees the page say so within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the copy of before an upgrade is old enough to go.
+const LOOK_AT_COPY_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How long it is told that the run before this one ended badly.
 const TOLD_OF_LAST_RUN: Duration = Duration::from_secs(12 * 3_600);
@@ -72,6 +75,8 @@ struct OwnMachine {
     is_clock_set: Box<dyn Fn() -> bool + Send + Sync>,
     last_run: Option<Ending>,
     unkept: Option<Unkept>,
+    /// When the copy of before an upgrade was looked at last.
+    copy_seen: Option<Moment>,
 }
 
 impl Conditions {
@@ -88,6 +93,7 @@ impl Conditions {
             is_clock_set: Box::new(is_clock_set),
             last_run: last_run::before(directory),
             unkept: Unkept::of_this_release(directory),
+            copy_seen: None,
         });
         let (began, directory) = (clock.moment(), directory.to_owned());
         let (disk, wall) = (Some(DiskLook::default()), ClockLook::default());
@@ -108,10 +114,8 @@ impl Conditions {
             ticks
         });
         ticks.tick().await;
-        let (directory, is_own) = (self.directory.clone(), self.own.is_some());
-        let looking = self
-            .looking
-            .get_or_insert_with(|| tokio::task::spawn_blocking(move || Seen::of(&directory, is_own)));
+        let under_way = self.looking.take().unwrap_or_else(|| self.begin_look());
+        let looking = self.looking.insert(under_way);
         // Where it hangs, what was seen last holds, and the same look is waited for the next time.
         if let Ok(seen) = tokio::time::timeout(LOOK_EVERY / 2, &mut *looking).await {
             self.looking = None;
@@ -124,6 +128,29 @@ impl Conditions {
         self.forget_last_run();
         self.forget_upgrade();
         self.judge()
+    }
+
+    fn begin_look(&mut self) -> JoinHandle<Seen> {
+        let (directory, is_own, copy_is_due) =
+            (self.directory.clone(), self.own.is_some(), self.is_time_for_copy());
+        tokio::task::spawn_blocking(move || {
+            if let Some(now) = copy_is_due {
+                releases::forget_old_copy(&directory, now);
+            }
+            Seen::of(&directory, is_own)
+        })
+    }
+
+    /// The time of day when it is time to see whether the copy of before an upgrade may go: not by a clock that is wrong.
+    fn is_time_for_copy(&mut self) -> Option<Timestamp> {
+        let moment = self.clock.moment();
+        let own = self.own.as_mut()?;
+        let is_soon = own.copy_seen.is_some_and(|seen| moment.saturating_since(seen) < LOOK_AT_COPY_EVERY);
+        if is_soon || !(own.is_clock_set)() {
+            return None;
+        }
+        own.copy_seen = Some(moment);
+        Some(self.clock.now())
     }
 
     /// What happened half a day ago is no news any more, here and in the check-up.

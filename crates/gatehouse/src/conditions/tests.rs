@@ -122,6 +122,30 @@ async fn an_upgrade_without_a_way_back_is_told_for_as_long_as_the_copy_would_be_
     assert_eq!(Unkept::of_this_release(place.path()), None, "the check-up does not tell either");
 }
 
+/// The copy went only with a start, and a gateway that ran for a year kept it for a year; and one start with a clock that was
+/// years ahead took the way back of yesterday's upgrade.
+#[tokio::test]
+async fn the_copy_of_before_an_upgrade_goes_after_thirty_days_of_a_clock_that_is_right() {
+    let place = tempfile::tempdir().unwrap();
+    let copy = place.path().join("before-upgrade");
+    std::fs::create_dir(&copy).unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_252_440_000)));
+    let note = "{\"version\":\"0.0.9\",\"made\":\"1970-01-01T00:00:09.000Z\",\"forms\":{},\"without_history\":false}";
+    std::fs::write(copy.join("copy.json"), note).unwrap();
+    let (mut conditions, is_set) = own(place.path(), &clock);
+    let mut look = async |is_right: bool, days: u64| {
+        is_set.store(is_right, std::sync::atomic::Ordering::Relaxed);
+        clock.advance(Duration::from_secs(days * 86_400));
+        conditions.ticks = None;
+        conditions.next().await;
+        copy.exists()
+    };
+    assert!(look(true, 0).await, "made before the time was known, it is not as old as it says");
+    assert!(look(true, 29).await);
+    assert!(look(false, 400).await, "nobody knows how many days that are");
+    assert!(!look(true, 1).await);
+}
+
 /// A disk of a megabyte that is filled, emptied and made read-only. Only root may mount one.
 #[tokio::test]
 async fn a_real_disk_is_seen_to_be_full_and_read_only_and_well_again() {

@@ -10,7 +10,7 @@ use gatehouse_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::Forms;
+use super::{Forms, KEPT_FOR, is_past};
 use crate::{paths, supervision, whole_file};
 
 /// Where it is.
@@ -55,9 +55,21 @@ pub(super) struct Kept {
     pub(super) forms: Forms,
     /// Whether history was left out, for want of room.
     pub(super) without_history: bool,
+    /// Whether a release has come to run since it was made: whoever goes back to it loses what was kept since then.
+    #[serde(default)]
+    pub(super) is_settled: bool,
+    /// When a clock that is right has first seen it: a machine without a clock chip may have made it at any time.
+    #[serde(default)]
+    seen: Option<Timestamp>,
 }
 
 impl Kept {
+    /// One of these forms, which this release had written. It is none before [`keep`] has made it.
+    pub(super) fn of(version: &str, forms: &Forms, now: Timestamp) -> Self {
+        let (version, forms) = (version.to_owned(), forms.clone());
+        Self { version, made: now, forms, without_history: false, is_settled: false, seen: None }
+    }
+
     /// Whether it is of before an upgrade that has brought some of these forms about, and not all yet.
     pub(super) fn is_before(&self, found: &Forms) -> bool {
         let mut newer = false;
@@ -72,22 +84,27 @@ impl Kept {
         serde_json::from_str(&paths::small_text(&place(directory)?.join(NOTE), MAX_NOTE_BYTES)?).ok()
     }
 
+    /// Writes what is said about it, in the directory of the copy.
+    fn write(&self, place: &Path) -> anyhow::Result<()> {
+        Ok(whole_file::put(&place.join(NOTE), serde_json::to_string(self)?)?)
+    }
+
     /// Whether a release that works with these forms can run on it.
     pub(super) fn suits(&self, newest: &Forms) -> bool {
         self.forms.iter().all(|(name, form)| newest.get(name) >= Some(form))
     }
 }
 
-/// Makes the copy: nobody has the databases open.
+/// Makes the copy: nobody has the databases open. History is in it only where `floor` bytes stay free on the disk: with fewer
+/// it would begin to give up its oldest days, for the sake of a second copy of them.
 ///
 /// # Errors
 /// When there is no room for it, or it cannot be written. What was kept before is there still then.
 pub(super) fn keep(
     directory: &Path,
     configuration: Option<&Path>,
-    version: &str,
-    forms: &Forms,
-    now: Timestamp,
+    floor: u64,
+    kept: Kept,
 ) -> anyhow::Result<()> {
     let draft = directory.join(DRAFT);
     if draft.exists() {
@@ -99,11 +116,12 @@ pub(super) fn keep(
     let free = free_bytes(directory)?.saturating_sub(RESERVE_BYTES);
     let (small, large) = (bytes_of(&rest), bytes_of(&history));
     ensure!(small <= free, "it needs {small} bytes, and {free} may be used on the disk");
-    let without_history = small.saturating_add(large) > free;
+    let free_for_history = free.saturating_sub(floor).saturating_sub(small);
+    let without_history = large > free_for_history;
     if without_history {
         warn!(
-            "history is not in the copy of before the upgrade: it needs {large} bytes, and {} may be used on the disk",
-            free.saturating_sub(small)
+            "history is not in the copy of before the upgrade: it needs {large} bytes, and {free_for_history} may be used on the \
+             disk for it"
         );
     }
     let wanted = rest.iter().chain(history.iter().filter(|_| !without_history));
@@ -112,8 +130,7 @@ pub(super) fn keep(
         for source in wanted {
             source.copy_into(&draft)?;
         }
-        let kept = Kept { version: version.to_owned(), made: now, forms: forms.clone(), without_history };
-        whole_file::put(&draft.join(NOTE), serde_json::to_string(&kept)?)?;
+        Kept { without_history, ..kept }.write(&draft)?;
         File::open(&draft)?.sync_all()?;
         let (place, former) = (directory.join(DIRECTORY), directory.join(FORMER));
         if former.exists() {
@@ -137,10 +154,54 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// Removes the copy.
+/// A release runs: it is no upgrade any more of which this is the copy of before. Removes what a power cut left of copies that
+/// were made or replaced.
+pub(super) fn settle(directory: &Path) {
+    remove(&directory.join(DRAFT));
+    if directory.join(DIRECTORY).join(NOTE).exists() {
+        remove(&directory.join(FORMER));
+    }
+    if let Some(kept) = Kept::find(directory).filter(|kept| !kept.is_settled) {
+        note(directory, &Kept { is_settled: true, ..kept });
+    }
+}
+
+/// Removes the copy once it is old. `now` is of a clock that is right.
+pub(super) fn forget_old(directory: &Path, now: Timestamp) {
+    let Some(kept) = Kept::find(directory) else { return };
+    match kept.seen {
+        None => note(directory, &Kept { seen: Some(now), ..kept }),
+        Some(seen) if is_past(seen, now) => {
+            info!(
+                "the copy of before the last upgrade is removed: it is {} days old",
+                KEPT_FOR.as_secs() / 86_400
+            );
+            forget(directory);
+        }
+        Some(_) => {}
+    }
+}
+
+/// Removes the copy, and what an earlier one has left.
 pub(super) fn forget(directory: &Path) {
-    if let Err(problem) = std::fs::remove_dir_all(directory.join(DIRECTORY)) {
-        warn!("the copy of before the upgrade cannot be removed: {problem}");
+    remove(&directory.join(FORMER));
+    remove(&directory.join(DIRECTORY));
+}
+
+fn remove(place: &Path) {
+    match std::fs::remove_dir_all(place) {
+        Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => {
+            warn!("the copy of before an upgrade in {} cannot be removed: {problem}", place.display());
+        }
+        _ => {}
+    }
+}
+
+/// Says something else about the copy that is there.
+fn note(directory: &Path, kept: &Kept) {
+    let Some(place) = place(directory) else { return };
+    if let Err(problem) = kept.write(&place) {
+        warn!("what is to be said of the copy in {} cannot be written: {problem:#}", place.display());
     }
 }
 

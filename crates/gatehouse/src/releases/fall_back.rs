@@ -277,9 +277,9 @@ pub(super) async fn take_back(
     let taken_back = async {
         let plan = Plan::make(directory, Some(configuration), newest).await?;
         ensure!(
-            plan.kept.version == previous,
-            "the copy in the data directory is one of release {} at {}, and not of {previous}, which ran last: what was kept \
-             since then would be lost. `sudo gatehouse rollback` goes back to it all the same",
+            plan.kept.version == previous && !plan.kept.is_settled,
+            "the copy in the data directory is one of release {} at {}, and a release has run on the data since ({previous} ran \
+             last): what was kept since then would be lost. `sudo gatehouse rollback` goes back to it all the same",
             plan.kept.version,
             plan.kept.made
         );

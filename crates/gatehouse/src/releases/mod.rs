@@ -51,7 +51,8 @@ pub(crate) struct TooNew(pub(crate) String);
 /// The form of each database, by its file's name.
 type Forms = BTreeMap<String, i64>;
 
-/// Looks at the data before anything opens it. What this release is about to bring up to its own form is copied first.
+/// Looks at the data before anything opens it. What this release is about to bring up to its own form is copied first, history
+/// where `floor` bytes stay free on the disk.
 ///
 /// # Errors
 /// When a newer release has changed the accounts or what the broker keeps: this one cannot run on them, and says how to go
@@ -59,14 +60,16 @@ type Forms = BTreeMap<String, i64>;
 pub(crate) async fn prepare(
     directory: &Path,
     configuration: Option<&Path>,
+    floor: u64,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    prepare_for(directory, configuration, now, &newest()).await
+    prepare_for(directory, configuration, floor, now, &newest()).await
 }
 
 async fn prepare_for(
     directory: &Path,
     configuration: Option<&Path>,
+    floor: u64,
     now: Timestamp,
     newest: &Forms,
 ) -> anyhow::Result<()> {
@@ -87,13 +90,14 @@ async fn prepare_for(
     }
     let version = record.map_or_else(|| "unknown".to_owned(), |record| record.version);
     info!("an upgrade from release {version}: {} will be brought up to date", older.join(", "));
-    // An upgrade that was cut short half-way goes on: its copy is the only one of before. One of an earlier upgrade, whose
-    // release has run since, is no way back from this one.
-    if copy::Kept::find(directory).is_some_and(|kept| kept.version == version && kept.is_before(&found)) {
+    // An upgrade that was cut short half-way goes on: its copy is the only one of before. One of an earlier upgrade, since when a
+    // release has run, be it the same one again, is no way back from this one.
+    let is_of_this = |kept: copy::Kept| kept.version == version && !kept.is_settled && kept.is_before(&found);
+    if copy::Kept::find(directory).is_some_and(is_of_this) {
         return Ok(());
     }
     // A house without its gateway is worse than one that cannot go back.
-    match copy::keep(directory, configuration, &version, &found, now) {
+    match copy::keep(directory, configuration, floor, copy::Kept::of(&version, &found, now)) {
         Ok(()) => unkept::forget(directory),
         Err(problem) => {
             warn!("no copy of before the upgrade could be kept, the upgrade goes on: {problem:#}");
@@ -126,8 +130,7 @@ pub(crate) async fn check_form(directory: &Path, name: &str) -> anyhow::Result<(
     Ok(())
 }
 
-/// Notes that this release runs on the data: it has come so far that everything was open. A copy of before an upgrade that
-/// nobody needed goes after [`KEPT_FOR`].
+/// Notes that this release runs on the data: it has come so far that everything was open.
 pub(crate) fn runs(directory: &Path, now: Timestamp) {
     let known = Record::read(directory);
     if known.as_ref().is_none_or(|known| known.version != VERSION) {
@@ -139,13 +142,13 @@ pub(crate) fn runs(directory: &Path, now: Timestamp) {
     }
     trial::passed(directory);
     unkept::forget_others(directory);
-    if copy::Kept::find(directory).is_some_and(|kept| is_past(kept.made, now)) {
-        info!(
-            "the copy of before the last upgrade is removed: it is {} days old",
-            KEPT_FOR.as_secs() / 86_400
-        );
-        copy::forget(directory);
-    }
+    copy::settle(directory);
+}
+
+/// Removes the copy of before an upgrade that nobody has needed for [`KEPT_FOR`]. `now` is of a clock that is right: by one that
+/// is wrong the way back of yesterday's upgrade may look years old. May take a while.
+pub(crate) fn forget_old_copy(directory: &Path, now: Timestamp) {
+    copy::forget_old(directory, now);
 }
 
 fn is_past(made: Timestamp, now: Timestamp) -> bool {

@@ -69,7 +69,7 @@ impl House {
     }
 
     async fn start(&self, newest: &Forms, now: Timestamp) -> anyhow::Result<()> {
-        prepare_for(&self.path(), Some(&self.path().join("the.toml")), now, newest).await
+        prepare_for(&self.path(), Some(&self.path().join("the.toml")), 0, now, newest).await
     }
 }
 
@@ -96,7 +96,7 @@ async fn the_forms_of_all_databases_are_known_and_nothing_is_copied_without_need
 
     let empty = TempDir::new().unwrap();
     assert!(forms_of(empty.path()).await.is_empty());
-    prepare_for(empty.path(), None, NOW, &newest()).await.unwrap();
+    prepare_for(empty.path(), None, 0, NOW, &newest()).await.unwrap();
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn a_second_upgrade_makes_a_copy_of_its_own_and_is_taken_back_to_that() {
     let config = path.join("the.toml");
     let refused = fall_back::take_back(&path, &config, "98.0.0", &second, later).await;
     let said = format!("{:#}", refused.unwrap_err());
-    assert!(said.contains("release 99.0.0") && said.contains("not of 98.0.0"), "{said}");
+    assert!(said.contains("release 99.0.0") && said.contains("98.0.0 ran last"), "{said}");
     assert_eq!(forms_of(&path).await, third, "nothing was touched");
     assert!(fall_back::take_back(&path, &config, "99.0.0", &second, later).await.unwrap());
     assert_eq!(forms_of(&path).await, second, "what the second release did to the accounts stays");
@@ -225,19 +225,90 @@ async fn history_that_is_too_new_stops_nobody() {
 }
 
 #[tokio::test]
-async fn the_release_that_runs_is_noted_once_and_an_old_copy_goes() {
+async fn the_release_that_runs_is_noted_once() {
     let house = House::new().await;
     runs(&house.path(), NOW);
     runs(&house.path(), Timestamp::from_millis(NOW.as_millis() + 1));
     let record = Record::read(&house.path()).unwrap();
     assert_eq!(record, Record { version: VERSION.to_owned(), since: NOW, before: None });
+}
 
-    house.start(&one_more(paths::HISTORY_FILE), NOW).await.unwrap();
+#[tokio::test]
+async fn an_old_copy_goes_with_what_a_power_cut_left_of_the_one_before_it() {
+    let house = House::upgraded(paths::HISTORY_FILE).await;
+    let path = house.path();
     let days = |days: i64| Timestamp::from_millis(NOW.as_millis() + days * 24 * 3_600 * 1_000);
-    runs(&house.path(), days(29));
-    assert!(copy::Kept::find(&house.path()).is_some());
-    runs(&house.path(), days(31));
-    assert!(copy::Kept::find(&house.path()).is_none());
+    let left = path.join("before-upgrade.old");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::copy(path.join("before-upgrade/copy.json"), left.join("copy.json")).unwrap();
+    for day in [0, 29] {
+        forget_old_copy(&path, days(day));
+        assert!(copy::Kept::find(&path).is_some());
+    }
+    forget_old_copy(&path, days(31));
+    assert!(copy::Kept::find(&path).is_none() && !left.exists());
+}
+
+/// It was taken for the copy of before the last upgrade, once that had gone.
+#[tokio::test]
+async fn what_a_power_cut_left_of_copies_is_gone_once_a_release_runs_or_goes_back() {
+    let house = House::upgraded(paths::HISTORY_FILE).await;
+    let path = house.path();
+    let [left, draft] = ["before-upgrade.old", "before-upgrade.part"].map(|name| path.join(name));
+    let note = std::fs::read(path.join("before-upgrade/copy.json")).unwrap();
+    let leave = || {
+        for directory in [&left, &draft] {
+            std::fs::create_dir_all(directory).unwrap();
+            std::fs::write(directory.join("copy.json"), &note).unwrap();
+        }
+    };
+    leave();
+    runs(&path, NOW);
+    assert!(copy::Kept::find(&path).is_some() && !left.exists() && !draft.exists());
+    leave();
+    let plan = Plan::make(&path, None, &newest()).await.unwrap();
+    plan.carry_out(&path, &By::command_line(), NOW).await.unwrap();
+    assert!(copy::Kept::find(&path).is_none());
+    // Where only the former one is whole, it is the copy.
+    leave();
+    runs(&path, NOW);
+    assert!(copy::Kept::find(&path).is_some() && left.exists());
+}
+
+/// The release of before was installed again and ran on a history that it could not record to; then came the next upgrade. The
+/// copy of weeks ago was taken for that of this one: none was made, and when it failed, people got the passwords of weeks ago.
+#[tokio::test]
+async fn a_copy_is_of_no_upgrade_any_more_once_a_release_has_run_since() {
+    let later = Timestamp::from_millis(NOW.as_millis() + 5_000);
+    let house = House::upgraded(paths::HISTORY_FILE).await;
+    let path = house.path();
+    // The release of before again: its name is that of the copy.
+    runs(&path, NOW);
+    let mut third = one_more(paths::HISTORY_FILE);
+    *third.get_mut(paths::ACCOUNTS_FILE).unwrap() += 1;
+    let config = path.join("the.toml");
+    house.change_form(paths::ACCOUNTS_FILE, third[paths::ACCOUNTS_FILE]).await;
+    let refused = fall_back::take_back(&path, &config, VERSION, &newest(), later).await;
+    let said = format!("{:#}", refused.unwrap_err());
+    assert!(said.contains("a release has run on the data since"), "{said}");
+    assert_eq!(forms_of(&path).await, third, "nothing was touched");
+
+    *third.get_mut(paths::BROKER_FILE).unwrap() += 1;
+    house.start(&third, later).await.unwrap();
+    let kept = copy::Kept::find(&path).unwrap();
+    assert_eq!((kept.version.as_str(), kept.made, kept.is_settled), (VERSION, later, false));
+}
+
+/// The copy left a disk so full that history began to give up its oldest days, of which the copy was gone a month later too.
+#[tokio::test]
+async fn history_is_copied_only_where_it_loses_nothing_by_it() {
+    for (floor, without_history) in [(0, false), (1 << 60, true)] {
+        let house = House::new().await;
+        prepare_for(&house.path(), None, floor, NOW, &one_more(paths::BROKER_FILE)).await.unwrap();
+        let kept = copy::Kept::find(&house.path()).unwrap();
+        assert_eq!(kept.without_history, without_history);
+        assert_eq!(house.path().join("before-upgrade/history.db").exists(), !without_history);
+    }
 }
 
 #[test]
