@@ -90,8 +90,7 @@ fn note_wrong_configuration(directory: &std::path::Path) {
     if directory.exists()
         && let Ok(_claim) = paths::claim(directory)
     {
-        releases::begin(directory);
-        releases::failed(
+        releases::refused(
             directory,
             "the configuration has mistakes for this release; `gatehouse check` of it shows them",
         );

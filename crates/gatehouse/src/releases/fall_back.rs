@@ -303,7 +303,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::super::VERSION;
-    use super::super::trial::{begin, failed, passed};
+    use super::super::trial::{begin, failed, passed, refused};
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_252_440_000);
@@ -342,6 +342,21 @@ mod tests {
         let decision = decide(data.path(), "0.0.9", false, || Ok("9.0.0".to_owned()));
         assert!(
             matches!(&decision, Decision::FallBack(upgraded) if upgraded.version == "9.0.0"),
+            "{decision:?}"
+        );
+    }
+
+    /// Five mistakes in the configuration were five starts, and the sixth start, without a mistake, was one too many.
+    #[test]
+    fn a_configuration_that_is_refused_is_no_start_that_counts() {
+        let data = ran("0.0.9");
+        for mistake in 0..20 {
+            refused(data.path(), &format!("mistake {mistake}"));
+        }
+        assert!(begin(data.path()));
+        let decision = decide(data.path(), "0.0.9", false, unasked);
+        assert!(
+            matches!(&decision, Decision::FallBack(upgraded) if upgraded.reason == "mistake 19"),
             "{decision:?}"
         );
     }

@@ -31,7 +31,7 @@ use record::Record;
 
 pub(crate) use fall_back::run as fall_back_on_command_line;
 pub(crate) use rollback::run as roll_back_on_command_line;
-pub(crate) use trial::{FallenBack, begin, failed, why_not_started};
+pub(crate) use trial::{FallenBack, begin, failed, refused, why_not_started};
 pub(crate) use unkept::{Unkept, forget as forget_unkept};
 
 /// What is noted of releases beside the data.

@@ -93,20 +93,34 @@ pub(crate) fn begin(directory: &Path) -> bool {
     let hung =
         is_over.then(|| format!("it was started {starts} times, hung each time, and never came to run"));
     let reason = known.and_then(|trial| trial.reason).or(hung);
-    let trial = Trial { version: VERSION.to_owned(), starts, reason };
-    if let Err(problem) = put(directory, TRIAL, &trial) {
-        warn!("the start of another release cannot be noted: {problem:#}");
-    }
+    note(directory, Trial { version: VERSION.to_owned(), starts, reason });
     !is_over
+}
+
+/// Notes that this release, where another one has run last, cannot be tried with the configuration that there is. It is no start
+/// that counts: somebody who mends the configuration line by line needs as many as it takes.
+pub(crate) fn refused(directory: &Path, reason: &str) {
+    if Record::read(directory).is_some_and(|record| record.version != VERSION) {
+        let known = Trial::read(directory).filter(|trial| trial.version == VERSION);
+        let starts = known.map_or(0, |trial| trial.starts);
+        note(directory, Trial { version: VERSION.to_owned(), starts, reason: Some(shortened(reason)) });
+    }
 }
 
 /// Notes why this release did not come to run, if it is on trial.
 pub(crate) fn failed(directory: &Path, reason: &str) {
     let Some(trial) = Trial::read(directory).filter(|trial| trial.version == VERSION) else { return };
-    let reason = Some(reason.chars().take(MAX_REASON).collect());
-    if let Err(problem) = put(directory, TRIAL, &Trial { reason, ..trial }) {
-        warn!("why the start failed cannot be noted: {problem:#}");
+    note(directory, Trial { reason: Some(shortened(reason)), ..trial });
+}
+
+fn note(directory: &Path, trial: Trial) {
+    if let Err(problem) = put(directory, TRIAL, &trial) {
+        warn!("the start of a release that has not run yet cannot be noted: {problem:#}");
     }
+}
+
+fn shortened(reason: &str) -> String {
+    reason.chars().take(MAX_REASON).collect()
 }
 
 /// Why a release that is on trial has not come to run.
