@@ -145,7 +145,7 @@ went_back_or_waits() {
 # boots_and_falls_back: what systemd does after the power came back: it starts what the unit names, and where that fails for good,
 # it asks the kept program.
 boots_and_falls_back() {
-    local drop_in=$root/etc/systemd/system/gatehouse.service.d/50-previous-release.conf
+    local drop_in=$root/etc/systemd/system/gatehouse.service.d/zz-previous-release.conf
     if [[ ! -e $drop_in ]]; then
         starts_in_vain "$cuts/round.log" "$nowhere" || return 1
         in_root sh -c "${cut_works[fall-back]}" >"$cuts/fall-back.log" 2>&1 || { cat "$cuts/fall-back.log" >&2; return 1; }

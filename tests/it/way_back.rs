@@ -78,7 +78,7 @@ fn an_older_release_runs_again_on_what_it_left_behind() {
     // A drop-in that runs the newer release in the place of this one would change the data again.
     let (drop_ins, data) = (setup.data_directory().join("drop-ins"), setup.data_directory());
     std::fs::create_dir(&drop_ins).expect("it can be made");
-    let drop_in = drop_ins.join("50-previous-release.conf");
+    let drop_in = drop_ins.join("zz-previous-release.conf");
     let text = format!("[Service]\nExecStart=\nExecStart=/newer run --data-dir {}\n", data.display());
     std::fs::write(&drop_in, text).expect("it can be written");
     systemctl_that_notes(&data);
@@ -246,7 +246,7 @@ fn a_newer_release_that_does_not_start_gives_way_to_the_one_before_it() {
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
     assert!(done.stdout.contains("9.9.9 does not start: the certificate"), "{done:?}");
     assert_eq!(form(&data, |form| form), older, "the accounts are those of before");
-    let drop_in = drop_ins.join("50-previous-release.conf");
+    let drop_in = drop_ins.join("zz-previous-release.conf");
     let told = std::fs::read_to_string(&drop_in).expect("the service manager is told");
     assert!(told.contains(&format!("ExecStart=\nExecStart={program} run ")), "{told}");
     assert!(told.contains(&format!("ExecStopPost=\nExecStopPost={program} safe-outputs ")), "{told}");
@@ -331,7 +331,7 @@ fn an_installed_package_ends_what_fell_back_and_one_that_was_given_up_does_not()
     let directory = tempfile::tempdir().expect("a directory");
     let root = directory.path();
     let places = [
-        "etc/systemd/system/gatehouse.service.d/50-previous-release.conf",
+        "etc/systemd/system/gatehouse.service.d/zz-previous-release.conf",
         "var/lib/gatehouse/fallen-back.json",
     ];
     for place in places.map(|place| root.join(place)) {

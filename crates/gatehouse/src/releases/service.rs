@@ -9,8 +9,9 @@ use anyhow::{Context as _, ensure};
 use crate::cli::FallBackArguments;
 use crate::whole_file;
 
-/// The drop-in, below the directory of the unit's drop-ins.
-pub(super) const DROP_IN: &str = "50-previous-release.conf";
+/// The drop-in, below the directory of the unit's drop-ins. The last one by name wins: it comes after those that people make, such
+/// as `override.conf` of `systemctl edit`.
+pub(super) const DROP_IN: &str = "zz-previous-release.conf";
 
 /// The kept program, below its directory.
 pub(super) const PROGRAM: &str = "gatehouse";
