@@ -72,7 +72,7 @@ Environment=GATEHOUSE_REST_SECONDS=$box_rest"
 }
 
 step_boot_crash() {
-    local pid begun killed
+    local pid begun killed=0
     pid=$(property MainPID)
     begun=$(milliseconds)
     in_box kill -KILL "$pid"
@@ -83,21 +83,40 @@ step_boot_crash() {
     expect "its health is degraded" healthy degraded
     expect "who was logged in still is" logged_in
     begun=$(milliseconds)
-    for ((killed = 0; killed < 10; killed++)); do
-        pid=$(property MainPID)
-        [[ $pid == 0 ]] || in_box kill -KILL "$pid" 2>/dev/null || true
-        soon 20 moved_on_from "$pid" || die "the service neither runs nor has failed"
-        ! failed_for_good || break
-    done
+    kill_until_it_rests
     expect "killed again and again it rests" failed_for_good
-    note "after $((killed + 1)) more, in $(($(milliseconds) - begun)) ms: $(property Result)"
+    note "after $killed more, in $(($(milliseconds) - begun)) ms: $(property Result)"
     begun=$(milliseconds)
     expect "and comes back by itself" soon $((box_rest + 30)) active
     note "after $(($(milliseconds) - begun)) ms; the rest was made $box_rest s for this (300 in the package)"
     expect "after a first installation there is no release to fall back to, and nothing is said of one" \
         journal_lacks 'previous/gatehouse' gatehouse-fallback@gatehouse.service
     expect "nothing has failed" nothing_failed
+    # Who takes the wires of a heater in hand then has to be heard as well: for systemd what has failed is stopped already.
+    kill_until_it_rests
+    expect "while it rests, it is about to be started" soon 10 is_about_to_start
+    in_box systemctl stop gatehouse.service
+    refuse "stopped then, it is not any more" is_about_to_start
+    expect "nor does it run" failed_for_good
+    in_box systemctl reset-failed gatehouse.service
+    in_box systemctl start gatehouse.service
+    expect "until somebody starts it" active
 }
+
+# kill_until_it_rests: kills it until systemd starts it no more, and counts in `killed`.
+kill_until_it_rests() {
+    local pid
+    killed=0
+    while ! failed_for_good; do
+        ((killed++ < 10)) || die "killed $killed times, it is still started at once"
+        pid=$(property MainPID)
+        [[ $pid == 0 ]] || in_box kill -KILL "$pid" 2>/dev/null || true
+        soon 20 moved_on_from "$pid" || die "the service neither runs nor has failed"
+    done
+}
+
+# is_about_to_start: whether the rest goes on after which it is tried again.
+is_about_to_start() { [[ $(property ActiveState gatehouse-fallback@gatehouse.service) == activating ]]; }
 
 # moved_on_from PID: whether another process runs, or none will.
 moved_on_from() { failed_for_good || another_than "$1"; }
@@ -252,7 +271,7 @@ step_boot_broken() {
     expect "nothing has failed" nothing_failed
 }
 
-fallback_drop_in=/etc/systemd/system/gatehouse.service.d/50-previous-release.conf
+fallback_drop_in=/etc/systemd/system/gatehouse.service.d/zz-previous-release.conf
 
 # fallen_back VERSION LIMIT: the release of before runs on its data, since that version does not start; and everybody is told.
 fallen_back() {
@@ -261,7 +280,7 @@ fallen_back() {
     expect "the release of before ($runs) runs in its place" soon "$2" runs_version "$runs"
     expect "who was logged in still is" logged_in
     expect "people of before the upgrade are there" has_account before
-    expect "systemctl status shows the drop-in" status_says 50-previous-release.conf
+    expect "systemctl status shows the drop-in" status_says zz-previous-release.conf
     expect "and says it in its line" soon 15 status_says 'Status:.*release failed'
     note "$(in_box systemctl status --no-pager gatehouse.service | sed -n 's/^ *Status: //p')"
     expect "the page tells of $1" warns release_failed "$1"
