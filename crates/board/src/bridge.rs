@@ -13,6 +13,7 @@ mod devices;
 mod discoveries;
 mod encoder;
 mod expander;
+mod expander_jobs;
 mod expander_lines;
 mod expander_owner;
 mod expander_watch;

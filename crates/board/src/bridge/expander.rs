@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,13 +13,14 @@ use gatehouse_model::{Clock, DeviceId, Moment};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::expander_jobs::{Ask, Job, Said, Tenure, Wanted, WantedLines};
 use super::expander_owner::Owner;
 use super::expander_watchers::Watchers;
 use super::place::resolve;
 use crate::buses::{Buses, Pause};
 use crate::catalogue::Kind;
 use crate::config::{DeviceConfig, DriverConfig, Pull};
-use crate::traits::{Board, Duty, Edge, Level};
+use crate::traits::{Board, Duty, Edge};
 
 /// Requests that wait for an expander. Each line has one owner who asks one thing at a time, and the watch asks too.
 const MAX_WAITING: usize = 64;
@@ -28,48 +28,10 @@ const MAX_WAITING: usize = 64;
 /// Longest time that an expander may take for one request; what is asked later still comes true, as it is wanted.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
-/// What a line shall be. Levels are those of the wire: active means high.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    Output(Level),
-    Input(Pull),
-    Pwm(Duty),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ask {
-    /// Make the lines as they are wanted, and tell their levels.
-    Apply,
-    /// The same, by whoever follows this line: its changes are told from the level that this gives.
-    Begin(u8),
-    /// Look whether the chip still is as it was set, and set it again when not.
-    Check,
-    /// The levels at the pins.
-    Levels,
-    /// The duty of a PWM output.
-    Duty(u8),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    Levels(u32),
-    Duty(Duty),
-}
-
-/// A request on its way.
-pub(super) struct Job {
-    pub(super) ask: Ask,
-    /// When what has changed by now began to change, as far as that is known.
-    pub(super) at: Moment,
-    /// When it was asked.
-    pub(super) now: Moment,
-    pub(super) answer: oneshot::Sender<Result<Said, String>>,
-}
-
 /// An expander in use.
 pub(super) struct Expander {
     lines: u8,
-    wanted: Arc<Mutex<BTreeMap<u8, Wanted>>>,
+    wanted: Arc<WantedLines>,
     jobs: SyncSender<Job>,
     watchers: Arc<Watchers>,
     is_pwm: bool,
@@ -78,31 +40,9 @@ pub(super) struct Expander {
     tenure: Arc<Tenure>,
 }
 
-/// For how long a thread may touch its chip. What waits in its queue when its expander is given up is not done any more: an
-/// older thread that looks at the chip late finds it other than it knows it, and would set it back over its successor.
-#[derive(Debug, Default)]
-pub(super) struct Tenure {
-    is_over: AtomicBool,
-    /// Held by the thread while it works.
-    work: Mutex<()>,
-}
-
-impl Tenure {
-    /// Lets the thread work once, unless its time is over.
-    pub(super) fn work(&self) -> Option<MutexGuard<'_, ()>> {
-        let work = lock(&self.work);
-        (!self.is_over.load(Ordering::SeqCst)).then_some(work)
-    }
-
-    /// Waits until the thread has ended what it was about to do when its time was over.
-    pub(super) fn outlast(&self) {
-        drop(lock(&self.work));
-    }
-}
-
 impl Drop for Expander {
     fn drop(&mut self) {
-        self.tenure.is_over.store(true, Ordering::SeqCst);
+        self.tenure.end();
     }
 }
 
@@ -129,12 +69,12 @@ impl Expanders {
         buses: &Arc<Buses>,
         stays: &BTreeSet<DeviceId>,
     ) {
-        let mut by_device = lock(&self.by_device);
+        let mut by_device = self.by_device();
         let mut before = Vec::new();
         by_device.retain(|device, expander| {
             let stays = stays.contains(device);
             if !stays {
-                expander.tenure.is_over.store(true, Ordering::SeqCst);
+                expander.tenure.end();
                 before.push(expander.tenure.clone());
             }
             stays
@@ -157,7 +97,7 @@ impl Expanders {
                 }
             };
             let (jobs, asked) = sync_channel(MAX_WAITING);
-            let wanted = Arc::<Mutex<BTreeMap<u8, Wanted>>>::default();
+            let wanted = Arc::<WantedLines>::default();
             let watchers = Arc::<Watchers>::default();
             let tenure = Arc::<Tenure>::default();
             let owner = Owner {
@@ -188,8 +128,12 @@ impl Expanders {
         }
     }
 
+    fn by_device(&self) -> MutexGuard<'_, BTreeMap<DeviceId, Arc<Expander>>> {
+        self.by_device.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn get(&self, device: &DeviceId) -> Option<Arc<Expander>> {
-        lock(&self.by_device).get(device).cloned()
+        self.by_device().get(device).cloned()
     }
 }
 
@@ -213,7 +157,7 @@ impl Expander {
             }
             other => other,
         };
-        lock(&self.wanted).insert(line, wanted);
+        self.wanted.set(line, wanted);
     }
 
     /// Makes a line what is wanted, and tells the levels of all lines at their pins then.
@@ -225,7 +169,7 @@ impl Expander {
     /// Makes a line an input, and tells the levels of all lines at their pins then. Whoever follows the line learns of each
     /// change from there on.
     pub(super) async fn begin(&self, line: u8, pull: Pull) -> Result<u32, String> {
-        lock(&self.wanted).insert(line, Wanted::Input(pull));
+        self.wanted.set(line, Wanted::Input(pull));
         self.levels_by(Ask::Begin(line), None).await
     }
 
@@ -315,10 +259,6 @@ impl StandingTime {
         tokio::task::spawn_blocking(move || done.recv_timeout(ANSWER_LIMIT));
         Self { _work: work }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

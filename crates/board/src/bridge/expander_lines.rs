@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::expander::{Expander, Wanted};
+use super::expander::Expander;
+use super::expander_jobs::Wanted;
 use crate::config::{ActiveLevel, Pin, Pull};
 use crate::traits::{Duty, Edge, InputLine, Level, LineError, OutputLine, PwmOutput};
 

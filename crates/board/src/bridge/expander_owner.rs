@@ -1,12 +1,12 @@
 //! The thread that owns one expander: it makes the chip be what is wanted, reads it, and tells what its inputs do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
 
 use gatehouse_model::DeviceId;
 
-use super::expander::{Ask, Job, Said, Tenure, Wanted, lock};
+use super::expander_jobs::{Ask, Job, Said, Tenure, Wanted, WantedLines};
 use super::expander_watchers::Watchers;
 use super::place::Place;
 use crate::buses::{Buses, Pause};
@@ -35,7 +35,7 @@ pub(super) struct Owner {
     pub(super) place: Place,
     pub(super) pause: Pause,
     pub(super) buses: Arc<Buses>,
-    pub(super) wanted: Arc<Mutex<BTreeMap<u8, Wanted>>>,
+    pub(super) wanted: Arc<WantedLines>,
     /// Those who follow its inputs. Reading the chip may take back its interrupt, so each reading is told to them.
     pub(super) watchers: Arc<Watchers>,
     pub(super) chip: Option<Chip>,
@@ -107,7 +107,7 @@ impl Owner {
             self.applied.clear();
             self.chip = Some(self.open()?);
         }
-        let wanted = lock(&self.wanted).clone();
+        let wanted = self.wanted.all();
         let Some(chip) = &mut self.chip else { return Ok(()) };
         if let (true, Chip::Lines(chip)) = (self.applied.is_empty(), &mut *chip) {
             // An input that nobody has asked for yet is one already: it must not be driven against what is connected to it.
@@ -141,7 +141,7 @@ impl Owner {
             };
             if matches!(outcome, Err(ReadError::Cannot(_))) {
                 // It is not asked again; the other lines are not to suffer from it.
-                lock(&self.wanted).remove(&line);
+                self.wanted.give_up(line);
             }
             outcome?;
             self.applied.insert(line, wanted);

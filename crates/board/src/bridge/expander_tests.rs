@@ -6,7 +6,7 @@ use crate::catalogue::{Bus, Settings, find};
 use crate::config::{ActiveLevel, ChipConfig, ChipPlace, I2cBusName, LineNumber, Pin};
 use crate::sim::SimulatedBoard;
 use crate::sim::chips::Fault;
-use crate::traits::{InputLine, LineError, OutputLine, SpiPlace};
+use crate::traits::{InputLine, Level, LineError, OutputLine, SpiPlace};
 use embedded_hal::i2c::Operation;
 use gatehouse_model::{ManualClock, Timestamp};
 

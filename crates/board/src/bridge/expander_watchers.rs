@@ -1,11 +1,10 @@
 //! Those who follow the inputs of one expander.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatehouse_model::Moment;
 use tokio::sync::mpsc;
 
-use super::expander::lock;
 use crate::drivers::Seen;
 use crate::traits::{Edge, Level};
 
@@ -42,13 +41,13 @@ impl Watchers {
     pub(super) fn follow(&self, line: u8) -> mpsc::Receiver<Edge> {
         let (edges, followed) = mpsc::channel(EDGE_QUEUE);
         let watcher = Watcher { line, is_high: None, told: Moment::default(), missed: 0, edges };
-        lock(&self.0).push(watcher);
+        self.all().push(watcher);
         followed
     }
 
     /// Whoever follows this line is told this level now: the next change is one from there.
     pub(super) fn begin(&self, line: u8, levels: u32, now: Moment) {
-        for watcher in lock(&self.0).iter_mut().filter(|watcher| watcher.line == line) {
+        for watcher in self.all().iter_mut().filter(|watcher| watcher.line == line) {
             watcher.is_high = Some(levels >> line & 1 == 1);
             watcher.told = watcher.told.max(now);
         }
@@ -57,7 +56,7 @@ impl Watchers {
     /// Tells what a reading that was asked for at `now` has found. What had changed began at `at`; a line that has changed
     /// back since then is told to have done that now.
     pub(super) fn tell(&self, seen: Seen, at: Moment, now: Moment) {
-        for watcher in lock(&self.0).iter_mut() {
+        for watcher in self.all().iter_mut() {
             let bit = |of: u32| of >> watcher.line & 1 == 1;
             let (was_caught, caught, is_high) = (bit(seen.flagged), bit(seen.captured), bit(seen.levels));
             let Some(was_high) = watcher.is_high else { continue };
@@ -73,18 +72,22 @@ impl Watchers {
 
     /// The lines that are followed or will be.
     pub(super) fn lines(&self) -> Vec<u8> {
-        lock(&self.0).iter().map(|watcher| watcher.line).collect()
+        self.all().iter().map(|watcher| watcher.line).collect()
     }
 
     /// Whether there is anybody.
     pub(super) fn are_there(&self) -> bool {
-        let mut watchers = lock(&self.0);
+        let mut watchers = self.all();
         watchers.retain(|watcher| !watcher.edges.is_closed());
         !watchers.is_empty()
     }
 
     /// The lines are gone: all of them learn it.
     pub(super) fn lose(&self) {
-        lock(&self.0).clear();
+        self.all().clear();
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Watcher>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use gatehouse_model::{Clock, DeviceId};
 
-use super::expander::{Expander, Expanders, Wanted};
+use super::expander::{Expander, Expanders};
+use super::expander_jobs::Wanted;
 use super::expander_lines::{ExpanderInput, ExpanderOutput, ExpanderPwm, applied};
 use crate::buses::Buses;
 use crate::config::{ActiveLevel, DeviceConfig, Pin, Pull};
