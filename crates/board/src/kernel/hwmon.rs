@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::attribute;
-use super::chip::{Channel, Shape};
+use super::channel::{Channel, Shape};
 
 /// Kinds of values by the kernel's word, with the file's ending and the kernel's unit turned into the one that people use.
 const SHAPES: &[(&str, &str, Shape)] = &[

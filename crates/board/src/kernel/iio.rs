@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::attribute;
-use super::chip::{Channel, Shape};
+use super::channel::{Channel, Shape};
 
 const fn shape(
     word: &'static str,

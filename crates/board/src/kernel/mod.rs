@@ -8,6 +8,7 @@
 //! for such work. A device whose reading hangs holds one such thread, never two.
 
 mod bulk;
+mod channel;
 mod chip;
 mod config;
 mod hwmon;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use embedded_hal::delay::DelayNs as _;
 use gatehouse_model::{Clock, PropertyId, PropertyInfo, PropertyKind, Quality, Value};
 
-use super::chip::{Channel, KernelChip, Subsystem, channels, find};
+use super::channel::Channel;
+use super::chip::{KernelChip, Subsystem, channels, find};
 use super::{ChipChoice, OneWireProbes, ProbeId, one_wire};
 use crate::buses::Pause;
 use crate::traits::{ReadError, Sample, SensorProperty, SensorSource};
