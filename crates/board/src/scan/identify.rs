@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use embedded_hal::delay::DelayNs as _;
 use embedded_hal::i2c::I2c;
+use serde::Serialize;
 
 use super::others;
-use super::result::Candidate;
 use crate::buses::Pause;
 use crate::catalogue::{self, Bus, Entry, Expect, Kind, Recognition, Step};
 use crate::traits::BusFault;
@@ -25,6 +25,19 @@ const ONLY_ONE: u8 = 40;
 
 /// How long a chip that did not answer at once is given, in milliseconds: an SHT4x takes 10 ms for its serial number.
 const SECOND_TRY_MILLIS: u32 = 10;
+
+/// What a thing can be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// The word of the driver that serves it; nothing when none does.
+    pub driver: Option<String>,
+    /// Its maker and name.
+    pub name: String,
+    /// How sure that is, in percent.
+    pub certainty: u8,
+    /// What else would look the same.
+    pub or_else: Vec<String>,
+}
 
 /// What is at an address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,10 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use embedded_hal::i2c::I2c as _;
 
-pub use identify::{MAX_SELECT_BYTES, may_be_multiplexer, may_switch_outputs};
-pub use result::{
-    Candidate, Holder, Scan, ScannedBus, Thing, suggested_chip, suggested_kernel, suggested_probe,
-};
+pub use identify::{Candidate, MAX_SELECT_BYTES, may_be_multiplexer, may_switch_outputs};
+pub use result::{Holder, Scan, ScannedBus, Thing, suggested_chip, suggested_kernel, suggested_probe};
 pub use watch::{I2C_PERIOD, KERNEL_PERIOD, Watch};
 
 use crate::buses::{Buses, I2cPort, Pause, Through};

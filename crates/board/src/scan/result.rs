@@ -3,7 +3,7 @@
 use gatehouse_model::DeviceId;
 use serde::Serialize;
 
-use super::identify::Identification;
+use super::identify::{Candidate, Identification};
 use crate::traits::BusInfo;
 
 /// Everything that is connected, as far as it can be told.
@@ -113,19 +113,6 @@ pub struct Thing {
     /// Whether somebody has wired it to the board: it is no part of the machine itself.
     #[serde(skip)]
     pub is_wired: bool,
-}
-
-/// What a thing can be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Candidate {
-    /// The word of the driver that serves it; nothing when none does.
-    pub driver: Option<String>,
-    /// Its maker and name.
-    pub name: String,
-    /// How sure that is, in percent.
-    pub certainty: u8,
-    /// What else would look the same.
-    pub or_else: Vec<String>,
 }
 
 impl Thing {
