@@ -15,12 +15,15 @@ mod pwm;
 mod script;
 mod senses;
 mod terminal;
+mod train;
+mod warmth;
 mod wired;
+mod world;
 
 pub use board::SimulatedBoard;
 pub use demo::demo_house;
 pub use house::{Climate, House};
 pub use mischief::{MAX_SLOWNESS, Mischief, NoMischief};
-pub use probes::MOST_WARMTH;
-pub use script::USUAL_QUARTER;
 pub use terminal::Terminal;
+pub use train::USUAL_QUARTER;
+pub use warmth::MOST_WARMTH;

@@ -1,32 +1,30 @@
 //! The simulated board: lines and sensors joined with the house around them.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gatehouse_model::{Clock, DeviceId, Moment, PropertyId, PropertyInfo, PropertyKind, Quality, Value};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use tokio::sync::Notify;
+use rand::RngExt;
 use tokio_util::sync::CancellationToken;
 
 use super::chips::{ChipBus, Fault, I2cChip, Surroundings};
 use super::edges::EdgeQueue;
-use super::house::{Climate, House};
-use super::life::{HALF_A_PULSE, Happening, Life, What};
-use super::lines::{Lines, Unavailable, is_high};
-use super::plan::{ExpanderInput, Plan, Role, room_of};
-use super::probes::{HOLDER, ProbeFiles, Warmth};
+use super::house::Climate;
+use super::life::Life;
+use super::lines::line_error;
+use super::plan::{ExpanderInput, Plan, room_of};
+use super::probes::ProbeFiles;
 use super::pwm::SimulatedPwm;
-use super::script::{Train, USUAL_QUARTER};
 use super::terminal::Terminal;
+use super::warmth::{MOST_WARMTH, Warmth};
 use super::wired::{Follow, Wired};
-use crate::config::{DeviceConfig, DriverConfig, ProbeId};
+use super::world::{Hold, Shared, World};
+use crate::config::{DeviceConfig, DriverConfig};
 use crate::traits::{
-    Board, BusError, BusInfo, Duty, Edge, I2cBackend, InputLine, InputRequest, KernelPlaces, Level,
-    LineError, LineInfo, LineNumber, OutputLine, OutputRequest, PwmOutput, PwmRequest, ReadError, Sample,
-    SensorError, SensorProperty, SensorSource, SerialBackend, SerialRequest, SpiBackend, SpiRequest,
+    Board, BusError, BusInfo, Edge, I2cBackend, InputLine, InputRequest, KernelPlaces, Level, LineError,
+    LineInfo, LineNumber, OutputLine, OutputRequest, PwmOutput, PwmRequest, ReadError, Sample, SensorError,
+    SensorProperty, SensorSource, SerialBackend, SerialRequest, SpiBackend, SpiRequest,
 };
 
 /// Longest nap of the board's own loop, so that a wall clock that was set is noticed in the weather.
@@ -34,57 +32,6 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 /// The same while there are thermometers of the kernel, whose files have to be written.
 const PROBE_NAP: Duration = Duration::from_secs(2);
-
-/// The line of the 1-Wire bus, unless its overlay names another.
-const ONE_WIRE: LineNumber = LineNumber::new(4);
-
-/// Offsets in microseconds of the edges of a contact that bounces, after the first one: even many, so that it ends
-/// where it was going. Mechanical contacts settle within about 5 ms.
-const BOUNCE_MICROSECONDS: [std::ops::Range<u64>; 4] = [200..600, 700..1_400, 1_500..2_800, 3_000..5_000];
-
-/// Most changes that can be scheduled at once; a script that schedules more is wrong.
-const MAX_AGENDA: usize = 4_096;
-
-/// Most trains of edges at once, two for each line.
-const MAX_TRAINS: usize = 64;
-
-/// How long after its trigger an ultrasonic sensor raises its echo line: it sends eight cycles of 40 kHz first.
-const BURST: Duration = Duration::from_micros(450);
-
-/// How long its echo line stays up when no echo comes back.
-const NO_ECHO: Duration = Duration::from_millis(38);
-
-#[derive(Debug)]
-pub(super) struct World {
-    pub(super) house: House,
-    pub(super) lines: Lines,
-    pub(super) plan: Plan,
-    life: Life,
-    /// Sensors that fail, with what they say.
-    pub(super) failing: BTreeMap<DeviceId, String>,
-    /// Voltage changes to come, in their order: the number keeps equal moments apart.
-    agenda: BTreeMap<(Moment, u64), (LineNumber, bool)>,
-    agenda_count: u64,
-    /// Lines that change again and again.
-    trains: Vec<Train>,
-    /// Lines of expanders that people have moved, with their voltages: the chips hear of it while this is not locked.
-    moved: Vec<(ExpanderInput, bool)>,
-    /// What stands before ultrasonic sensors, in metres.
-    pub(super) distances: BTreeMap<DeviceId, f64>,
-    /// What PWM outputs have, by their lines.
-    pub(super) duties: BTreeMap<LineNumber, Duty>,
-    /// Thermometers that somebody holds, or has held.
-    pub(super) warmth: BTreeMap<ProbeId, Warmth>,
-    pub(super) random: StdRng,
-}
-
-#[derive(Debug)]
-pub(super) struct Shared {
-    world: Mutex<World>,
-    pub(super) clock: Arc<dyn Clock>,
-    /// Wakes the board's loop when the agenda changes.
-    agenda_changed: Notify,
-}
 
 /// A board in memory, with a house around it.
 #[derive(Clone, Debug)]
@@ -109,30 +56,7 @@ impl SimulatedBoard {
     }
 
     fn with_life(devices: &[DeviceConfig], plan: Plan, life: Life, seed: u64, clock: Arc<dyn Clock>) -> Self {
-        let mut lines = Lines::new();
-        for (line, active) in plan.inputs() {
-            lines.wire(line, is_high(Level::Inactive, active));
-        }
-        if plan.probes().next().is_some() {
-            lines.hold_by_kernel(ONE_WIRE, HOLDER);
-        }
-        let house = House::new(plan.rooms(), seed, clock.moment(), clock.now());
-        let world = World {
-            house,
-            lines,
-            plan,
-            life,
-            failing: BTreeMap::new(),
-            agenda: BTreeMap::new(),
-            agenda_count: 0,
-            trains: Vec::new(),
-            moved: Vec::new(),
-            distances: BTreeMap::new(),
-            duties: BTreeMap::new(),
-            warmth: BTreeMap::new(),
-            random: StdRng::seed_from_u64(seed),
-        };
-        let shared = Arc::new(Shared { world: Mutex::new(world), clock, agenda_changed: Notify::new() });
+        let shared = Arc::new(Shared::new(World::new(plan, life, seed, clock.as_ref()), clock));
         let wired = Arc::new(Wired::of(devices, |device| feeling(&shared, device), following(&shared)));
         let board = Self { shared, wired, probes: Arc::new(ProbeFiles::new()) };
         board.write_probes();
@@ -234,6 +158,21 @@ impl SimulatedBoard {
         });
     }
 
+    /// Lets somebody hold a thermometer of 1-Wire in a hand for a while, which warms it by about so many degrees, or cools
+    /// it. It is named by its device or by its number. Whether there is such a thermometer, and the degrees are at most
+    /// [`MOST_WARMTH`].
+    pub fn warm(&self, thermometer: &str, degrees: f64) -> bool {
+        if !(degrees.is_finite() && degrees.abs() <= MOST_WARMTH) {
+            return false;
+        }
+        let since = self.now();
+        let is_there = self.shared.caught_up().warm(thermometer, Warmth { since, degrees });
+        if is_there {
+            self.shared.agenda_changed.notify_one();
+        }
+        is_there
+    }
+
     /// The level that a line really has; nothing when there is no such line.
     pub fn level(&self, line: LineNumber) -> Option<Level> {
         self.shared.world().lines.level(line)
@@ -264,148 +203,6 @@ fn following(shared: &Arc<Shared>) -> Follow {
         drop(world);
         shared.agenda_changed.notify_one();
     })
-}
-
-impl Shared {
-    pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The world as it is now.
-    pub(super) fn caught_up(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world();
-        let now = self.clock.moment();
-        world.house.advance(now, self.clock.now());
-        world.let_happen(now);
-        world
-    }
-}
-
-impl World {
-    fn set_input(&mut self, device: &DeviceId, on: bool, now: Moment) -> bool {
-        if let Some(input) = self.plan.expander_input(device).cloned() {
-            let is_high = is_high(Level::from_on(on), input.active);
-            self.moved.push((input, is_high));
-            return true;
-        }
-        let Some((line, active, role)) = self.plan.input(device) else { return false };
-        if matches!(role, Role::Encoder { .. } | Role::Echo { .. }) {
-            return false;
-        }
-        let target = is_high(Level::from_on(on), active);
-        self.schedule(now, line, target);
-        if let Role::Door { room } = role {
-            self.house.set_aired(&room, on);
-            for (bounce, offsets) in BOUNCE_MICROSECONDS.iter().enumerate() {
-                let offset = Duration::from_micros(self.random.random_range(offsets.clone()));
-                self.schedule(now + offset, line, if bounce % 2 == 0 { !target } else { target });
-            }
-        }
-        true
-    }
-
-    pub(super) fn schedule(&mut self, at: Moment, line: LineNumber, is_high: bool) {
-        if self.agenda.len() >= MAX_AGENDA {
-            tracing::warn!(%line, "too many changes are scheduled on the simulated board; one was left out");
-            return;
-        }
-        self.agenda_count += 1;
-        self.agenda.insert((at, self.agenda_count), (line, is_high));
-    }
-
-    /// Does everything that is due.
-    fn let_happen(&mut self, now: Moment) {
-        for Happening { device, what } in self.life.due(now) {
-            match what {
-                What::Set(on) => drop(self.set_input(&device, on, now)),
-                What::Turn(detents) => drop(self.turn(&device, detents, USUAL_QUARTER, now)),
-                What::Pulses(count) => {
-                    if let Some((line, ..)) = self.plan.input(&device) {
-                        self.start_train(Train::even(line, now, count * 2, HALF_A_PULSE));
-                    }
-                }
-            }
-        }
-        loop {
-            let scheduled = self.agenda.first_key_value().map(|((at, _), _)| *at);
-            let train = self.trains.iter_mut().min_by_key(|train| train.next());
-            match (scheduled, train) {
-                (scheduled, Some(train))
-                    if train.next() <= now && scheduled.is_none_or(|at| train.next() < at) =>
-                {
-                    let at = train.next();
-                    if let Some(line) = train.step(&mut self.random) {
-                        let is_high = self.lines.is_high(line);
-                        self.lines.change(line, !is_high, at);
-                    }
-                    self.trains.retain(|train| !train.is_over());
-                }
-                (Some(at), _) if at <= now => {
-                    if let Some((_, (line, is_high))) = self.agenda.pop_first() {
-                        self.lines.change(line, is_high, at);
-                    }
-                }
-                _ => return,
-            }
-        }
-    }
-
-    /// Starts a train of edges; one without edges never begins.
-    pub(super) fn start_train(&mut self, train: Train) {
-        if self.trains.len() >= MAX_TRAINS {
-            tracing::warn!("too many trains of edges on the simulated board; one was left out");
-        } else if !train.is_over() {
-            self.trains.push(train);
-        }
-    }
-
-    /// When the last train of edges on these lines is over.
-    pub(super) fn quiet_from(&self, lines: &[LineNumber]) -> Option<Moment> {
-        let last = self.trains.iter().map(Train::last);
-        last.filter(|(line, _)| lines.contains(line)).map(|(_, at)| at).max()
-    }
-
-    fn next_happening(&self) -> Option<Moment> {
-        let scheduled = self.agenda.first_key_value().map(|((at, _), _)| *at);
-        let train = self.trains.iter().map(Train::next).min();
-        [scheduled, train, self.life.next()].into_iter().flatten().min()
-    }
-
-    pub(super) fn drive(&mut self, line: LineNumber, level: Level, now: Moment) {
-        let was_high = self.lines.is_high(line);
-        self.lines.drive(line, level);
-        if was_high && !self.lines.is_high(line) {
-            self.send_ultrasound(line, now);
-        }
-        let really_on = self.lines.level(line).is_some_and(Level::is_on);
-        if let Some(room) = self.plan.heated_by(line) {
-            self.house.set_heated(&room, really_on);
-        }
-    }
-}
-
-impl World {
-    /// The trigger of an ultrasonic sensor fell: its echo line goes up for as long as sound is on its way.
-    fn send_ultrasound(&mut self, trigger: LineNumber, now: Moment) {
-        let Some((device, echo)) = self.plan.triggered_by(trigger) else { return };
-        let on_its_way = match self.distances.get(&device) {
-            Some(metres) => {
-                let seconds = 2.0 * metres
-                    / gatehouse_control::echo::speed_of_sound(gatehouse_control::echo::DEFAULT_AIR);
-                Duration::try_from_secs_f64(seconds).unwrap_or(NO_ECHO).min(NO_ECHO)
-            }
-            None => NO_ECHO,
-        };
-        self.schedule(now + BURST, echo, true);
-        self.schedule(now + BURST + on_its_way, echo, false);
-    }
-}
-
-pub(super) fn line_error(line: LineNumber, unavailable: Unavailable) -> LineError {
-    match unavailable {
-        Unavailable::Missing => LineError::NoSuchLine(line.into()),
-        Unavailable::Held(owner) => LineError::Busy { line: line.into(), owner },
-    }
 }
 
 #[async_trait]
@@ -487,24 +284,8 @@ impl Board for SimulatedBoard {
     }
 
     fn expect_devices(&self, devices: &[DeviceConfig]) {
-        let now = self.shared.clock.moment();
-        let mut guard = self.shared.caught_up();
-        let world = &mut *guard;
-        world.plan = Plan::of(devices);
-        world.life.expect(&world.plan, now);
-        let inputs: Vec<_> = world.plan.inputs().collect();
-        for (line, active) in inputs {
-            if !world.lines.is_wired(line) {
-                world.lines.wire(line, is_high(Level::Inactive, active));
-            }
-        }
-        if world.plan.probes().next().is_some() {
-            world.lines.hold_by_kernel(ONE_WIRE, HOLDER);
-        }
-        let rooms = world.plan.rooms();
-        world.house.add_rooms(rooms);
         // A chip asks the world while its bus waits, so the world is let go first.
-        drop(guard);
+        self.shared.caught_up().expect(devices, self.now());
         self.wired.expect(devices, |device| feeling(&self.shared, device));
         self.write_probes();
     }
@@ -523,25 +304,6 @@ impl Board for SimulatedBoard {
                 () = tokio::time::sleep(nap) => {}
             }
         }
-    }
-}
-
-/// A held line; it is given back when this is dropped.
-#[derive(Debug)]
-pub(super) struct Hold {
-    pub(super) line: LineNumber,
-    pub(super) shared: Arc<Shared>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.shared.world().lines.release(self.line);
-    }
-}
-
-impl Hold {
-    fn level(&self) -> Result<Level, LineError> {
-        self.shared.caught_up().lines.level(self.line).ok_or(LineError::Gone(self.line.into()))
     }
 }
 

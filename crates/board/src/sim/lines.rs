@@ -7,7 +7,7 @@ use gatehouse_model::Moment;
 
 use super::edges::EdgeQueue;
 
-use crate::traits::{ActiveLevel, Direction, Edge, Level, LineInfo, LineNumber, Pull};
+use crate::traits::{ActiveLevel, Direction, Edge, Level, LineError, LineInfo, LineNumber, Pull};
 
 /// Lines of the simulated header, as on every Raspberry Pi since the B+.
 pub(super) const LINE_COUNT: u32 = 28;
@@ -61,6 +61,13 @@ const fn level_of(is_high: bool, active: ActiveLevel) -> Level {
 pub(super) enum Unavailable {
     Missing,
     Held(String),
+}
+
+pub(super) fn line_error(line: LineNumber, unavailable: Unavailable) -> LineError {
+    match unavailable {
+        Unavailable::Missing => LineError::NoSuchLine(line.into()),
+        Unavailable::Held(owner) => LineError::Busy { line: line.into(), owner },
+    }
 }
 
 impl Lines {

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use gatehouse_model::{DeviceId, Moment};
 use rand::RngExt;
 use tempfile::TempDir;
 
-use super::board::{SimulatedBoard, World};
+use super::warmth::Warmth;
+use super::world::World;
 use crate::config::ProbeId;
 use crate::traits::KernelPlaces;
 
@@ -22,34 +22,6 @@ const STEPS_OF_A_DEGREE: f64 = 16.0;
 /// Thermometers that lie unused on the bus of a house that has one, with the rooms that they lie in: to find out which is
 /// which, and to add. Their serial numbers are made up.
 const UNUSED: [(&str, &str); 2] = [("28-00000b3f41c2", "Living room"), ("28-0000094d7a16", "Bathroom")];
-
-/// Who holds the line of the bus: what the kernel's driver `w1-gpio` calls itself when its overlay names no other line.
-pub(super) const HOLDER: &str = "onewire@4";
-
-/// How long a hand holds a probe, how fast that warms it, and how fast it cools down afterwards.
-const HELD: Duration = Duration::from_secs(40);
-const WARMS_SECONDS: f64 = 8.0;
-const COOLS_SECONDS: f64 = 30.0;
-
-/// Most degrees that a probe can be warmed or cooled by: a lighter, or ice.
-pub const MOST_WARMTH: f64 = 40.0;
-
-/// A hand around a probe.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Warmth {
-    since: Moment,
-    degrees: f64,
-}
-
-impl Warmth {
-    /// By how much the probe is warmer at a moment.
-    fn at(self, now: Moment) -> f64 {
-        let after = now.saturating_since(self.since);
-        let held = after.min(HELD).as_secs_f64();
-        let cooling = after.saturating_sub(HELD).as_secs_f64();
-        self.degrees * (1.0 - (-held / WARMS_SECONDS).exp()) * (-cooling / COOLS_SECONDS).exp()
-    }
-}
 
 /// A thermometer and its temperature; one without a device is unused.
 #[derive(Clone, Debug, PartialEq)]
@@ -233,26 +205,15 @@ impl World {
         }
         probes
     }
-}
 
-impl SimulatedBoard {
-    /// Lets somebody hold a thermometer of 1-Wire in a hand for a while, which warms it by about so many degrees, or cools
-    /// it. It is named by its device or by its number. Whether there is such a thermometer, and the degrees are at most
-    /// [`MOST_WARMTH`].
-    pub fn warm(&self, thermometer: &str, degrees: f64) -> bool {
-        if !(degrees.is_finite() && degrees.abs() <= MOST_WARMTH) {
-            return false;
-        }
-        let since = self.now();
-        let mut world = self.shared.caught_up();
-        let found = world.probes(since).into_iter().find(|probe| {
+    /// Puts a hand around the thermometer of this device or of this number. Whether there is such a thermometer.
+    pub(super) fn warm(&mut self, thermometer: &str, warmth: Warmth) -> bool {
+        let found = self.probes(warmth.since).into_iter().find(|probe| {
             probe.id.as_str() == thermometer
                 || probe.device.as_ref().is_some_and(|id| id.as_str() == thermometer)
         });
         let Some(probe) = found else { return false };
-        world.warmth.insert(probe.id, Warmth { since, degrees });
-        drop(world);
-        self.with_world(|_| ());
+        self.warmth.insert(probe.id, warmth);
         true
     }
 }
@@ -260,6 +221,7 @@ impl SimulatedBoard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::SimulatedBoard;
 
     /// The datasheet's table of temperatures: 25.0625 °C is 0191h, -10.125 °C is FF5Eh.
     #[test]
@@ -292,14 +254,6 @@ mod tests {
         files.set_damaged(&device, true);
         files.write(vec![probe]);
         assert!(std::fs::read_to_string(&file).unwrap().contains(" NO\n"));
-    }
-
-    #[test]
-    fn a_hand_warms_a_probe_and_lets_go_of_it() {
-        let warmth = Warmth { since: Moment::from_start(Duration::ZERO), degrees: 8.0 };
-        let at = |seconds| warmth.at(Moment::from_start(Duration::ZERO) + Duration::from_secs(seconds));
-        assert!(at(0).abs() < 0.01 && at(10) > 4.0 && at(40) > 7.5, "{} {} {}", at(0), at(10), at(40));
-        assert!(at(100) < 1.5 && at(600).abs() < 0.01);
     }
 
     /// A house without 1-Wire has no bus for them to lie on.

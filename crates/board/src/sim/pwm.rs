@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::board::{Hold, Shared, line_error};
+use super::lines::line_error;
+use super::world::{Hold, Shared, World};
 use crate::traits::{Duty, Level, LineError, LineNumber, PwmOutput, PwmRequest};
 
 /// The lines with hardware PWM (BCM2835 ARM Peripherals, section 9.5).
@@ -39,7 +40,7 @@ impl Drop for SimulatedPwm {
     }
 }
 
-impl super::board::World {
+impl World {
     /// A stuck line keeps the duty that it has.
     fn set_duty(&mut self, line: LineNumber, duty: Duty, now: gatehouse_model::Moment) {
         self.drive(line, Level::from_on(duty.is_on()), now);

@@ -6,11 +6,11 @@ use std::f64::consts::TAU;
 use gatehouse_model::{DeviceId, Moment, Timestamp};
 use rand::RngExt;
 
-use super::board::World;
 use super::chips::Surroundings;
 use super::day::{self, TimeOfDay};
 use super::house::Climate;
 use super::plan::PlannedChip;
+use super::world::World;
 use crate::traits::{Level, LineNumber};
 
 const MILLIS_PER_HOUR: f64 = 3_600_000.0;
