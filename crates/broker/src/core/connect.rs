@@ -10,6 +10,7 @@ use gatehouse_model::{Moment, Origin};
 use super::aliases::OutgoingAliases;
 use super::leave::will_message;
 use super::outgoing::Outgoing;
+use super::own_topics::is_own;
 use super::sessions::{ConnectionId, Gauge, Link, Replay, Session};
 use super::timers::Timer;
 use super::{Action, Core};
@@ -142,8 +143,7 @@ impl Core {
             self.check_will(will)?;
         }
         if let Some(will) = &connect.will
-            && (will.topic.as_str().starts_with(super::publish::OWN_TOPICS)
-                || !identity.rights.may_publish(&will.topic))
+            && (is_own(&will.topic) || !identity.rights.may_publish(&will.topic))
         {
             return Err((Reason::NotAuthorized, "the topic of the will may not be published to"));
         }

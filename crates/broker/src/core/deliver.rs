@@ -6,10 +6,10 @@ use gatehouse_model::{Message, Moment, Qos, TopicName};
 
 use super::outgoing::{Delivery, Queueing};
 use super::publish::compact;
-use super::retained::message_bytes;
 use super::route::{Audience, Target, targets};
 use super::send::{TooLarge, count_sent, send_first, write_publish};
 use super::subscriptions::Subscriber;
+use super::weight::message_bytes;
 use super::{Action, Core, Pressure, note};
 use crate::Settings;
 use crate::codec::{OutgoingPublish, Wanted};

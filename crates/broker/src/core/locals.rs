@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatehouse_model::{Message, Moment, Qos, TopicFilter};
 
-use super::outgoing::expiry_left;
+use super::expiry::expiry_left;
 use super::sessions::PATIENCE;
 use super::subscriptions::{Entry, Subscriber};
 use super::{Core, Pressure};

@@ -11,6 +11,7 @@ mod announced;
 mod connect;
 mod deliver;
 mod durability;
+mod expiry;
 mod figures;
 mod groups;
 mod inbound;
@@ -19,6 +20,7 @@ mod leave;
 mod loads;
 mod locals;
 mod outgoing;
+mod own_topics;
 mod publish;
 mod pump;
 mod restore;
@@ -31,6 +33,7 @@ mod subscribe;
 mod subscriptions;
 mod timers;
 mod views;
+mod weight;
 
 #[cfg(test)]
 mod tests;
@@ -61,8 +64,8 @@ use crate::{PublishGuard, Settings};
 pub(crate) use self::figures::Traffic;
 pub(crate) use self::locals::LocalGauge;
 pub(crate) use self::restore::Restored;
-pub(crate) use self::retained::message_bytes;
 pub(crate) use self::sessions::{ConnectionId, Gauge};
+pub(crate) use self::weight::message_bytes;
 
 /// What the edge has to do.
 #[derive(Debug)]

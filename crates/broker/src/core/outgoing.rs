@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gatehouse_model::{Message, Moment, Qos};
 
 use super::Pressure;
-use super::retained::message_bytes;
+use super::expiry::{Expired, aged, expiry_left};
+use super::weight::message_bytes;
 use crate::codec::Wanted;
 use crate::meter::{Meter, Metered};
 use crate::store::{KeptDelivery, RestoredDelivery, Ticket};
@@ -69,21 +69,6 @@ impl Delivery {
     }
 }
 
-/// The message has waited longer than its publisher wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expired;
-
-/// What is left of a message's expiry when it was received at `received` and is delivered at `now`.
-pub(crate) fn expiry_left(message: &Message, received: Moment, now: Moment) -> Result<Option<u32>, Expired> {
-    let Some(seconds) = message.properties.message_expiry_seconds else { return Ok(None) };
-    let waited = u32::try_from(now.saturating_since(received).as_secs()).unwrap_or(u32::MAX);
-    match seconds.checked_sub(waited) {
-        // A message that never waited is passed on as it is, even with an expiry of zero.
-        Some(left) if left > 0 || waited == 0 => Ok(Some(left)),
-        _ => Err(Expired),
-    }
-}
-
 /// How far a delivery has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -111,16 +96,6 @@ fn restored(message: Arc<Message>, kept: &KeptDelivery, now: Moment) -> Delivery
         share: None,
         waits_for: None,
     }
-}
-
-/// A message that was kept for `age`, with what is left of its expiry; nothing when it has expired.
-pub(crate) fn aged(message: &Arc<Message>, age: Duration) -> Option<Arc<Message>> {
-    let Some(seconds) = message.properties.message_expiry_seconds else { return Some(Arc::clone(message)) };
-    let waited = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
-    let left = seconds.checked_sub(waited).filter(|left| *left > 0)?;
-    let mut message = Message::clone(message);
-    message.properties.message_expiry_seconds = Some(left);
-    Some(Arc::new(message))
 }
 
 fn packet_id(number: u64) -> u16 {
@@ -494,17 +469,5 @@ mod tests {
         assert!(outgoing.next_waiting(2, Ticket(0)).is_none());
         outgoing.finish(3).unwrap();
         assert!(outgoing.next_waiting(2, Ticket(0)).is_some());
-    }
-
-    #[test]
-    fn an_expiry_counts_down() {
-        let mut outgoing = Outgoing::default();
-        let mut message = Message::clone(&delivery(&mut outgoing, Qos::AtLeastOnce).message);
-        message.properties.message_expiry_seconds = Some(10);
-        let after = |seconds| Moment::from_start(Duration::from_secs(seconds));
-        assert_eq!(expiry_left(&message, after(5), after(5)), Ok(Some(10)));
-        assert_eq!(expiry_left(&message, after(5), after(14)), Ok(Some(1)));
-        assert_eq!(expiry_left(&message, after(5), after(15)), Err(Expired));
-        assert_eq!(expiry_left(&message, after(5), after(99)), Err(Expired));
     }
 }

@@ -4,21 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatehouse_model::{Message, Moment, Origin, Qos, TopicName};
+use gatehouse_model::{Message, Moment, Qos, TopicName};
 
 use super::Core;
-use super::outgoing::expiry_left;
-use super::retained::{Retained, message_bytes};
+use super::expiry::expiry_left;
+use super::own_topics::{is_of_a_part, is_own};
+use super::retained::Retained;
 use super::timers::Timer;
+use super::weight::message_bytes;
 use crate::store::{Change, Ticket};
 use crate::{Refusal, RefusalCode};
-
-/// Topics that only the broker itself publishes to, but for [`PARTS_TOPICS`].
-pub(super) const OWN_TOPICS: &str = "$SYS";
-
-/// What parts of the gateway tell of themselves stands below this one, beside the broker's own figures: no client and no
-/// person at the page publishes there.
-const PARTS_TOPICS: &str = "$SYS/gatehouse/";
 
 /// The refusal of a message that the sender has no right to publish.
 pub(super) fn not_authorized() -> Box<Refusal> {
@@ -59,7 +54,7 @@ impl Core {
         message: &Message,
         publisher: Option<u32>,
     ) -> Result<bool, Box<Refusal>> {
-        let checked = match message.topic.as_str().starts_with(OWN_TOPICS) {
+        let checked = match is_own(&message.topic) {
             true if is_of_a_part(message) => Ok(()),
             true => Err(Box::new(Refusal {
                 code: RefusalCode::NotAuthorized,
@@ -116,7 +111,7 @@ impl Core {
         }
         let kept = Arc::new(compact(message));
         self.keep_retained(Retained { message: Arc::clone(&kept), received: now, number: 0 });
-        if message.topic.as_str().starts_with(OWN_TOPICS) {
+        if is_own(&message.topic) {
             // The broker's own figures are made anew by every run.
         } else if message.qos == Qos::AtMostOnce {
             self.journal.record_aside(|| Change::Retained { message: Arc::clone(&kept), lazily: true });
@@ -177,9 +172,4 @@ pub(super) fn compact(message: &Message) -> Message {
     copy.properties.correlation_data =
         message.properties.correlation_data.as_deref().map(Bytes::copy_from_slice);
     copy
-}
-
-/// Whether it is what a part of the gateway tells of itself. No client can be one: its origin is made by the broker.
-fn is_of_a_part(message: &Message) -> bool {
-    message.topic.as_str().starts_with(PARTS_TOPICS) && matches!(message.origin, Origin::Part { .. })
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use gatehouse_model::{Moment, Qos};
 
-use super::outgoing::{Delivery, Stage, expiry_left};
+use super::expiry::expiry_left;
+use super::outgoing::{Delivery, Stage};
 use super::retained::Retained;
 use super::send::{TooLarge, count_sent, send_again, send_first, write_publish};
 use super::sessions::Replayed;

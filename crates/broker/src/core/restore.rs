@@ -7,7 +7,8 @@ use std::time::Duration;
 use gatehouse_model::{Message, Moment, Origin};
 
 use super::Core;
-use super::outgoing::{Outgoing, aged};
+use super::expiry::aged;
+use super::outgoing::Outgoing;
 use super::retained::Retained;
 use super::sessions::Session;
 use super::timers::Timer;

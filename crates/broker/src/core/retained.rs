@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use gatehouse_model::{Message, Moment, TopicFilter, TopicName};
 
+use super::own_topics::is_own;
+use super::weight::message_bytes;
+
 /// A retained message and when it came, since its expiry counts from then.
 #[derive(Clone, Debug)]
 pub(crate) struct Retained {
@@ -32,29 +35,12 @@ struct Node {
     here: Option<Retained>,
 }
 
-/// What a message takes besides its texts: the message itself, its counters and timers, and the rounding of allocations.
-const MESSAGE_BYTES: usize = 200;
-
-/// What a user property takes besides its texts: two pointers with their lengths, and two counted allocations.
-const USER_PROPERTY_BYTES: usize = 64;
-
 /// What one name below a level takes in the tree, its text not counted. The map is full by half or more, and its
 /// allocation holds eleven names.
 const NAME_BYTES: usize = 2 * size_of::<(Box<str>, Node)>() + 16;
 
 /// What the first name below a level takes, with the allocation that later ones find room in.
 const FIRST_NAME_BYTES: usize = 12 * size_of::<(Box<str>, Node)>() + 16;
-
-/// What a message counts for in limits on bytes: itself, what it says, where, and its properties.
-pub(crate) fn message_bytes(message: &Message) -> usize {
-    let properties = &message.properties;
-    let user: usize =
-        properties.user.iter().map(|(name, value)| USER_PROPERTY_BYTES + name.len() + value.len()).sum();
-    let optional = properties.content_type.as_ref().map_or(0, |text| text.len())
-        + properties.response_topic.as_ref().map_or(0, |topic| topic.as_str().len())
-        + properties.correlation_data.as_ref().map_or(0, bytes::Bytes::len);
-    MESSAGE_BYTES + message.topic.as_str().len() + message.payload.len() + user + optional
-}
 
 impl Node {
     /// What a new name below this level takes.
@@ -164,10 +150,6 @@ impl RetainedTree {
     }
 }
 
-fn is_own(topic: &TopicName) -> bool {
-    topic.as_str().starts_with(super::publish::OWN_TOPICS)
-}
-
 fn collect(node: &Node, levels: &[&str], first: bool, found: &mut Vec<Retained>) {
     let Some((level, below)) = levels.split_first() else {
         found.extend(node.here.clone());
@@ -216,6 +198,7 @@ fn remove_below<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::weight::MESSAGE_BYTES;
     use gatehouse_model::{Origin, Qos};
     use proptest::prelude::*;
 

@@ -7,10 +7,10 @@ use gatehouse_model::{Message, Moment, Qos, TopicName};
 use super::Core;
 use super::groups::{Groups, Member};
 use super::outgoing::{Delivery, Outgoing};
-use super::retained::message_bytes;
 use super::route::{Audience, Target};
 use super::sessions::Session;
 use super::subscriptions::{Entry, Subscriber};
+use super::weight::message_bytes;
 use crate::Settings;
 use crate::codec::{Options, Wanted};
 

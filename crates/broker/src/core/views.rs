@@ -6,8 +6,8 @@ use std::time::Duration;
 use gatehouse_model::{Moment, TopicFilter, TopicName};
 
 use super::Core;
-use super::outgoing::expiry_left;
-use super::publish::OWN_TOPICS;
+use super::expiry::expiry_left;
+use super::own_topics::is_own;
 use super::sessions::{ConnectionId, Session};
 use crate::codec::Reason;
 use crate::store::Ticket;
@@ -71,7 +71,7 @@ impl Core {
         let mark = self.journal.mark();
         let mut found = Vec::new();
         self.retained.matching(filter, &mut found);
-        found.retain(|one| !one.message.topic.as_str().starts_with(OWN_TOPICS));
+        found.retain(|one| !is_own(&one.message.topic));
         for one in &found {
             self.forget_retained(&one.message.topic);
         }
