@@ -1,4 +1,4 @@
-//! The file: how it is opened, checked, and what is done with one that is damaged.
+//! The file: how it is opened and checked, and how one that is damaged is moved aside.
 
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,6 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 
 use super::load::{Care, Loaded, load};
-use super::salvage;
 use super::write::STATEMENTS;
 use super::{StoreOpenError, StoreOptions};
 use crate::store::StoreError;
@@ -95,49 +94,6 @@ impl Files {
 pub(super) struct Opened {
     pub(super) connection: SqliteConnection,
     pub(super) loaded: Loaded,
-}
-
-/// Opens the file at `path`, or makes it, and reads it. One that is damaged is moved aside, and what can be read of it is
-/// copied into a new one.
-pub(super) async fn open(
-    path: &Path,
-    options: &StoreOptions,
-    clock: &Arc<dyn Clock>,
-) -> Result<Opened, StoreOpenError> {
-    salvage::finish(path).map_err(|source| StoreOpenError::File { path: path.to_owned(), source })?;
-    let orphan = move_orphaned_log(path, clock.now())
-        .map_err(|source| StoreOpenError::File { path: path.to_owned(), source })?;
-    match open_and_read(path, options, clock).await {
-        Ok(mut opened) => {
-            opened.loaded.snapshot.warnings.extend(orphan);
-            if opened.loaded.passed_over > 0 {
-                let rows = opened.loaded.passed_over;
-                opened.loaded.snapshot.warnings.push(format!(
-                    "{rows} rows of the broker's file {} could not be understood and are left where they are",
-                    path.display()
-                ));
-            }
-            Ok(opened)
-        }
-        Err(OpenProblem::Damaged(detail)) => salvage::copy(path, &detail, options, clock).await,
-        Err(OpenProblem::Other(error)) => Err(error),
-    }
-}
-
-/// A log without its database: SQLite would delete it, and nobody would learn that something was kept. It is moved aside,
-/// and what is to be told of it is given back.
-fn move_orphaned_log(path: &Path, now: Timestamp) -> std::io::Result<Option<String>> {
-    let has_bytes = |path: &Path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
-    if has_bytes(path) || !has_bytes(&beside(path, "-wal")) {
-        return Ok(None);
-    }
-    let aside = move_aside(path, now)?;
-    Ok(Some(format!(
-        "The broker's file {} was gone or empty, and only its log was left: sessions and retained messages are lost. The log \
-         was moved to {}-wal. Find out who deletes files there, and delete it when nobody misses anything.",
-        path.display(),
-        aside.display()
-    )))
 }
 
 /// Why a file could not be opened.

@@ -6,6 +6,7 @@
 
 mod file;
 mod load;
+mod open;
 mod record;
 mod salvage;
 mod state;
@@ -236,7 +237,7 @@ impl SqliteStore {
         options: StoreOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreOpenError> {
-        let Opened { connection, loaded } = file::open(path, &options, &clock).await?;
+        let Opened { connection, loaded } = open::open(path, &options, &clock).await?;
         let (sender, told) = watch::channel(Told::default());
         let (queue, wake) = (Mutex::default(), Notify::new());
         let (commits, asked, answered) = (AtomicU64::new(0), AtomicU64::new(0), watch::Sender::new(0));

@@ -143,7 +143,7 @@ proptest! {
             let place = Place::new();
             let clock: Arc<dyn Clock> = place.clock.clone();
             let Opened { mut connection, loaded } =
-                file::open(&place.file(), &StoreOptions::default(), &clock).await.unwrap();
+                open::open(&place.file(), &StoreOptions::default(), &clock).await.unwrap();
             let (mut state, mut model) = (loaded.state, Model::default());
             for (changes, outcome) in rounds {
                 changes.iter().for_each(|change| model.apply(NOW, change));
