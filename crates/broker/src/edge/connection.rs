@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::poll_read_buf;
 
-use super::listener::Guest;
+use super::guest::Guest;
 use super::outbox::Outbox;
 use super::{Door, Inbound};
 use crate::Settings;

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::listener::Place;
+use super::reception::Place;
 use crate::statistics::Counters;
 
 /// Encrypted bytes that wait for one socket: a record of the largest size. What waits before encryption waits in the
