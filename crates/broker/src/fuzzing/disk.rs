@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gatehouse_model::{Message, Moment, TopicName};
 
-use super::world::rights;
+use crate::Rights;
 use crate::core::Restored;
 use crate::store::{Change, KeptDelivery, KeptSession, KeptSubscription, KeptWill, RestoredDelivery, Ticket};
 
@@ -53,8 +53,9 @@ impl Disk {
         self.submitted.is_empty()
     }
 
-    /// The broker ends: what was not committed is gone. Gives what the next start finds at `now`.
-    pub(super) fn crash(&mut self, lazy_too: bool, now: Moment) -> Restored {
+    /// The broker ends: what was not committed is gone. Gives what the next start finds at `now`, for users with these
+    /// rights.
+    pub(super) fn crash(&mut self, lazy_too: bool, now: Moment, rights: &Rights) -> Restored {
         self.submitted.clear();
         let which = usize::from(lazy_too);
         self.retained[1 - which] = self.retained[which].clone();
@@ -65,7 +66,7 @@ impl Disk {
         let sessions = self
             .sessions
             .iter()
-            .map(|(client_id, session)| (session.restored(client_id, now), Some(rights())))
+            .map(|(client_id, session)| (session.restored(client_id, now), Some(rights.clone())))
             .collect();
         Restored { retained, sessions, warnings: Vec::new() }
     }

@@ -70,7 +70,7 @@ pub(super) fn settings(house: House) -> Settings {
 pub(super) const RECEIVE_MAXIMUM: u16 = 4;
 
 /// Everything, what begins with `$` included.
-pub(super) fn rights() -> Rights {
+fn rights() -> Rights {
     let filters: Vec<_> = ["#", "$x/#"].into_iter().filter_map(|text| TopicFilter::new(text).ok()).collect();
     Rights { publish: filters.clone(), subscribe: filters }
 }
@@ -164,7 +164,7 @@ impl World {
     ) -> Result<Option<Ticket>, String> {
         let ticket = self.disk.commit(committed)?;
         self.now = self.now + downtime;
-        let restored = self.disk.crash(lazy_too, self.now);
+        let restored = self.disk.crash(lazy_too, self.now, &rights());
         self.core = start(self.house, restored, self.now);
         self.lines.clear();
         Ok(ticket)
