@@ -15,6 +15,7 @@ mod exponential;
 mod limits;
 mod pacing;
 mod rules;
+mod sending;
 mod window;
 
 use std::fmt;
@@ -22,11 +23,10 @@ use std::fmt;
 use gatehouse_model::Moment;
 
 pub use crate::filters::arithmetic::{FitProblem, Line, MAX_DEGREE, Polynomial};
-pub use crate::filters::change::Step;
-pub(crate) use crate::filters::limits::are_same;
-pub use crate::filters::rules::{
-    FilterRule, LONGEST_FILTER_TIME, MAX_FILTERS, MAX_SKIPPED, MAX_WINDOW, SHORTEST_FILTER_TIME, Sending,
-};
+pub use crate::filters::change::{MAX_SKIPPED, Step};
+pub use crate::filters::pacing::{LONGEST_FILTER_TIME, SHORTEST_FILTER_TIME};
+pub use crate::filters::rules::{FilterRule, MAX_FILTERS};
+pub use crate::filters::sending::{MAX_WINDOW, Sending};
 pub use crate::filters::window::Statistic;
 use crate::measured::Measured;
 

@@ -24,6 +24,7 @@ pub mod measured;
 pub mod outputs;
 pub mod plausible;
 pub mod rate;
+pub mod rounding;
 pub mod settle;
 pub mod signal;
 pub mod stream;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use gatehouse_model::{Moment, Quality};
 
-use crate::filters::are_same;
 use crate::lookup::NoMeaning;
 use crate::measured::Measured;
+use crate::rounding::are_same;
 
 /// How long a reading near the power-on number vouches for it. A real temperature that stays exactly there for longer,
 /// to a sixteenth of a degree, is rarer than a sensor that hangs.

@@ -12,12 +12,10 @@ use crate::filters::{FilterEvent, FilterRule, Filters};
 use crate::lookup::Conversion;
 use crate::measured::Measured;
 use crate::plausible::{Plausibility, PlausibilityRules, Refusal};
+use crate::rounding::round;
 
 /// Periods without a reading after which the last value counts as stale.
 pub const PERIODS_BEFORE_STALE: u32 = 3;
-
-/// Most digits behind the point: an `f64` has no more that mean something.
-pub const MAX_DECIMALS: u8 = 9;
 
 /// When a value is worth a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,7 +39,7 @@ pub struct SignalRules {
     pub owner: PlausibilityRules,
     /// The filters.
     pub filters: Vec<FilterRule>,
-    /// Digits behind the point, at most [`MAX_DECIMALS`].
+    /// Digits behind the point, at most [`MAX_DECIMALS`](crate::rounding::MAX_DECIMALS).
     pub decimals: u8,
     /// When it is worth a message.
     pub report: ReportRules,
@@ -276,14 +274,6 @@ impl Signal {
         let latest = self.latest.clone()?;
         Some(self.publish(Judged { quality: Quality::Stale, ..latest }, now))
     }
-}
-
-/// Rounds to so many digits behind the point.
-pub(crate) fn round(number: f64, decimals: u8) -> f64 {
-    let factor = 10f64.powi(i32::from(decimals.min(MAX_DECIMALS)));
-    let rounded = (number * factor).round() / factor;
-    // Numbers too large to be multiplied have no digits behind the point anyway.
-    if rounded.is_finite() { rounded } else { number }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ pub use gatehouse_control::derived::{Direction, MAX_INPUTS, Quantity, Role, STAN
 pub use gatehouse_control::filters::{FilterRule, MAX_FILTERS};
 pub use gatehouse_control::lookup::Conversion;
 pub use gatehouse_control::plausible::PlausibilityRules;
-use gatehouse_control::signal::MAX_DECIMALS;
+use gatehouse_control::rounding::MAX_DECIMALS;
 use gatehouse_model::PropertyPath;
 
 /// How often an energy is written to the memory of the board when the configuration says nothing: what a power cut can

@@ -3,8 +3,10 @@
 use gatehouse_model::Moment;
 
 use super::Filter;
-use super::rules::MAX_SKIPPED;
 use crate::measured::Measured;
+
+/// Most readings that are skipped at the beginning.
+pub const MAX_SKIPPED: u32 = 10_000;
 
 /// How far a number must be from the last one.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use gatehouse_model::Moment;
 
 use super::Filter;
-use super::rules::{SendCounter, Sending};
+use super::sending::{SendCounter, Sending};
 use crate::measured::Measured;
 
 #[derive(Clone, Debug)]

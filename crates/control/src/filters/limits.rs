@@ -4,11 +4,7 @@ use gatehouse_model::{Moment, Quality};
 
 use super::Filter;
 use crate::measured::Measured;
-use crate::signal::round;
-
-/// How near two numbers are that count as the same, as a share of the larger. Numbers that were converted or calibrated
-/// differ by rounding errors from what a person writes.
-const SAME_WITHIN: f64 = 1e-9;
+use crate::rounding::{are_same, round};
 
 #[derive(Clone, Debug)]
 pub(super) enum Limit {
@@ -16,11 +12,6 @@ pub(super) enum Limit {
     Clamp { min: f64, max: f64, ignore_out_of_range: bool },
     Round(u8),
     RoundToMultipleOf(f64),
-}
-
-/// Whether two numbers are the same but for rounding errors.
-pub(crate) fn are_same(a: f64, b: f64) -> bool {
-    (a - b).abs() <= SAME_WITHIN * a.abs().max(b.abs()).max(1.0)
 }
 
 fn nearest_multiple(value: f64, step: f64) -> f64 {

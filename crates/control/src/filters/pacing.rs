@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use gatehouse_model::Moment;
 
-use super::rules::{LONGEST_FILTER_TIME, SHORTEST_FILTER_TIME};
 use super::{Filter, FilterEvent};
 use crate::measured::Measured;
+
+/// Shortest time of a filter: the shortest period of a sensor.
+pub const SHORTEST_FILTER_TIME: Duration = Duration::from_millis(100);
+
+/// Longest time of a filter: a value that is older than a day is no reading of now.
+pub const LONGEST_FILTER_TIME: Duration = Duration::from_secs(24 * 3600);
 
 fn within_limits(time: Duration) -> Duration {
     time.clamp(SHORTEST_FILTER_TIME, LONGEST_FILTER_TIME)

@@ -4,68 +4,20 @@ use std::time::Duration;
 
 use super::Filter;
 use super::arithmetic::{Arithmetic, Line, Polynomial};
-use super::change::{Delta, SkipInitial, Step};
+use super::change::{Delta, MAX_SKIPPED, SkipInitial, Step};
 use super::either::Either;
 use super::exponential::ExponentialAverage;
 use super::limits::Limit;
-use super::pacing::{Debounce, Heartbeat, Throttle, ThrottleAverage, Timeout};
+use super::pacing::{
+    Debounce, Heartbeat, LONGEST_FILTER_TIME, SHORTEST_FILTER_TIME, Throttle, ThrottleAverage, Timeout,
+};
+use super::sending::{MAX_WINDOW, Sending};
 use super::window::{Statistic, Window};
 use crate::lookup::Table;
-use crate::signal::MAX_DECIMALS;
+use crate::rounding::MAX_DECIMALS;
 
 /// Most filters of one property, those within an `or` included. Nobody understands a longer chain.
 pub const MAX_FILTERS: usize = 16;
-
-/// Most readings that a filter remembers: an hour and a half at the usual period of ten seconds, 16 KiB of memory.
-pub const MAX_WINDOW: usize = 512;
-
-/// Most readings that are skipped at the beginning.
-pub const MAX_SKIPPED: u32 = 10_000;
-
-/// Shortest time of a filter: the shortest period of a sensor.
-pub const SHORTEST_FILTER_TIME: Duration = Duration::from_millis(100);
-
-/// Longest time of a filter: a value that is older than a day is no reading of now.
-pub const LONGEST_FILTER_TIME: Duration = Duration::from_secs(24 * 3600);
-
-/// How often a filter that remembers readings gives one: after the first `first_at` readings, then after each `every`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sending {
-    /// Readings between two that are given; at least 1.
-    pub every: usize,
-    /// Readings before the first that is given; 1 to `every`.
-    pub first_at: usize,
-}
-
-impl Default for Sending {
-    fn default() -> Self {
-        Self { every: 1, first_at: 1 }
-    }
-}
-
-/// Counts readings until one is given.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SendCounter {
-    every: usize,
-    since: usize,
-}
-
-impl SendCounter {
-    pub(super) fn new(sending: Sending) -> Self {
-        let every = sending.every.clamp(1, MAX_WINDOW);
-        Self { every, since: every - sending.first_at.clamp(1, every) }
-    }
-
-    /// Counts a reading. Whether one is given now.
-    pub(super) fn count(&mut self) -> bool {
-        self.since += 1;
-        let is_due = self.since >= self.every;
-        if is_due {
-            self.since = 0;
-        }
-        is_due
-    }
-}
 
 /// One filter as the owner asks for it.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use gatehouse_model::Moment;
 
 use super::Filter;
-use super::rules::{MAX_WINDOW, SendCounter, Sending};
+use super::sending::{MAX_WINDOW, SendCounter, Sending};
 use crate::measured::Measured;
 
 /// Which number stands for the window.

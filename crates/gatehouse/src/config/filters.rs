@@ -9,7 +9,7 @@ use gatehouse_control::filters::{
     Sending, Statistic, Step,
 };
 use gatehouse_control::lookup::Table;
-use gatehouse_control::signal::MAX_DECIMALS;
+use gatehouse_control::rounding::MAX_DECIMALS;
 use toml_edit::{Item, TableLike, Value};
 
 use super::nearest::{listed, nearest};

@@ -9,7 +9,7 @@ use gatehouse_board::config::{
 };
 use gatehouse_control::lookup::{Conversion, Curve, Divider, Ntc, Position, Table, ThermistorCurve};
 use gatehouse_control::plausible::{MAX_FROZEN_AFTER, OutOfRange};
-use gatehouse_control::signal::MAX_DECIMALS;
+use gatehouse_control::rounding::MAX_DECIMALS;
 use gatehouse_model::PropertyId;
 use toml_edit::Item;
 
