@@ -10,7 +10,9 @@
 mod bucket;
 mod command;
 mod cover;
+mod effect;
 mod limits;
+mod memory;
 mod read_back;
 mod replacement;
 mod rules;
@@ -30,13 +32,13 @@ use state::{Asked, Output, Pending, Since};
 pub use cover::{
     CoverId, CoverMemory, CoverRules, CoverState, DEFAULT_OVERRUN, GIVE_UP_AFTER, POSITION_EVERY,
 };
+pub use memory::{OutputMemory, Recollection};
 pub use replacement::{Holdable, Resumption};
 pub use rules::{
     CHECK_EVERY, CHECK_RETRY, CHECKS_BEFORE_FAULT, CLOCK_WAIT, COMMAND_BURST, COMMAND_REFILL, DeadMan,
     Effect, LAST_WITHIN, MAX_BLINKS, MAX_RAMP, MAX_REST, MIN_BLINK, MIN_SAFE, OutputRules, PowerOn,
     RAMP_STEP, REST_SHARE, SAFE_RETRY, START_RETRY, START_WAIT, STATE_EVERY, Source,
 };
-pub use start::{OutputMemory, Recollection};
 
 /// What an output is called here, from when it is added until it is forgotten. No other output ever gets the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

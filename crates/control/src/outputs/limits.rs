@@ -32,7 +32,7 @@ impl Output {
             (Due::Silent, is_due(self.dead_man_ends())),
             (Due::Timer, is_due(self.timer.as_ref().map(|timer| timer.ends))),
             (Due::Retry, idle && is_due(self.retry_at)),
-            (Due::NoEffect, is_due(self.effect.ends())),
+            (Due::NoEffect, is_due(self.effect.ends)),
             (Due::Blink, idle && is_due(self.blink.map(|blink| blink.next))),
             (Due::Ramp, idle && is_due(self.ramp.map(|ramp| ramp.next))),
             (Due::Wish, is_due(self.wish.as_ref().map(|wish| wish.at))),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gatehouse_model::{Cause, Moment, Origin};
 
+use super::memory::OutputMemory;
 use super::rules::OutputRules;
-use super::start::OutputMemory;
 use super::state::{Output, Since, Timer};
 use super::{OutputAction, OutputId, Outputs};
 use crate::duty::Duty;

@@ -7,9 +7,9 @@ use gatehouse_model::span::format_duration;
 use gatehouse_model::{Cause, Moment, Origin};
 
 use super::bucket::Bucket;
+use super::effect::EffectWatch;
+use super::memory::Wish;
 use super::rules::{MIN_SAFE, OutputRules};
-use super::start::Wish;
-use super::watch::EffectWatch;
 use super::{Ask, Ticket};
 use crate::duty::Duty;
 
@@ -306,7 +306,7 @@ impl Output {
             self.check_at.filter(|_| !self.in_flight),
             self.wish.as_ref().map(|wish| wish.at),
             self.dead_man_ends(),
-            self.effect.ends(),
+            self.effect.ends,
             self.count_at,
         ]
         .into_iter()

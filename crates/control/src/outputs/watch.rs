@@ -9,25 +9,6 @@ use super::rules::{DeadMan, Source};
 use super::state::{Fault, Output, Since};
 use super::{OutputAction, OutputId, Outputs};
 
-/// What is known of an output's effect.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct EffectWatch {
-    /// The latest value that could be trusted, and when it came.
-    latest: Option<(f64, Moment)>,
-    /// The value to compare with: the lowest (for an effect that rises) since the output left its safe level.
-    from: Option<f64>,
-    /// Until when the effect must show; nothing while the output is safe, and once it has shown.
-    ends: Option<Moment>,
-    /// Whether its absence was said and is still so.
-    is_warned: bool,
-}
-
-impl EffectWatch {
-    pub(crate) fn ends(&self) -> Option<Moment> {
-        self.ends
-    }
-}
-
 impl Output {
     /// When its dead-man ends what it does, if nobody is heard until then.
     pub(crate) fn dead_man_ends(&self) -> Option<Moment> {
