@@ -7,7 +7,7 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
-use super::session::SESSION_COOKIE;
+use super::extract::SESSION_COOKIE;
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

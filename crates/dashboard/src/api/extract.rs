@@ -13,11 +13,13 @@ use axum::http::{HeaderMap, StatusCode};
 use gatehouse_model::{DeviceId, PropertyId, PropertyInfo, PropertyKind};
 use serde::de::DeserializeOwned;
 
-use super::session::SESSION_COOKIE;
 use super::{ApiError, App};
 use crate::accounts::{AccountsError, By, Deed, SessionToken, TokenHash};
 use crate::live::Lookup;
 use crate::{Accounts, Role, User};
+
+/// The cookie with a log-in, without TLS.
+pub(super) const SESSION_COOKIE: &str = "gatehouse_session";
 
 /// Where a connection comes from, and how. Without a listener, as in tests, it is nowhere.
 #[derive(Clone, Copy, Debug)]

@@ -20,9 +20,6 @@ use crate::wire::{
 };
 use crate::{LogIn, User};
 
-/// The cookie with a log-in, without TLS.
-pub(super) const SESSION_COOKIE: &str = "gatehouse_session";
-
 /// Tells whether the gateway is set up, and who is logged in.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Session)))]
 pub(super) async fn session(
