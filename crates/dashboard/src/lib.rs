@@ -23,6 +23,7 @@ mod insecure;
 pub mod live;
 mod places;
 mod ports;
+mod router;
 mod serve;
 mod web;
 mod websocket;

@@ -22,10 +22,10 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::api::{self, App, Peer};
+use crate::api::{App, Peer};
 use crate::connection::{Connection, Socket};
 use crate::places::{Admission, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, Places};
-use crate::{Ports, insecure, web};
+use crate::{Ports, insecure, router, web};
 
 /// The header of a request is whole within this time, counted from the moment at which the connection is ready for
 /// it, however its bytes arrive; otherwise the connection is closed. A browser sends a header at once, in one piece; it
@@ -79,7 +79,7 @@ pub async fn serve(
     tracing::debug!(%http, ?https, "the dashboard listens");
     let app = App::new(ports, shutdown.clone()).listening(http, https);
     let running = app.running();
-    let pages = Pages { page: api::router(app), insecure: insecure::router() };
+    let pages = Pages { page: router::router(app), insecure: insecure::router() };
     let mut connections = accept(listeners, &pages, &shutdown).await;
     let drained = async {
         while connections.join_next().await.is_some() {}

@@ -22,7 +22,7 @@ use crate::accounts::{By, Deed, SetupError};
 use crate::wire::{ApiErrorBody, BackupRequest, BackupState, RestoreRequest, RestoreState};
 
 /// Where the file of a backup is brought. It takes as long as it takes, so that the limit on the time of a request is not its.
-pub(super) const UPLOAD_PATH: &str = "/api/v1/restore/file";
+pub(crate) const UPLOAD_PATH: &str = "/api/v1/restore/file";
 
 /// Largest file of a backup that is taken: many years of a large house.
 const MAX_UPLOAD_BYTES: u64 = 64 << 30;

@@ -42,7 +42,7 @@ fn goes_on(method: &Method, path: &str) -> bool {
 }
 
 /// Refuses what could not be kept.
-pub(super) async fn refuse_changes(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn refuse_changes(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match &app.nothing_is_kept {
         Some(why) if !goes_on(request.method(), request.uri().path()) => {
             ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "nothing_kept", why.clone()).into_response()

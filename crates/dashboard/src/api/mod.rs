@@ -1,4 +1,4 @@
-//! The HTTP API: routes, limits, and what they share.
+//! The HTTP API: its routes, and what they share.
 
 mod audit;
 mod backup;
@@ -35,44 +35,41 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::{CACHE_CONTROL, HeaderValue};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Json, Router};
 use gatehouse_model::{Clock, Randomness};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 
+pub(crate) use backup::UPLOAD_PATH;
 use description::Everywhere;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Peer;
+pub(crate) use keeping::refuse_changes;
 use work::Work;
+pub(crate) use work::to_its_end;
 
 use crate::wire::{
     AvailabilityEvent, ClockEvent, House, OnlineEvent, PassedMessages, ReadingEvent, ResultEvent,
 };
 use crate::{
     Accounts, BackupRoom, BoardReader, Commander, ConfigurationKeeper, DemoHouse, Doctor, FigureSource,
-    HistoryReader, LiveHouse, MessageRoom, MqttClients, MqttDoor, Ports, SystemKeeper, Whereabouts, headers,
-    hosts, web, websocket,
+    HistoryReader, LiveHouse, MessageRoom, MqttClients, MqttDoor, Ports, SystemKeeper, Whereabouts,
 };
 
-/// Longest body of a request, in bytes. The longest that makes sense is a log-in with the longest password.
-const MAX_BODY_BYTES: usize = 16 * 1_024;
-
 /// Longest time to answer a request. Charts over years on a slow card take seconds; twice that is a failure.
-const MAX_REQUEST_TIME: Duration = Duration::from_secs(20);
+pub(crate) const MAX_REQUEST_TIME: Duration = Duration::from_secs(20);
+
+/// WebSockets that are ended in order at the same time. Each may take a second after its place was given to somebody
+/// else, so that more of them are closed without a word.
+const MAX_GOODBYES: usize = 32;
 
 /// What the handlers share.
 pub(crate) struct App {
@@ -171,7 +168,7 @@ impl App {
             event_streams,
             message_streams: Arc::new(Semaphore::new(message_stream::MAX_MESSAGE_STREAMS)),
             exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
-            goodbyes: Arc::new(Semaphore::new(websocket::MAX_GOODBYES)),
+            goodbyes: Arc::new(Semaphore::new(MAX_GOODBYES)),
             work: Work::new(),
             shutdown,
         }
@@ -207,9 +204,9 @@ impl App {
     }
 }
 
-/// Page and API.
-pub(crate) fn router(app: App) -> Router {
-    let api = Router::new()
+/// The routes of the API, and the files for those who are to trust the gateway's certificate.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/session", get(session::session))
@@ -284,24 +281,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/logs", get(system::logs))
         .route("/api/v1/restart", post(system::restart))
         .route("/api/v1/openapi.json", get(openapi))
-        .route("/mqtt", get(websocket::open))
         .route("/ca.crt", get(certificate::pem))
         .route("/ca.mobileconfig", get(certificate::profile))
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(middleware::from_fn(never_store))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(CompressionLayer::new());
-    let app = Arc::new(app);
-    api.fallback(web::answer)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), keeping::refuse_changes))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), headers::refuse_cross_site))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), hosts::refuse_unknown))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), work::to_its_end))
-        .layer(middleware::from_fn(limit_time))
-        .layer(CatchPanicLayer::custom(explain_panic))
-        .layer(middleware::from_fn(headers::close_after_refusal))
-        .layer(middleware::from_fn(headers::add))
-        .with_state(app)
 }
 
 /// A route whose requests carry a whole configuration.
@@ -312,34 +293,6 @@ fn whole_text(route: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
 /// A route whose requests name every device of the house.
 fn home_list(route: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     route.layer(DefaultBodyLimit::max(home::MAX_BODY_BYTES))
-}
-
-/// Answers of the API are about now, and some are secret.
-async fn never_store(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
-}
-
-async fn limit_time(request: Request, next: Next) -> Response {
-    if request.uri().path() == backup::UPLOAD_PATH {
-        // It has limits of its own, which a file of years over poor Wi-Fi can keep.
-        return next.run(request).await;
-    }
-    match tokio::time::timeout(MAX_REQUEST_TIME, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::warn!(limit = ?MAX_REQUEST_TIME, "a request took too long");
-            ApiError::too_slow().into_response()
-        }
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands over what the panic carried")]
-fn explain_panic(carried: Box<dyn Any + Send>) -> Response {
-    let text = carried.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| carried.downcast_ref::<String>().cloned());
-    ApiError::internal(&format!("panic: {}", text.as_deref().unwrap_or("unknown"))).into_response()
 }
 
 /// This description.

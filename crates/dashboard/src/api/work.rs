@@ -46,7 +46,7 @@ impl Work {
 
 /// Gives each request with an unsafe method (RFC 9110 section 9.2.1) a task of its own, which nobody ends but itself.
 /// The client's body is read in it: one that does not come to its end is an error before anything was changed.
-pub(super) async fn to_its_end(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn to_its_end(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }

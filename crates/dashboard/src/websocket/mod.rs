@@ -40,10 +40,6 @@ const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 /// meanwhile; a client that reads its answer needs some milliseconds.
 const MAX_UPGRADE_TIME: Duration = Duration::from_secs(10);
 
-/// Connections that are ended in order at the same time. Each may take a second after its place was given to somebody
-/// else, so that more of them are closed without a word.
-pub(crate) const MAX_GOODBYES: usize = 32;
-
 /// When a refused client may try again: some logins later.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 

@@ -5,7 +5,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::world::World;
 use crate::Role;
-use crate::api::{App, router};
+use crate::api::App;
+use crate::router::router;
 
 const FAULTS: &str = "/api/v1/demo/faults";
 const INPUTS: &str = "/api/v1/demo/inputs";

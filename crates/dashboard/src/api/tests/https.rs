@@ -209,7 +209,7 @@ async fn a_port_for_tls_that_only_this_machine_reaches_is_told_to_nobody_else() 
         ("[::]:8080", None, None),
     ] {
         let app = crate::api::App::new(world.ports(), world.shutdown.clone());
-        world.router = crate::api::router(app.listening(at(http), https.map(at)));
+        world.router = crate::router::router(app.listening(at(http), https.map(at)));
         let session = world.get("/api/v1/session", "").await.json();
         assert_eq!(session["https_port"], serde_json::json!(expected), "{http} {https:?}");
     }

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::world::World;
 use crate::Role;
-use crate::api::{App, router};
+use crate::api::App;
+use crate::router::router;
 
 const WHY: &str = "The disk is read-only.";
 

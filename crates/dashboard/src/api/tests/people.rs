@@ -345,7 +345,7 @@ async fn the_profile_is_for_gateways_with_an_authority() {
     let mut world = World::new().await;
     world.get("/ca.mobileconfig", "").await.assert_error(404, "no_authority");
     world.ca_certificate = Some("-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n".to_owned());
-    world.router = crate::api::router(crate::api::App::new(world.ports(), world.shutdown.clone()));
+    world.router = crate::router::router(crate::api::App::new(world.ports(), world.shutdown.clone()));
     let profile = world.get("/ca.mobileconfig", "").await;
     assert_eq!(profile.header(CONTENT_TYPE), "application/x-apple-aspen-config");
     assert!(String::from_utf8_lossy(&profile.body).contains("<data>QUJD</data>"));

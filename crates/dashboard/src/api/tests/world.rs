@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::api::{App, Peer, router};
+use crate::api::{App, Peer};
+use crate::router::router;
 use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, Probe, Probes, ScannedBus};
 use crate::wire::{
     CauseView, EventKindWord, HistoryEvent, HistoryNotRecorded, HistoryNotice, HistoryStatus, HistoryWear,
