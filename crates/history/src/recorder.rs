@@ -23,10 +23,10 @@ use crate::notes::{Note, Notes};
 use crate::remarks::{Remark, Remarks};
 use crate::seal::Progress;
 use crate::sources::Sources;
-use crate::status::Counters;
+use crate::status::{Committed, Counters};
 use crate::upkeep::Upkeep;
 use crate::waiting::SharedIntake;
-use crate::writer::{Committed, Writer};
+use crate::writer::Writer;
 use crate::{History, HistoryError, Options, retention};
 
 /// The wait after the first failed commit; it doubles with each further one.

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use crate::intake::Verdict;
 use crate::pace::Pace;
 use crate::range::explain_read;
-use crate::writer::Committed;
 use crate::{History, HistoryError, Rates, database};
 
 /// Size, counts and troubles of a history. Counts are since it was opened unless they say otherwise.
@@ -70,6 +69,19 @@ pub struct NotRecorded {
     pub before_the_clock: u64,
     /// Events of devices that made too many, or that waited too long for the disk.
     pub events: u64,
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// Samples that were new or replaced another value of the same time.
+    pub(crate) stored: u64,
+    /// Samples that were there already.
+    pub(crate) known: u64,
+    /// Samples whose texts are more than the file keeps.
+    pub(crate) texts_refused: u64,
+    /// Bytes written, about.
+    pub(crate) bytes: u64,
 }
 
 /// The counters that the recorder turns and [`Status`] shows.

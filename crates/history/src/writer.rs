@@ -12,7 +12,7 @@ use crate::door::Door;
 use crate::intake::{Batch, NewSeries, Sample};
 use crate::names::Kind;
 use crate::seal::Progress;
-use crate::status::Counters;
+use crate::status::{Committed, Counters};
 use crate::texts::{NewTexts, Texts};
 use crate::{Retention, apart, diary, outages, quality, retention, row, seal};
 
@@ -26,19 +26,6 @@ const LOG_FRAME_HEADER_BYTES: u64 = 24;
 
 /// Of this many pages in the log a checkpoint moves one: as it was measured. The others are older versions.
 const PAGES_FOR_ONE_MOVED: u64 = 9;
-
-/// What a commit did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Committed {
-    /// Samples that were new or replaced another value of the same time.
-    pub(crate) stored: u64,
-    /// Samples that were there already.
-    pub(crate) known: u64,
-    /// Samples whose texts are more than the file keeps.
-    pub(crate) texts_refused: u64,
-    /// Bytes written, about.
-    pub(crate) bytes: u64,
-}
 
 /// The writer's memory between transactions.
 #[derive(Debug)]
