@@ -18,7 +18,8 @@ use crate::diary::NewEvent;
 use crate::names::{Kind, SeriesName};
 use crate::quality;
 use crate::sources::Observation;
-use crate::waiting::Held;
+
+pub(crate) use held::{Held, HeldLatest, HeldTexts};
 
 /// Most series that are recorded: any client with the right to publish below the base topic can make a new one.
 pub(crate) const MAX_SERIES: usize = 10_000;
@@ -503,14 +504,6 @@ impl Intake {
     /// How many samples wait or are with the writer.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() + self.in_flight.as_ref().map_or(0, |batch| batch.samples.len())
-    }
-
-    /// A copy of what it holds of one series: the one for numbers and switches, or that for texts.
-    pub(crate) fn held(&self, name: &SeriesName, is_text: bool) -> Held {
-        let Some(series) = self.index.get(&(name.clone(), is_text)) else { return Held::default() };
-        let in_flight = self.in_flight.iter().flat_map(|batch| &batch.samples);
-        let waiting = in_flight.chain(&self.waiting).filter(|sample| sample.series == *series);
-        Held { waiting: waiting.copied().collect(), latest: self.latest.get(*series).copied() }
     }
 
     /// The text that a sample of a series of texts has as its value, while it waits.

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::as_of::contents;
 use crate::asking::{self, Deadline, Trouble};
+use crate::intake::HeldTexts;
 use crate::names::SeriesName;
 use crate::range::Entry;
 use crate::range::gather::Gather;
@@ -16,7 +17,6 @@ use crate::range::grid::Grid;
 use crate::range::read::{Sources, find, outages, seed};
 use crate::range::recent::{Recent, take_before};
 use crate::range::sealed::Sealed;
-use crate::waiting::HeldTexts;
 use crate::{Gap, History, HistoryError, InvalidRange, RangeQuery, quality};
 
 /// Most texts of one answer.

@@ -4,12 +4,10 @@
 //! the file, and what was committed in between is in both and counted once, since a sample is known by its series and
 //! its time. So neither waits for the other, and a chart costs no commit, as flushing first would.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::intake::{Intake, Sample};
-use crate::names::{Kind, SeriesName};
-use crate::range::Entry;
+use crate::intake::{Held, HeldLatest, HeldTexts, Intake};
+use crate::names::SeriesName;
 
 /// The intake of a recorder, which queries may look into.
 #[derive(Clone, Debug)]
@@ -51,33 +49,4 @@ impl Recording {
         let intake = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         intake.map(|intake| SharedIntake(intake).lock().latest_at(at)).unwrap_or_default()
     }
-}
-
-/// The last that a recorder holds of a series at or before some moment.
-#[derive(Clone, Debug)]
-pub(crate) struct HeldLatest {
-    pub(crate) name: SeriesName,
-    pub(crate) kind: Kind,
-    pub(crate) unit: Option<Arc<str>>,
-    pub(crate) entry: Entry,
-    /// Of a text, what it says: its number is none of the file.
-    pub(crate) text: Option<Arc<str>>,
-}
-
-/// What a recorder holds of a series of texts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HeldTexts {
-    /// In the order of time. The value of each is -1 minus its place in `contents`: no text of the file has such a
-    /// number.
-    pub(crate) entries: VecDeque<Entry>,
-    pub(crate) contents: Vec<Arc<str>>,
-}
-
-/// What a recorder holds of one series.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Held {
-    /// The samples that may not be in the file yet, in the order of their arrival.
-    pub(crate) waiting: Vec<Sample>,
-    /// The sample with the latest time that it ever met, whether it is in the file yet or not.
-    pub(crate) latest: Option<Sample>,
 }

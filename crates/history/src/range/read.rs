@@ -14,10 +14,10 @@ use super::recent::{Recent, in_order, merge, take_before};
 use super::sealed::{self, Sealed};
 use super::{RangeQuery, Series, whole};
 use crate::asking::{self, Deadline, Trouble};
+use crate::intake::Held;
 use crate::names::{Kind, SeriesName};
 use crate::rollup::{Rollup, Samples};
 use crate::row::keys_from;
-use crate::waiting::Held;
 use crate::{History, HistoryError, before, database};
 
 /// The row of a series.
