@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use gatehouse_model::Timestamp;
 
-use super::grid::Grid;
-use super::whole::Whole;
+use super::grid::{Grid, Stretch};
+use super::whole::{Part, Whole};
 use super::{Gap, GapReason, Point};
 use crate::before::Before;
 use crate::quality;
@@ -289,8 +289,19 @@ impl Gather {
         }
     }
 
+    /// Takes a part of a stretch that is a bucket; gives back what is to be read row by row.
+    pub(crate) fn take_part(&mut self, part: Part) -> Option<Stretch> {
+        match part {
+            Part::Whole(whole) => {
+                self.take_whole(&whole);
+                None
+            }
+            Part::Rows(stretch) => Some(stretch),
+        }
+    }
+
     /// Takes a bucket that SQLite has put together: the same as all of its rollups, one after the other.
-    pub(crate) fn take_whole(&mut self, whole: &Whole) {
+    fn take_whole(&mut self, whole: &Whole) {
         self.advance(whole.start);
         // Its time is known from its start on, so that this is its start when there was a gap before.
         self.close(whole.first_ts);

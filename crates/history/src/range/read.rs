@@ -105,7 +105,7 @@ async fn read_limited(
             }
             (_, Some(id)) => {
                 for part in whole::parts(&mut transaction, id, &grid, &stretch, &outages).await? {
-                    if let Some(rows) = part.take(&mut gather) {
+                    if let Some(rows) = gather.take_part(part) {
                         rollups(&mut transaction, &mut gather, id, &rows).await?;
                     }
                 }

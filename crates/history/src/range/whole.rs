@@ -6,7 +6,6 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::gather::Gather;
 use super::grid::{Grid, Stretch, Unit};
 
 /// Fewest rollups of a bucket for which it is worth it: of fewer, looking for each bucket costs as much as its rows.
@@ -105,19 +104,6 @@ fn cut(stretch: &Stretch, width: i64, run: i64, buckets: &[Whole]) -> Vec<Part> 
         parts.push(Part::Rows(Stretch { from: at, ..*stretch }));
     }
     parts
-}
-
-impl Part {
-    /// Hands a bucket over; gives back what is to be read row by row.
-    pub(crate) fn take(self, gather: &mut Gather) -> Option<Stretch> {
-        match self {
-            Self::Whole(whole) => {
-                gather.take_whole(&whole);
-                None
-            }
-            Self::Rows(stretch) => Some(stretch),
-        }
-    }
 }
 
 /// Each bucket of ?5 milliseconds within ?2 and ?3 of which all rollups of ?4 milliseconds are as they must be. The first
@@ -236,7 +222,7 @@ mod tests {
                     rollups(file, &mut gather, 1, &stretch).await.unwrap();
                 } else {
                     for part in parts(file, 1, &grid, &stretch, &self.outages).await.unwrap() {
-                        match part.take(&mut gather) {
+                        match gather.take_part(part) {
                             Some(rows) => rollups(file, &mut gather, 1, &rows).await.unwrap(),
                             None => made += 1,
                         }
