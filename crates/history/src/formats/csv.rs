@@ -9,8 +9,9 @@ use std::io::{self, Read, Write};
 use csv::{ErrorKind, Position, ReaderBuilder, StringRecord, WriterBuilder};
 use gatehouse_model::Value;
 
+use super::heads::{Heads, Named, Parts};
 use super::limited::{Ration, Rationed};
-use super::read::{Heads, Mistake, Named, Parts};
+use super::mistake::Mistake;
 use super::sniff::Columnar;
 use super::words::{Digits, quality_word, read_time, short};
 use super::{Entry, Row};

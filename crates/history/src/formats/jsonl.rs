@@ -11,8 +11,9 @@ use std::io::{self, BufRead, Write};
 use gatehouse_model::Value;
 use serde::{Deserialize, Serialize};
 
+use super::heads::{Heads, Named, Parts};
 use super::limited::{Line, Lines};
-use super::read::{Heads, Mistake, Named, Parts};
+use super::mistake::Mistake;
 use super::words::{Digits, quality_word, read_time};
 use super::{Entry, Row};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::MAX_RECORD_BYTES;
-use super::read::Mistake;
+use super::mistake::Mistake;
 
 /// Lines of text, each with a limit.
 #[derive(Debug)]

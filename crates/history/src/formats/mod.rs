@@ -9,9 +9,11 @@
 //! mistake is, and goes on behind it.
 
 mod csv;
+mod heads;
 mod influx;
 mod jsonl;
 mod limited;
+mod mistake;
 mod parquet;
 mod read;
 mod sniff;

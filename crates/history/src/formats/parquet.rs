@@ -21,7 +21,8 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath};
 
-use super::read::{Heads, Mistake, Named, Parts};
+use super::heads::{Heads, Named, Parts};
+use super::mistake::Mistake;
 use super::words::{Digits, quality_word};
 use super::{Entry, Row};
 use crate::Kind;

@@ -5,8 +5,9 @@
 use std::io::BufRead;
 
 use super::Row;
+use super::heads::{Heads, Named, Parts};
 use super::limited::{Line, Lines};
-use super::read::{Heads, Mistake, Named, Parts};
+use super::mistake::Mistake;
 use super::words::read_time;
 
 #[derive(Debug)]
