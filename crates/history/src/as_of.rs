@@ -10,10 +10,10 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::asking::{self, Deadline, Trouble};
 use crate::chunk::Chunk;
+use crate::entry::Entry;
 use crate::intake::HeldLatest;
 use crate::names::{Kind, SeriesName};
 use crate::notes::Notes;
-use crate::range::Entry;
 use crate::range::read::outages;
 use crate::range::sealed;
 use crate::row::keys_from;

@@ -7,8 +7,8 @@ use gatehouse_model::{Clock, Moment};
 use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
 
-use crate::range::explain_read;
-use crate::{History, HistoryError, database};
+use crate::time_limit::{explain_read, lift_time_limit, limit_time};
+use crate::{History, HistoryError};
 
 /// What ended a query.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(crate) async fn begin(history: &History) -> Result<(PoolConnection<Sqlite>, 
     let mut connection = history.readers.acquire().await.map_err(explain)?;
     let clock = Arc::clone(&history.clock);
     let deadline = Deadline { at: clock.moment() + limit, clock, limit };
-    database::limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
+    limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
     Ok((connection, deadline))
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn end<T>(
     answer: Result<T, Trouble>,
 ) -> Result<T, HistoryError> {
     let limit = deadline.limit;
-    let lifted = database::lift_time_limit(&mut connection).await;
+    let lifted = lift_time_limit(&mut connection).await;
     lifted.map_err(|error| explain_read(error, limit))?;
     answer.map_err(|trouble| match trouble {
         Trouble::Sql(error) => explain_read(error, limit),

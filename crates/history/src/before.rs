@@ -10,9 +10,10 @@ use std::time::Duration;
 use gatehouse_model::{Clock, Quality, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 
-use crate::database;
-use crate::range::Entry;
+use crate::entry::Entry;
+use crate::result_codes::was_interrupted;
 use crate::row::keys_from;
+use crate::time_limit::limit_time;
 
 /// Longest time that a query looks back for the value before its range: a person who opens a chart does not notice it.
 /// A million samples (26 MB, six days at two readings a second) took 55 ms on an x86-64 server with the file in memory;
@@ -46,7 +47,7 @@ pub(crate) async fn look_back(
     if earliest >= from {
         return Ok(None);
     }
-    database::limit_time(connection, clock, limit).await?;
+    limit_time(connection, clock, limit).await?;
     let found: Result<Option<(i64, f64, i64)>, _> = sqlx::query_as(BEFORE)
         .bind(series)
         .bind(keys_from(from))
@@ -55,7 +56,7 @@ pub(crate) async fn look_back(
         .await;
     match found {
         Ok(found) => Ok(found.map(|(at, value, quality)| Entry::of_row(at, value, quality))),
-        Err(error) if database::was_interrupted(&error) => Ok(None),
+        Err(error) if was_interrupted(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

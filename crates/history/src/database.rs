@@ -37,11 +37,11 @@
 //! page once more (17.6 MB a day instead of 2.7), so it empties the table and puts back what is younger; `secure_delete`
 //! would undo that. `auto_vacuum` costs 7 MB a day and is what lets the file give space back on a disk that is nearly full.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_model::{Clock, Moment};
+use gatehouse_model::Clock;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
@@ -49,10 +49,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqlitePool};
 
+use crate::file::{PAGE_BYTES, log_is_left, page_bytes};
+use crate::result_codes::{primary_code, was_interrupted};
+use crate::time_limit::{lift_time_limit, limit_time};
 use crate::{HistoryError, Options, retention, salvage, still};
-
-/// Bytes of a page of a new file: see above. One that has another page size keeps it.
-const PAGE_BYTES: u32 = 512;
 
 /// How long a query waits for a free reader before it is told that history is busy: about as long as the queries
 /// before it may take.
@@ -84,12 +84,6 @@ const CHECK_TIME_LIMIT: Duration = Duration::from_millis(400);
 
 /// Longest time that opening spends on counting rows.
 const COUNT_TIME_LIMIT: Duration = Duration::from_millis(100);
-
-/// Virtual machine steps of SQLite between two looks at the clock: some tens of microseconds.
-const STEPS_BETWEEN_LOOKS: i32 = 1_000;
-
-/// Links that are followed one after the other: as many as Linux follows.
-const MAX_LINKS: u32 = 40;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -228,43 +222,6 @@ async fn open_whole(path: &Path, options: &Options, clock: &Arc<dyn Clock>) -> R
     Ok(Opened { writer, readers, rows, page_bytes })
 }
 
-/// The page size of the file at `path`, or what a new one gets: bytes 16 and 17 of its head, where 1 means 65,536
-/// (<https://www.sqlite.org/fileformat2.html#page_size>). A file whose head makes no sense is refused by SQLite.
-pub(crate) fn page_bytes(path: &Path) -> u32 {
-    use std::io::Read;
-    let mut head = [0; 18];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    match (read, u16::from_be_bytes([head[16], head[17]])) {
-        (Ok(()), 1) => 65_536,
-        (Ok(()), size) if size >= 512 => u32::from(size),
-        _ => PAGE_BYTES,
-    }
-}
-
-/// The file that `path` means when it is a link to another disk, whether it is there yet or not. SQLite puts the log beside
-/// the file and not beside the link, so the log, and what is moved aside, have to be looked for there.
-pub(crate) fn behind_links(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        let Ok(target) = std::fs::read_link(&path) else { break };
-        // A relative target is seen from where the link is; an absolute one replaces all of it.
-        path = path.parent().unwrap_or(Path::new("")).join(target);
-    }
-    path
-}
-
-/// Whether somebody left a log behind: SQLite deletes it when the last connection is closed in order.
-fn log_is_left(path: &Path) -> bool {
-    std::fs::metadata(log_path(path)).is_ok_and(|log| log.len() > 0)
-}
-
-/// The log beside the database file.
-pub(crate) fn log_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
 async fn check(
     path: &Path,
     connection: &mut SqliteConnection,
@@ -299,45 +256,6 @@ async fn count_rows(
         Err(error) if was_interrupted(&error) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Lets what this connection runs from now on last `limit` at most; then it fails, and [`was_interrupted`] tells.
-pub(crate) async fn limit_time(
-    connection: &mut SqliteConnection,
-    clock: &Arc<dyn Clock>,
-    limit: Duration,
-) -> Result<(), sqlx::Error> {
-    let clock = Arc::clone(clock);
-    let deadline: Moment = clock.moment() + limit;
-    let mut handle = connection.lock_handle().await?;
-    handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || clock.moment() < deadline);
-    Ok(())
-}
-
-pub(crate) async fn lift_time_limit(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    connection.lock_handle().await?.remove_progress_handler();
-    Ok(())
-}
-
-/// Whether a time limit of [`limit_time`] ended it (SQLITE_INTERRUPT).
-pub(crate) fn was_interrupted(error: &sqlx::Error) -> bool {
-    primary_code(error) == Some(9)
-}
-
-/// Whether another program held the file for longer than [`LOCK_WAIT`] (SQLITE_BUSY).
-pub(crate) fn was_locked(error: &sqlx::Error) -> bool {
-    primary_code(error) == Some(5)
-}
-
-/// Whether there is no room, on the disk or by a limit (SQLITE_FULL).
-pub(crate) fn was_full(error: &sqlx::Error) -> bool {
-    primary_code(error) == Some(13)
-}
-
-/// The primary result code, <https://www.sqlite.org/rescode.html>.
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
 }
 
 pub(crate) fn explain_open(path: &Path, source: sqlx::Error) -> HistoryError {

@@ -12,7 +12,7 @@ use gatehouse_model::Clock;
 
 use crate::database;
 use crate::status::Counters;
-use crate::{HistoryError, Options, still};
+use crate::{HistoryError, Options, file, still};
 
 /// Whether the file is open, and how it is opened.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Door {
         if still::is_still(&path) {
             return Self::still(path, options, clock, "is read-only");
         }
-        let page_bytes = database::page_bytes(&path);
+        let page_bytes = file::page_bytes(&path);
         let door = Self::opened(path, options, clock, page_bytes);
         door.close(problem.to_string());
         door
@@ -54,7 +54,7 @@ impl Door {
 
     /// The door to a file that is only read, since its disk `what`.
     pub(crate) fn still(path: PathBuf, options: Options, clock: Arc<dyn Clock>, what: &str) -> Self {
-        let page_bytes = database::page_bytes(&path);
+        let page_bytes = file::page_bytes(&path);
         let door = Self { is_still: true, ..Self::opened(path, options, clock, page_bytes) };
         door.close(format!(
             "the disk with {} {what}: what history holds is shown, and nothing more is recorded until the gateway starts on a \

@@ -22,7 +22,9 @@ mod damage;
 mod database;
 mod diary;
 mod door;
+mod entry;
 mod error;
+mod file;
 pub mod formats;
 pub mod home_assistant;
 mod import;
@@ -36,6 +38,7 @@ mod quality;
 mod range;
 mod recorder;
 mod remarks;
+mod result_codes;
 mod retention;
 mod rollup;
 mod row;
@@ -51,6 +54,7 @@ mod still;
 mod tests;
 mod text_range;
 mod texts;
+mod time_limit;
 mod upkeep;
 mod waiting;
 mod writer;
@@ -69,12 +73,13 @@ pub use as_of::{AsOf, SeriesInfo};
 pub use before::Before;
 pub use clocks::ClockTrust;
 pub use diary::{Event, EventKind, EventQuery, GatewayWord, MAX_EVENTS};
+pub use entry::GapReason;
 pub use error::{HistoryError, InvalidRange};
 pub use import::{Import, Imported, Refused};
 pub use names::{Kind, KindError, SeriesName, SeriesNameError};
 pub use options::Options;
 pub use pace::{Rates, Wear};
-pub use range::{Gap, GapReason, MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
+pub use range::{Gap, MAX_POINTS, MAX_RANGE, Point, RangeQuery, Series};
 pub use retention::{Keep, Retention};
 pub use rows::{MAX_PATTERNS, RowsProgress, RowsQuery, RowsReader};
 pub use sources::{MAX_JSON_BYTES, MAX_TOPIC_FIELDS, MAX_TOPIC_RULES, TopicRule};
@@ -111,7 +116,7 @@ impl History {
     /// # Errors
     /// When the file cannot be opened or made, is damaged, or was written by a newer release.
     pub async fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, HistoryError> {
-        let path = &database::behind_links(path);
+        let path = &file::behind_links(path);
         let Opened { writer, readers, rows, page_bytes } = database::open(path, &options, &clock).await?;
         let door = Door::opened(path.to_owned(), options.clone(), Arc::clone(&clock), page_bytes);
         let counters = Counters::new(rows, clock.moment());
@@ -122,7 +127,7 @@ impl History {
     /// in a bounded buffer, queries fail and say so, and [`History::record`] tries to open the file again, as often as it
     /// tries a commit that failed. [`History::trouble`] tells why.
     pub async fn open_in_any_case(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Self {
-        let path = &database::behind_links(path);
+        let path = &file::behind_links(path);
         let problem = match Self::open(path, options.clone(), Arc::clone(&clock)).await {
             Ok(history) => return history,
             Err(problem) => problem,
@@ -135,7 +140,7 @@ impl History {
     /// and the file is neither brought up to date nor tried again. What is recorded waits in a bounded buffer and is lost in
     /// the end. No other process may write to the file meanwhile.
     pub fn open_still(path: &Path, options: Options, clock: Arc<dyn Clock>, what: &str) -> Self {
-        let path = &database::behind_links(path);
+        let path = &file::behind_links(path);
         let door = Door::still(path.to_owned(), options.clone(), Arc::clone(&clock), what);
         Self::behind(door, path, options, clock)
     }
@@ -149,7 +154,7 @@ impl History {
         }
         let counters = Counters::new(None, clock.moment());
         counters.in_trouble(clock.now(), reason);
-        let pools = database::pools(path, &options, database::page_bytes(path), door.is_still());
+        let pools = database::pools(path, &options, file::page_bytes(path), door.is_still());
         Self::new(path, options, clock, pools, counters, door)
     }
 

@@ -16,12 +16,13 @@ use sqlx::{Connection, SqlitePool};
 
 use crate::chunk::Chunk;
 use crate::damage::Found;
+use crate::entry;
 use crate::formats::{Entry, Head, Row};
 use crate::notes::Notes;
-use crate::range::{self, explain_read};
 use crate::row::{self, keys_from, merged};
+use crate::time_limit::{explain_read, lift_time_limit, limit_time};
 use crate::waiting::Recording;
-use crate::{HistoryError, Kind, SeriesName, database, quality};
+use crate::{HistoryError, Kind, SeriesName, quality};
 
 /// Rows of `sample` that one step reads: about as many as a chunk has.
 const ROWS_IN_STEP: i64 = 4_096;
@@ -175,9 +176,9 @@ impl RowsReader {
         // Before the file is read: see `waiting`.
         let (waiting, contents) = self.waiting(head);
         let mut connection = self.store.readers.acquire().await.map_err(explain)?;
-        database::limit_time(&mut connection, &self.store.clock, limit).await.map_err(explain)?;
+        limit_time(&mut connection, &self.store.clock, limit).await.map_err(explain)?;
         let read = self.read(&mut connection, id, head.kind, cursor, waiting).await;
-        database::lift_time_limit(&mut connection).await.map_err(explain)?;
+        lift_time_limit(&mut connection).await.map_err(explain)?;
         drop(connection);
         let read = read.map_err(explain)?;
         // The text of a waiting row has no id of the file yet, but a negative number: see `HeldTexts`.
@@ -315,10 +316,10 @@ impl RowsReader {
 }
 
 /// What waits, as it will be stored.
-fn row_of(entry: &range::Entry) -> row::Row {
+fn row_of(entry: &entry::Entry) -> row::Row {
     let (at, value, quality) = match *entry {
-        range::Entry::Reading { at, value, quality } => (at, value, quality),
-        range::Entry::Unknown { at, .. } => (at, 0.0, quality::SILENCE),
+        entry::Entry::Reading { at, value, quality } => (at, value, quality),
+        entry::Entry::Unknown { at, .. } => (at, 0.0, quality::SILENCE),
     };
     row::Row { at, value, quality: u8::try_from(quality).unwrap_or(row::WORST) }
 }

@@ -12,7 +12,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::chunk::Chunk;
-use crate::database;
+use crate::result_codes::was_full;
 use crate::seal::{HOUR, again};
 
 /// The ending of the new file while it is made.
@@ -255,7 +255,7 @@ async fn copy_ranges(
         match result {
             Ok(_) => continue,
             // It is not the damaged file that fails.
-            Err(error) if database::was_full(&error) => return Err(error),
+            Err(error) if was_full(&error) => return Err(error),
             Err(_) => {}
         }
         failures += 1;

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::intake::Verdict;
 use crate::pace::Pace;
-use crate::range::explain_read;
-use crate::{History, HistoryError, Rates, database};
+use crate::time_limit::explain_read;
+use crate::{History, HistoryError, Rates, file};
 
 /// Size, counts and troubles of a history. Counts are since it was opened unless they say otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,7 +230,7 @@ pub(crate) async fn read(history: &History) -> Result<Status, HistoryError> {
     Ok(Status {
         rows: rows.map(|rows| rows + recorded),
         series: u64::try_from(series).unwrap_or(0),
-        file_bytes: size(&history.path) + size(&database::log_path(&history.path)),
+        file_bytes: size(&history.path) + size(&file::log_path(&history.path)),
         bytes_written: written,
         rates,
         recording_since: since.map(Timestamp::from_millis),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteLockingMode};
 
-use crate::database;
+use crate::file;
 
 /// SQLite's own way to files, without locks: a file that was opened to be read cannot be locked against writers.
 const WITHOUT_LOCKS: &str = "unix-none";
@@ -33,6 +33,6 @@ pub(crate) fn is_still(path: &Path) -> bool {
 }
 
 fn has_log(path: &Path) -> bool {
-    let path = database::behind_links(path);
-    std::fs::metadata(database::log_path(&path)).is_ok_and(|log| log.len() > 0)
+    let path = file::behind_links(path);
+    std::fs::metadata(file::log_path(&path)).is_ok_and(|log| log.len() > 0)
 }

@@ -9,9 +9,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::as_of::contents;
 use crate::asking::{self, Deadline, Trouble};
+use crate::entry::Entry;
 use crate::intake::HeldTexts;
 use crate::names::SeriesName;
-use crate::range::Entry;
 use crate::range::gather::Gather;
 use crate::range::grid::Grid;
 use crate::range::read::{Sources, find, outages, seed};

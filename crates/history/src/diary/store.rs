@@ -6,8 +6,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{Event, EventKind, EventQuery, MAX_EVENTS, NewEvent};
-use crate::range::explain_read;
-use crate::{History, HistoryError, InvalidRange, database};
+use crate::time_limit::{explain_read, lift_time_limit, limit_time};
+use crate::{History, HistoryError, InvalidRange};
 
 /// Most events that one transaction gives up, so that it stays short.
 const GIVEN_UP_AT_ONCE: i64 = 1_000;
@@ -45,9 +45,9 @@ pub(crate) async fn read(history: &History, query: &EventQuery) -> Result<Vec<Ev
     let limit = history.options.query_time_limit;
     let explain = |error| explain_read(error, limit);
     let mut connection = history.readers.acquire().await.map_err(explain)?;
-    database::limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
+    limit_time(&mut connection, &history.clock, limit).await.map_err(explain)?;
     let answer = find(&mut connection, query).await;
-    database::lift_time_limit(&mut connection).await.map_err(explain)?;
+    lift_time_limit(&mut connection).await.map_err(explain)?;
     answer.map_err(explain)
 }
 

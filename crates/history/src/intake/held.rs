@@ -4,8 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::{Intake, NewSeries, Sample};
+use crate::entry::Entry;
 use crate::names::{Kind, SeriesName};
-use crate::range::{Entry, in_order};
+use crate::range::in_order;
 
 /// The last that a recorder holds of a series at or before some moment.
 #[derive(Clone, Debug)]

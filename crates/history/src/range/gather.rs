@@ -10,27 +10,11 @@ use gatehouse_model::Timestamp;
 
 use super::grid::{Grid, Stretch};
 use super::whole::{Part, Whole};
-use super::{Gap, GapReason, Point};
+use super::{Gap, Point};
 use crate::before::Before;
+use crate::entry::{Entry, GapReason};
 use crate::quality;
 use crate::rollup::Rollup;
-
-/// Something that was recorded of a series, at a time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Entry {
-    /// A value, with its stored quality.
-    Reading { at: i64, value: f64, quality: i64 },
-    /// From here on nothing is known until the next reading.
-    Unknown { at: i64, why: GapReason },
-}
-
-impl Entry {
-    pub(crate) const fn at(&self) -> i64 {
-        match self {
-            Self::Reading { at, .. } | Self::Unknown { at, .. } => *at,
-        }
-    }
-}
 
 /// What is known at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -20,10 +20,9 @@ use std::time::Duration;
 use gatehouse_model::{Quality, Timestamp};
 
 use crate::before::Before;
+use crate::entry::GapReason;
 use crate::names::{Kind, SeriesName};
-use crate::{HistoryError, database};
 
-pub(crate) use gather::Entry;
 pub(crate) use read::read;
 pub(crate) use recent::in_order;
 
@@ -111,25 +110,4 @@ pub struct Gap {
     pub to: Timestamp,
     /// Why.
     pub why: GapReason,
-}
-
-/// Why nothing is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GapReason {
-    /// The source fell silent.
-    Silent,
-    /// The gateway did not record.
-    Outage,
-    /// What was recorded is damaged and cannot be read.
-    Damaged,
-}
-
-/// Says in the room's words what went wrong with a query that had `limit` to finish.
-pub(crate) fn explain_read(error: sqlx::Error, limit: Duration) -> HistoryError {
-    match error {
-        sqlx::Error::PoolTimedOut => HistoryError::Busy,
-        error if database::was_interrupted(&error) => HistoryError::TimeLimit { limit },
-        error if database::was_locked(&error) => HistoryError::Busy,
-        error => HistoryError::Read(error),
-    }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use gatehouse_model::Timestamp;
 
-use super::gather::Entry;
+use super::Point;
 use super::grid::Grid;
-use super::{GapReason, Point};
+use crate::entry::{Entry, GapReason};
 use crate::quality;
 use crate::rollup::{Rollup, Samples};
 

@@ -8,17 +8,19 @@ use gatehouse_model::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, FromRow, Row as _};
 
-use super::gather::{Entry, Gather};
+use super::gather::Gather;
 use super::grid::{Grid, HOUR, Stretch, Unit, stretches};
 use super::recent::{Recent, in_order, merge, take_before};
 use super::sealed::{self, Sealed};
 use super::{RangeQuery, Series, whole};
 use crate::asking::{self, Deadline, Trouble};
+use crate::entry::Entry;
 use crate::intake::Held;
 use crate::names::{Kind, SeriesName};
 use crate::rollup::{Rollup, Samples};
 use crate::row::keys_from;
-use crate::{History, HistoryError, before, database};
+use crate::time_limit::limit_time;
+use crate::{History, HistoryError, before};
 
 /// The row of a series.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -145,7 +147,7 @@ pub(crate) async fn seed(
     let window = (known.unwrap_or(since), from);
     let recent =
         before::look_back(connection, &history.clock, left.min(before::LOOK_BACK_TIME), id, window).await?;
-    database::limit_time(connection, &history.clock, left).await?;
+    limit_time(connection, &history.clock, left).await?;
     Ok(merge(merge(chunk, recent.into_iter().collect()), recorder))
 }
 

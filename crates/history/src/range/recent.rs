@@ -4,42 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::GapReason;
-use super::gather::Entry;
+use crate::entry::Entry;
 use crate::intake::Sample;
-use crate::quality;
-use crate::row::{Row, keys_from};
+use crate::row::keys_from;
 
 /// Rows that are read at a time: some hundred kilobytes. In steady state the recent rows of one series are fewer.
 const PAGE_ROWS: i64 = 8_192;
-
-impl Entry {
-    /// The entry of a stored sample.
-    pub(crate) const fn of_row(at: i64, value: f64, quality: i64) -> Self {
-        match quality {
-            quality::SILENCE => Self::Unknown { at, why: GapReason::Silent },
-            _ => Self::Reading { at, value, quality },
-        }
-    }
-
-    /// The entry of a row of a chunk.
-    pub(crate) const fn of(row: &Row) -> Self {
-        Self::of_row(row.at, row.value, row.quality as i64)
-    }
-
-    /// Whether it takes the place of an older one of the same moment: the later one counts, but what was measured is not
-    /// undone by a mark or a repetition.
-    pub(crate) const fn replaces(&self, older: &Self) -> bool {
-        self.stored_quality() < quality::STALE || older.stored_quality() >= quality::STALE
-    }
-
-    const fn stored_quality(&self) -> i64 {
-        match self {
-            Self::Reading { quality, .. } => *quality,
-            Self::Unknown { .. } => quality::SILENCE,
-        }
-    }
-}
 
 /// Merges entries in the order of time; of two of one moment one counts.
 pub(crate) fn merge(older: Vec<Entry>, newer: Vec<Entry>) -> Vec<Entry> {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::GapReason;
-use super::gather::Entry;
 use super::grid::DAY;
 use super::recent::{append, take_before};
 use crate::chunk::{Chunk, MAX_ROWS};
 use crate::damage::Found;
+use crate::entry::{Entry, GapReason};
 use crate::notes::Notes;
 
 /// Chunks that are read at a time: with the most samples that a chunk has, less than a megabyte when decoded.

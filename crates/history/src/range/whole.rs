@@ -143,7 +143,8 @@ mod tests {
     use super::super::{Gap, Point};
     use super::*;
     use crate::before::Before;
-    use crate::range::Entry;
+    use crate::entry::Entry;
+    use crate::range::gather::Gather;
     use crate::rollup::{Outage, Rollup};
     use crate::row::Row;
     use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::{DAY, HOUR, floor, hours, outages};
-use crate::rollup::{COLUMNS, Rollup};
+use crate::rollup::Rollup;
 
 /// Most days that are completed at once: after a longer pause only the last ones can have rows that no slice touched.
 const MAX_DAYS: i64 = 3;
@@ -36,7 +36,7 @@ pub(super) async fn write(
     series: i64,
     day: i64,
 ) -> Result<(), sqlx::Error> {
-    let rows: Vec<(i64, Rollup)> = read_hours(connection, series, (day, day + DAY)).await?;
+    let rows: Vec<(i64, Rollup)> = hours::read(connection, series, (day, day + DAY)).await?;
     if rows.is_empty() {
         return Ok(());
     }
@@ -78,28 +78,4 @@ pub(super) async fn again_after(
         write(connection, series, next).await?;
     }
     Ok(())
-}
-
-/// The hours of a series in a stretch of time that have a row, in order.
-pub(super) async fn read_hours(
-    connection: &mut SqliteConnection,
-    series: i64,
-    (from, to): (i64, i64),
-) -> Result<Vec<(i64, Rollup)>, sqlx::Error> {
-    #[derive(sqlx::FromRow)]
-    struct Hour {
-        start: i64,
-        #[sqlx(flatten)]
-        rollup: Rollup,
-    }
-    let statement = format!(
-        "SELECT start, {COLUMNS} FROM hour WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start"
-    );
-    let rows: Vec<Hour> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
-        .bind(series)
-        .bind(from)
-        .bind(to)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|Hour { start, rollup }| (start, rollup)).collect())
 }

@@ -25,7 +25,8 @@ pub(super) async fn write(
     let (Some(first), Some(last)) = (changed.first().copied(), changed.last().copied()) else {
         return Ok(false);
     };
-    let known = read(connection, series, first, last).await?;
+    let known = read(connection, series, (first, last + HOUR)).await?;
+    let known: BTreeMap<i64, Rollup> = known.into_iter().collect();
     let mut hours: BTreeSet<i64> = known.keys().copied().collect();
     hours.extend(changed);
     let mut held = carried(connection, series, first).await?;
@@ -82,14 +83,28 @@ pub(super) async fn again_after(
     Ok(())
 }
 
-/// The hours of a series from `first` to `last` that have a row.
-async fn read(
+/// The hours of a series in a stretch of time that have a row, in order.
+pub(super) async fn read(
     connection: &mut SqliteConnection,
     series: i64,
-    first: i64,
-    last: i64,
-) -> Result<BTreeMap<i64, Rollup>, sqlx::Error> {
-    Ok(super::days::read_hours(connection, series, (first, last + HOUR)).await?.into_iter().collect())
+    (from, to): (i64, i64),
+) -> Result<Vec<(i64, Rollup)>, sqlx::Error> {
+    #[derive(sqlx::FromRow)]
+    struct Hour {
+        start: i64,
+        #[sqlx(flatten)]
+        rollup: Rollup,
+    }
+    let statement = format!(
+        "SELECT start, {COLUMNS} FROM hour WHERE series = ?1 AND start >= ?2 AND start < ?3 ORDER BY start"
+    );
+    let rows: Vec<Hour> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        .bind(series)
+        .bind(from)
+        .bind(to)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|Hour { start, rollup }| (start, rollup)).collect())
 }
 
 /// The value that holds when this hour begins.

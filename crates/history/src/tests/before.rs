@@ -3,7 +3,7 @@
 use super::*;
 use crate::Before;
 use crate::before::{BEFORE, LOOK_BACK_TIME, look_back};
-use crate::range::Entry;
+use crate::entry::Entry;
 
 const DAY: i64 = 86_400_000;
 

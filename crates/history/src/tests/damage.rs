@@ -101,7 +101,7 @@ fn spoil_a_page(house: &House, page_bytes: usize) {
     bytes[page..page + page_bytes].fill(0x5a);
     std::fs::write(house.file(), &bytes).unwrap();
     // A log left behind is the sign of an unclean stop; SQLite discards one without a valid header.
-    std::fs::write(crate::database::log_path(&house.file()), [0; 32]).unwrap();
+    std::fs::write(crate::file::log_path(&house.file()), [0; 32]).unwrap();
 }
 
 /// Somebody keeps history on another disk. Its log was looked for beside the link: it was not counted, a file that was not
@@ -183,7 +183,7 @@ async fn a_query_tells_broken_busy_and_slow_apart() {
     let history = house.open(lazy()).await;
     record_all(&history, &[reading("kitchen", 1.0, NOW)]).await;
     let range = query("kitchen", NOW, NOW + 1, 1);
-    let explain = |error| crate::range::explain_read(error, Duration::ZERO);
+    let explain = |error| crate::time_limit::explain_read(error, Duration::ZERO);
     assert!(matches!(explain(sqlx::Error::PoolTimedOut), HistoryError::Busy));
     let busy = with_sqlite3_locked(&house.file()).await;
     assert!(matches!(explain(busy), HistoryError::Busy));
