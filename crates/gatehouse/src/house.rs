@@ -39,7 +39,7 @@ use crate::page_sockets::PageSockets;
 use crate::releases::FallenBack;
 use crate::restart::RestartBell;
 use crate::stand_in::{Home, MAX_BROKER_BYTES, Stranded};
-use crate::supervision::while_starting;
+use crate::starting::while_starting;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
 use crate::wiring::{

@@ -42,6 +42,7 @@ mod safe_outputs;
 mod scan;
 mod setup_code;
 mod stand_in;
+mod starting;
 mod supervision;
 mod system;
 mod tls;

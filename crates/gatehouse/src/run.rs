@@ -15,7 +15,9 @@ use crate::house::House;
 use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
 use crate::restart::{self, Program};
 use crate::stand_in::{Home, Stranded};
-use crate::{backup, changes, check, healing, logs, paths, releases, running_copy, stand_in, supervision};
+use crate::{
+    backup, changes, check, healing, logs, paths, releases, running_copy, stand_in, starting, supervision,
+};
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
 const MIN_WORKERS: usize = 2;
@@ -138,7 +140,7 @@ async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow
         Err(problem) => return Err(problem),
     };
     let mut has_begun = false;
-    let (mut running, reason) = match supervision::while_starting(house.start(source.clone(), home)).await {
+    let (mut running, reason) = match starting::while_starting(house.start(source.clone(), home)).await {
         Ok(mut running) => {
             releases::runs(directory, clock.now());
             changes::restored_runs(&source, directory);
