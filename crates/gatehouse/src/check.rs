@@ -1,6 +1,5 @@
 //! `gatehouse check`: every problem of a configuration.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,8 +7,9 @@ use gatehouse_board::preflight::obstacles;
 use gatehouse_model::{Clock, SystemClock};
 
 use crate::answer::{answer, remark};
-use crate::config::{self, Config, Paint, Problems};
+use crate::config::{self, Config};
 use crate::exit::Exit;
+use crate::mistakes::{print, report_problems};
 use crate::pins;
 
 /// Checks the file and prints what is wrong with it.
@@ -40,19 +40,5 @@ fn devices(count: usize) -> String {
     match count {
         1 => "1 device".to_owned(),
         count => format!("{count} devices"),
-    }
-}
-
-/// Prints the problems of a configuration; the exit code says that it is one.
-pub(crate) fn report_problems(problems: &Problems) -> Exit {
-    print(problems);
-    Exit::Configuration
-}
-
-/// Prints what was found in a configuration, if anything.
-pub(crate) fn print(problems: &Problems) {
-    if !problems.is_empty() {
-        let paint = if std::io::stderr().is_terminal() { Paint::Coloured } else { Paint::Plain };
-        remark!("{}", problems.render(paint));
     }
 }

@@ -25,6 +25,7 @@ mod import;
 mod lifecycle;
 mod listening;
 mod logs;
+mod mistakes;
 mod mqtt_ports;
 mod mqtt_sockets;
 mod open_files;

@@ -11,17 +11,17 @@ use gatehouse_board::pinout::{Firing, firing};
 use gatehouse_board::traits::{LineNumber, Pin};
 
 use crate::answer::{self, answer};
-use crate::check;
 use crate::cli::PinsArguments;
 use crate::config::{self, Config};
 use crate::config_txt::{self, OUTPUTS, Written};
 use crate::exit::Exit;
+use crate::mistakes;
 
 /// Prints what there is to say, and writes the firmware's file when asked to.
 pub(crate) fn run(arguments: &PinsArguments) -> anyhow::Result<Exit> {
     let config = match config::load_file(&arguments.config) {
         Ok(config) => config,
-        Err(problems) => return Ok(check::report_problems(&problems)),
+        Err(problems) => return Ok(mistakes::report_problems(&problems)),
     };
     if config.board.chip.is_some() {
         answer!("[board] chip names a chip of its own: what holds its lines at power-on is not known.");

@@ -26,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::adopt;
-use crate::check;
 use crate::config::{Config, Source};
 use crate::house::GatewayVoice;
+use crate::mistakes;
 use crate::running_copy::RunningCopies;
 use crate::wiring::{DoorGuard, Order, notes};
 
@@ -191,7 +191,7 @@ impl Reloader {
     /// Applies a configuration without a mistake, and tells the log what came of that.
     async fn take_over(&mut self, config: Config) -> anyhow::Result<Result<Taken, Untaken>> {
         let name = self.source.file().map(|file| file.display().to_string()).unwrap_or_default();
-        check::print(&config.warnings);
+        mistakes::print(&config.warnings);
         let waiting = self.config.sections_that_differ(&config);
         if !waiting.is_empty() {
             warn!("{} of {name} changed: that takes effect at the next start", waiting.join(", "));

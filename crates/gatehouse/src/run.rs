@@ -16,7 +16,7 @@ use crate::lifecycle::{STOP_LIMIT, Signals, StopReason};
 use crate::restart::{self, Program};
 use crate::stand_in::{Home, Stranded};
 use crate::{
-    backup, changes, check, healing, logs, paths, releases, running_copy, stand_in, starting, supervision,
+    backup, changes, healing, logs, mistakes, paths, releases, running_copy, stand_in, starting, supervision,
 };
 
 /// Fewest threads that the tasks share: see [`worker_threads`].
@@ -53,10 +53,10 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
         Err(problems) => {
             note_wrong_configuration(directory);
             home.leave();
-            return Ok(check::report_problems(&problems));
+            return Ok(mistakes::report_problems(&problems));
         }
     };
-    check::print(&config.warnings);
+    mistakes::print(&config.warnings);
     paths::make_private_directory(directory)?;
     let _claim = paths::claim(directory)?;
     if !releases::begin(directory) {

@@ -17,13 +17,13 @@ use tokio::sync::watch;
 use crate::answer::{self, answer};
 use crate::exit::Exit;
 use crate::wiring::{BoardView, catalogue_entries};
-use crate::{check, config, paths};
+use crate::{config, mistakes, paths};
 
 /// Looks at the board and prints what is connected.
 pub(crate) fn scan(file: Option<&Path>, as_json: bool, reach: Reach) -> anyhow::Result<Exit> {
     let (options, devices) = match known(file) {
         Ok(known) => known,
-        Err(problems) => return Ok(check::report_problems(&problems)),
+        Err(problems) => return Ok(mistakes::report_problems(&problems)),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let directory = paths::data_directory(None, false);
