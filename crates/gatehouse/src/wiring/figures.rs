@@ -7,6 +7,7 @@ use gatehouse_dashboard::{Figure, FigureKind, FigureSource};
 use gatehouse_history::History;
 use gatehouse_model::Timestamp;
 
+use super::figure::{counter, gauge, number};
 use super::machine_figures::MachineLook;
 use crate::backup::Backups;
 
@@ -138,21 +139,4 @@ fn of_history(status: &gatehouse_history::Status) -> Vec<Figure> {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
 const fn seconds(at: Timestamp) -> f64 {
     at.as_millis() as f64 / 1_000.0
-}
-
-/// A count as Prometheus has them.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus has no other numbers; above 2^53 the last digits go"
-)]
-pub(super) const fn number(count: u64) -> f64 {
-    count as f64
-}
-
-pub(super) fn gauge(name: &'static str, help: &'static str, value: f64) -> Figure {
-    Figure { name, kind: FigureKind::Gauge, help, samples: vec![(None, value)] }
-}
-
-pub(super) fn counter(name: &'static str, help: &'static str, value: u64) -> Figure {
-    Figure { name, kind: FigureKind::Counter, help, samples: vec![(None, number(value))] }
 }

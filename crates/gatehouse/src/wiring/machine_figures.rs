@@ -7,7 +7,7 @@ use gatehouse_dashboard::{Figure, FigureKind};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::figures::{counter, gauge, number};
+use super::figure::{counter, gauge, number};
 
 /// Longest time that a look may take. It takes milliseconds, unless a disk hangs; then its figures are left out.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);

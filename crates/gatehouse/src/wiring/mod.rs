@@ -9,6 +9,7 @@ mod configuration;
 mod demo;
 mod diary;
 mod doctor;
+mod figure;
 mod figures;
 mod found;
 mod guard;
