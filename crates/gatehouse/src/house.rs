@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use board::{OpenBoard, open_board};
 use joints::Joints;
 use parts::{ALIASES, BROKER, CERTIFICATES, DISCOVERY, RELOADING};
-pub(crate) use running::{GatewayVoice, Running};
+pub(crate) use running::Running;
 
 use crate::aliases::AliasTable;
 use crate::backup::Backups;
@@ -42,6 +42,7 @@ use crate::stand_in::{Home, MAX_BROKER_BYTES, Stranded};
 use crate::starting::while_starting;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
+use crate::voice::GatewayVoice;
 use crate::wiring::{
     AccountLogins, BoardView, DoorGuard, OwnNames, PageConfiguration, PageDoctor, Surroundings,
     history_clock, names_of_files_clock, notes, serve_aliases,

@@ -48,6 +48,7 @@ mod supervision;
 mod system;
 mod tls;
 mod users;
+mod voice;
 mod watchdog;
 mod whole_file;
 mod wiring;

@@ -27,9 +27,9 @@ use tracing::{error, info, warn};
 
 use crate::adopt;
 use crate::config::{Config, Source};
-use crate::house::GatewayVoice;
 use crate::mistakes;
 use crate::running_copy::RunningCopies;
+use crate::voice::GatewayVoice;
 use crate::wiring::{DoorGuard, Order, notes};
 
 /// What a new configuration is applied to.

@@ -18,7 +18,7 @@ use super::parts::{
     BACKUPS, BRIDGE, DASHBOARD, FOUND, HISTORY, LIVE_PAGE, LOOKING, OUTBOX, RECORDING_FIGURES, REVOCATION,
     WARNINGS, WATCHDOG,
 };
-use super::running::{GatewayVoice, Running};
+use super::running::Running;
 use crate::backup::Backups;
 use crate::banner::{self, Banner};
 use crate::conditions::Conditions;
@@ -31,6 +31,7 @@ use crate::running_copy::RunningCopies;
 use crate::stand_in::Home;
 use crate::system::SystemRandomness;
 use crate::tls::ServerCertificates;
+use crate::voice::GatewayVoice;
 use crate::wiring::{
     AccountLogins, BoardView, BrokerClients, BrokerMessages, DoorGuard, GatewaySystem, Order, PageCommands,
     PageConfiguration, PageDoctor, Playground, Rates, RecordedCharts, RoomFigures, Surroundings, WebDoor,

@@ -2,41 +2,15 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use gatehouse_broker::LocalClient;
 use gatehouse_dashboard::Accounts;
 use gatehouse_history::History;
-use gatehouse_model::{GatewayInfo, Message, Origin, Qos, Scheme, TopicName};
 use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::parts::{LAST_WORD_LIMIT, STOP_AT_LAST, STOP_BEFORE_OFFLINE, STOP_FIRST, STOP_TOGETHER};
 use crate::lifecycle::Lifecycle;
+use crate::voice::GatewayVoice;
 use crate::wiring::DoorGuard;
-
-/// What the gateway says of itself.
-pub(crate) struct GatewayVoice {
-    pub(super) client: LocalClient,
-    pub(super) scheme: Scheme,
-}
-
-impl GatewayVoice {
-    /// `<base>/status`: whether the bridge runs.
-    pub(super) async fn say_status(&self, online: bool) -> anyhow::Result<()> {
-        let word = if online { "online" } else { "offline" };
-        self.say(self.scheme.status(), word.to_owned()).await
-    }
-
-    /// `<base>/info`: the inventory.
-    pub(crate) async fn say_info(&self, info: &GatewayInfo) -> anyhow::Result<()> {
-        self.say(self.scheme.info(), serde_json::to_string(info)?).await
-    }
-
-    async fn say(&self, topic: TopicName, payload: String) -> anyhow::Result<()> {
-        let message = Message::new(topic, payload, Qos::AtLeastOnce, true, Origin::part("gatehouse"));
-        self.client.publish(message).await.context("the gateway cannot publish its own state")
-    }
-}
 
 /// The daemon once its first part runs.
 pub(crate) struct Running {
