@@ -10,12 +10,13 @@ use gatehouse_control::filters::{
 };
 use gatehouse_control::lookup::Table;
 use gatehouse_control::rounding::MAX_DECIMALS;
-use toml_edit::{Item, TableLike, Value};
+use toml_edit::{Item, TableLike};
 
+use super::by_property::Entry;
 use super::nearest::{listed, nearest};
+use super::number_lists::{numbers, points};
 use super::problems::{Finding, Findings};
 use super::section::Section;
-use super::signals::{Entry, points};
 
 /// The filters, with an example of each.
 const FILTERS: [(&str, &str); 22] = [
@@ -187,28 +188,6 @@ fn rule(
             FilterRule::Or(list(found.value, &found.span, &format!("{path}: or"), &hint, findings)?)
         }
         _ => return None,
-    })
-}
-
-/// A number, with or without digits behind the point.
-#[expect(clippy::cast_precision_loss, reason = "settings are small numbers; a larger one is only rounded")]
-pub(super) fn number_of(value: &Value) -> Option<f64> {
-    let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
-    number.filter(|number| number.is_finite())
-}
-
-/// A number or a list of numbers; empty when it is not there or cannot be used.
-pub(super) fn numbers(section: &mut Section<'_>, key: &'static str, findings: &mut Findings) -> Vec<f64> {
-    let Some(found) = section.item(key) else { return Vec::new() };
-    let numbers = match found.value {
-        Item::Value(Value::Array(array)) => array.iter().map(number_of).collect(),
-        Item::Value(value) => number_of(value).map(|number| vec![number]),
-        _ => None,
-    };
-    numbers.unwrap_or_else(|| {
-        let hint = format!("write a number or a list of numbers: {key} = [85.0, -127.0]");
-        findings.push(section.wrong_kind(key, &found, hint));
-        Vec::new()
     })
 }
 

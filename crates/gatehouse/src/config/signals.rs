@@ -1,7 +1,6 @@
 //! What is done with the numbers of a device: `calibrate`, `plausible`, `filter` and `report`, each by property.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::Duration;
 
 use gatehouse_board::config::{
@@ -11,10 +10,10 @@ use gatehouse_control::lookup::{Conversion, Curve, Divider, Ntc, Position, Table
 use gatehouse_control::plausible::{MAX_FROZEN_AFTER, OutOfRange};
 use gatehouse_control::rounding::MAX_DECIMALS;
 use gatehouse_model::PropertyId;
-use toml_edit::Item;
 
-use super::drivers;
+use super::by_property::by_property;
 use super::filters;
+use super::number_lists::{numbers, points};
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 
@@ -61,65 +60,6 @@ pub(super) fn read(
             Some(report(entry.table("{ delta = 0.1 }", findings)?, findings))
         }),
     }
-}
-
-/// The setting of one property.
-pub(super) struct Entry<'d> {
-    pub(super) item: &'d Item,
-    pub(super) span: Range<usize>,
-    /// `calibrate.temperature`.
-    pub(super) path: String,
-}
-
-impl<'d> Entry<'d> {
-    /// It as a table.
-    fn table(&self, example: &str, findings: &mut Findings) -> Option<Section<'d>> {
-        let Some(table) = self.item.as_table_like() else {
-            let hint = format!("write {} = {example}", self.path);
-            findings.push(super::problems::Finding::error(
-                self.item.span().unwrap_or_else(|| self.span.clone()),
-                format!("`{}` must be a table", self.path),
-                hint,
-            ));
-            return None;
-        };
-        Some(Section::new(table, self.span.clone(), format!("`{}`: ", self.path)))
-    }
-}
-
-/// The tables below a key: one for each property that is a number.
-fn by_property<T>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    driver: Option<&DriverConfig>,
-    findings: &mut Findings,
-    read: impl Fn(Entry<'_>, &mut Findings) -> Option<T>,
-) -> BTreeMap<PropertyId, T> {
-    let Some(table) = section.table(key, findings) else { return BTreeMap::new() };
-    let numbers = driver.map(drivers::numbers);
-    let mut settings = BTreeMap::new();
-    for (word, item) in table.entries() {
-        let property = match PropertyId::new(word.value) {
-            Ok(property) => property,
-            Err(problem) => {
-                let hint = format!("write the name of a property, such as {key}.temperature");
-                findings.push(section.error(word.span, format!("`{key}`: {problem}"), hint));
-                continue;
-            }
-        };
-        if let Some(finding) = numbers
-            .as_ref()
-            .and_then(|numbers| numbers.problem_with(&property, key))
-            .map(|(what, hint)| section.error(word.span.clone(), what, hint))
-        {
-            findings.push(finding);
-        }
-        let entry = Entry { item, span: word.span, path: format!("{key}.{property}") };
-        if let Some(setting) = read(entry, findings) {
-            settings.insert(property, setting);
-        }
-    }
-    settings
 }
 
 fn calibrate(mut section: Section<'_>, findings: &mut Findings) -> CalibrateConfig {
@@ -243,36 +183,6 @@ fn ntc(mut section: Section<'_>, findings: &mut Findings) -> Option<Ntc> {
     Some(Ntc { curve: curve?, series: series?, supply: supply?, position })
 }
 
-/// A list of pairs of numbers.
-pub(super) fn points(
-    section: &mut Section<'_>,
-    key: &'static str,
-    findings: &mut Findings,
-) -> Option<Spanned<Vec<(f64, f64)>>> {
-    let found = section.item(key)?;
-    let hint = format!("write a list of pairs, measured and true: {key} = [[0.5, 0], [2.8, 100]]");
-    let Some(array) = found.value.as_array() else {
-        findings.push(section.wrong_kind(key, &found, hint));
-        return None;
-    };
-    let mut points = Vec::with_capacity(array.len());
-    for value in array {
-        let pair: Option<Vec<f64>> =
-            value.as_array().and_then(|pair| pair.iter().map(filters::number_of).collect());
-        let Some([measured, meant]) = pair.as_deref() else {
-            let span = value.span().unwrap_or_else(|| found.span.clone());
-            findings.push(section.error(
-                span,
-                format!("`{key}` has something that is no pair of numbers"),
-                hint,
-            ));
-            return None;
-        };
-        points.push((*measured, *meant));
-    }
-    Some(Spanned { value: points, span: found.span })
-}
-
 fn plausible(mut section: Section<'_>, findings: &mut Findings) -> PlausibilityRules {
     let low = section.number("min", "-30", findings);
     let high = section.number("max", "60", findings);
@@ -303,7 +213,7 @@ fn plausible(mut section: Section<'_>, findings: &mut Findings) -> PlausibilityR
     }
     let frozen = section.whole_within("frozen_after", (2, u64::from(MAX_FROZEN_AFTER)), findings);
     let rules = PlausibilityRules {
-        never: filters::numbers(&mut section, "never", findings),
+        never: numbers(&mut section, "never", findings),
         power_on: None,
         range,
         out_of_range,
