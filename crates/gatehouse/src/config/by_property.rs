@@ -7,7 +7,7 @@ use gatehouse_board::config::DriverConfig;
 use gatehouse_model::PropertyId;
 use toml_edit::Item;
 
-use super::drivers;
+use super::numbers;
 use super::problems::{Finding, Findings};
 use super::section::Section;
 
@@ -44,7 +44,7 @@ pub(super) fn by_property<T>(
     read: impl Fn(Entry<'_>, &mut Findings) -> Option<T>,
 ) -> BTreeMap<PropertyId, T> {
     let Some(table) = section.table(key, findings) else { return BTreeMap::new() };
-    let numbers = driver.map(drivers::numbers);
+    let numbers = driver.map(numbers::numbers);
     let mut settings = BTreeMap::new();
     for (word, item) in table.entries() {
         let property = match PropertyId::new(word.value) {

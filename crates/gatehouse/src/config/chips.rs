@@ -7,9 +7,9 @@ use gatehouse_board::config::{ChipConfig, ChipPlace, I2cBusName, Pin, SpiPlace};
 use gatehouse_model::DeviceId;
 use gatehouse_model::span::format_duration;
 
-use super::conflicts::Places;
 use super::nearest::{listed, nearest};
 use super::pins;
+use super::places::Places;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 

@@ -9,36 +9,12 @@ use gatehouse_model::{DeviceId, PropertyPath};
 
 use super::bus_pins;
 use super::connections::Connection;
-use super::drivers::Numbers;
 use super::nearest::{listed, nearest};
-use super::pins::Numbering;
+use super::numbering::Numbering;
+use super::numbers::Numbers;
+use super::places::Places;
 use super::problems::{Finding, Findings};
 use super::section::Spanned;
-
-/// Where in the text a device says what others can be in the way of.
-#[derive(Debug, Default)]
-pub(super) struct Places {
-    pub(super) pins: Vec<Spanned<Pin>>,
-    /// Whose lines their numbers are.
-    pub(super) numbering: Numbering,
-    /// Where its chip is connected.
-    pub(super) chip: Option<Spanned<ChipPlace>>,
-    /// Where it names its bus.
-    pub(super) bus: Option<Range<usize>>,
-    /// Which of the kernel's devices it is.
-    pub(super) kernel: Option<Spanned<KernelDevice>>,
-    /// What it is to devices that are connected through it; nothing while its driver is not known.
-    pub(super) offers: Option<Kind>,
-    /// Whether it reads its pins.
-    pub(super) reads_lines: bool,
-    pub(super) interlock: Option<Spanned<String>>,
-    /// Where it says that its safe state is on.
-    pub(super) safe_on: Option<Range<usize>>,
-    /// Numbers of other devices that it is derived from, or that it watches.
-    pub(super) sources: Vec<Spanned<PropertyPath>>,
-    /// The numbers that it gives, when its driver is known.
-    pub(super) numbers: Option<Numbers>,
-}
 
 /// A device of an interlock group.
 struct Member {

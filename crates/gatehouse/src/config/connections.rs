@@ -6,8 +6,8 @@ use gatehouse_board::catalogue::Kind;
 use gatehouse_board::config::{ChipPlace, I2cBusName, Pin};
 use gatehouse_model::DeviceId;
 
-use super::conflicts::Places;
 use super::nearest::nearest;
+use super::places::Places;
 use super::problems::Finding;
 use super::section::Spanned;
 

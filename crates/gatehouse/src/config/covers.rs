@@ -5,12 +5,12 @@ use std::time::Duration;
 use gatehouse_board::config::CoverConfig;
 use gatehouse_control::interlock::DEAD_TIME;
 
-use super::conflicts::Places;
-use super::drivers::class;
 use super::outputs::interlock;
 use super::pins::{self, ACTIVE_LEVELS};
+use super::places::Places;
 use super::problems::Findings;
 use super::section::Section;
+use super::terms::class;
 
 /// How long the whole way can take: below a second the place could not be told, and no motor of a house runs longer.
 const TRAVEL_LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));

@@ -8,8 +8,8 @@ use gatehouse_board::config::{
 use gatehouse_control::derived::{ALL_QUANTITIES, ALL_ROLES};
 use gatehouse_model::PropertyPath;
 
-use super::conflicts::Places;
 use super::nearest::{listed, nearest};
+use super::places::Places;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 

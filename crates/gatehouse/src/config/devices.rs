@@ -7,9 +7,11 @@ use gatehouse_board::config::{DeviceConfig, DriverConfig, MAX_DEVICES};
 use gatehouse_model::{DeviceId, IdError};
 use toml_edit::{Item, TableLike};
 
-use super::conflicts::{Conflicts, Places};
+use super::conflicts::Conflicts;
 use super::drivers;
-use super::pins::Numbering;
+use super::numbering::Numbering;
+use super::numbers;
+use super::places::Places;
 use super::problems::{Finding, Findings};
 use super::section::{Section, Spanned};
 use super::signals;
@@ -92,7 +94,7 @@ fn one(
     let mut places = Places { numbering: numbering.clone(), ..Places::default() };
     let driver = drivers::read(&mut section, &mut places, findings);
     let signals = signals::read(&mut section, driver.as_ref(), findings);
-    places.numbers = driver.as_ref().map(drivers::sources);
+    places.numbers = driver.as_ref().map(numbers::sources);
     places.reads_lines = driver.as_ref().is_some_and(DriverConfig::reads_lines);
     if driver.as_ref().is_some_and(|driver| !matches!(driver, DriverConfig::Chip(_))) {
         places.offers = Some(Kind::Sensor);

@@ -7,12 +7,12 @@ use gatehouse_board::config::{
 };
 use gatehouse_control::{Click, Metered};
 
-use super::conflicts::Places;
-use super::drivers::{class, period};
 use super::nearest::{listed, nearest};
 use super::pins::{ACTIVE_LEVELS, PULLS, pin};
+use super::places::Places;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
+use super::terms::{class, period};
 
 /// Longest debounce: whoever waits longer wants something else.
 const LONGEST_DEBOUNCE: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatehouse_board::config::{ChipChoice, DEFAULT_PERIOD, KernelConfig, KernelDevice, MIN_PERIOD, ProbeId};
 
-use super::conflicts::Places;
+use super::places::Places;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 

@@ -28,14 +28,18 @@ mod kernel;
 mod limits;
 mod nearest;
 mod number_lists;
+mod numbering;
+mod numbers;
 mod outputs;
 mod pins;
+mod places;
 mod problems;
 mod quantities;
 mod rights;
 mod section;
 mod signals;
 mod streams;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -271,7 +275,7 @@ pub(crate) fn salvage(text: &str) -> Option<Salvaged> {
     let mut ignored = Findings::default();
     let mut root = Section::new(document.as_table(), 0..0, String::new());
     let board = board::read(root.table("board", &mut ignored), &mut ignored);
-    let numbering = pins::Numbering::of(board.chip.as_deref());
+    let numbering = numbering::Numbering::of(board.chip.as_deref());
     let devices = devices::read(text, &mut root, &numbering, &mut ignored);
     Some(Salvaged { board, devices })
 }
@@ -309,7 +313,7 @@ fn read(text: &str, directory: &Path, findings: &mut Findings) -> Option<Config>
     let backup = backup::read(root.table("backup", findings), findings);
     let rights = rights::read(root.table("rights", findings), findings);
     let broker = broker::read(root.table("broker", findings), &rights, findings);
-    let numbering = pins::Numbering::of(board.chip.as_deref());
+    let numbering = numbering::Numbering::of(board.chip.as_deref());
     let devices = devices::read(text, &mut root, &numbering, findings);
     let scheme = gateway.as_ref().map(|gateway| &gateway.scheme);
     let aliases = aliases::read(&mut root, scheme, &devices, findings);

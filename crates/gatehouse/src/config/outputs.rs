@@ -11,11 +11,11 @@ use gatehouse_control::interlock::DEAD_TIME;
 use gatehouse_control::outputs::{LAST_WITHIN, MAX_RAMP};
 use gatehouse_model::{PropertyPath, TopicFilter};
 
-use super::conflicts::Places;
-use super::drivers::class;
 use super::pins::{self, ACTIVE_LEVELS};
+use super::places::Places;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
+use super::terms::class;
 
 /// Longest of an output's times.
 const LONGEST_OUTPUT_TIME: Duration = Duration::from_secs(366 * 24 * 3600);

@@ -3,7 +3,8 @@
 use gatehouse_board::config::{ActiveLevel, LineNumber, Pin, Pull};
 use gatehouse_model::DeviceId;
 
-use super::conflicts::Places;
+use super::numbering::Numbering;
+use super::places::Places;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 
@@ -16,31 +17,6 @@ const LAST_HEADER_LINE: i64 = 27;
 
 /// Highest line that a chip of the kernel can have: its lines are counted with 16 bits (`struct gpio_chip`, `ngpio`).
 const LAST_LINE: i64 = 65_535;
-
-/// How the labels of the chips that have a 40-pin header begin (`Soc::chip_label` has all of them).
-const HEADER_LABELS: [&str; 2] = ["pinctrl-bcm2", "pinctrl-rp1"];
-
-/// Whose lines the numbers are.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Numbering {
-    /// The 40-pin header's: BCM numbers.
-    #[default]
-    Header,
-    /// Those of this chip, from 0. How many there are is only known where the chip is.
-    Chip(String),
-}
-
-impl Numbering {
-    /// What `[board] chip` makes of the numbers.
-    pub(super) fn of(chip: Option<&str>) -> Self {
-        match chip {
-            Some(chip) if !HEADER_LABELS.iter().any(|label| chip.starts_with(label)) => {
-                Self::Chip(chip.to_owned())
-            }
-            Some(_) | None => Self::Header,
-        }
-    }
-}
 
 /// Lines that the board reads at its start to find out what is plugged on (Raspberry Pi HAT specification).
 const HAT_LINES: [u32; 2] = [0, 1];

@@ -2,7 +2,7 @@
 
 use gatehouse_board::config::{BAUD_LIMITS, ChipPlace, EndOfLine, MAX_LINE, StreamConfig};
 
-use super::conflicts::Places;
+use super::places::Places;
 use super::problems::Findings;
 use super::section::{Section, Spanned};
 
