@@ -7,12 +7,13 @@
 mod container;
 mod disk;
 mod make;
+mod names;
 mod pending;
 mod restore;
 mod room;
 #[cfg(test)]
 mod root_tests;
-mod schedule;
+pub(crate) mod schedule;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use gatehouse_model::{Clock as _, SystemClock, Timestamp};
+use gatehouse_model::{Clock as _, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -33,17 +34,18 @@ use crate::progress::{Progress, megabytes};
 use crate::system::SystemRandomness;
 use crate::{paths, stand_in};
 
+pub(crate) use names::file_time;
 pub(crate) use pending::{
     FormerLink, RESTORED_CONFIGURATION, adopt as adopt_as_restored, finish as finish_restore,
     is_pending as restore_is_pending,
 };
 pub(crate) use restore::run as restore_on_command_line;
 pub(crate) use room::Backups;
-pub(crate) use schedule::{Schedule, TimeOfDay};
 
 use container::Lock;
 use disk::Disks;
 use make::{Order, back_up};
+use names::default_name;
 
 /// Fewest characters of a passphrase: as of a password of the page.
 const MIN_PASSPHRASE_CHARACTERS: usize = 8;
@@ -133,17 +135,6 @@ fn is_ignored(status: &str, number: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask.checked_shr(number.unsigned_abs().saturating_sub(1)).is_some_and(|mask| mask & 1 == 1)
-}
-
-/// `gatehouse-2026-11-21T09-14-00Z.tar.age`: colons are not allowed on a stick that other systems read.
-fn default_name(now: Timestamp, is_sealed: bool) -> String {
-    format!("gatehouse-{}.{}", file_time(now), if is_sealed { "tar.age" } else { "tar" })
-}
-
-/// A time for the name of a file, to the second.
-pub(crate) fn file_time(now: Timestamp) -> String {
-    let text = now.to_string();
-    format!("{}Z", text.split('.').next().unwrap_or(&text).replace(':', "-"))
 }
 
 /// The passphrase in a file, or on standard input for `-`: its first line.

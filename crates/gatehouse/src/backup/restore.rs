@@ -13,10 +13,11 @@ use gatehouse_history::{History, Options, snapshot};
 use gatehouse_model::{Clock, SystemClock};
 
 use super::container::{self, Archive, Contents, Lock};
+use super::names::file_time;
 use super::pending::{self, FormerLink, RESTORED_CONFIGURATION};
 use super::sealed::MAX_WORK;
 use super::tls_files::{self, Placed};
-use super::{CONFIGURATION, DATABASES, file_time, passphrase_of};
+use super::{CONFIGURATION, DATABASES, passphrase_of};
 use crate::as_owner::as_owner_of;
 use crate::cli::RestoreArguments;
 use crate::config::{Addresses, Source};

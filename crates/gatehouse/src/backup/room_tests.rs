@@ -7,9 +7,9 @@ use gatehouse_model::ManualClock;
 use tempfile::TempDir;
 
 use super::*;
-use crate::backup::TimeOfDay;
 use crate::backup::disk::{Figures, RESERVE_BYTES};
 use crate::backup::schedule::TRIED_AGAIN_AFTER;
+use crate::backup::schedule::TimeOfDay;
 use crate::config::Addresses;
 
 const PASSPHRASE: &str = "a lamp in the window";

@@ -9,7 +9,7 @@ use gatehouse_model::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{default_name, file_time};
+use super::names::{default_name, file_time};
 
 /// A backup that could not be made is tried again after so long at first.
 pub(super) const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gatehouse_dashboard::{Accounts, Role};
 use gatehouse_history::{History, Options, snapshot};
-use gatehouse_model::Clock;
+use gatehouse_model::{Clock, Timestamp};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 

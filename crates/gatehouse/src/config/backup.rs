@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::problems::Findings;
 use super::section::Section;
-use crate::backup::{Schedule, TimeOfDay};
+use crate::backup::schedule::{Schedule, TimeOfDay};
 
 /// Shortest and longest time between two: a backup reads everything, and one a month is hardly one.
 const EVERY: (Duration, Duration) = (Duration::from_secs(3_600), Duration::from_secs(31 * 86_400));

@@ -62,7 +62,7 @@ pub(crate) use problems::{Paint, Problems, ShownFinding};
 use section::Section;
 
 use crate::aliases::Alias;
-use crate::backup::Schedule;
+use crate::backup::schedule::Schedule;
 use crate::rights::RightsSets;
 use crate::tls::{Name, TlsSettings};
 
