@@ -6,7 +6,6 @@
 //! disagree about the addresses of one name. Discovery is a convenience: its failure is a warning.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_dashboard::wire::{DiscoverySilenceWord, SystemDiscovery};
@@ -15,17 +14,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::host_label::{MAX_LABEL_BYTES, shortened};
 use crate::mqtt_sockets::MqttAddresses;
 use crate::page_sockets::PageAddresses;
-
-/// The responder that Debian and Raspberry Pi OS bring. Whether it runs already is not asked: at boot it may come later.
-const OTHER_RESPONDER: &str = "/usr/sbin/avahi-daemon";
-
-/// What is put behind the machine's name where another responder has that.
-const BESIDE: &str = "-gatehouse";
-
-/// Longest label of a name (RFC 1035 section 2.3.4), which also holds for the name of a service.
-const MAX_LABEL_BYTES: usize = 63;
 
 /// The port of multicast DNS.
 const PORT: u16 = 5_353;
@@ -56,29 +47,6 @@ struct Service {
     address: SocketAddr,
     /// Where the page or the endpoint is below it.
     path: Option<&'static str>,
-}
-
-/// The name, without `.local`, that stands for this machine in multicast DNS.
-pub(crate) fn host_label() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    label(&name, Path::new(OTHER_RESPONDER).exists())
-}
-
-fn label(host_name: &str, has_other_responder: bool) -> String {
-    let label = host_name.split('.').next().unwrap_or_default().to_ascii_lowercase();
-    let label = match label.as_str() {
-        "" | "localhost" => "gatehouse",
-        other => other,
-    };
-    if has_other_responder {
-        format!("{}{BESIDE}", shortened(label, MAX_LABEL_BYTES - BESIDE.len()))
-    } else {
-        shortened(label, MAX_LABEL_BYTES).to_owned()
-    }
-}
-
-fn shortened(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }
 
 impl Announcement {
@@ -274,20 +242,6 @@ mod tests {
         let (page, mqtt) = addresses("127.0.0.1:8080", Some("[::1]:8443"), "127.0.0.1:1883");
         let silence = Announcement::of("Casa", page, mqtt, "casa".to_owned());
         assert_eq!(silence, Err(DiscoverySilenceWord::OnlyHere));
-    }
-
-    #[test]
-    fn the_machines_own_name_is_left_to_who_has_it() {
-        assert_eq!(label("raspberrypi", false), "raspberrypi");
-        assert_eq!(label("RaspberryPi.lan", true), "raspberrypi-gatehouse");
-        assert_eq!(
-            (label("localhost", false).as_str(), label("", true).as_str()),
-            ("gatehouse", "gatehouse-gatehouse")
-        );
-        let long = "é".repeat(60);
-        for other in [false, true] {
-            assert!(label(&long, other).len() <= MAX_LABEL_BYTES);
-        }
     }
 
     #[test]

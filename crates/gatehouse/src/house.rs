@@ -33,6 +33,7 @@ use crate::backup::Backups;
 use crate::banner::Banner;
 use crate::config::{Config, Source};
 use crate::discovery::{self, Announcement};
+use crate::host_label::host_label;
 use crate::lifecycle::Lifecycle;
 use crate::mqtt_sockets::{MqttSockets, open_certificates};
 use crate::page_sockets::PageSockets;
@@ -186,7 +187,7 @@ impl House {
             demo,
             setup_hint,
             anonymous,
-            announced: mdns.then(|| format!("{}.local", discovery::host_label())),
+            announced: mdns.then(|| format!("{}.local", host_label())),
             logins,
             certificates,
             board,
@@ -215,7 +216,7 @@ impl House {
             let hangups = signal(SignalKind::hangup())?;
             let (discovery, announced) = watch::channel(SystemDiscovery::default());
             let announcement = match mdns {
-                true => Announcement::of(&joints.info.name, page, mqtt, discovery::host_label()),
+                true => Announcement::of(&joints.info.name, page, mqtt, host_label()),
                 false => Err(DiscoverySilenceWord::Off),
             };
             let whereabouts = Surroundings::new(own_names, page, mqtt, announced.clone());

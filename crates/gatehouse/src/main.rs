@@ -20,6 +20,7 @@ mod exit;
 mod export;
 mod healing;
 mod holding;
+mod host_label;
 mod house;
 mod import;
 mod lifecycle;

@@ -190,7 +190,7 @@ impl Config {
     /// The names of this machine beside those that it knows itself: those of the configuration, and the one with which it
     /// answers over multicast DNS.
     pub(crate) fn all_names(&self) -> Vec<Name> {
-        let announced = self.mdns.then(|| Name::Host(format!("{}.local", crate::discovery::host_label())));
+        let announced = self.mdns.then(|| Name::Host(format!("{}.local", crate::host_label::host_label())));
         self.tls.names.iter().cloned().chain(announced).collect()
     }
 
