@@ -27,6 +27,7 @@ mod lifecycle;
 mod listening;
 mod logs;
 mod mistakes;
+mod mounts;
 mod mqtt_ports;
 mod mqtt_sockets;
 mod open_files;

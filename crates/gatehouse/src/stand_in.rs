@@ -18,7 +18,7 @@ use rustix::fs::FsWord;
 use sha2::{Digest as _, Sha256};
 use tracing::{error, warn};
 
-use crate::{doctor, paths};
+use crate::{mounts, paths};
 
 use copy::{Whole, bring_back, copy, goes_on};
 
@@ -160,7 +160,7 @@ pub(crate) fn settle(data: &Path) -> anyhow::Result<Home> {
         }
         return Ok(Home::at(data));
     };
-    if why == Why::ReadOnly && doctor::seen_read_only(data).is_some() {
+    if why == Why::ReadOnly && mounts::seen_read_only(data).is_some() {
         bail!(
             "{0} may not be written from here, though its disk could be: whatever runs this gateway shows it read-only. In a service \
              that is ProtectSystem=strict: `sudo systemctl edit gatehouse`, and there under [Service] the line ReadWritePaths=-{0}",

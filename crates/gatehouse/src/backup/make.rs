@@ -18,7 +18,7 @@ use super::container::{self, Archive, Builder, Interrupted, Lock};
 use super::disk::Disks;
 use super::tls_files::{Taken, is_named};
 use crate::as_owner::Owner;
-use crate::doctor;
+use crate::mounts;
 use crate::paths;
 use crate::progress::{Progress, megabytes};
 
@@ -312,7 +312,7 @@ impl WorkDirectory {
 /// Why nothing can be written there. A service sees a stick that was there at its start read-only, unless its unit names it.
 fn not_writable(place: &Path, problem: std::io::Error) -> anyhow::Error {
     let what = format!("nothing can be written to {}", place.display());
-    match doctor::seen_read_only(place).filter(|_| problem.kind() == ErrorKind::ReadOnlyFilesystem) {
+    match mounts::seen_read_only(place).filter(|_| problem.kind() == ErrorKind::ReadOnlyFilesystem) {
         Some(mount) => anyhow!(
             "{what}: the service may not write below {0}. To let it, `sudo systemctl edit gatehouse`, and there under [Service] the \
              line ReadWritePaths=-{0}; then `sudo systemctl restart gatehouse`",

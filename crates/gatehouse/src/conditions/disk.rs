@@ -6,7 +6,7 @@ use gatehouse_dashboard::{Warning, WarningWord};
 use rustix::fs::StatVfsMountFlags;
 
 use super::warning;
-use crate::doctor;
+use crate::mounts;
 
 /// Below this part of the disk, and below this many bytes, it is nearly full: databases need room to tidy up.
 const LEAST_FREE_PART: u64 = 20;
@@ -41,7 +41,7 @@ impl Room {
             free: figures.f_bavail.saturating_mul(figures.f_frsize),
             total: figures.f_blocks.saturating_mul(figures.f_frsize),
             is_read_only: figures.f_flag.contains(StatVfsMountFlags::RDONLY)
-                || doctor::is_read_only(directory),
+                || mounts::is_read_only(directory),
         })
     }
 }

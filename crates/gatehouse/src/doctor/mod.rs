@@ -13,7 +13,7 @@ mod report;
 mod wanted;
 
 use std::io::{ErrorKind, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -33,17 +33,6 @@ use mend::{Mend, Programs};
 use wanted::Wanted;
 
 pub(crate) use privileged::{AskError, SOCKET, ask, serve_one};
-
-/// Whether the file system of this directory lets nobody write, by its own word.
-pub(crate) fn is_read_only(directory: &Path) -> bool {
-    directory.canonicalize().is_ok_and(|real| checks::is_read_only(&Machine::below(Path::new("/")), &real))
-}
-
-/// What a service has to be allowed to write (ReadWritePaths=) where a directory may not be written only because it is mounted so, as
-/// in the view that a service has of the machine, while its file system could be.
-pub(crate) fn seen_read_only(directory: &Path) -> Option<PathBuf> {
-    checks::seen_read_only(&Machine::below(Path::new("/")), &directory.canonicalize().ok()?)
-}
 
 /// Looks at the machine and tells, or mends.
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {

@@ -16,7 +16,6 @@ use super::wanted::Wanted;
 
 pub(super) use ports::holder_of;
 pub(crate) use rights::GROUPS;
-pub(crate) use system::{is_read_only, seen_read_only};
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {

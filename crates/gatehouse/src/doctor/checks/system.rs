@@ -1,7 +1,5 @@
 //! Disk, power supply, clock, network, the end of the last run, memory limit.
 
-use std::path::{Path, PathBuf};
-
 use gatehouse_dashboard::wire::DoctorKind;
 
 use crate::as_owner::as_owner_of;
@@ -11,6 +9,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::machine::{Disk, Machine};
 use crate::doctor::mend::{Mend, boot};
 use crate::doctor::wanted::Wanted;
+use crate::mounts::{self, Mount};
 
 /// Under-voltage now, and since the start of the machine (bits of `vcgencmd get_throttled`, Raspberry Pi documentation).
 const UNDER_VOLTAGE_NOW: u32 = 1;
@@ -18,7 +17,8 @@ const UNDER_VOLTAGE_SINCE_START: u32 = 1 << 16;
 
 /// The disk that holds the data.
 pub(super) fn disk(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
-    let read_only = mount_of(machine, &wanted.data.to_string_lossy()).filter(|mount| mount.is_read_only);
+    let mount = machine.text(mounts::TABLE).and_then(|table| Mount::of(&table, &wanted.data));
+    let read_only = mount.filter(|mount| mount.is_read_only);
     let read_only = read_only.map(|mount| {
         Finding::problem(
             DoctorKind::DiskReadOnly,
@@ -53,51 +53,6 @@ pub(super) fn memory_only(_: &Machine, wanted: &Wanted) -> Vec<Finding> {
                  machine, which checks the disk. If it comes back to this, the card is worn out: write the backup to a new one.")
     });
     found.into_iter().collect()
-}
-
-/// A mounted file system.
-struct Mount {
-    place: String,
-    /// Whether the file system lets nobody write.
-    is_read_only: bool,
-    /// Whether this mount of it lets nobody write.
-    is_seen_read_only: bool,
-}
-
-/// The file system that a directory lies on. What counts is the file system's own word (the last column), and not the
-/// mount's: the service sees everything but its own directories read-only.
-fn mount_of(machine: &Machine, directory: &str) -> Option<Mount> {
-    let text = machine.text("/proc/self/mountinfo")?;
-    let mounts = text.lines().filter_map(|line| {
-        let (mount, file_system) = line.split_once(" - ")?;
-        let mut mount = mount.split_whitespace().skip(4);
-        // A space in a name is written so (proc_pid_mountinfo(5)).
-        let place = mount.next()?.replace("\\040", " ");
-        let is_seen_read_only = mount.next()?.split(',').any(|option| option == "ro");
-        let below = place.trim_end_matches('/');
-        let is_above =
-            directory.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let options = file_system.split_whitespace().nth(2)?;
-        // Since Linux 6.15 ext4 says so of a file system with errors, and leaves the flag of statvfs alone.
-        let is_read_only = options.split(',').any(|option| option == "ro" || option == "emergency_ro");
-        is_above.then(|| Mount { place: place.clone(), is_read_only, is_seen_read_only })
-    });
-    // Of mounts at the same place the last one counts.
-    mounts.max_by_key(|mount| mount.place.len())
-}
-
-/// Whether the file system of this directory lets nobody write, by its own word.
-pub(crate) fn is_read_only(machine: &Machine, directory: &Path) -> bool {
-    mount_of(machine, &directory.to_string_lossy()).is_some_and(|mount| mount.is_read_only)
-}
-
-/// What a service has to be allowed to write where a directory may not be written though its file system could be, since a mount
-/// can be read-only by itself: the place where the directory's disk is mounted, or the directory where that is the whole system's.
-pub(crate) fn seen_read_only(machine: &Machine, directory: &Path) -> Option<PathBuf> {
-    let mount = mount_of(machine, &directory.to_string_lossy())?;
-    let is_all = mount.place == "/";
-    (mount.is_seen_read_only && !mount.is_read_only)
-        .then(|| if is_all { directory.to_owned() } else { PathBuf::from(mount.place) })
 }
 
 /// The power supply.
@@ -214,27 +169,6 @@ mod tests {
         );
         machine.put("/proc/self/mountinfo", &own);
         assert_eq!(kinds(&machine, ""), []);
-    }
-
-    #[test]
-    fn a_view_that_is_read_only_is_no_disk_that_is() {
-        let machine = FakeMachine::pi();
-        let seen = |line: &str, directory: &str| {
-            machine.put("/proc/self/mountinfo", &format!("25 1 179:2 / / rw - ext4 /dev/root rw\n{line}\n"));
-            let place = seen_read_only(&machine.machine, Path::new(directory));
-            place.map(|place| place.display().to_string()).unwrap_or_default()
-        };
-        let relative = "26 1 179:2 /srv /srv ro,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro";
-        assert_eq!(seen(relative, "/srv/data"), "/srv");
-        assert_eq!(seen("26 1 179:2 /srv /srv\\040new ro - ext4 /dev/root rw", "/srv new/data"), "/srv new");
-        assert_eq!(
-            seen("26 1 179:2 / / ro - ext4 /dev/root rw", "/srv/data"),
-            "/srv/data",
-            "all but that is none of its"
-        );
-        assert_eq!(seen("26 1 179:2 /srv /srv ro - ext4 /dev/root ro", "/srv/data"), "");
-        assert_eq!(seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw,emergency_ro", "/srv/data"), "");
-        assert_eq!(seen("26 1 179:2 /srv /srv ro - ext4 /dev/root rw", "/home"), "");
     }
 
     #[test]
