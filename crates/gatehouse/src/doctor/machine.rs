@@ -19,6 +19,9 @@ const MAX_ENTRIES: usize = 8_192;
 /// The user of the installed service.
 pub(crate) const SERVICE_USER: &str = "gatehouse";
 
+/// The groups that own the devices of the header, in the order of the unit.
+pub(crate) const GROUPS: [&str; 4] = ["gpio", "i2c", "spi", "dialout"];
+
 /// What the checks look at.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {

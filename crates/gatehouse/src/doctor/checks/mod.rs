@@ -15,7 +15,6 @@ use super::machine::Machine;
 use super::wanted::Wanted;
 
 pub(super) use ports::holder_of;
-pub(crate) use rights::GROUPS;
 
 /// Looks at everything. The worst comes first; within a level the order is that of the checks.
 pub(crate) fn examine(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {

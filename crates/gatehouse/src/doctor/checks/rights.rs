@@ -3,12 +3,9 @@
 use gatehouse_dashboard::wire::DoctorKind;
 
 use crate::doctor::finding::{Finding, list};
-use crate::doctor::machine::{Machine, SERVICE_USER, User};
+use crate::doctor::machine::{GROUPS, Machine, SERVICE_USER, User};
 use crate::doctor::mend::Mend;
 use crate::doctor::wanted::Wanted;
-
-/// The groups that own the devices of the header, in the order of the unit.
-pub(crate) const GROUPS: [&str; 4] = ["gpio", "i2c", "spi", "dialout"];
 
 /// The unit that the package installs, and where people change it.
 pub(super) const UNIT: &str = "/usr/lib/systemd/system/gatehouse.service";

@@ -10,8 +10,7 @@ use std::fmt;
 
 use gatehouse_dashboard::wire::DoctorRestart;
 
-use super::checks::GROUPS;
-use super::machine::{Machine, SERVICE_USER};
+use super::machine::{GROUPS, Machine, SERVICE_USER};
 
 pub(crate) use apply::{Programs, Runner, apply};
 
