@@ -7,6 +7,7 @@
 
 mod copy;
 mod fall_back;
+pub(crate) mod notes;
 mod record;
 mod rollback;
 mod service;
@@ -33,9 +34,6 @@ pub(crate) use fall_back::run as fall_back_on_command_line;
 pub(crate) use rollback::run as roll_back_on_command_line;
 pub(crate) use trial::{FallenBack, begin, failed, refused, why_not_started};
 pub(crate) use unkept::{Unkept, forget as forget_unkept};
-
-/// What is noted of releases beside the data.
-pub(crate) const NOTES: [&str; 4] = [paths::RELEASE_FILE, trial::TRIAL, trial::FALLEN_BACK, unkept::UNKEPT];
 
 /// This release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -13,7 +13,8 @@ use tracing::{error, info, warn};
 
 use super::{MIN_FREE_BYTES, forget};
 use crate::conditions::last_run;
-use crate::{changes, mqtt_ports, paths, releases, running_copy, tls, whole_file};
+use crate::releases::notes;
+use crate::{changes, mqtt_ports, paths, running_copy, tls, whole_file};
 
 /// Most bytes that are copied into memory: accounts, certificates and what the broker keeps are a few megabytes in a house,
 /// and the smallest board has 512 MB in all.
@@ -93,7 +94,7 @@ pub(super) fn copy(data: &Path, place: &Path) -> anyhow::Result<()> {
         );
     }
     let knows_ports = copies.file_if_readable(mqtt_ports::FILE);
-    let small = [paths::DEMO_PASSWORD_FILE].into_iter().chain(releases::NOTES).chain(last_run::NOTES);
+    let small = [paths::DEMO_PASSWORD_FILE].into_iter().chain(notes::FILES).chain(last_run::NOTES);
     for name in small.chain(running_copy::NAMES) {
         copies.file_if_readable(name);
     }
