@@ -82,8 +82,9 @@ pub trait Holder: Send + Sync + fmt::Debug {
     /// When they were not taken, in a sentence for the log. All of them are the caller's still.
     fn hold(&self, outputs: Vec<(HeldOutput, OwnedFd)>) -> Result<(), String>;
 
-    /// What was taken from the holder before is driven by this process from now on: it may forget it. Until it hears this, the
-    /// holder ends each in its time.
+    /// What was taken from the holder before is safe, or in the hands of this process, from now on: it may forget it. Until it
+    /// hears this, the holder ends each in its time. Comes back when the holder has closed its lines: those that nobody else has
+    /// are free then.
     fn let_go(&self);
 }
 

@@ -58,6 +58,13 @@ pub(super) struct Device {
     pub(super) part: Part,
 }
 
+impl Device {
+    /// Whether it is an output or a cover.
+    pub(super) fn is_switched(&self) -> bool {
+        matches!(self.part, Part::Switched(..))
+    }
+}
+
 /// Looks up what each device offers that is not `known` yet, after a check of whether all devices go together. No line
 /// is touched. The devices come in the order of the configuration.
 ///

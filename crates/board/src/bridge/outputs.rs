@@ -244,10 +244,8 @@ impl OutputLoop {
         questions: &mut Questions,
         stop: &CancellationToken,
     ) -> Result<(), BridgeError> {
-        self.end_what_nobody_wants();
         let first = std::mem::take(&mut self.first);
         self.perform(first);
-        self.let_holder_go();
         self.control.under_way();
         let (mut turn, mut asks_clock_at) = (Turn::Command, None);
         loop {

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
+use super::devices::Device;
 use super::kept::Keeper;
 use super::live::{Asked, Questions, Request, Requests, answering};
 use super::outlet::{Losses, OutboxClosed, Outlet};
@@ -69,7 +70,9 @@ pub(super) async fn run(
         (changing, handle.unsafe_still()),
         stop.clone(),
     );
-    let ports = serving.start(devices);
+    // Outputs come first: what was held over an upgrade must be safe before its pin is requested by whoever has it now.
+    let (switched, others) = devices.into_iter().partition(Device::is_switched);
+    let ports = serving.start(switched);
     let keeper = Keeper::new(memory.clone(), clock.clone(), trust);
     let (watched, streams) = (Watched::new(serving.observations(), ears), serving.streams());
     let mut outputs = OutputLoop::new(lines, is_simulated, clock, answers, keeper, watched, streams)
@@ -78,6 +81,8 @@ pub(super) async fn run(
     for device in ports {
         outputs.add(device);
     }
+    outputs.end_replacement().await;
+    let _no_outputs = serving.start(others);
     serving.start_board();
     let mut delivery: Delivery = tokio::spawn({
         let outlet = outlet.clone();

@@ -1,6 +1,6 @@
 //! The daemon's side: it hands outputs over when it ends, and takes them when it starts.
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use gatehouse_board::held::{HeldLine, HeldOutput, Holder, MAX_HELD, ReturnedOutput};
 
 use super::letters::{Answer, DRIVEN, Question, Taken, receive, send};
-use super::{LOOK_LIMIT, WORD_LIMIT};
+use super::{END_LIMIT, LOOK_LIMIT, WORD_LIMIT};
 
 /// How often it is asked for what is held: on a busy board the first answer may come too late.
 const TAKE_TRIES: usize = 3;
@@ -104,12 +104,19 @@ impl Holder for SocketHolder {
 
     fn let_go(&self) {
         let taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut stream) = taking
-            && let Err(problem) = stream.write_all(&[DRIVEN])
-        {
+        let Some(mut stream) = taking else { return };
+        if let Err(problem) = stream.write_all(&[DRIVEN]) {
             // It ends them in its time then, although they are driven here; each is read back, and that is noticed.
             tracing::warn!(
                 "whoever held outputs over the upgrade was not told that they are driven: {problem}"
+            );
+            return;
+        }
+        // It closes the lines before the stream, on which it says nothing more. Any other problem is that it had ended already.
+        let ended = stream.set_read_timeout(Some(END_LIMIT)).and_then(|()| stream.read(&mut [0]));
+        if ended.is_err_and(|problem| matches!(problem.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)) {
+            tracing::warn!(
+                "whoever held outputs over the upgrade has not ended yet, and has their lines still"
             );
         }
     }

@@ -78,6 +78,9 @@ async fn serve(socket: &Path, clock: &Arc<SystemClock>) -> anyhow::Result<()> {
     }
     // When it cannot be removed the next one does it.
     let _ = std::fs::remove_file(socket);
+    // Before the stream of whoever took them: its end says that the lines are free.
+    drop(kept);
+    drop(taker);
     Ok(())
 }
 
@@ -202,7 +205,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_given_comes_back_with_its_own_line() {
         let (place, holder, serving) = keeper().await;
-        let (ends, lines): (Vec<UnixStream>, Vec<UnixStream>) =
+        let (mut ends, lines): (Vec<UnixStream>, Vec<UnixStream>) =
             (0..3).map(|_| UnixStream::pair().unwrap()).unzip();
         let given: Vec<_> = (5..8).map(output).zip(lines.into_iter().map(OwnedFd::from)).collect();
         assert_eq!(asking(&holder, move |holder| holder.hold(given)).await, Ok(()));
@@ -217,10 +220,16 @@ mod tests {
         let lost = SocketHolder::at(place.path().join("socket"));
         drop(tokio::task::spawn_blocking(move || drop(lost.take())).await);
         assert_eq!(asking(&holder, |holder| holder.lines()).await, lines);
-        let back = asking(&holder, |holder| holder.take()).await;
+        let mut back = asking(&holder, |holder| holder.take()).await;
         assert!(holder.is_there(), "it does not know yet that they are driven");
+        // The daemon has closed a line that went safe, and asks for it anew as soon as the holder is let go.
+        let unwanted = back.pop().unwrap();
+        drop(unwanted.line);
         asking(&holder, |holder| holder.let_go()).await;
-        assert_eq!(back.iter().map(|returned| returned.output.line).collect::<Vec<_>>(), [5, 6, 7]);
+        let free = ends.pop().unwrap();
+        free.set_nonblocking(true).unwrap();
+        assert_eq!(io::Read::read(&mut &free, &mut [0]).unwrap(), 0, "the holder has closed it");
+        assert_eq!(back.iter().map(|returned| returned.output.line).collect::<Vec<_>>(), [5, 6]);
         serving.await.unwrap().unwrap();
         assert!(!holder.is_there(), "its work is done");
         for (mut end, returned) in ends.into_iter().zip(back) {

@@ -33,6 +33,9 @@ const WORD_LIMIT: Duration = Duration::from_millis(400);
 /// The same for whoever drives everything else safe meanwhile.
 pub(crate) const LOOK_LIMIT: Duration = Duration::from_millis(100);
 
+/// Longest time that it is waited for the holder's end, once the daemon has what it held: it only has to close its lines.
+const END_LIMIT: Duration = Duration::from_secs(1);
+
 /// Where the unit of the package has its socket, for a command that nobody has told.
 const USUAL_SOCKET: &str = "/run/gatehouse-hold/socket";
 

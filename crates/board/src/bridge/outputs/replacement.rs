@@ -89,18 +89,18 @@ impl OutputLoop {
         Resumed::GoesOn(id, actions)
     }
 
-    /// What was held of devices that are not there any more goes to its safe level.
-    pub(super) fn end_what_nobody_wants(&mut self) {
+    /// Ends the replacement, once all outputs are added and before any line is requested. What was held of devices that are
+    /// not there any more goes to its safe level; and the holder may end, since everything that it gave is safe or in the hands
+    /// of this process. The pins of what is safe are free then, for whoever has them now. Where something could not be driven
+    /// safe, the holder is not told: it ends that in its time, and tries again and again.
+    pub(in crate::bridge) async fn end_replacement(&mut self) {
         for returned in std::mem::take(&mut self.replacement.returned).into_values() {
             self.make_safe(&returned);
         }
-    }
-
-    /// Tells the holder that everything it gave is driven by this process now. Where something could not be driven safe, it is
-    /// not told: it ends that in its time, and tries again and again.
-    pub(super) fn let_holder_go(&mut self) {
-        if let Some(holder) = self.replacement.holder.clone().filter(|_| !self.replacement.has_failed) {
-            holder.let_go();
+        if let Some(holder) = self.replacement.holder.clone().filter(|_| !self.replacement.has_failed)
+            && tokio::task::spawn_blocking(move || holder.let_go()).await.is_err()
+        {
+            tracing::error!("whoever held outputs over the upgrade was not told that they are driven");
         }
     }
 
