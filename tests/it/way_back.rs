@@ -266,9 +266,12 @@ fn a_newer_release_that_does_not_start_gives_way_to_the_one_before_it() {
     assert!(warnings.contains("release_failed") && warnings.contains("9.9.9"), "{warnings}");
 }
 
+/// What the packager makes of `restart-after-upgrade`, in short.
+const RESTARTS: &str = r#"if [ -n "$2" ]; then echo restart; else echo start; fi; exit 0"#;
+
 /// Runs a script of the package with its paths below a directory.
 fn package_script(text: &str, root: &Path, arguments: &[&str]) -> String {
-    let mut text = text.replace("#DEBHELPER#", "exit 0");
+    let mut text = text.replace("#DEBHELPER#", RESTARTS);
     for path in ["/usr/", "/etc/", "/var/"] {
         text = text.replace(path, &format!("{}{path}", root.display()));
     }
@@ -348,4 +351,27 @@ fn an_installed_package_ends_what_fell_back_and_one_that_was_given_up_does_not()
     };
     assert_eq!(run(&["abort-upgrade", "1.1.0"]), [true, true]);
     assert_eq!(run(&["configure", "1.0.0"]), [false, false]);
+}
+
+/// A package for which the disk had no room restarted the gateway, at each of its nightly tries, and every output went safe.
+#[test]
+fn what_was_given_up_starts_the_gateway_and_does_not_restart_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path();
+    std::fs::create_dir(root.join("bin")).expect("it can be made");
+    for name in ["systemd-sysusers", "systemd-tmpfiles", "udevadm", "systemctl"] {
+        program(&root.join("bin"), name, "#!/bin/sh\nexit 0\n");
+    }
+    let words: [(&[&str], &str); 6] = [
+        (&["configure", "1.0.0"], "restart"),
+        (&["configure", ""], "start"),
+        (&["abort-upgrade", "1.1.0"], "start"),
+        (&["abort-remove"], "start"),
+        (&["abort-remove", "in-favour", "another", "2.0"], "start"),
+        (&["abort-deconfigure", "in-favour", "another", "2.0"], "start"),
+    ];
+    for (words, what) in words {
+        let said = package_script(include_str!("../../deploy/debian/postinst"), root, words);
+        assert_eq!(said.lines().next(), Some(what), "{words:?}");
+    }
 }

@@ -194,6 +194,11 @@ upgrade_to() {
 
 step_boot_upgrade() {
     local begun invocation starts version
+    # What dpkg asks of the package of before when an upgrade is given up, such as one for which the disk has no room.
+    invocation=$(property InvocationID)
+    expect "an upgrade that was given up ends well" quietly in_box env DPKG_MAINTSCRIPT_PACKAGE=gatehouse \
+        /var/lib/dpkg/info/gatehouse.postinst abort-upgrade 99
+    expect "and leaves the gateway as it runs" test "$invocation" = "$(property InvocationID)"
     release_package 1
     version=$(version_of 1)
     page_json /api/v1/users '{"name":"before","role":"viewer","password":"made before the upgrade"}' >/dev/null
