@@ -36,6 +36,11 @@ pub(crate) const DATABASE_LIMIT: Duration = Duration::from_secs(120);
 /// How often a database is asked. It costs no access to the disk.
 const ASK_EVERY: Duration = Duration::from_secs(15);
 
+/// How long after a try of the accounts that came to nothing the next one is made. A try takes a connection from those who are logged
+/// in, so there is a rest; a disk that answers again is noticed after it. At a quarter of a minute, one that did so ten seconds before
+/// the limit was taken for dead, and the house was switched off.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// From here on people are told that a database does not answer: the worst memory card is done with what it was at by then.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(40);
 
@@ -111,18 +116,24 @@ pub(crate) fn databases(store: &SqliteStore, history: &History, accounts: &Accou
     };
     let ask_accounts = move || {
         let accounts = accounts.clone();
-        async move {
-            // Each try has its own limit.
-            while !accounts.pulse().await {
-                tokio::time::sleep(ASK_EVERY).await;
-            }
-        }
+        // Each try has its own limit.
+        until_answered(move || {
+            let accounts = accounts.clone();
+            async move { accounts.pulse().await }
+        })
     };
     vec![
         Part::new("what the broker keeps", "store", store),
         Part::new("history", "history", ask_history),
         Part::new("the accounts", "accounts", ask_accounts),
     ]
+}
+
+/// Tries until there is an answer.
+async fn until_answered<A: Future<Output = bool>>(attempt: impl Fn() -> A) {
+    while !attempt().await {
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+    }
 }
 
 /// Follows the databases, and feeds the service manager's watchdog, if there is one, as long as the house is alive. Who does not
@@ -300,6 +311,28 @@ mod tests {
         assert_eq!(told_after(60).await, "history");
         drop(work);
         assert_eq!(*silence.told().borrow(), None);
+    }
+
+    /// The disk had answered again after a minute and a half, nobody asked for a quarter of a minute, and the gateway ended.
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_comes_to_nothing_is_soon_made_again() {
+        let disk = watch::Sender::new(true);
+        // As the accounts do, whose tries end by themselves.
+        let accounts = async || {
+            let mut hangs = disk.subscribe();
+            let answer = tokio::time::timeout(Duration::from_secs(10), hangs.wait_for(|hangs| !hangs)).await;
+            answer.is_ok()
+        };
+        let mut asked = Box::pin(until_answered(accounts));
+        // In the middle of a try, just after one, and between two.
+        for moment in [5_000, 10_001, 14_900] {
+            disk.send_replace(true);
+            assert!(tokio::time::timeout(Duration::from_millis(moment), &mut asked).await.is_err());
+            disk.send_replace(false);
+            let answer = tokio::time::timeout(TRY_AGAIN_AFTER + SHORT, &mut asked).await;
+            assert!(answer.is_ok(), "after {moment} ms");
+            asked = Box::pin(until_answered(accounts));
+        }
     }
 
     #[tokio::test]
