@@ -124,6 +124,16 @@ fn worker_threads(cores: usize) -> usize {
     cores.max(MIN_WORKERS)
 }
 
+/// What `systemctl status` shows of a gateway whose part has ended: with a disk that hangs its process stays, and what it said of
+/// the house before holds no more.
+const fn last_line(outputs_are_safe: bool) -> &'static str {
+    if outputs_are_safe {
+        "Ends, since a part hangs or has ended, which the log names; the outputs are safe"
+    } else {
+        "Ends, since a part hangs or has ended, which the log names; NOT ALL OUTPUTS ARE SAFE"
+    }
+}
+
 /// The daemon's life: open, start, wait, stop.
 async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow::Result<Exit> {
     let directory = home.directory();
@@ -197,6 +207,9 @@ async fn live(config: Config, source: Source, home: &Home, demo: bool) -> anyhow
             false
         }
     };
+    if reason == StopReason::PartDied {
+        supervision::status(last_line(outputs_are_safe));
+    }
     if reason != StopReason::PartDied && has_begun {
         last_run::ends(directory);
     }
