@@ -25,7 +25,6 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::api::{App, Peer};
-use crate::router::router;
 use crate::wire::{Board, BoardScan, Catalogue, FoundThing, HolderWord, Probe, Probes, ScannedBus};
 use crate::wire::{
     CauseView, EventKindWord, HistoryEvent, HistoryNotRecorded, HistoryNotice, HistoryStatus, HistoryWear,
@@ -543,7 +542,7 @@ impl World {
         };
         let app = App::new(world.ports(), world.shutdown.clone());
         world.running = app.running();
-        world.router = router(app);
+        world.router = crate::router::router(app);
         world
     }
 
