@@ -4,6 +4,8 @@
 use std::process::Command;
 
 use gatehouse_tests::{Browser, LIMIT, Manager, Process, Setup, until};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
 use super::command::is_heater;
@@ -66,6 +68,43 @@ fn a_disk_that_fills_up_or_cannot_be_written_is_told_and_the_house_goes_on() {
     let stopped = gateway.wait_stopped_with(76);
     drop(disk);
     drop(stopped);
+}
+
+/// What a disk that hangs does is tried with a real one, by `scripts/virtual-pi virt-amd64 hangs`. Here it is somebody else who keeps
+/// the accounts from answering.
+#[test]
+fn a_database_that_answers_nobody_is_told_to_people_and_monitors_until_it_answers() {
+    let setup = Setup::demo();
+    let accounts = SqliteConnectOptions::new().filename(setup.data_directory().join("gatehouse.db"));
+    let gateway = setup.start();
+    let browser = gateway.administrator();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let holder = runtime.block_on(async {
+        let mut connection = accounts.connect().await.expect("the database opens");
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.expect("nobody else holds it");
+        connection
+    });
+    let hanging = || {
+        let house = browser.house();
+        let all = house["gateway"]["warnings"].as_array().cloned().unwrap_or_default();
+        let hangs = all.into_iter().find(|warning| warning["kind"] == "part_hangs");
+        hangs.map(|warning| warning["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    // It is told 40 s after it was asked, which it is every 15 s.
+    until("that the accounts hang", LIMIT * 3, || match hanging() {
+        Some(parts) if parts == "accounts" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(browser.get("/health").expect(200).json()["status"], "degraded");
+    assert_eq!(browser.get("/health?strict").status, 503);
+    let metrics = browser.get("/metrics").expect(200).body;
+    assert!(metrics.contains("gatehouse_warning{kind=\"part_hangs\"} 1"), "{metrics}");
+    runtime.block_on(holder.close()).expect("the database closes");
+    until("that they answer", LIMIT, || match hanging() {
+        None => Ok(()),
+        parts => Err(format!("{parts:?}")),
+    });
+    assert_eq!(browser.get("/health?strict").status, 200);
 }
 
 #[test]
