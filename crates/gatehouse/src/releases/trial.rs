@@ -93,7 +93,7 @@ pub(crate) fn begin(directory: &Path) -> bool {
     let hung =
         is_over.then(|| format!("it was started {starts} times, hung each time, and never came to run"));
     let reason = known.and_then(|trial| trial.reason).or(hung);
-    note(directory, Trial { version: VERSION.to_owned(), starts, reason });
+    note(directory, &Trial { version: VERSION.to_owned(), starts, reason });
     !is_over
 }
 
@@ -103,18 +103,18 @@ pub(crate) fn refused(directory: &Path, reason: &str) {
     if Record::read(directory).is_some_and(|record| record.version != VERSION) {
         let known = Trial::read(directory).filter(|trial| trial.version == VERSION);
         let starts = known.map_or(0, |trial| trial.starts);
-        note(directory, Trial { version: VERSION.to_owned(), starts, reason: Some(shortened(reason)) });
+        note(directory, &Trial { version: VERSION.to_owned(), starts, reason: Some(shortened(reason)) });
     }
 }
 
 /// Notes why this release did not come to run, if it is on trial.
 pub(crate) fn failed(directory: &Path, reason: &str) {
     let Some(trial) = Trial::read(directory).filter(|trial| trial.version == VERSION) else { return };
-    note(directory, Trial { reason: Some(shortened(reason)), ..trial });
+    note(directory, &Trial { reason: Some(shortened(reason)), ..trial });
 }
 
-fn note(directory: &Path, trial: Trial) {
-    if let Err(problem) = put(directory, TRIAL, &trial) {
+fn note(directory: &Path, trial: &Trial) {
+    if let Err(problem) = put(directory, TRIAL, trial) {
         warn!("the start of a release that has not run yet cannot be noted: {problem:#}");
     }
 }
