@@ -110,6 +110,7 @@ fn systemctl_that_notes(directory: &Path) {
         "#!/bin/sh\ncase \"$*\" in\n\
          is-failed*) [ ! -e {place}/runs ];;\n\
          show*ExecMainStart*) echo 1000;;\n\
+         show*=ExecStart*) cat {place}/exec-start 2>/dev/null || true;;\n\
          show*ActiveEnter*) if [ -e {place}/ran ]; then echo 2000; else echo 0; fi;;\n\
          *) echo \"$*\" >> {place}/asked;;\nesac\n"
     );
@@ -242,6 +243,15 @@ fn a_newer_release_that_does_not_start_gives_way_to_the_one_before_it() {
     std::fs::write(data.join("runs"), "").expect("it can be written");
     nothing_is_done("has not failed for good");
     std::fs::remove_file(data.join("runs")).expect("it is ours");
+    // Somebody's own configuration has the wires of this house, and that of the package has others.
+    let starts = |config: &str| {
+        let line = format!("/usr/bin/gatehouse run --config {config} --data-dir {} --http :::80", named[0]);
+        let shown = format!("{{ path=/usr/bin/gatehouse ; argv[]={line} ; ignore_errors=no ; pid=0 }}\n");
+        std::fs::write(data.join("exec-start"), shown).expect("it can be written");
+    };
+    starts("/srv/house.toml");
+    nothing_is_done("a command line of its own, `/usr/bin/gatehouse run --config /srv/house.toml");
+    starts(&data.join("none.toml").to_string_lossy());
     let done = fall_back();
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
     assert!(done.stdout.contains("9.9.9 does not start: the certificate"), "{done:?}");

@@ -92,10 +92,7 @@ fn note_wrong_configuration(directory: &std::path::Path) {
     if directory.exists()
         && let Ok(_claim) = paths::claim(directory)
     {
-        releases::refused(
-            directory,
-            "the configuration has mistakes for this release; `gatehouse check` of it shows them",
-        );
+        releases::refused(directory);
     }
 }
 

@@ -166,6 +166,7 @@ impl Conditions {
     fn forget_upgrade(&mut self) {
         let now = self.clock.now();
         if let Some(own) = &mut self.own
+            && (own.is_clock_set)()
             && own.unkept.take_if(|unkept| !unkept.is_news(now)).is_some()
         {
             releases::forget_unkept(&self.directory);

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::{Context as _, ensure};
 use gatehouse_model::Timestamp;
@@ -89,14 +90,15 @@ impl Kept {
         Ok(whole_file::put(&place.join(NOTE), serde_json::to_string(self)?)?)
     }
 
-    /// Whether a release that works with these forms can run on it.
+    /// Whether a release that works with these forms can run on it. A history that is too new for it stops no release.
     pub(super) fn suits(&self, newest: &Forms) -> bool {
-        self.forms.iter().all(|(name, form)| newest.get(name) >= Some(form))
+        let mut needed = self.forms.iter().filter(|(name, _)| *name != paths::HISTORY_FILE);
+        needed.all(|(name, form)| newest.get(name) >= Some(form))
     }
 }
 
-/// Makes the copy: nobody has the databases open. History is in it only where `floor` bytes stay free on the disk: with fewer
-/// it would begin to give up its oldest days, for the sake of a second copy of them.
+/// Makes the copy: nobody has the databases open. History is in it only where it can grow to twice its size beside the copy, and
+/// `floor` bytes stay free on the disk: with fewer it would begin to give up its oldest days, for the sake of a second copy of them.
 ///
 /// # Errors
 /// When there is no room for it, or it cannot be written. What was kept before is there still then.
@@ -117,11 +119,11 @@ pub(super) fn keep(
     let (small, large) = (bytes_of(&rest), bytes_of(&history));
     ensure!(small <= free, "it needs {small} bytes, and {free} may be used on the disk");
     let free_for_history = free.saturating_sub(floor).saturating_sub(small);
-    let without_history = large > free_for_history;
+    let without_history = large.saturating_mul(2) > free_for_history;
     if without_history {
         warn!(
-            "history is not in the copy of before the upgrade: it needs {large} bytes, and {free_for_history} may be used on the \
-             disk for it"
+            "history is not in the copy of before the upgrade: it has {large} bytes, and {free_for_history} may be used on the \
+             disk for it and for what it grows by"
         );
     }
     let wanted = rest.iter().chain(history.iter().filter(|_| !without_history));
@@ -154,13 +156,15 @@ pub(super) fn keep(
     Ok(())
 }
 
+/// Whoever says something else about the copy reads what is said first, and has it alone meanwhile.
+static NOTING: Mutex<()> = Mutex::new(());
+
 /// A release runs: it is no upgrade any more of which this is the copy of before. Removes what a power cut left of copies that
 /// were made or replaced.
 pub(super) fn settle(directory: &Path) {
     remove(&directory.join(DRAFT));
-    if directory.join(DIRECTORY).join(NOTE).exists() {
-        remove(&directory.join(FORMER));
-    }
+    forget_former(directory);
+    let _alone = NOTING.lock();
     if let Some(kept) = Kept::find(directory).filter(|kept| !kept.is_settled) {
         note(directory, &Kept { is_settled: true, ..kept });
     }
@@ -168,6 +172,7 @@ pub(super) fn settle(directory: &Path) {
 
 /// Removes the copy once it is old. `now` is of a clock that is right.
 pub(super) fn forget_old(directory: &Path, now: Timestamp) {
+    let _alone = NOTING.lock();
     let Some(kept) = Kept::find(directory) else { return };
     match kept.seen {
         None => note(directory, &Kept { seen: Some(now), ..kept }),
@@ -183,9 +188,16 @@ pub(super) fn forget_old(directory: &Path, now: Timestamp) {
 }
 
 /// Removes the copy, and what an earlier one has left.
-pub(super) fn forget(directory: &Path) {
-    remove(&directory.join(FORMER));
+fn forget(directory: &Path) {
+    forget_former(directory);
     remove(&directory.join(DIRECTORY));
+}
+
+/// Removes what is left of the copy before the one that is whole: it must not become the copy once that is gone.
+pub(super) fn forget_former(directory: &Path) {
+    if directory.join(DIRECTORY).join(NOTE).exists() {
+        remove(&directory.join(FORMER));
+    }
 }
 
 fn remove(place: &Path) {

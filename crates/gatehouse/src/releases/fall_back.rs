@@ -20,7 +20,7 @@ use gatehouse_model::{Clock as _, SystemClock, Timestamp};
 
 use super::record::Record;
 use super::rollback::Plan;
-use super::service::{DROP_IN, PROGRAM, is_failed, systemctl, write_drop_in};
+use super::service::{DROP_IN, PROGRAM, is_failed, other_house, systemctl, write_drop_in};
 use super::trial::{FallenBack, Trial};
 use super::{Forms, forms_of, newest};
 use crate::answer::answer;
@@ -77,6 +77,14 @@ pub(crate) fn run(arguments: &FallBackArguments) -> anyhow::Result<Exit> {
     // A stop that fails in the middle of an upgrade brings this about beside the start of the newer release.
     if !is_failed(&arguments.unit)? {
         return stay(BUSY);
+    }
+    if let Some(line) = other_house(&arguments.unit, arguments, &directory)? {
+        return stay(&format!(
+            "somebody has given the service a command line of its own, `{line}`. `sudo systemctl edit {}` with {} in the place of its \
+             program runs the release of before",
+            arguments.unit,
+            arguments.previous.join(PROGRAM).display()
+        ));
     }
     let claim = paths::claim(&directory)?;
     // From here on nobody else runs on the data; until here the newer one may have.
@@ -350,15 +358,16 @@ mod tests {
     #[test]
     fn a_configuration_that_is_refused_is_no_start_that_counts() {
         let data = ran("0.0.9");
-        for mistake in 0..20 {
-            refused(data.path(), &format!("mistake {mistake}"));
+        let says_configuration = || match decide(data.path(), "0.0.9", false, unasked) {
+            Decision::FallBack(upgraded) => upgraded.reason.contains("the configuration has mistakes"),
+            Decision::Stay(why) => panic!("{why}"),
+        };
+        for _ in 0..20 {
+            refused(data.path());
         }
+        assert!(says_configuration());
         assert!(begin(data.path()));
-        let decision = decide(data.path(), "0.0.9", false, unasked);
-        assert!(
-            matches!(&decision, Decision::FallBack(upgraded) if upgraded.reason == "mistake 19"),
-            "{decision:?}"
-        );
+        assert!(!says_configuration(), "it was mended, and something else is wrong");
     }
 
     /// A disk that is full a year after an upgrade is nothing that an older release would mend.

@@ -263,10 +263,9 @@ impl Plan {
         }
         let record = Record { version: self.kept.version.clone(), since: self.kept.made, before: None };
         record.write_into(directory, &self.place)?;
-        backup::adopt_as_restored(directory, &self.place, names, &backup::file_time(now))?;
-        // What a power cut has left of an earlier upgrade is no copy of before this one.
-        copy::forget(directory);
-        Ok(())
+        // What a power cut has left of an earlier upgrade would be the copy next.
+        copy::forget_former(directory);
+        backup::adopt_as_restored(directory, &self.place, names, &backup::file_time(now))
     }
 
     /// In the audit log it stands where this release can write without changing the form: else only the journal tells.

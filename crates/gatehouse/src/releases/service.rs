@@ -65,6 +65,23 @@ pub(super) fn is_failed(unit: &str) -> anyhow::Result<bool> {
     Ok(command.status().context("systemctl cannot be run")?.success())
 }
 
+/// The command line that somebody has given the unit (`systemctl edit`), where it is of another house than these words are: of
+/// another configuration or other data.
+pub(super) fn other_house(
+    unit: &str,
+    arguments: &FallBackArguments,
+    data: &Path,
+) -> anyhow::Result<Option<String>> {
+    let shown = Command::new("systemctl").args(["show", "--value", "--property=ExecStart", unit]).output();
+    let shown = String::from_utf8_lossy(&shown.context("systemctl cannot be run")?.stdout).into_owned();
+    let Some((line, _)) = shown.split_once("argv[]=").and_then(|(_, rest)| rest.split_once(" ;")) else {
+        return Ok(None);
+    };
+    let is_this = line.contains(&format!("--config {}", arguments.config.display()))
+        && line.contains(&format!("--data-dir {}", data.display()));
+    Ok((!is_this).then(|| line.to_owned()))
+}
+
 /// Asks the service manager for something.
 ///
 /// # Errors

@@ -297,6 +297,16 @@ async fn a_copy_is_of_no_upgrade_any_more_once_a_release_has_run_since() {
     house.start(&third, later).await.unwrap();
     let kept = copy::Kept::find(&path).unwrap();
     assert_eq!((kept.version.as_str(), kept.made, kept.is_settled), (VERSION, later, false));
+
+    // It changes what the release of before needs, and fails: that one runs on the copy as it had run, history or not.
+    let before = forms_of(&path).await;
+    house.change_form(paths::BROKER_FILE, third[paths::BROKER_FILE]).await;
+    let ran_with = Forms::from_iter(newest().into_iter().map(|(name, form)| match name.as_str() {
+        paths::ACCOUNTS_FILE => (name, form + 1),
+        _ => (name, form),
+    }));
+    assert!(fall_back::take_back(&path, &config, VERSION, &ran_with, later).await.unwrap());
+    assert_eq!(forms_of(&path).await, before);
 }
 
 /// The copy left a disk so full that history began to give up its oldest days, of which the copy was gone a month later too.

@@ -28,6 +28,10 @@ const MAX_BYTES: u64 = 16 * 1024;
 /// Longest reason that is kept, in characters: it is shown on the page.
 const MAX_REASON: usize = 600;
 
+/// What is noted of a release that refuses the configuration.
+const WRONG_CONFIGURATION: &str =
+    "the configuration has mistakes for this release; `gatehouse check` of it shows them";
+
 /// Every this many starts that never came to run, the start ends for good. Starts that fail at once are counted by the
 /// service manager; those that hang take so long that it never counts enough of them in its interval.
 const STARTS_OF_A_ROUND: u32 = 6;
@@ -92,18 +96,23 @@ pub(crate) fn begin(directory: &Path) -> bool {
     // What hangs and is ended says nothing itself.
     let hung =
         is_over.then(|| format!("it was started {starts} times, hung each time, and never came to run"));
-    let reason = known.and_then(|trial| trial.reason).or(hung);
+    // It has been mended, where it comes to this.
+    let reason = known.and_then(|trial| trial.reason).filter(|reason| reason != WRONG_CONFIGURATION);
+    let reason = reason.or(hung);
     note(directory, &Trial { version: VERSION.to_owned(), starts, reason });
     !is_over
 }
 
 /// Notes that this release, where another one has run last, cannot be tried with the configuration that there is. It is no start
 /// that counts: somebody who mends the configuration line by line needs as many as it takes.
-pub(crate) fn refused(directory: &Path, reason: &str) {
+pub(crate) fn refused(directory: &Path) {
     if Record::read(directory).is_some_and(|record| record.version != VERSION) {
         let known = Trial::read(directory).filter(|trial| trial.version == VERSION);
         let starts = known.map_or(0, |trial| trial.starts);
-        note(directory, &Trial { version: VERSION.to_owned(), starts, reason: Some(shortened(reason)) });
+        note(
+            directory,
+            &Trial { version: VERSION.to_owned(), starts, reason: Some(WRONG_CONFIGURATION.to_owned()) },
+        );
     }
 }
 
