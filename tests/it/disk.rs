@@ -16,8 +16,10 @@ impl Disk {
         std::fs::create_dir_all(at).expect("a directory can be made");
         let image = at.with_extension("image");
         let (place, file) = (at.to_string_lossy(), image.to_string_lossy());
+        // Blocks as every card has them. With the smaller ones of a small disk, what SQLite's processes share (`-shm`) has pages of which
+        // only a part was given room, and whoever writes to the rest of one on a full disk gets SIGBUS (docs/alone.md).
         let is_there = run("truncate", &["--size=64M", &file])
-            && run("mkfs.ext4", &["-q", "-m", "0", &file])
+            && run("mkfs.ext4", &["-q", "-b", "4096", "-m", "0", &file])
             && run("mount", &["-o", "loop,errors=remount-ro", &file, &place]);
         if !is_there {
             return None;

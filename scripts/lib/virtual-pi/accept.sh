@@ -5,6 +5,8 @@
 # shellcheck shell=bash
 # shellcheck source=scripts/lib/virtual-pi/machine.sh
 source "${BASH_SOURCE[0]%/*}/machine.sh"
+# shellcheck source=scripts/lib/waiting.sh
+source "${BASH_SOURCE[0]%/*}/../waiting.sh"
 # shellcheck source=scripts/lib/virtual-pi/guest/lib/check.sh
 source "${BASH_SOURCE[0]%/*}/guest/lib/check.sh"
 # shellcheck source=scripts/lib/steps.sh
