@@ -187,9 +187,9 @@ pub(super) fn forget_old(directory: &Path, now: Timestamp) {
     }
 }
 
-/// Removes the copy, and what an earlier one has left.
+/// Removes the copy, under whichever of its names it is. The former one goes first: it would be the copy next.
 fn forget(directory: &Path) {
-    forget_former(directory);
+    remove(&directory.join(FORMER));
     remove(&directory.join(DIRECTORY));
 }
 

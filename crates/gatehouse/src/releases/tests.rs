@@ -247,6 +247,15 @@ async fn an_old_copy_goes_with_what_a_power_cut_left_of_the_one_before_it() {
     }
     forget_old_copy(&path, days(31));
     assert!(copy::Kept::find(&path).is_none() && !left.exists());
+
+    // Where only the former one is whole, it is the copy, and goes as well.
+    let house = House::upgraded(paths::HISTORY_FILE).await;
+    let path = house.path();
+    std::fs::rename(path.join("before-upgrade"), path.join("before-upgrade.old")).unwrap();
+    for day in [0, 31] {
+        forget_old_copy(&path, days(day));
+    }
+    assert!(copy::Kept::find(&path).is_none());
 }
 
 /// It was taken for the copy of before the last upgrade, once that had gone.
